@@ -1,0 +1,38 @@
+# Warnings, sanitizers and CUDA architectures. Nothing here is about one target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+
+find_program(VIDEODIFFCR_CCACHE ccache)
+if(VIDEODIFFCR_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${VIDEODIFFCR_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
+endif()
+
+if(VIDEODIFFCR_SANITIZER STREQUAL "address")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined> $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize-recover=undefined> $<$<COMPILE_LANGUAGE:CXX>:-fno-omit-frame-pointer> -O1)
+  add_link_options(-fsanitize=address,undefined)
+elseif(VIDEODIFFCR_SANITIZER STREQUAL "thread")
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=thread> $<$<COMPILE_LANGUAGE:CXX>:-fno-omit-frame-pointer> -O1)
+  add_link_options(-fsanitize=thread)
+elseif(NOT VIDEODIFFCR_SANITIZER STREQUAL "")
+  message(FATAL_ERROR "VIDEODIFFCR_SANITIZER is '${VIDEODIFFCR_SANITIZER}'; it may be address, thread or empty")
+endif()
+
+# Applied by videodiffcr_library and videodiffcr_executable, not globally: generated code and headers of others are not ours to mend.
+set(VIDEODIFFCR_WARNINGS $<$<COMPILE_LANGUAGE:CXX>:-Wall> $<$<COMPILE_LANGUAGE:CXX>:-Wextra> $<$<COMPILE_LANGUAGE:CXX>:-Wno-sign-compare>
+    $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  list(APPEND VIDEODIFFCR_WARNINGS $<$<COMPILE_LANGUAGE:CXX>:-Wthread-safety> $<$<COMPILE_LANGUAGE:CXX>:-Werror=thread-safety>)
+endif()
+
+if(VIDEODIFFCR_CUDA)
+  if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX} AND EXISTS /usr/local/cuda/bin/nvcc)
+    set(CMAKE_CUDA_COMPILER /usr/local/cuda/bin/nvcc)
+  endif()
+  set(CMAKE_CUDA_ARCHITECTURES 90a)
+  enable_language(CUDA)
+  set(CMAKE_CUDA_STANDARD 17)
+endif()

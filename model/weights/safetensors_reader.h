@@ -1,0 +1,65 @@
+// Reads a safetensors file by mapping it. Every input is hostile: the header is checked in full before a tensor is handed out.
+#ifndef VIDEODIFFCR_MODEL_WEIGHTS_SAFETENSORS_READER_H_
+#define VIDEODIFFCR_MODEL_WEIGHTS_SAFETENSORS_READER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace videodiffcr {
+
+enum class DType { kBool, kU8, kI8, kI16, kI32, kI64, kF8E4M3, kF16, kBF16, kF32, kF64 };
+
+std::string_view DTypeName(DType dtype);  // as in safetensors: "F32", "BF16", ...
+int64_t DTypeBytes(DType dtype);
+
+struct TensorEntry {
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+  const uint8_t* data = nullptr;  // into the mapping, valid as long as the reader; aligned to 1 byte only
+  int64_t bytes = 0;
+
+  int64_t elements() const;
+};
+
+// Thread-safe after Open(): const and immutable.
+class SafetensorsReader {
+ public:
+  // Maps the file and checks: header length (at most 16 MiB and inside the file), JSON, known types, shapes whose product fits,
+  // offsets inside the file, in order of data without holes or overlaps, bytes equal to shape times type. Errors name the file
+  // and the tensor.
+  static absl::StatusOr<SafetensorsReader> Open(const std::string& path);
+
+  SafetensorsReader(SafetensorsReader&&) noexcept;
+  SafetensorsReader& operator=(SafetensorsReader&&) noexcept;
+  ~SafetensorsReader();
+
+  const std::string& path() const { return path_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::map<std::string, TensorEntry, std::less<>>& tensors() const { return tensors_; }
+
+  // NotFound names file and tensor.
+  absl::StatusOr<TensorEntry> Find(std::string_view name) const;
+  // Also InvalidArgument when the shape differs, stating both.
+  absl::StatusOr<TensorEntry> Find(std::string_view name, const std::vector<int64_t>& shape) const;
+
+ private:
+  class Mapping;
+  SafetensorsReader();
+
+  std::string path_;
+  std::unique_ptr<Mapping> mapping_;
+  std::map<std::string, std::string> metadata_;
+  std::map<std::string, TensorEntry, std::less<>> tensors_;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_MODEL_WEIGHTS_SAFETENSORS_READER_H_

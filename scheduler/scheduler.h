@@ -1,0 +1,85 @@
+// The thread-safe front of generation: sessions go in, chunks come out through their sinks.
+//
+// One engine thread owns the model: it turns a snapshot of all sessions into a StepPlan (step_policy.h), runs it, and looks at
+// controls and cancellations between plans. Delivery threads decode finished chunks and hand them to the sinks, so a chunk
+// leaves while its context pass runs. Every method may be called from any thread and returns at once unless it says otherwise.
+//
+// Bounds: at most `max_waiting_sessions` wait for admission (then Submit() answers ResourceExhausted at once); a session has
+// at most two chunks between the engine and its sink (then the engine passes it over); who is slow costs only its own stream.
+#ifndef VIDEODIFFCR_SCHEDULER_SCHEDULER_H_
+#define VIDEODIFFCR_SCHEDULER_SCHEDULER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "model/api/video_model.h"
+#include "scheduler/clock.h"
+#include "scheduler/scheduler_config.h"
+#include "scheduler/scheduler_metrics.h"
+#include "scheduler/session_types.h"
+
+namespace videodiffcr {
+
+// A change from the next chunk boundary on.
+struct SessionChange {
+  std::optional<std::string> prompt;
+  std::optional<RetentionTenths> target;
+  bool scene_cut = false;
+  int64_t update_id = 0;
+};
+
+struct SchedulerLoad {
+  int active_sessions = 0;
+  int waiting_sessions = 0;
+  std::optional<absl::Duration> measured_chunk_period;  // mean of the latest chunks, first pass to frames
+};
+
+class Scheduler {
+ public:
+  // `model`, `clock` and `metrics` outlive the scheduler. Starts the threads.
+  static absl::StatusOr<std::unique_ptr<Scheduler>> Create(const SchedulerConfig& config, VideoModel* model, Clock* clock,
+                                                           SchedulerMetrics* metrics);
+
+  // Cancels what still runs and joins the threads.
+  ~Scheduler();
+
+  // Admits, queues or refuses. ResourceExhausted carries a "retry after" (RetryAfter() reads it); Unavailable while draining.
+  // On any error the sink is destroyed without a call.
+  absl::StatusOr<SessionId> Submit(SessionRequest request, std::unique_ptr<SessionSink> sink);
+
+  // NotFound when the session has ended. FailedPrecondition when it is finishing.
+  absl::Status Change(SessionId session, SessionChange change);
+  absl::Status AddCredits(SessionId session, int64_t chunks, int64_t bytes);
+  absl::Status Pause(SessionId session);
+  absl::Status Unpause(SessionId session);
+  absl::Status Finish(SessionId session);  // ends after the chunk in progress
+
+  // The transport takes no more bytes (true) or takes them again (false): generation of this session stops or goes on.
+  void SetTransportBlocked(SessionId session, bool blocked);
+
+  // Ends the session with `why` (Cancelled, as a rule); its KV cache is free within two steps. Unknown ids are ignored.
+  void Cancel(SessionId session, absl::Status why);
+
+  // Stops admission at once, ends the sessions after their chunk in progress with Aborted, and waits until none is left or
+  // `deadline` has passed (then they are cancelled).
+  void Drain(absl::Time deadline);
+
+  SchedulerLoad load() const;
+
+ private:
+  class Engine;
+  explicit Scheduler(std::unique_ptr<Engine> engine);
+  const std::unique_ptr<Engine> engine_;
+};
+
+// The wait suggested by a ResourceExhausted status of Submit(); nullopt when it suggests none.
+std::optional<absl::Duration> RetryAfter(const absl::Status& status);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SCHEDULER_SCHEDULER_H_

@@ -1,0 +1,90 @@
+// What goes into a session and what comes out of it, between the server and the scheduler. Plain data and one interface.
+#ifndef VIDEODIFFCR_SCHEDULER_SESSION_TYPES_H_
+#define VIDEODIFFCR_SCHEDULER_SESSION_TYPES_H_
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "model/api/frame_chunk.h"
+#include "model/api/model_info.h"
+#include "model/api/step_plan.h"
+
+namespace videodiffcr {
+
+inline constexpr int64_t kUnlimitedCredits = std::numeric_limits<int64_t>::max();
+
+enum class PriorityClass { kStandard, kBatch };
+
+// A validated request: the server has already checked prompt, sizes and budget against ModelInfo and the limits.
+struct SessionRequest {
+  std::string prompt;
+  uint64_t seed = 1;               // never 0
+  int64_t length_chunks = 0;       // 0: until finished
+  RetentionTenths target = kDenseTenths;
+  RetentionTenths floor = kDenseTenths;
+  PriorityClass priority = PriorityClass::kStandard;
+  std::optional<absl::Duration> playout_start_buffer;  // set: chunks have deadlines
+  int64_t run_ahead_limit_chunks = 0;                  // 0: none
+  int64_t chunk_credits = kUnlimitedCredits;
+  int64_t byte_credits = kUnlimitedCredits;
+};
+
+enum class SessionState { kWaiting, kGenerating, kPaused, kBlocked, kFinishing, kEnded };
+
+struct ChunkTimings {
+  absl::Duration queue;    // ready but waiting for the engine
+  absl::Duration text;     // text encoding, when the prompt was new
+  absl::Duration denoise;  // denoising passes
+  absl::Duration context;  // context pass of the chunk before (it runs behind that chunk's delivery)
+  absl::Duration decode;   // latents to frames
+};
+
+// One chunk on its way out.
+struct GeneratedChunk {
+  int64_t sequence = 0;
+  int64_t first_frame = 0;
+  bool scene_start = false;
+  RetentionTenths nominal = kDenseTenths;
+  double executed_retention = 1.0;
+  ChunkTimings timings;
+  absl::Time work_began;                  // the first moment this chunk could have been worked on
+  std::optional<absl::Time> deadline;     // set with playout, from the second chunk on; the first starts the clock
+  FrameChunk frames;
+};
+
+struct SessionTotals {
+  int64_t chunks = 0;
+  int64_t frames = 0;
+  double nominal_retention_mean = 1.0;
+  double executed_retention_mean = 1.0;
+  std::string reason;  // "LENGTH_REACHED" or "FINISH_REQUESTED"; empty after an error
+};
+
+// Where a session's results leave the scheduler. One per session; owned by the scheduler from Submit() on, destroyed after
+// OnEnded(). Calls never overlap for one session. OnChunk() comes from a delivery thread and may take as long as encoding
+// takes; all others must return at once.
+class SessionSink {
+ public:
+  virtual ~SessionSink() = default;
+
+  // Encodes and queues the chunk. Returns the encoded bytes (they count against byte credits), or why this session cannot go on.
+  virtual absl::StatusOr<int64_t> OnChunk(GeneratedChunk chunk) = 0;
+
+  virtual void OnUpdateApplied(int64_t update_id, int64_t first_chunk) = 0;
+  virtual void OnBudgetChanged(int64_t first_chunk, RetentionTenths target, bool by_server, std::string_view reason) = 0;
+  virtual void OnStateChanged(SessionState state, std::string_view reason) = 0;
+
+  // The last call. OK: the session ended as asked and `totals` say how; otherwise why it could not go on.
+  virtual void OnEnded(const absl::Status& status, const SessionTotals& totals) = 0;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SCHEDULER_SESSION_TYPES_H_
