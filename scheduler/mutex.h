@@ -1,5 +1,5 @@
-// std::mutex with Abseil's thread annotations. Why not absl::Mutex: its code lives in an uninstrumented library, so the thread
-// sanitizer would report every correct use as a race (docs/threading.md).
+// std::mutex with Abseil's thread annotations. Why not absl::Mutex: its code lives in an uninstrumented library, so the
+// thread sanitizer would report every correct use as a race (docs/threading.md).
 #ifndef VIDEODIFFCR_SCHEDULER_MUTEX_H_
 #define VIDEODIFFCR_SCHEDULER_MUTEX_H_
 

@@ -1,11 +1,13 @@
 // The thread-safe front of generation: sessions go in, chunks come out through their sinks.
 //
-// One engine thread owns the model: it turns a snapshot of all sessions into a StepPlan (step_policy.h), runs it, and looks at
-// controls and cancellations between plans. Delivery threads decode finished chunks and hand them to the sinks, so a chunk
-// leaves while its context pass runs. Every method may be called from any thread and returns at once unless it says otherwise.
+// One engine thread owns the model: it turns a snapshot of all sessions into a StepPlan (step_policy.h), runs it, and
+// looks at controls and cancellations between plans. Delivery threads decode finished chunks and hand them to the
+// sinks, so a chunk leaves while its context pass runs. Every method may be called from any thread and returns at once
+// unless it says otherwise.
 //
-// Bounds: at most `max_waiting_sessions` wait for admission (then Submit() answers ResourceExhausted at once); a session has
-// at most two chunks between the engine and its sink (then the engine passes it over); who is slow costs only its own stream.
+// Bounds: at most `max_waiting_sessions` wait for admission (then Submit() answers ResourceExhausted at once); a
+// session has at most two chunks between the engine and its sink (then the engine passes it over); who is slow costs
+// only its own stream.
 #ifndef VIDEODIFFCR_SCHEDULER_SCHEDULER_H_
 #define VIDEODIFFCR_SCHEDULER_SCHEDULER_H_
 
@@ -42,14 +44,14 @@ struct SchedulerLoad {
 class Scheduler {
  public:
   // `model`, `clock` and `metrics` outlive the scheduler. Starts the threads.
-  static absl::StatusOr<std::unique_ptr<Scheduler>> Create(const SchedulerConfig& config, VideoModel* model, Clock* clock,
-                                                           SchedulerMetrics* metrics);
+  static absl::StatusOr<std::unique_ptr<Scheduler>> Create(const SchedulerConfig& config, VideoModel* model,
+                                                           Clock* clock, SchedulerMetrics* metrics);
 
   // Cancels what still runs and joins the threads.
   ~Scheduler();
 
-  // Admits, queues or refuses. ResourceExhausted carries a "retry after" (RetryAfter() reads it); Unavailable while draining.
-  // On any error the sink is destroyed without a call.
+  // Admits, queues or refuses. ResourceExhausted carries a "retry after" (RetryAfter() reads it); Unavailable while
+  // draining. On any error the sink is destroyed without a call.
   absl::StatusOr<SessionId> Submit(SessionRequest request, std::unique_ptr<SessionSink> sink);
 
   // NotFound when the session has ended. FailedPrecondition when it is finishing.
@@ -65,8 +67,8 @@ class Scheduler {
   // Ends the session with `why` (Cancelled, as a rule); its KV cache is free within two steps. Unknown ids are ignored.
   void Cancel(SessionId session, absl::Status why);
 
-  // Stops admission at once, ends the sessions after their chunk in progress with Aborted, and waits until none is left or
-  // `deadline` has passed (then they are cancelled).
+  // Stops admission at once, ends the sessions after their chunk in progress with Aborted, and waits until none is left
+  // or `deadline` has passed (then they are cancelled).
   void Drain(absl::Time deadline);
 
   SchedulerLoad load() const;

@@ -1,4 +1,5 @@
-// What goes into a session and what comes out of it, between the server and the scheduler. Plain data and one interface.
+// What goes into a session and what comes out of it, between the server and the scheduler. Plain data and one
+// interface.
 #ifndef VIDEODIFFCR_SCHEDULER_SESSION_TYPES_H_
 #define VIDEODIFFCR_SCHEDULER_SESSION_TYPES_H_
 
@@ -25,8 +26,8 @@ enum class PriorityClass { kStandard, kBatch };
 // A validated request: the server has already checked prompt, sizes and budget against ModelInfo and the limits.
 struct SessionRequest {
   std::string prompt;
-  uint64_t seed = 1;               // never 0
-  int64_t length_chunks = 0;       // 0: until finished
+  uint64_t seed = 1;          // never 0
+  int64_t length_chunks = 0;  // 0: until finished
   RetentionTenths target = kDenseTenths;
   RetentionTenths floor = kDenseTenths;
   PriorityClass priority = PriorityClass::kStandard;
@@ -54,8 +55,8 @@ struct GeneratedChunk {
   RetentionTenths nominal = kDenseTenths;
   double executed_retention = 1.0;
   ChunkTimings timings;
-  absl::Time work_began;                  // the first moment this chunk could have been worked on
-  std::optional<absl::Time> deadline;     // set with playout, from the second chunk on; the first starts the clock
+  absl::Time work_began;               // the first moment this chunk could have been worked on
+  std::optional<absl::Time> deadline;  // set with playout, from the second chunk on; the first starts the clock
   FrameChunk frames;
 };
 
@@ -67,18 +68,20 @@ struct SessionTotals {
   std::string reason;  // "LENGTH_REACHED" or "FINISH_REQUESTED"; empty after an error
 };
 
-// Where a session's results leave the scheduler. One per session; owned by the scheduler from Submit() on, destroyed after
-// OnEnded(). Calls never overlap for one session. OnChunk() comes from a delivery thread and may take as long as encoding
-// takes; all others must return at once.
+// Where a session's results leave the scheduler. One per session; owned by the scheduler from Submit() on, destroyed
+// after OnEnded(). Calls never overlap for one session. OnChunk() comes from a delivery thread and may take as long as
+// encoding takes; all others must return at once.
 class SessionSink {
  public:
   virtual ~SessionSink() = default;
 
-  // Encodes and queues the chunk. Returns the encoded bytes (they count against byte credits), or why this session cannot go on.
+  // Encodes and queues the chunk. Returns the encoded bytes (they count against byte credits), or why this session
+  // cannot go on.
   virtual absl::StatusOr<int64_t> OnChunk(GeneratedChunk chunk) = 0;
 
   virtual void OnUpdateApplied(int64_t update_id, int64_t first_chunk) = 0;
-  virtual void OnBudgetChanged(int64_t first_chunk, RetentionTenths target, bool by_server, std::string_view reason) = 0;
+  virtual void OnBudgetChanged(int64_t first_chunk, RetentionTenths target, bool by_server,
+                               std::string_view reason) = 0;
   virtual void OnStateChanged(SessionState state, std::string_view reason) = 0;
 
   // The last call. OK: the session ended as asked and `totals` say how; otherwise why it could not go on.

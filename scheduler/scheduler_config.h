@@ -1,0 +1,76 @@
+// Everything about the scheduler that an operator can set. Behaviour first, then what trades throughput against
+// latency.
+#ifndef VIDEODIFFCR_SCHEDULER_SCHEDULER_CONFIG_H_
+#define VIDEODIFFCR_SCHEDULER_SCHEDULER_CONFIG_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace videodiffcr {
+
+// Who takes the next step. The last two are for comparison in the bench.
+enum class SchedulingPolicy {
+  kEarliestDeadlineFirst,
+  kFirstInFirstOut,  // the chunk that could be worked on first
+  kRoundRobin,       // the session whose last step is longest ago
+};
+
+// "edf", "fifo" or "round_robin"; InvalidArgument for anything else.
+absl::StatusOr<SchedulingPolicy> ParseSchedulingPolicy(std::string_view name);
+std::string_view SchedulingPolicyName(SchedulingPolicy policy);
+
+struct SchedulerConfig {
+  // --- behaviour ---
+
+  // Sessions that may hold model memory at once; at least 1. Memory may allow fewer.
+  int max_sessions = 32;
+
+  // Sessions that may wait for memory; 0: a session that does not fit is refused at once.
+  int max_waiting_sessions = 64;
+
+  // Model memory for all sessions together, in bytes. Each takes ModelInfo::session_bytes from admission to its end.
+  int64_t memory_budget_bytes = int64_t{2} << 30;
+
+  SchedulingPolicy policy = SchedulingPolicy::kEarliestDeadlineFirst;
+
+  // Earliest deadline first needs a due time for every chunk. One without a playout deadline is due this long after it
+  // could first be worked on; the longer, the more it gives way. The due time stands still while it waits, so its turn
+  // comes.
+  absl::Duration first_chunk_due = absl::Milliseconds(100);  // first chunk of a standard session: somebody is waiting
+  absl::Duration standard_chunk_due = absl::Seconds(2);      // later chunks of a standard session without playout
+  absl::Duration batch_chunk_due = absl::Seconds(10);        // every chunk of a batch session without playout
+
+  // Lateness beyond this gains a chunk nothing: under overload, chunks that are later than this go by who waits
+  // longest. Without the cap, sessions that fall ever further behind would starve those whose due time is younger.
+  absl::Duration max_counted_lateness = absl::Seconds(1);
+
+  // --- performance ---
+
+  // Sessions in one plan. 0: what the model says is worth it on this device; a larger number than that is cut to it. A
+  // smaller one shortens the time to the next decision (cancel, new session) and costs throughput where the model packs
+  // rows.
+  int max_sessions_per_plan = 0;
+
+  // Threads that decode and hand chunks to their sinks (so they encode, too); at least 1.
+  int delivery_threads = 2;
+
+  // --- tests ---
+
+  // Checks invariants.h after every step and ends the process when one is broken.
+#ifdef NDEBUG
+  bool check_invariants = false;
+#else
+  bool check_invariants = true;
+#endif
+
+  // InvalidArgument naming the first field that is out of range.
+  absl::Status Validate() const;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SCHEDULER_SCHEDULER_CONFIG_H_

@@ -1,0 +1,52 @@
+#include "scheduler/scheduler_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(SchedulerConfigTest, DefaultsAreValid) { EXPECT_TRUE(SchedulerConfig().Validate().ok()); }
+
+TEST(SchedulerConfigTest, RefusesANumberOutOfRangeAndNamesFieldAndValue) {
+  SchedulerConfig config;
+  config.max_sessions = 0;
+  EXPECT_EQ(config.Validate().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_sessions is 0; it must be 1 to"));
+  config = SchedulerConfig();
+  config.max_waiting_sessions = -1;
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_waiting_sessions is -1"));
+  config = SchedulerConfig();
+  config.memory_budget_bytes = 0;
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("memory_budget_bytes is 0"));
+  config = SchedulerConfig();
+  config.delivery_threads = 0;
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("delivery_threads is 0"));
+  config = SchedulerConfig();
+  config.max_sessions_per_plan = -2;
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_sessions_per_plan is -2"));
+}
+
+TEST(SchedulerConfigTest, RefusesADurationOutOfRangeAndNamesFieldAndValue) {
+  SchedulerConfig config;
+  config.batch_chunk_due = absl::Seconds(-1);
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("batch_chunk_due is -1s"));
+  config = SchedulerConfig();
+  config.max_counted_lateness = absl::InfiniteDuration();
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_counted_lateness is inf"));
+}
+
+TEST(SchedulerConfigTest, PolicyNamesReadBackAsThePolicyTheyName) {
+  for (SchedulingPolicy policy :
+       {SchedulingPolicy::kEarliestDeadlineFirst, SchedulingPolicy::kFirstInFirstOut, SchedulingPolicy::kRoundRobin}) {
+    const auto parsed = ParseSchedulingPolicy(SchedulingPolicyName(policy));
+    ASSERT_TRUE(parsed.ok());
+    EXPECT_EQ(*parsed, policy);
+  }
+  EXPECT_THAT(std::string(ParseSchedulingPolicy("lottery").status().message()), HasSubstr("'lottery' is unknown"));
+}
+
+}  // namespace
+}  // namespace videodiffcr
