@@ -1,0 +1,23 @@
+// What a prompt goes through before it is cut into tokens (umt5_text_encoder.md section 2).
+#ifndef VIDEODIFFCR_MODEL_TEXT_PROMPT_CLEANING_H_
+#define VIDEODIFFCR_MODEL_TEXT_PROMPT_CLEANING_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "model/config/model_config.h"
+
+namespace videodiffcr {
+
+// kWhitespace: character entities, ligatures, full-width forms, curly quotes, line breaks, control characters and NFC
+// as the reference's text fixing does them (its repair of wrongly decoded text is left out), entities twice more,
+// single spaces. kWords: then lower case, with punctuation and symbols turned into spaces.
+//
+// Of named entities only the common ones are known; others stay as they are written. InvalidArgument when `prompt` is
+// not valid UTF-8, with the offset of the first bad byte.
+absl::StatusOr<std::string> CleanPrompt(std::string_view prompt, PromptCleaning cleaning);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_MODEL_TEXT_PROMPT_CLEANING_H_
