@@ -1,0 +1,18 @@
+#include "server/media/encoder.h"
+
+#include <utility>
+
+#include "server/media/h264_encoder.h"
+#include "server/media/raw_encoder.h"
+
+namespace videodiffcr {
+
+absl::StatusOr<std::unique_ptr<ChunkEncoder>> CreateChunkEncoder(const EncoderConfig& config) {
+  if (absl::Status status = config.Validate(); !status.ok()) return status;
+  if (config.output.codec != VideoCodec::kH264) return std::make_unique<RawEncoder>(config);
+  absl::StatusOr<std::unique_ptr<H264Encoder>> encoder = H264Encoder::Create(config);
+  if (!encoder.ok()) return encoder.status();
+  return *std::move(encoder);
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,39 @@
+// Frames of one chunk in, bytes of one chunk out. One encoder per session, used by one thread at a time.
+#ifndef VIDEODIFFCR_SERVER_MEDIA_ENCODER_H_
+#define VIDEODIFFCR_SERVER_MEDIA_ENCODER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/api/frame_chunk.h"
+#include "server/media/encoder_config.h"
+
+namespace videodiffcr {
+
+// One chunk, ready to be sent. Given the init segment it decodes without any other chunk.
+struct EncodedChunk {
+  std::string init_segment;  // set when it changed, so on the first chunk of fragmented MP4; goes before `payload`
+  std::string payload;
+  bool keyframe = true;  // the first frame decodes without earlier ones
+};
+
+class ChunkEncoder {
+ public:
+  virtual ~ChunkEncoder() = default;
+
+  // Encodes all frames of `chunk` and gives back all their bytes: nothing is held over to the next call.
+  // InvalidArgument when the frames are not of the size the encoder was made for. After an error the encoder must not
+  // be used again.
+  virtual absl::StatusOr<EncodedChunk> Encode(const FrameChunk& chunk) = 0;
+
+  // RFC 6381 codec string, for example "avc1.64000b"; empty for raw frames.
+  virtual const std::string& codec_string() const = 0;
+};
+
+// Makes the encoder for a valid config. InvalidArgument says which field is not valid.
+absl::StatusOr<std::unique_ptr<ChunkEncoder>> CreateChunkEncoder(const EncoderConfig& config);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_MEDIA_ENCODER_H_

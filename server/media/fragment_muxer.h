@@ -1,0 +1,47 @@
+// H.264 packets to fragmented MP4: one init segment (ftyp, moov), then one fragment (moof, mdat) per chunk.
+#ifndef VIDEODIFFCR_SERVER_MEDIA_FRAGMENT_MUXER_H_
+#define VIDEODIFFCR_SERVER_MEDIA_FRAGMENT_MUXER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/media/av_handles.h"
+
+namespace videodiffcr {
+
+// One thread at a time. Used through WritePacket() for every packet of a chunk, then TakeFragment().
+class FragmentMuxer {
+ public:
+  // `encoder` is open, with its parameter sets in the extradata. Its time base is that of the packets.
+  static absl::StatusOr<std::unique_ptr<FragmentMuxer>> Create(const AVCodecContext& encoder);
+
+  FragmentMuxer(const FragmentMuxer&) = delete;
+  FragmentMuxer& operator=(const FragmentMuxer&) = delete;
+
+  // The ftyp and moov boxes. Any fragment behind them is a playable file.
+  const std::string& init_segment() const { return init_segment_; }
+
+  // Takes the packet's data; its timestamps are in the encoder's time base. The packet is left empty.
+  absl::Status WritePacket(AVPacket* packet);
+
+  // The moof and mdat boxes of the packets since the last call.
+  absl::StatusOr<std::string> TakeFragment();
+
+ private:
+  explicit FragmentMuxer(AVRational time_base) : packet_time_base_(time_base) {}
+  absl::Status Open(const AVCodecContext& encoder);
+  // FFmpeg's byte sink: appends to sink_.
+  static int Append(void* opaque, uint8_t* bytes, int size);
+
+  const AVRational packet_time_base_;
+  std::string sink_;          // bytes written and not yet taken
+  std::string init_segment_;  // constant after Open()
+  UniqueFormatContext format_;
+  AVStream* stream_ = nullptr;  // owned by format_
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_MEDIA_FRAGMENT_MUXER_H_

@@ -1,0 +1,46 @@
+// H.264 through libavcodec's libx264: every chunk is one closed group of pictures that begins with an IDR frame.
+#ifndef VIDEODIFFCR_SERVER_MEDIA_H264_ENCODER_H_
+#define VIDEODIFFCR_SERVER_MEDIA_H264_ENCODER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/media/av_handles.h"
+#include "server/media/encoder.h"
+#include "server/media/fragment_muxer.h"
+#include "server/media/frame_converter.h"
+
+namespace videodiffcr {
+
+class H264Encoder final : public ChunkEncoder {
+ public:
+  // `config` is valid and its codec is kH264. Unimplemented when this FFmpeg was built without libx264.
+  static absl::StatusOr<std::unique_ptr<H264Encoder>> Create(const EncoderConfig& config);
+
+  absl::StatusOr<EncodedChunk> Encode(const FrameChunk& chunk) override;
+  const std::string& codec_string() const override { return codec_string_; }
+
+ private:
+  explicit H264Encoder(const EncoderConfig& config) : config_(config), converter_(config.width, config.height) {}
+  absl::Status Open();
+  // One frame in, its one packet out (Note: one frame, one packet).
+  absl::Status EncodeFrame(PixelFormat format, const uint8_t* pixels, bool first_of_chunk, EncodedChunk* encoded);
+
+  const EncoderConfig config_;
+  std::string codec_string_;    // constant after Open(), as is
+  std::string parameter_sets_;  // Annex-B, with start codes
+  FrameConverter converter_;
+  UniqueCodecContext codec_;
+  UniqueFrame frame_;                     // reused for every picture, as is
+  UniquePacket packet_;                   // the packet
+  std::unique_ptr<FragmentMuxer> muxer_;  // fragmented MP4 only
+  bool init_segment_sent_ = false;
+  int64_t next_frame_ = 0;  // frames encoded so far: the presentation time of the next one
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_MEDIA_H264_ENCODER_H_

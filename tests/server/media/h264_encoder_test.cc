@@ -1,0 +1,205 @@
+#include "server/media/h264_encoder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/media/encoder.h"
+#include "tests/server/media/video_judge.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr int kWidth = 96;
+constexpr int kHeight = 64;
+
+EncoderConfig Config(VideoContainer container) {
+  EncoderConfig config;
+  config.output = {VideoCodec::kH264, container};
+  config.width = kWidth;
+  config.height = kHeight;
+  config.frames_per_second = 16;
+  return config;
+}
+
+std::unique_ptr<ChunkEncoder> MakeEncoder(const EncoderConfig& config) {
+  absl::StatusOr<std::unique_ptr<ChunkEncoder>> encoder = CreateChunkEncoder(config);
+  if (!encoder.ok()) ADD_FAILURE() << encoder.status();
+  return encoder.ok() ? *std::move(encoder) : nullptr;
+}
+
+// Three chunks as the model makes them: 9 frames, then 12 each.
+std::vector<EncodedChunk> EncodeThreeChunks(ChunkEncoder* encoder) {
+  std::vector<EncodedChunk> chunks;
+  int64_t first_frame = 0;
+  for (int frames : {9, 12, 12}) {
+    absl::StatusOr<EncodedChunk> chunk = encoder->Encode(MovingPattern(kWidth, kHeight, frames, first_frame));
+    EXPECT_TRUE(chunk.ok()) << chunk.status();
+    if (chunk.ok()) chunks.push_back(*std::move(chunk));
+    first_frame += frames;
+  }
+  return chunks;
+}
+
+std::string Join(const std::vector<EncodedChunk>& chunks) {
+  std::string bytes;
+  for (const EncodedChunk& chunk : chunks) bytes += chunk.init_segment + chunk.payload;
+  return bytes;
+}
+
+void ExpectFramesOfThreeChunks(const JudgedVideo& video) {
+  ASSERT_EQ(video.frames.size(), 33u);
+  for (size_t i = 0; i < video.frames.size(); ++i) {
+    const bool begins_chunk = i == 0 || i == 9 || i == 21;
+    EXPECT_EQ(video.frames[i].keyframe, begins_chunk) << "frame " << i;
+    EXPECT_EQ(video.frames[i].picture_type, begins_chunk ? "I" : "P") << "frame " << i;
+    EXPECT_EQ(video.frames[i].width, kWidth);
+    EXPECT_EQ(video.frames[i].height, kHeight);
+  }
+}
+
+TEST(H264EncoderTest, FfprobeAgreesWithCountsSizesTimesAndKeyframesOfFragmentedMp4) {
+  auto encoder = MakeEncoder(Config(VideoContainer::kFragmentedMp4));
+  const std::vector<EncodedChunk> chunks = EncodeThreeChunks(encoder.get());
+  const JudgedVideo video = ProbeVideo(Join(chunks), "mp4");
+  EXPECT_EQ(video.codec, "h264");
+  EXPECT_EQ(video.pixel_format, "yuv420p");
+  EXPECT_EQ(video.frame_rate, "16/1");
+  ExpectFramesOfThreeChunks(video);
+  for (size_t i = 0; i < video.frames.size(); ++i) EXPECT_NEAR(video.frames[i].time_seconds, i / 16.0, 1e-6);
+  // The mdat box of a chunk holds exactly the packets that ffprobe finds in it.
+  size_t frame = 0;
+  for (const auto& [chunk, frames] : {std::pair(&chunks[0], 9), std::pair(&chunks[1], 12), std::pair(&chunks[2], 12)}) {
+    int64_t packet_bytes = 0;
+    for (int i = 0; i < frames; ++i) packet_bytes += video.frames[frame++].bytes;
+    EXPECT_EQ(chunk->payload.size() - (chunk->payload.find("mdat") + 4), packet_bytes);
+  }
+}
+
+TEST(H264EncoderTest, TagsItsColoursAsLimitedRangeBt601) {
+  auto encoder = MakeEncoder(Config(VideoContainer::kFragmentedMp4));
+  const JudgedVideo video = ProbeVideo(Join(EncodeThreeChunks(encoder.get())), "mp4");
+  EXPECT_EQ(video.color_space, "smpte170m");
+  EXPECT_EQ(video.color_range, "tv");
+}
+
+TEST(H264EncoderTest, AChunkCutOutDecodesAloneBehindTheInitSegment) {
+  auto encoder = MakeEncoder(Config(VideoContainer::kFragmentedMp4));
+  const std::vector<EncodedChunk> chunks = EncodeThreeChunks(encoder.get());
+  const JudgedVideo video = ProbeVideo(chunks[0].init_segment + chunks[2].payload, "mp4");
+  ASSERT_EQ(video.frames.size(), 12u);
+  EXPECT_TRUE(video.frames[0].keyframe);
+  // And it shows what it shows in the whole video, at its own time.
+  const std::string whole = DecodeToRgb(Join(chunks), "mp4");
+  const std::string alone = DecodeToRgb(chunks[0].init_segment + chunks[2].payload, "mp4");
+  ASSERT_EQ(alone.size(), 12u * kWidth * kHeight * 3);
+  EXPECT_TRUE(whole.substr(21 * kWidth * kHeight * 3) == alone);
+  EXPECT_NEAR(video.frames[0].time_seconds, 21 / 16.0, 1e-6);
+}
+
+TEST(H264EncoderTest, EveryPrefixOfChunksIsAPlayableFile) {
+  auto encoder = MakeEncoder(Config(VideoContainer::kFragmentedMp4));
+  const std::vector<EncodedChunk> chunks = EncodeThreeChunks(encoder.get());
+  EXPECT_EQ(ProbeVideo(Join({chunks[0]}), "mp4").frames.size(), 9u);
+  EXPECT_EQ(ProbeVideo(Join({chunks[0], chunks[1]}), "mp4").frames.size(), 21u);
+}
+
+TEST(H264EncoderTest, SendsTheInitSegmentOnceAndOneFragmentPerChunk) {
+  auto encoder = MakeEncoder(Config(VideoContainer::kFragmentedMp4));
+  const std::vector<EncodedChunk> chunks = EncodeThreeChunks(encoder.get());
+  EXPECT_THAT(chunks[0].init_segment.substr(4, 4), "ftyp");
+  EXPECT_THAT(chunks[0].init_segment, HasSubstr("moov"));
+  EXPECT_EQ(chunks[1].init_segment, "");
+  EXPECT_EQ(chunks[2].init_segment, "");
+  for (const EncodedChunk& chunk : chunks) {
+    EXPECT_EQ(chunk.payload.substr(4, 4), "moof");
+    const auto moof = chunk.payload.find("moof");
+    EXPECT_EQ(chunk.payload.find("moof", moof + 4), std::string::npos) << "more than one fragment";
+  }
+}
+
+TEST(H264EncoderTest, AnnexBChunksBeginWithTheirParameterSetsAndDecodeAlone) {
+  auto encoder = MakeEncoder(Config(VideoContainer::kAnnexB));
+  const std::vector<EncodedChunk> chunks = EncodeThreeChunks(encoder.get());
+  ExpectFramesOfThreeChunks(ProbeVideo(Join(chunks), "h264"));
+  for (const EncodedChunk& chunk : chunks) {
+    EXPECT_EQ(chunk.init_segment, "");
+    EXPECT_EQ(chunk.payload.substr(0, 4), std::string("\0\0\0\1", 4));
+    EXPECT_EQ(chunk.payload[4] & 0x1f, 7) << "not a sequence parameter set";
+  }
+  EXPECT_EQ(ProbeVideo(chunks[1].payload, "h264").frames.size(), 12u);
+}
+
+TEST(H264EncoderTest, EqualFramesGiveEqualBytes) {
+  for (VideoContainer container : {VideoContainer::kFragmentedMp4, VideoContainer::kAnnexB}) {
+    auto first = MakeEncoder(Config(container));
+    auto second = MakeEncoder(Config(container));
+    EXPECT_TRUE(Join(EncodeThreeChunks(first.get())) == Join(EncodeThreeChunks(second.get())));
+  }
+}
+
+TEST(H264EncoderTest, DecodedColoursAreThoseThatWentIn) {
+  EncoderConfig config = Config(VideoContainer::kFragmentedMp4);
+  config.rate_factor = 1;
+  auto encoder = MakeEncoder(config);
+  FrameChunk red;
+  red.width = kWidth;
+  red.height = kHeight;
+  red.frame_count = 1;
+  for (int i = 0; i < kWidth * kHeight; ++i) red.pixels.insert(red.pixels.end(), {200, 30, 60});
+  absl::StatusOr<EncodedChunk> chunk = encoder->Encode(red);
+  ASSERT_TRUE(chunk.ok()) << chunk.status();
+  const std::string decoded = DecodeToRgb(chunk->init_segment + chunk->payload, "mp4");
+  ASSERT_EQ(decoded.size(), red.pixels.size());
+  for (size_t i = 0; i < decoded.size(); ++i) {
+    ASSERT_NEAR(static_cast<uint8_t>(decoded[i]), red.pixels[i], 3) << "byte " << i;
+  }
+}
+
+TEST(H264EncoderTest, AHigherRateFactorGivesFewerBytes) {
+  EncoderConfig fine = Config(VideoContainer::kAnnexB), coarse = fine;
+  fine.rate_factor = 10;
+  coarse.rate_factor = 40;
+  EXPECT_GT(Join(EncodeThreeChunks(MakeEncoder(fine).get())).size(),
+            Join(EncodeThreeChunks(MakeEncoder(coarse).get())).size());
+}
+
+TEST(H264EncoderTest, NamesItsProfileAndLevelForPlayers) {
+  EXPECT_THAT(MakeEncoder(Config(VideoContainer::kFragmentedMp4))->codec_string(), StartsWith("avc1."));
+  EXPECT_EQ(MakeEncoder(Config(VideoContainer::kAnnexB))->codec_string().size(), std::string("avc1.64000b").size());
+}
+
+TEST(H264EncoderTest, TakesFramesThatAreYuvAlready) {
+  auto encoder = MakeEncoder(Config(VideoContainer::kFragmentedMp4));
+  absl::StatusOr<EncodedChunk> chunk = encoder->Encode(MovingPattern(kWidth, kHeight, 9, 0, PixelFormat::kYuv420p));
+  ASSERT_TRUE(chunk.ok()) << chunk.status();
+  EXPECT_EQ(ProbeVideo(chunk->init_segment + chunk->payload, "mp4").frames.size(), 9u);
+}
+
+TEST(H264EncoderTest, RefusesFramesOfAnotherSizeNamingBothSizes) {
+  auto encoder = MakeEncoder(Config(VideoContainer::kFragmentedMp4));
+  absl::StatusOr<EncodedChunk> chunk = encoder->Encode(MovingPattern(32, 32, 9, 0));
+  EXPECT_EQ(chunk.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(chunk.status().message()), HasSubstr("32x32"));
+  EXPECT_THAT(std::string(chunk.status().message()), HasSubstr("96x64"));
+}
+
+TEST(H264EncoderTest, RefusesAChunkWhoseBytesDoNotFitItsFrames) {
+  auto encoder = MakeEncoder(Config(VideoContainer::kFragmentedMp4));
+  FrameChunk chunk = MovingPattern(kWidth, kHeight, 9, 0);
+  chunk.pixels.pop_back();
+  EXPECT_EQ(encoder->Encode(chunk).status().code(), absl::StatusCode::kInvalidArgument);
+  chunk.frame_count = 0;
+  EXPECT_EQ(encoder->Encode(chunk).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace videodiffcr
