@@ -1,0 +1,370 @@
+#include "tests/fakes/fake_video_model.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr std::chrono::seconds kPatience{30};
+constexpr int64_t kRowsPerPass = 1000;
+
+}  // namespace
+
+class FakeVideoModel::Latents final : public LatentChunk {
+ public:
+  FrameIdentity identity;
+  int frame_count = 0;
+  std::shared_ptr<DecoderState> decoder;
+};
+
+bool operator==(const FrameIdentity& a, const FrameIdentity& b) {
+  return a.seed == b.seed && a.chunk == b.chunk && a.frame == b.frame && a.budget == b.budget &&
+         a.prompt_hash == b.prompt_hash;
+}
+
+// FNV-1a: the same on every machine, unlike std::hash.
+uint64_t HashPrompt(std::string_view prompt) {
+  uint64_t hash = 14695981039346656037ull;
+  for (const char c : prompt) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211ull;
+  return hash;
+}
+
+FrameIdentity ReadFrameIdentity(const FrameChunk& frames, int frame) {
+  FrameIdentity identity;
+  const size_t frame_bytes = size_t{3} * frames.width * frames.height;
+  std::memcpy(&identity, frames.pixels.data() + frame * frame_bytes, sizeof(identity));
+  return identity;
+}
+
+ModelInfo FakeVideoModel::SmallInfo() {
+  ModelInfo info;
+  info.name = "fake";
+  info.description = "Frames that name their session, chunk and number.";
+  info.device = "cpu";
+  info.width = 64;
+  info.height = 48;
+  info.budgets = {{10, 1.0}, {9, 0.91}, {8, 0.82}, {7, 0.73}};
+  info.example_prompts = {"a red circle"};
+  info.session_bytes = 1000;
+  info.kv_cache_bytes = 800;
+  info.tokens_per_chunk = 100;
+  info.window_tokens = 300;
+  info.max_sessions_per_plan = 8;
+  return info;
+}
+
+absl::StatusOr<PromptCheck> FakeVideoModel::CheckPrompt(std::string_view prompt) const {
+  PromptCheck check;
+  check.tokens = 1;
+  for (const std::string& word :
+       absl::StrSplit(std::string(prompt), ' ', absl::SkipEmpty()).operator std::vector<std::string>()) {
+    ++check.tokens;
+    const bool known = info_.vocabulary.empty() ||
+                       std::find(info_.vocabulary.begin(), info_.vocabulary.end(), word) != info_.vocabulary.end();
+    const bool listed =
+        std::find(check.unknown_words.begin(), check.unknown_words.end(), word) != check.unknown_words.end();
+    if (!known && !listed) check.unknown_words.push_back(word);
+  }
+  if (check.tokens > info_.max_prompt_tokens) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("prompt has ", check.tokens, " tokens; at most ", info_.max_prompt_tokens, " are allowed"));
+  }
+  return check;
+}
+
+absl::Status FakeVideoModel::BeginSession(SessionId id, uint64_t seed) {
+  MutexLock lock(&mutex_);
+  if (engine_calls_ > 0) Broken("BeginSession() ran beside another call of the engine thread");
+  if (sessions_.count(id)) Broken(absl::StrCat("session ", id, " began twice"));
+  const auto failure = begin_failures_.find(seed);
+  if (failure != begin_failures_.end()) return failure->second;
+  Session& session = sessions_[id];
+  session.seed = seed;
+  session.decoder = std::make_shared<DecoderState>();
+  changed_.NotifyAll();
+  return absl::OkStatus();
+}
+
+void FakeVideoModel::EndSession(SessionId id) {
+  MutexLock lock(&mutex_);
+  if (engine_calls_ > 0) Broken("EndSession() ran beside another call of the engine thread");
+  sessions_.erase(id);
+  changed_.NotifyAll();
+}
+
+std::vector<StepOutcome> FakeVideoModel::Run(const StepPlan& plan) {
+  std::function<void(const StepPlan&)> hook;
+  {
+    MutexLock lock(&mutex_);
+    if (engine_calls_++ > 0) Broken("Run() ran beside another call of the engine thread");
+    WaitAtGate(plan);
+    hook = plan_hook_;
+  }
+  if (hook) hook(plan);
+
+  MutexLock lock(&mutex_);
+  std::vector<ObservedStep> observed(plan.steps.size());
+  std::vector<StepOutcome> outcomes;
+  std::set<SessionId> seen;
+  if (plan.steps.empty()) Broken("a plan was empty");
+  if (static_cast<int>(plan.steps.size()) > info_.max_sessions_per_plan) {
+    Broken(absl::StrCat("a plan holds ", plan.steps.size(), " sessions"));
+  }
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    if (!seen.insert(plan.steps[i].session).second) {
+      Broken(absl::StrCat("session ", plan.steps[i].session, " is twice in a plan"));
+    }
+    outcomes.push_back(RunStep(plan.steps[i], &observed[i]));
+  }
+  plans_.push_back(std::move(observed));
+  --engine_calls_;
+  changed_.NotifyAll();
+  return outcomes;
+}
+
+void FakeVideoModel::WaitAtGate(const StepPlan& plan) {
+  if (!hold_plans_) return;
+  held_plan_ = plan;
+  changed_.NotifyAll();
+  while (hold_plans_ && plan_permits_ == 0) changed_.Wait(&mutex_);
+  if (hold_plans_) --plan_permits_;
+  held_plan_.reset();
+}
+
+StepOutcome FakeVideoModel::RunStep(const PlannedStep& step, ObservedStep* observed) {
+  StepOutcome outcome;
+  outcome.elapsed = step_time_;
+  observed->step = step;
+  const auto found = sessions_.find(step.session);
+  if (found == sessions_.end()) {
+    Broken(absl::StrCat("a step of session ", step.session, ", which is not there"));
+    outcome.status = absl::NotFoundError("no such session");
+    return outcome;
+  }
+  Session& session = found->second;
+  observed->seed = session.seed;
+  const auto failure = step_failures_.find({session.seed, step.kind, step.chunk, step.step});
+  if (failure != step_failures_.end()) {
+    outcome.status = failure->second;
+    return outcome;
+  }
+  CheckStepRules(session, step);
+  switch (step.kind) {
+    case StepKind::kText:
+      session.prompt = step.prompt == nullptr ? "" : *step.prompt;
+      session.has_text = true;
+      break;
+    case StepKind::kDenoise:
+      if (step.scene_start) session.cached_tokens = 0;
+      observed->key_tokens = session.cached_tokens + info_.tokens_per_chunk;
+      outcome = Denoise(session, step);
+      break;
+    case StepKind::kContext: {
+      session.context_owed = false;
+      const int64_t room = info_.window_tokens - info_.tokens_per_chunk;  // the next chunk's own keys need the rest
+      session.cached_tokens += info_.tokens_per_chunk;
+      observed->key_tokens = session.cached_tokens;
+      outcome.tokens_evicted = std::max<int64_t>(0, session.cached_tokens - room);
+      session.cached_tokens -= outcome.tokens_evicted;
+      break;
+    }
+  }
+  observed->prompt = session.prompt;
+  return outcome;
+}
+
+StepOutcome FakeVideoModel::Denoise(Session& session, const PlannedStep& step) {
+  StepOutcome outcome;
+  outcome.elapsed = step_time_;
+  outcome.rows_dense = kRowsPerPass;
+  outcome.rows_processed = kRowsPerPass * step.budget / kDenseTenths;
+  if (++session.step < info_.denoise_steps) return outcome;
+
+  auto latents = std::make_unique<Latents>();
+  latents->identity.seed = session.seed;
+  latents->identity.chunk = session.chunk;
+  latents->identity.budget = step.budget;
+  latents->identity.prompt_hash = HashPrompt(session.prompt);
+  latents->frame_count = session.cached_tokens == 0 ? info_.first_chunk_frames : info_.chunk_frames;
+  latents->decoder = session.decoder;
+  outcome.latents = std::move(latents);
+  session.step = 0;
+  ++session.chunk;
+  session.context_owed = true;
+  return outcome;
+}
+
+void FakeVideoModel::CheckStepRules(const Session& session, const PlannedStep& step) {
+  const std::string where = absl::StrCat("session ", step.session, " chunk ", step.chunk, " step ", step.step, ": ");
+  if (step.kind == StepKind::kText) {
+    if (session.step != 0) Broken(where + "a text step in the middle of a chunk");
+    if (step.prompt == nullptr) Broken(where + "a text step without a prompt");
+    return;
+  }
+  if (step.kind == StepKind::kContext) {
+    if (!session.context_owed || session.step != 0) Broken(where + "a context pass that nothing called for");
+    if (step.chunk != session.chunk - 1) Broken(where + "a context pass of another chunk");
+    return;
+  }
+  if (!session.has_text) Broken(where + "a denoising pass before any text");
+  if (step.chunk != session.chunk || step.step != session.step) {
+    Broken(absl::StrCat(where, "a denoising pass out of order; next is chunk ", session.chunk, " step ", session.step));
+  }
+  if (step.scene_start && step.step != 0) Broken(where + "a scene starts in the middle of a chunk");
+  if (step.step == 0 && session.context_owed && !step.scene_start)
+    Broken(where + "the context pass before it is missing");
+  if (step.scene_start && session.decoder->next_chunk != session.chunk) {
+    Broken(where + "a scene starts before the chunks of the last one are decoded");
+  }
+}
+
+absl::StatusOr<FrameChunk> FakeVideoModel::Decode(std::unique_ptr<LatentChunk> latent_chunk) {
+  const auto& latents = static_cast<const Latents&>(*latent_chunk);
+  MutexLock lock(&mutex_);
+  if (latents.decoder->decoding) Broken("two decodes of one session at once");
+  latents.decoder->decoding = true;
+  ++held_decodes_;
+  changed_.NotifyAll();
+  while (hold_decodes_) changed_.Wait(&mutex_);
+  --held_decodes_;
+  latents.decoder->decoding = false;
+  if (latents.identity.chunk != latents.decoder->next_chunk++) {
+    Broken(absl::StrCat("chunk ", latents.identity.chunk, " of seed ", latents.identity.seed, " decoded out of order"));
+  }
+  const auto failure = decode_failures_.find({latents.identity.seed, latents.identity.chunk});
+  if (failure != decode_failures_.end()) return failure->second;
+  return MakeFrames(latents);
+}
+
+// A flat colour per frame behind the identity, so that an encoder has something plausible to encode.
+FrameChunk FakeVideoModel::MakeFrames(const Latents& latents) const {
+  FrameChunk frames;
+  frames.width = info_.width;
+  frames.height = info_.height;
+  frames.frame_count = latents.frame_count;
+  const size_t frame_bytes = size_t{3} * frames.width * frames.height;
+  frames.pixels.resize(frame_bytes * frames.frame_count);
+  for (int frame = 0; frame < frames.frame_count; ++frame) {
+    FrameIdentity identity = latents.identity;
+    identity.frame = frame;
+    uint8_t* const pixels = frames.pixels.data() + frame * frame_bytes;
+    std::memset(pixels, static_cast<int>((identity.seed * 37 + identity.chunk * 11 + frame) % 256), frame_bytes);
+    std::memcpy(pixels, &identity, sizeof(identity));
+  }
+  return frames;
+}
+
+void FakeVideoModel::HoldPlans() {
+  MutexLock lock(&mutex_);
+  hold_plans_ = true;
+  plan_permits_ = 0;
+}
+
+void FakeVideoModel::ReleasePlans(int count) {
+  MutexLock lock(&mutex_);
+  plan_permits_ += count;
+  // At once, not when the engine wakes: a test that then waits for a held plan must not be given the one it just
+  // released.
+  held_plan_.reset();
+  changed_.NotifyAll();
+}
+
+void FakeVideoModel::FreePlans() {
+  MutexLock lock(&mutex_);
+  hold_plans_ = false;
+  changed_.NotifyAll();
+}
+
+void FakeVideoModel::HoldDecodes() {
+  MutexLock lock(&mutex_);
+  hold_decodes_ = true;
+}
+
+void FakeVideoModel::FreeDecodes() {
+  MutexLock lock(&mutex_);
+  hold_decodes_ = false;
+  changed_.NotifyAll();
+}
+
+void FakeVideoModel::SetPlanHook(std::function<void(const StepPlan&)> hook) {
+  MutexLock lock(&mutex_);
+  plan_hook_ = std::move(hook);
+}
+
+void FakeVideoModel::SetStepTime(absl::Duration elapsed) {
+  MutexLock lock(&mutex_);
+  step_time_ = elapsed;
+}
+
+void FakeVideoModel::FailBegin(uint64_t seed, absl::Status status) {
+  MutexLock lock(&mutex_);
+  begin_failures_[seed] = std::move(status);
+}
+
+void FakeVideoModel::FailStep(uint64_t seed, StepKind kind, int64_t chunk, int step, absl::Status status) {
+  MutexLock lock(&mutex_);
+  step_failures_[{seed, kind, chunk, step}] = std::move(status);
+}
+
+void FakeVideoModel::FailDecode(uint64_t seed, int64_t chunk, absl::Status status) {
+  MutexLock lock(&mutex_);
+  decode_failures_[{seed, chunk}] = std::move(status);
+}
+
+bool FakeVideoModel::WaitFor(const std::function<bool()>& done) {
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  while (!done()) {
+    if (std::chrono::steady_clock::now() >= give_up) return false;
+    changed_.WaitFor(&mutex_, kPatience);
+  }
+  return true;
+}
+
+std::optional<StepPlan> FakeVideoModel::WaitForHeldPlan() {
+  MutexLock lock(&mutex_);
+  WaitFor([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return held_plan_.has_value(); });
+  return held_plan_;
+}
+
+bool FakeVideoModel::WaitForHeldDecode() {
+  MutexLock lock(&mutex_);
+  return WaitFor([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return hold_decodes_ && held_decodes_ > 0; });
+}
+
+bool FakeVideoModel::WaitForLiveSessions(int count) {
+  MutexLock lock(&mutex_);
+  return WaitFor([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return static_cast<int>(sessions_.size()) == count; });
+}
+
+int FakeVideoModel::live_sessions() const {
+  MutexLock lock(&mutex_);
+  return static_cast<int>(sessions_.size());
+}
+
+int64_t FakeVideoModel::live_bytes() const { return live_sessions() * info_.session_bytes; }
+
+int64_t FakeVideoModel::plans_run() const {
+  MutexLock lock(&mutex_);
+  return static_cast<int64_t>(plans_.size());
+}
+
+std::vector<std::vector<ObservedStep>> FakeVideoModel::plans() const {
+  MutexLock lock(&mutex_);
+  return plans_;
+}
+
+std::vector<std::string> FakeVideoModel::broken_rules() const {
+  MutexLock lock(&mutex_);
+  return broken_rules_;
+}
+
+void FakeVideoModel::Broken(std::string rule) { broken_rules_.push_back(std::move(rule)); }
+
+}  // namespace videodiffcr
