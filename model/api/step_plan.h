@@ -30,7 +30,8 @@ struct PlannedStep {
   RetentionTenths budget = kDenseTenths;
   // kText only. Shared because a plan is copied into logs and tests while the session keeps its prompt.
   std::shared_ptr<const std::string> prompt;
-  // First denoising pass of a chunk that starts a new scene: the session's KV cache and decoder state are emptied before it.
+  // First denoising pass of a chunk that starts a new scene: the session's KV cache and decoder state are emptied
+  // before it.
   bool scene_start = false;
 };
 
@@ -47,7 +48,7 @@ class LatentChunk {
 
 // What became of one PlannedStep.
 struct StepOutcome {
-  absl::Status status;  // not OK: this session cannot go on; the others of the plan are untouched
+  absl::Status status;     // not OK: this session cannot go on; the others of the plan are untouched
   absl::Duration elapsed;  // wall time of the step; steps run together report the time of the group
   // kDenoise: token rows that went through the blocks, and rows of the dense model, summed over blocks.
   int64_t rows_processed = 0;

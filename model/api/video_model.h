@@ -1,8 +1,8 @@
 // The seam between the scheduler and a video model. No Torch, no CUDA, no protobuf on either side of it.
 //
 // Threads: info() and CheckPrompt() may be called from any thread. BeginSession(), EndSession() and Run() belong to the
-// engine thread. Decode() may be called from other threads, beside Run(), but for one session only one call at a time and
-// in chunk order.
+// engine thread. Decode() may be called from other threads, beside Run(), but for one session only one call at a time
+// and in chunk order.
 #ifndef VIDEODIFFCR_MODEL_API_VIDEO_MODEL_H_
 #define VIDEODIFFCR_MODEL_API_VIDEO_MODEL_H_
 
@@ -34,8 +34,9 @@ class VideoModel {
   // InvalidArgument when the prompt has more tokens than the model takes.
   virtual absl::StatusOr<PromptCheck> CheckPrompt(std::string_view prompt) const = 0;
 
-  // Takes info().session_bytes for the session at once, so that nothing can run out of memory later. Every noise tensor of
-  // the session comes from (seed, chunk, step). ResourceExhausted when the memory is not to be had; nothing is kept then.
+  // Takes info().session_bytes for the session at once, so that nothing can run out of memory later. Every noise tensor
+  // of the session comes from (seed, chunk, step). ResourceExhausted when the memory is not to be had; nothing is kept
+  // then.
   virtual absl::Status BeginSession(SessionId session, uint64_t seed) = 0;
 
   // Gives the session's memory back, except what a Decode() in progress still holds. Unknown ids are ignored.

@@ -17,29 +17,30 @@ namespace videodiffcr {
 // How keys get their frame position (causal_wan_dit.md section 6, tiny_recipe.md section 5).
 enum class RopePositions {
   kAbsolute,        // frame index in the whole video; keys are cached after rotation
-  kWindowRelative,  // place inside the window, sink first; keys are cached before rotation, so a video never runs off the table
+  kWindowRelative,  // place inside the window, sink first; keys are cached before rotation, so a video never runs off
+                    // the table
 };
 
 // Causal diffusion transformer, causal_wan_dit.md section 1.
 struct TransformerConfig {
-  int64_t in_dim = 16;     // latent channels in
-  int64_t out_dim = 16;    // latent channels out
-  int64_t dim = 1536;      // D, model width
-  int64_t ffn_dim = 8960;  // width inside the feed-forward layer
-  int64_t freq_dim = 256;  // width of the timestep sinusoid
-  int64_t text_dim = 4096; // width of the text encoder's output
-  int64_t text_len = 512;  // text rows, padded with zeros
-  int64_t num_heads = 12;  // N
-  int64_t num_layers = 30; // blocks
-  double eps = 1e-6;       // of every norm
+  int64_t in_dim = 16;      // latent channels in
+  int64_t out_dim = 16;     // latent channels out
+  int64_t dim = 1536;       // D, model width
+  int64_t ffn_dim = 8960;   // width inside the feed-forward layer
+  int64_t freq_dim = 256;   // width of the timestep sinusoid
+  int64_t text_dim = 4096;  // width of the text encoder's output
+  int64_t text_len = 512;   // text rows, padded with zeros
+  int64_t num_heads = 12;   // N
+  int64_t num_layers = 30;  // blocks
+  double eps = 1e-6;        // of every norm
   int64_t patch_height = 2;
   int64_t patch_width = 2;
 
-  int64_t chunk_frames = 3;   // latent frames per chunk
-  int64_t latent_height = 60; // h
-  int64_t latent_width = 104; // w
-  int64_t window_frames = 21; // latent frames a chunk sees, itself included: the KV cache's capacity
-  int64_t sink_frames = 0;    // first latent frames of the video, never evicted
+  int64_t chunk_frames = 3;    // latent frames per chunk
+  int64_t latent_height = 60;  // h
+  int64_t latent_width = 104;  // w
+  int64_t window_frames = 21;  // latent frames a chunk sees, itself included: the KV cache's capacity
+  int64_t sink_frames = 0;     // first latent frames of the video, never evicted
   RopePositions rope_positions = RopePositions::kAbsolute;
 
   int64_t head_dim() const { return dim / num_heads; }
@@ -79,9 +80,9 @@ struct TokenizerConfig {
 };
 
 enum class DecoderKind {
-  kWanVae,            // wan_vae.md sections 1 to 8
-  kTaehv,             // wan_vae.md section 9
-  kPixelShuffleTaehv, // tiny_recipe.md section 3
+  kWanVae,             // wan_vae.md sections 1 to 8
+  kTaehv,              // wan_vae.md section 9
+  kPixelShuffleTaehv,  // tiny_recipe.md section 3
 };
 
 struct DecoderConfig {
@@ -125,14 +126,16 @@ struct ModelConfig {
   absl::Status Validate() const;
 };
 
-// Parses the text of a config.json. Unknown keys, missing keys, wrong types and values out of range are InvalidArgument with
-// the key's path ("transformer.num_heads: 0; must be at least 1").
+// Parses the text of a config.json. Unknown keys, missing keys, wrong types and values out of range are InvalidArgument
+// with the key's path ("transformer.num_heads: 0; must be at least 1").
 absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view json_text);
 
 // Reads FOLDER/config.json. NotFound names the path.
 absl::StatusOr<ModelConfig> LoadModelConfig(const std::string& folder);
 
-// Parses only a transformer's sizes, as golden files and safetensors metadata carry them ("latent_hw": [h, w] is understood).
+// Parses only a transformer's sizes, as golden files and safetensors metadata carry them ("latent_hw": [h, w] is
+// understood). A missing key keeps its default and an unknown key is passed over: such metadata carries settings of
+// other parts too. Types are checked; sizes are not, since the caller may fill in more: call Validate() then.
 absl::StatusOr<TransformerConfig> ParseTransformerConfig(std::string_view json_text);
 absl::StatusOr<TextEncoderConfig> ParseTextEncoderConfig(std::string_view json_text);
 

@@ -33,13 +33,15 @@ struct RetentionTable {
 };
 
 struct RetentionConfig {
-  std::string file;  // router weights; empty: dense only
+  std::string file;        // router weights; empty: dense only
   int64_t router_dim = 0;  // r
   RouterGate gate = RouterGate::kTwoSigmoid;
   KvMode kv_mode = KvMode::kKept;
   ContextMode context_mode = ContextMode::kDense;
-  double frame_floor = 0.0;              // videodiffcr.md section 3.3
-  std::vector<RetentionTable> tables;    // one per budget below 1.0, falling
+  double frame_floor = 0.0;            // videodiffcr.md section 3.3
+  std::vector<int> step_delta_tenths;  // added per denoising step, noisiest first
+  int floor_tenths = 1;                // no step keeps less
+  std::vector<RetentionTable> tables;  // one per budget below 1.0, falling
 };
 
 // Nearest tenth, half up: floor(10 rho + 0.5).
@@ -62,12 +64,16 @@ RetentionTable DenseRetentionTable(int64_t layers, int64_t denoise_steps);
 // Mean over layers and denoising passes (the context pass not counted) of rows processed over rows.
 double ExecutedRetention(const RetentionTable& table, int64_t tokens_per_chunk);
 
-// Transformer multiply-adds of one block for a chunk of `tokens` tokens with `past` keys before it (videodiffcr.md section 4.3).
+// Transformer multiply-adds of one block for a chunk of `tokens` tokens with `past` keys before it (videodiffcr.md
+// section 4.3).
 struct BlockCostShape {
   int64_t dim, ffn_dim, text_len;
 };
 double DenseBlockMacs(const BlockCostShape& shape, int64_t tokens, int64_t past);
 double RoutedBlockMacs(const BlockCostShape& shape, int64_t tokens, int64_t kept, int64_t past, KvMode kv_mode);
+// All blocks, all denoising passes and the context pass of one chunk.
+double ChunkMacs(const BlockCostShape& shape, const RetentionTable& table, int64_t tokens, int64_t past, KvMode kv_mode,
+                 ContextMode context_mode);
 
 }  // namespace videodiffcr
 

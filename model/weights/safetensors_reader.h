@@ -1,4 +1,5 @@
-// Reads a safetensors file by mapping it. Every input is hostile: the header is checked in full before a tensor is handed out.
+// Reads a safetensors file by mapping it. Every input is hostile: the header is checked in full before a tensor is
+// handed out.
 #ifndef VIDEODIFFCR_MODEL_WEIGHTS_SAFETENSORS_READER_H_
 #define VIDEODIFFCR_MODEL_WEIGHTS_SAFETENSORS_READER_H_
 
@@ -32,9 +33,9 @@ struct TensorEntry {
 // Thread-safe after Open(): const and immutable.
 class SafetensorsReader {
  public:
-  // Maps the file and checks: header length (at most 16 MiB and inside the file), JSON, known types, shapes whose product fits,
-  // offsets inside the file, in order of data without holes or overlaps, bytes equal to shape times type. Errors name the file
-  // and the tensor.
+  // Maps the file and checks: header length (at most 16 MiB and inside the file), JSON, known types, shapes whose
+  // product fits, offsets inside the file, in order of data without holes or overlaps, bytes equal to shape times type.
+  // Errors name the file and the tensor.
   static absl::StatusOr<SafetensorsReader> Open(const std::string& path);
 
   SafetensorsReader(SafetensorsReader&&) noexcept;

@@ -11,8 +11,8 @@
 
 namespace videodiffcr {
 
-// `tensors` point to memory that stays valid during the call. Data follows the order of the names. Errors name the path and
-// the system's reason (disk full, no such folder).
+// `tensors` point to memory that stays valid during the call. Data follows the order of the names. Errors name the path
+// and the system's reason (disk full, no such folder).
 absl::Status WriteSafetensors(const std::string& path, const std::map<std::string, TensorEntry>& tensors,
                               const std::map<std::string, std::string>& metadata);
 

@@ -1,0 +1,194 @@
+#include "model/config/json_fields.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace videodiffcr {
+
+namespace {
+
+using nlohmann::json;
+
+// Depth of nested containers, brackets inside strings not counted. Cheap enough to run before the real parser.
+int NestingDepth(std::string_view text) {
+  int depth = 0;
+  int deepest = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+const char* KindOf(const json& value) { return value.type_name(); }
+
+bool ReadScalar(const json& value, int64_t* out) {
+  if (value.is_number_unsigned() &&
+      value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+    return false;
+  }
+  if (!value.is_number_integer()) return false;
+  *out = value.get<int64_t>();
+  return true;
+}
+
+bool ReadScalar(const json& value, int* out) {
+  int64_t wide = 0;
+  if (!ReadScalar(value, &wide)) return false;
+  if (wide < std::numeric_limits<int>::min() || wide > std::numeric_limits<int>::max()) return false;
+  *out = static_cast<int>(wide);
+  return true;
+}
+
+bool ReadScalar(const json& value, double* out) {
+  if (!value.is_number()) return false;
+  *out = value.get<double>();
+  return true;
+}
+
+bool ReadScalar(const json& value, std::string* out) {
+  if (!value.is_string()) return false;
+  *out = value.get<std::string>();
+  return true;
+}
+
+const char* Wanted(const int64_t*) { return "an integer of 64 bits"; }
+const char* Wanted(const int*) { return "an integer of 32 bits"; }
+const char* Wanted(const double*) { return "a number"; }
+const char* Wanted(const std::string*) { return "a string"; }
+
+template <typename T>
+void ReadOne(const json& found, const char* key, T* value, JsonFields* fields) {
+  if (!ReadScalar(found, value)) fields->Fail(key, absl::StrCat("is ", KindOf(found), "; must be ", Wanted(value)));
+}
+
+template <typename T>
+void ReadMany(const json& found, const char* key, std::vector<T>* values, JsonFields* fields) {
+  if (!found.is_array()) return fields->Fail(key, absl::StrCat("is ", KindOf(found), "; must be an array"));
+  std::vector<T> read;
+  for (const json& element : found) {
+    T value{};
+    if (!ReadScalar(element, &value)) {
+      return fields->Fail(absl::StrCat(key, "[", read.size(), "]"),
+                          absl::StrCat("is ", KindOf(element), "; must be ", Wanted(&value)));
+    }
+    read.push_back(std::move(value));
+  }
+  *values = std::move(read);
+}
+
+}  // namespace
+
+absl::StatusOr<json> ParseBoundedJson(std::string_view text, int max_depth) {
+  if (const int depth = NestingDepth(text); depth > max_depth) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("JSON is nested ", depth, " containers deep; at most ", max_depth, " are read"));
+  }
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  std::string twice;
+  const auto watch_keys = [&](int, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key && twice.empty()) {
+      const std::string& key = parsed.get_ref<const std::string&>();
+      if (!keys.back().insert(key).second) twice = key;
+    }
+    return true;
+  };
+  // The parser reports where it stopped only by exception; the text of it is wanted, so it is caught right here.
+  json parsed;
+  try {
+    parsed = json::parse(text, watch_keys);
+  } catch (const json::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat("not valid JSON: ", error.what()));
+  }
+  if (!twice.empty()) return absl::InvalidArgumentError(absl::StrCat(twice.substr(0, 64), ": key appears twice"));
+  return parsed;
+}
+
+JsonFields::JsonFields(const json& object, std::string path) : object_(object), path_(std::move(path)) {
+  if (!object_.is_object()) {
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(path_.empty() ? "the text" : path_, ": is ", KindOf(object_), "; must be an object"));
+  }
+}
+
+bool JsonFields::Has(const char* key) const { return object_.is_object() && object_.contains(key); }
+
+std::string JsonFields::PathOf(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
+
+void JsonFields::Fail(const std::string& key, const std::string& message) {
+  Merge(absl::InvalidArgumentError(absl::StrCat(PathOf(key), ": ", message)));
+}
+
+void JsonFields::Merge(const absl::Status& status) { status_.Update(status); }
+
+const json* JsonFields::Find(const char* key, Presence presence) {
+  asked_.insert(key);
+  if (!object_.is_object()) return nullptr;
+  const auto found = object_.find(key);
+  if (found == object_.end()) {
+    if (presence == Presence::kRequired) Fail(key, "is missing");
+    return nullptr;
+  }
+  return &*found;
+}
+
+void JsonFields::Read(const char* key, int64_t* value, Presence presence) {
+  if (const json* found = Find(key, presence)) ReadOne(*found, key, value, this);
+}
+void JsonFields::Read(const char* key, int* value, Presence presence) {
+  if (const json* found = Find(key, presence)) ReadOne(*found, key, value, this);
+}
+void JsonFields::Read(const char* key, double* value, Presence presence) {
+  if (const json* found = Find(key, presence)) ReadOne(*found, key, value, this);
+}
+void JsonFields::Read(const char* key, std::string* value, Presence presence) {
+  if (const json* found = Find(key, presence)) ReadOne(*found, key, value, this);
+}
+void JsonFields::Read(const char* key, std::vector<int64_t>* value, Presence presence) {
+  if (const json* found = Find(key, presence)) ReadMany(*found, key, value, this);
+}
+void JsonFields::Read(const char* key, std::vector<int>* value, Presence presence) {
+  if (const json* found = Find(key, presence)) ReadMany(*found, key, value, this);
+}
+void JsonFields::Read(const char* key, std::vector<double>* value, Presence presence) {
+  if (const json* found = Find(key, presence)) ReadMany(*found, key, value, this);
+}
+void JsonFields::Read(const char* key, std::vector<std::string>* value, Presence presence) {
+  if (const json* found = Find(key, presence)) ReadMany(*found, key, value, this);
+}
+
+const json* JsonFields::ReadObject(const char* key, Presence presence) {
+  const json* found = Find(key, presence);
+  if (found == nullptr) return nullptr;
+  if (!found->is_object()) {
+    Fail(key, absl::StrCat("is ", KindOf(*found), "; must be an object"));
+    return nullptr;
+  }
+  return found;
+}
+
+absl::Status JsonFields::Finish() const {
+  if (!status_.ok()) return status_;
+  for (const auto& item : object_.items()) {
+    if (asked_.count(item.key()) == 0) {
+      return absl::InvalidArgumentError(absl::StrCat(PathOf(item.key().substr(0, 64)), ": unknown key"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace videodiffcr
