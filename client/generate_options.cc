@@ -1,0 +1,206 @@
+#include "client/generate_options.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "client/command_line.h"
+#include "google/protobuf/util/time_util.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr int64_t kMaxChunks = 1'000'000;
+
+// "4:rest" into 4 and "rest". InvalidArgument with the form wanted.
+absl::StatusOr<std::pair<int64_t, std::string>> SplitChunkPrefix(std::string_view value, const char* form) {
+  const size_t colon = value.find(':');
+  int64_t chunk = 0;
+  if (colon == std::string_view::npos || !absl::SimpleAtoi(absl::string_view(value.data(), colon), &chunk) ||
+      chunk < 1 || colon + 1 == value.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("must be ", form, ", with a chunk from 1 on (the first chunk is 0)"));
+  }
+  return std::make_pair(chunk, std::string(value.substr(colon + 1)));
+}
+
+SetFlagValue SetSwitch(std::map<int64_t, PlannedChange>* changes) {
+  return [changes](std::string_view value) -> absl::Status {
+    auto parts = SplitChunkPrefix(value, "CHUNK:PROMPT, for example 4:\"a blue square moves left\"");
+    if (!parts.ok()) {
+      return parts.status();
+    }
+    if (std::exchange((*changes)[parts->first].prompt, parts->second).has_value()) {
+      return absl::InvalidArgumentError("names a chunk that has a new prompt already");
+    }
+    return absl::OkStatus();
+  };
+}
+
+SetFlagValue SetSwitchBudget(std::map<int64_t, PlannedChange>* changes) {
+  return [changes](std::string_view value) -> absl::Status {
+    const auto parts = SplitChunkPrefix(value, "CHUNK:BUDGET, for example 6:0.7");
+    if (!parts.ok()) {
+      return parts.status();
+    }
+    double budget = 0;
+    const absl::Status status = SetDouble(0, 1, &budget)(parts->second);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("has a budget that ", status.message()));
+    }
+    if (std::exchange((*changes)[parts->first].retention_target, budget).has_value()) {
+      return absl::InvalidArgumentError("names a chunk that has a new budget already");
+    }
+    return absl::OkStatus();
+  };
+}
+
+SetFlagValue SetPlayout(std::optional<double>* out) {
+  return [out](std::string_view value) {
+    if (value == "off") {
+      out->reset();
+      return absl::OkStatus();
+    }
+    double seconds = 0;
+    const absl::Status status = SetDouble(0, 60, &seconds)(value);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(status.message(), ", or off"));
+    }
+    *out = seconds;
+    return absl::OkStatus();
+  };
+}
+
+CommandLine MakeCommandLine(GenerateOptions* options) {
+  CommandLine flags;
+  flags.AddFlag("prompt", "TEXT", "What the video shows. Required.", SetString(&options->prompt));
+  flags.AddFlag("chunks", "N", "Chunks to generate; 0: until Ctrl-C. Default 8.",
+                SetInteger(0, kMaxChunks, &options->chunks));
+  flags.AddFlag("seed", "N", "The same seed gives the same video. Default 0: the server picks one and it is printed.",
+                SetUnsigned(&options->seed));
+  flags.AddFlag("budget", "SHARE",
+                "Share of tokens the model works on, one of those that `videodiffcr info` lists. Default 1: all.",
+                SetDouble(0, 1, &options->budget));
+  flags.AddFlag("switch", "CHUNK:PROMPT", "A new prompt from that chunk on. May be given several times.",
+                SetSwitch(&options->changes), /*repeatable=*/true);
+  flags.AddFlag("switch-budget", "CHUNK:SHARE", "A new budget from that chunk on. May be given several times.",
+                SetSwitchBudget(&options->changes), /*repeatable=*/true);
+  flags.AddFlag(
+      "playout", "SECONDS",
+      "Playing time to buffer before playing begins. It gives every chunk a deadline, from which slack is told.\n"
+      "'off': no deadlines. Default 0.",
+      SetPlayout(&options->playout_seconds));
+  flags.AddFlag(
+      "output", "PATH",
+      "Where the video goes, written as it arrives. The ending decides the form: .mp4 (fragmented MP4), .h264\n"
+      "(Annex-B), .rgb or .yuv (raw frames); - is standard output, as MP4. Default video.mp4.",
+      SetString(&options->output));
+  flags.AddFlag("contact-sheet", "PATH", "Also write a PNG of frames with their times. Needs an .mp4 output.",
+                SetString(&options->contact_sheet));
+  flags.AddFlag("server", "HOST:PORT", "Default localhost:50051.", SetServerAddress(&options->server));
+  return flags;
+}
+
+struct OutputEnding {
+  const char* ending;
+  v1::Codec codec;
+  v1::Container container;
+};
+
+constexpr OutputEnding kOutputEndings[] = {
+    {".mp4", v1::CODEC_H264, v1::CONTAINER_FRAGMENTED_MP4},
+    {".h264", v1::CODEC_H264, v1::CONTAINER_ANNEX_B},
+    {".rgb", v1::CODEC_RAW_RGB24, v1::CONTAINER_RAW},
+    {".yuv", v1::CODEC_RAW_YUV420P, v1::CONTAINER_RAW},
+};
+
+const OutputEnding* FindOutputEnding(const std::string& path) {
+  if (path == "-") {
+    return &kOutputEndings[0];
+  }
+  for (const OutputEnding& candidate : kOutputEndings) {
+    if (absl::EndsWith(path, candidate.ending)) {
+      return &candidate;
+    }
+  }
+  return nullptr;
+}
+
+absl::Status Validate(const GenerateOptions& options) {
+  if (options.prompt.empty()) {
+    return absl::InvalidArgumentError("--prompt is missing; `videodiffcr info` lists prompts that work well");
+  }
+  if (FindOutputEnding(options.output) == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--output is '", options.output, "'; it must end in .mp4, .h264, .rgb or .yuv, or be -"));
+  }
+  if (!options.contact_sheet.empty() && !absl::EndsWith(options.output, ".mp4")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--contact-sheet reads the video back, so it needs an --output that ends in "
+                     ".mp4; --output is '",
+                     options.output, "'"));
+  }
+  if (!options.contact_sheet.empty() && !absl::EndsWith(options.contact_sheet, ".png")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--contact-sheet is '", options.contact_sheet, "'; it must end in .png"));
+  }
+  if (!options.changes.empty() && options.chunks > 0 && options.changes.rbegin()->first >= options.chunks) {
+    const auto& [chunk, change] = *options.changes.rbegin();
+    return absl::InvalidArgumentError(absl::StrCat(change.prompt.has_value() ? "--switch" : "--switch-budget",
+                                                   " names chunk ", chunk, ", but the last of --chunks ",
+                                                   options.chunks, " is chunk ", options.chunks - 1));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<GenerateOptions> ParseGenerateOptions(const std::vector<std::string_view>& arguments) {
+  GenerateOptions options;
+  absl::Status status = MakeCommandLine(&options).Parse(arguments);
+  if (status.ok()) {
+    status = Validate(options);
+  }
+  if (!status.ok()) {
+    return status;
+  }
+  return options;
+}
+
+std::string GenerateHelp() {
+  GenerateOptions defaults;
+  return absl::StrCat(
+      "videodiffcr generate --prompt TEXT [flags]\n"
+      "Asks a server for a video and writes it as it arrives. Ctrl-C stops the server's work too and leaves a playable "
+      "file.\n"
+      "\n",
+      MakeCommandLine(&defaults).FlagsHelp(),
+      "\n"
+      "Example: eight chunks, another prompt from the fifth on, with a contact sheet\n"
+      "  videodiffcr generate --prompt \"a red circle moves right on a blue checkered background\" --chunks 8 \\\n"
+      "      --switch 4:\"a green star moves left\" --output circle.mp4 --contact-sheet circle.png\n");
+}
+
+v1::SessionConfig ToSessionConfig(const GenerateOptions& options) {
+  v1::SessionConfig config;
+  config.set_prompt(options.prompt);
+  config.set_seed(options.seed);
+  config.set_length_chunks(static_cast<int32_t>(options.chunks));
+  config.mutable_retention()->set_target(options.budget);
+  const OutputEnding& form = *FindOutputEnding(options.output);
+  config.mutable_output()->set_codec(form.codec);
+  config.mutable_output()->set_container(form.container);
+  if (options.playout_seconds.has_value()) {
+    *config.mutable_playout()->mutable_start_buffer() =
+        google::protobuf::util::TimeUtil::MillisecondsToDuration(static_cast<int64_t>(*options.playout_seconds * 1000));
+  }
+  const std::optional<int64_t> credits = ChangeSchedule(options.changes, options.chunks).initial_chunk_credits();
+  if (credits.has_value()) {
+    config.set_initial_chunk_credits(*credits);
+  }
+  return config;
+}
+
+}  // namespace videodiffcr

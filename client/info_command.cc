@@ -1,0 +1,128 @@
+#include "client/info_command.h"
+
+#include <iostream>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/command_line.h"
+#include "client/proto_time.h"
+#include "client/video_client.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
+constexpr size_t kLineWidth = 100;
+
+CommandLine MakeCommandLine(std::string* server) {
+  CommandLine flags;
+  flags.AddFlag("server", "HOST:PORT", "Default localhost:50051.", SetServerAddress(server));
+  return flags;
+}
+
+// CODEC_H264 as "H264": an enum value's name without the enum's.
+std::string ShortName(const std::string& name, absl::string_view prefix) {
+  return absl::StartsWith(name, prefix) ? name.substr(prefix.size()) : name;
+}
+
+// Words in lines of at most kLineWidth characters, each behind `indent`.
+template <typename Words>
+std::string WrapWords(const Words& words, const std::string& indent) {
+  std::string text;
+  std::string line;
+  for (const std::string& word : words) {
+    if (!line.empty() && indent.size() + line.size() + 1 + word.size() > kLineWidth) {
+      absl::StrAppend(&text, indent, line, "\n");
+      line.clear();
+    }
+    absl::StrAppend(&line, line.empty() ? "" : " ", word);
+  }
+  return line.empty() ? text : absl::StrCat(text, indent, line, "\n");
+}
+
+std::string FormatModel(const v1::ModelInfo& model) {
+  std::string text = absl::StrCat("model      ", model.name(), ": ", model.description(), "\n");
+  for (const v1::Resolution& size : model.resolutions()) {
+    absl::StrAppend(&text, "size       ", size.width(), "x", size.height(), " at ",
+                    absl::StrJoin(model.frames_per_second(), " or "), " frames per second\n");
+  }
+  absl::StrAppend(&text, "chunk      ", model.chunk_frames(), " frames (the first of a scene ",
+                  model.first_chunk_frames(), "), ", model.denoise_steps(), " denoising passes\n");
+  for (const v1::BudgetInfo& budget : model.budgets()) {
+    absl::StrAppendFormat(&text, "budget     nominal %.2f, executed %.3f\n", budget.nominal(), budget.executed());
+  }
+  absl::StrAppendFormat(&text, "memory     %.1f MiB per session\n",
+                        static_cast<double>(model.session_bytes()) / (1 << 20));
+  return text;
+}
+
+std::string FormatLimits(const v1::ServerLimits& limits) {
+  std::string text =
+      absl::StrCat("limits     prompt ", limits.max_prompt_bytes(), " bytes, ", limits.max_prompt_tokens(), " tokens; ",
+                   limits.max_length_chunks(), " chunks per session\n");
+  absl::StrAppend(&text, "           ", limits.max_sessions(), " sessions, ", limits.max_sessions_per_connection(),
+                  " per connection, ", limits.max_waiting_sessions(), " waiting\n");
+  absl::StrAppend(&text, "           ", limits.max_control_messages_per_second(), " control messages per second, ",
+                  limits.max_control_message_burst(), " in a burst; first message within ",
+                  ToSeconds(limits.first_message_timeout()), " s\n");
+  absl::StrAppend(&text, "           messages of ", limits.max_first_message_bytes(), " bytes (first), ",
+                  limits.max_control_message_bytes(), " bytes (later)\n");
+  return text;
+}
+
+}  // namespace
+
+std::string InfoHelp() {
+  std::string server;
+  return absl::StrCat(
+      "videodiffcr info [flags]\nPrints what a server can do: model, sizes, budgets, limits, example prompts.\n\n",
+      MakeCommandLine(&server).FlagsHelp(), "\nExample:\n  videodiffcr info --server localhost:50051\n");
+}
+
+std::string FormatServerInfo(const v1::GetServerInfoResponse& info) {
+  std::string text = absl::StrCat("server     ", info.version(), " on ", info.device(), ", ", info.active_sessions(),
+                                  " active sessions\n");
+  absl::StrAppend(&text, FormatModel(info.model()));
+  if (info.has_measured_chunk_period()) {
+    absl::StrAppendFormat(&text, "measured   %.3f s per chunk\n", ToSeconds(info.measured_chunk_period()));
+  }
+  for (const v1::SupportedOutput& output : info.outputs()) {
+    absl::StrAppend(&text, "output     ", ShortName(v1::Codec_Name(output.codec()), "CODEC_"), " in ",
+                    ShortName(v1::Container_Name(output.container()), "CONTAINER_"), "\n");
+  }
+  absl::StrAppend(&text, FormatLimits(info.limits()));
+  if (!info.model().vocabulary().empty()) {
+    absl::StrAppend(&text, "words the model knows\n", WrapWords(info.model().vocabulary(), "           "));
+  }
+  if (!info.model().example_prompts().empty()) {
+    absl::StrAppend(&text, "prompts that work well\n           ",
+                    absl::StrJoin(info.model().example_prompts(), "\n           "), "\n");
+  }
+  return text;
+}
+
+absl::Status RunInfo(const std::vector<std::string_view>& arguments) {
+  std::string server = "localhost:50051";
+  const absl::Status parsed = MakeCommandLine(&server).Parse(arguments);
+  if (!parsed.ok()) {
+    return parsed;
+  }
+  const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(server, kConnectTimeout);
+  if (!client.ok()) {
+    return client.status();
+  }
+  const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
+  if (!info.ok()) {
+    return info.status();
+  }
+  std::cout << FormatServerInfo(*info) << std::flush;
+  return absl::OkStatus();
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,52 @@
+#include "client/interrupt.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace videodiffcr {
+namespace {
+
+// Wakes the watcher when it is to end; blocked like the others, so it never does anything else.
+constexpr int kWakeSignal = SIGUSR1;
+
+sigset_t WatchedSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, kWakeSignal}) {
+    sigaddset(&signals, signal);
+  }
+  return signals;
+}
+
+}  // namespace
+
+void BlockInterrupts() {
+  const sigset_t signals = WatchedSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+InterruptWatcher::InterruptWatcher(std::function<void()> on_interrupt) : on_interrupt_(std::move(on_interrupt)) {
+  BlockInterrupts();  // sigwait() wants them blocked in the thread that inherits this mask
+  thread_ = std::thread(&InterruptWatcher::Watch, this);
+}
+
+InterruptWatcher::~InterruptWatcher() {
+  pthread_kill(thread_.native_handle(), kWakeSignal);
+  thread_.join();
+}
+
+void InterruptWatcher::Watch() {
+  const sigset_t signals = WatchedSignals();
+  int signal = 0;
+  while (sigwait(&signals, &signal) == 0 && signal != kWakeSignal) {
+    if (interrupted_.exchange(true)) {
+      _exit(128 + signal);
+    }
+    on_interrupt_();
+  }
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,35 @@
+// Ctrl-C and SIGTERM as an ordinary function call on an ordinary thread.
+#ifndef VIDEODIFFCR_CLIENT_INTERRUPT_H_
+#define VIDEODIFFCR_CLIENT_INTERRUPT_H_
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+namespace videodiffcr {
+
+// Keeps SIGINT and SIGTERM from ending the process. Call it in main() before any thread starts, since threads inherit
+// it.
+void BlockInterrupts();
+
+// Calls `on_interrupt` on its own thread at the first signal; a second one ends the process the hard way.
+class InterruptWatcher {
+ public:
+  explicit InterruptWatcher(std::function<void()> on_interrupt);
+  ~InterruptWatcher();
+  InterruptWatcher(const InterruptWatcher&) = delete;
+  InterruptWatcher& operator=(const InterruptWatcher&) = delete;
+
+  bool interrupted() const { return interrupted_; }
+
+ private:
+  void Watch();
+
+  const std::function<void()> on_interrupt_;
+  std::atomic<bool> interrupted_ = false;
+  std::thread thread_;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_CLIENT_INTERRUPT_H_

@@ -1,0 +1,120 @@
+#include "client/video_client.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/call_status.h"
+#include "client/crc32c.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
+
+namespace videodiffcr {
+namespace {
+
+// One chunk of raw 832x480 frames takes 14 MiB; gRPC's own limit of 4 MiB would refuse it.
+constexpr int kMaxResponseBytes = 64 << 20;
+
+constexpr absl::Duration kServerInfoTimeout = absl::Seconds(10);
+
+}  // namespace
+
+VideoCall::VideoCall(v1::VideoGenerationService::Stub* stub, const v1::SessionConfig& config)
+    : stream_(stub->StreamVideo(&context_)) {
+  v1::StreamVideoRequest request;
+  *request.mutable_config() = config;
+  Send(request);
+}
+
+VideoCall::~VideoCall() {
+  if (!end_.has_value()) {
+    Cancel();
+    while (Next().has_value()) {
+    }
+    (void)Finish();
+  }
+}
+
+std::optional<v1::StreamVideoResponse> VideoCall::Next() {
+  v1::StreamVideoResponse response;
+  if (!damage_.ok() || !stream_->Read(&response)) {
+    return std::nullopt;
+  }
+  if (response.has_chunk()) {
+    damage_ = CheckChunk(response.chunk());
+    if (!damage_.ok()) {
+      Cancel();
+      return std::nullopt;
+    }
+  }
+  return response;
+}
+
+absl::Status VideoCall::CheckChunk(const v1::VideoChunk& chunk) {
+  if (chunk.sequence() != next_sequence_) {
+    return absl::DataLossError(
+        absl::StrCat("chunk ", chunk.sequence(), " arrived where chunk ", next_sequence_, " was due"));
+  }
+  const uint32_t checksum = Crc32c(chunk.payload());
+  if (checksum != chunk.payload_crc32c()) {
+    return absl::DataLossError(absl::StrCat("chunk ", chunk.sequence(), " is damaged: its payload has CRC-32C ",
+                                            checksum, ", the server computed ", chunk.payload_crc32c()));
+  }
+  ++next_sequence_;
+  return absl::OkStatus();
+}
+
+void VideoCall::Send(const v1::StreamVideoRequest& request) {
+  // False means that the call is over; reading finds that out as well, and knows the reason.
+  (void)stream_->Write(request);
+}
+
+void VideoCall::Cancel() { context_.TryCancel(); }
+
+absl::Status VideoCall::Finish() {
+  if (!end_.has_value()) {
+    // gRPC wants the stream read to its end before Finish().
+    v1::StreamVideoResponse rest;
+    while (stream_->Read(&rest)) {
+    }
+    const absl::Status transport = ToAbslStatus(stream_->Finish());
+    end_ = damage_.ok() ? transport : damage_;
+  }
+  return *end_;
+}
+
+VideoClient::VideoClient(std::shared_ptr<grpc::Channel> channel)
+    : stub_(v1::VideoGenerationService::NewStub(channel)) {}
+
+absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::string& address, absl::Duration timeout) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
+  // A proxy from the environment is meant for web pages; it would be asked for "localhost" too.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  std::shared_ptr<grpc::Channel> channel =
+      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  if (!channel->WaitForConnected(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout))) {
+    return absl::UnavailableError(absl::StrCat("no server answers at ", address, " (waited ",
+                                               absl::FormatDuration(timeout),
+                                               "): start videodiffcr-server, or name another with --server HOST:PORT"));
+  }
+  return std::unique_ptr<VideoClient>(new VideoClient(std::move(channel)));
+}
+
+absl::StatusOr<v1::GetServerInfoResponse> VideoClient::GetServerInfo() {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kServerInfoTimeout));
+  v1::GetServerInfoResponse response;
+  const grpc::Status status = stub_->GetServerInfo(&context, v1::GetServerInfoRequest(), &response);
+  if (!status.ok()) {
+    return ToAbslStatus(status);
+  }
+  return response;
+}
+
+std::unique_ptr<VideoCall> VideoClient::StreamVideo(const v1::SessionConfig& config) {
+  return std::unique_ptr<VideoCall>(new VideoCall(stub_.get(), config));
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,164 @@
+#include "client/video_frames.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "client/av_handles.h"
+
+namespace videodiffcr {
+namespace {
+
+struct OpenVideo {
+  UniqueAvInput input;
+  const AVStream* stream = nullptr;  // the first video stream; belongs to `input`
+};
+
+absl::StatusOr<OpenVideo> Open(const std::string& path) {
+  AVFormatContext* raw = nullptr;
+  int code = avformat_open_input(&raw, path.c_str(), nullptr, nullptr);
+  UniqueAvInput input(raw);
+  if (code < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot read ", path, " as video: ", AvError("open", code).message()));
+  }
+  code = avformat_find_stream_info(input.get(), nullptr);
+  if (code < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot read ", path, " as video: ", AvError("probe", code).message()));
+  }
+  const int index = av_find_best_stream(input.get(), AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
+  if (index < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " holds no video stream"));
+  }
+  const AVStream* stream = input->streams[index];
+  return OpenVideo{std::move(input), stream};
+}
+
+absl::StatusOr<UniqueAvCodec> OpenDecoder(const AVStream& stream) {
+  const AVCodec* decoder = avcodec_find_decoder(stream.codecpar->codec_id);
+  if (decoder == nullptr) {
+    return absl::InternalError(
+        absl::StrCat("this libavcodec has no decoder for ", avcodec_get_name(stream.codecpar->codec_id)));
+  }
+  UniqueAvCodec codec(avcodec_alloc_context3(decoder));
+  int code = avcodec_parameters_to_context(codec.get(), stream.codecpar);
+  if (code >= 0) {
+    code = avcodec_open2(codec.get(), decoder, nullptr);
+  }
+  if (code < 0) {
+    return AvError("opening the decoder", code);
+  }
+  return codec;
+}
+
+absl::StatusOr<RgbImage> ToRgb(const AVFrame& frame, int max_width) {
+  const int width = std::min(frame.width, max_width);
+  const int height = std::max(1, static_cast<int>(static_cast<int64_t>(frame.height) * width / frame.width));
+  const UniqueSwsContext scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
+                                               width, height, AV_PIX_FMT_RGB24, SWS_BICUBIC, nullptr, nullptr,
+                                               nullptr));
+  if (scaler == nullptr) {
+    return absl::InternalError(absl::StrCat("libswscale cannot convert pixel format ", frame.format, " to RGB"));
+  }
+  RgbImage image = RgbImage::Filled(width, height, {});
+  uint8_t* planes[] = {image.pixels.data()};
+  const int strides[] = {width * 3};
+  const int rows = sws_scale(scaler.get(), frame.data, frame.linesize, 0, frame.height, planes, strides);
+  if (rows < 0) {
+    return AvError("scaling a frame", rows);
+  }
+  return image;
+}
+
+// Collects the wanted ones out of frames that arrive in playing order.
+class FrameCollector {
+ public:
+  FrameCollector(const std::vector<int64_t>& indices, AVRational time_base, int max_width)
+      : indices_(indices), time_base_(time_base), max_width_(max_width) {}
+
+  bool complete() const { return frames_.size() == indices_.size(); }
+
+  // Takes every frame the decoder has ready.
+  absl::Status Drain(AVCodecContext* codec, AVFrame* frame) {
+    while (!complete()) {
+      const int code = avcodec_receive_frame(codec, frame);
+      if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) {
+        return absl::OkStatus();
+      }
+      if (code < 0) {
+        return AvError("decoding a frame", code);
+      }
+      if (next_index_++ == indices_[frames_.size()]) {
+        absl::StatusOr<RgbImage> image = ToRgb(*frame, max_width_);
+        if (!image.ok()) {
+          return image.status();
+        }
+        frames_.push_back({*std::move(image), static_cast<double>(frame->best_effort_timestamp) * av_q2d(time_base_)});
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<VideoFrame> TakeFrames() { return std::move(frames_); }
+
+ private:
+  const std::vector<int64_t>& indices_;
+  const AVRational time_base_;
+  const int max_width_;
+  int64_t next_index_ = 0;
+  std::vector<VideoFrame> frames_;
+};
+
+}  // namespace
+
+absl::StatusOr<int64_t> CountVideoFrames(const std::string& path) {
+  const absl::StatusOr<OpenVideo> video = Open(path);
+  if (!video.ok()) {
+    return video.status();
+  }
+  const UniqueAvPacket packet(av_packet_alloc());
+  int64_t count = 0;
+  while (av_read_frame(video->input.get(), packet.get()) >= 0) {
+    count += packet->stream_index == video->stream->index ? 1 : 0;
+    av_packet_unref(packet.get());
+  }
+  return count;
+}
+
+absl::StatusOr<std::vector<VideoFrame>> ReadVideoFrames(const std::string& path, const std::vector<int64_t>& indices,
+                                                        int max_width) {
+  const absl::StatusOr<OpenVideo> video = Open(path);
+  if (!video.ok()) {
+    return video.status();
+  }
+  const absl::StatusOr<UniqueAvCodec> codec = OpenDecoder(*video->stream);
+  if (!codec.ok()) {
+    return codec.status();
+  }
+  FrameCollector collector(indices, video->stream->time_base, max_width);
+  const UniqueAvPacket packet(av_packet_alloc());
+  const UniqueAvFrame frame(av_frame_alloc());
+  bool more = true;
+  while (more && !collector.complete()) {
+    more = av_read_frame(video->input.get(), packet.get()) >= 0;
+    if (more && packet->stream_index != video->stream->index) {
+      av_packet_unref(packet.get());
+      continue;
+    }
+    // A null packet at the end makes the decoder hand out what it still holds.
+    const int code = avcodec_send_packet(codec->get(), more ? packet.get() : nullptr);
+    av_packet_unref(packet.get());
+    if (code < 0) {
+      return AvError("decoding a packet", code);
+    }
+    const absl::Status status = collector.Drain(codec->get(), frame.get());
+    if (!status.ok()) {
+      return status;
+    }
+  }
+  return collector.TakeFrames();
+}
+
+}  // namespace videodiffcr

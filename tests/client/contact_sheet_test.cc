@@ -1,0 +1,98 @@
+#include "client/contact_sheet.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "client/bitmap_font.h"
+#include "client/png_file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::string TempPath(const std::string& name) { return ::testing::TempDir() + "/contact_sheet_test_" + name; }
+
+// 33 frames of ffmpeg's moving test picture, 160x96 at 16 frames per second.
+std::string MakeTestVideo() {
+  const std::string path = TempPath("video.mp4");
+  const std::string command =
+      "ffmpeg -v error -y -f lavfi -i testsrc2=size=160x96:rate=16 -frames:v 33 -pix_fmt yuv420p " + path;
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  return path;
+}
+
+TEST(SpreadFramesTest, TakesFirstAndLastAndWhatLiesEvenlyBetween) {
+  EXPECT_THAT(SpreadFrames(101, 5), ElementsAre(0, 25, 50, 75, 100));
+  EXPECT_THAT(SpreadFrames(3, 5), ElementsAre(0, 1, 2));
+  EXPECT_THAT(SpreadFrames(9, 1), ElementsAre(0));
+  EXPECT_THAT(SpreadFrames(0, 5), ElementsAre());
+}
+
+TEST(TileFramesTest, LaysFramesOutInRowsUnderTheCaptions) {
+  const RgbColor red = {255, 0, 0};
+  const std::vector<VideoFrame> frames(5, VideoFrame{RgbImage::Filled(100, 50, red), 1.25});
+  const RgbImage bare = TileFrames(frames, {.columns = 3});
+  const RgbImage captioned = TileFrames(frames, {.columns = 3, .captions = {"one", "two"}});
+  EXPECT_EQ(bare.width, captioned.width);
+  EXPECT_GT(captioned.height, bare.height);
+  const auto count_red = [&](const RgbImage& image) {
+    int count = 0;
+    for (size_t i = 0; i < image.pixels.size(); i += 3) {
+      count += image.pixels[i] == 255 && image.pixels[i + 1] == 0 ? 1 : 0;
+    }
+    return count;
+  };
+  EXPECT_EQ(count_red(bare), 5 * 100 * 50);
+  EXPECT_EQ(count_red(captioned), 5 * 100 * 50);
+}
+
+TEST(DrawTextTest, ClipsAtTheEdgesAndDrawsABoxForWhatItDoesNotKnow) {
+  RgbImage image = RgbImage::Filled(8, 8, {0, 0, 0});
+  DrawText("\xC3", 0, 0, 1, {9, 9, 9}, &image);
+  EXPECT_EQ(*image.at(0, 0), 9);
+  EXPECT_EQ(*image.at(1, 1), 0);
+  DrawText("AAAAAAAAAA", -3, -2, 3, {9, 9, 9}, &image);  // must stay inside: the address sanitizer watches
+}
+
+TEST(VideoFramesTest, ReadsTheFramesAskedForWithTheirTimes) {
+  const std::string path = MakeTestVideo();
+  EXPECT_EQ(*CountVideoFrames(path), 33);
+  const auto frames = ReadVideoFrames(path, {0, 16, 32, 40}, 80);
+  ASSERT_TRUE(frames.ok()) << frames.status();
+  ASSERT_EQ(frames->size(), 3);
+  EXPECT_DOUBLE_EQ((*frames)[0].seconds, 0);
+  EXPECT_DOUBLE_EQ((*frames)[1].seconds, 1);
+  EXPECT_DOUBLE_EQ((*frames)[2].seconds, 2);
+  EXPECT_EQ((*frames)[0].image.width, 80);
+  EXPECT_EQ((*frames)[0].image.height, 48);
+  EXPECT_NE((*frames)[0].image.pixels, (*frames)[2].image.pixels);
+}
+
+TEST(VideoFramesTest, AFileThatIsNoVideoIsAnErrorThatNamesIt) {
+  const std::string path = TempPath("no_video.mp4");
+  std::ofstream(path) << "this is text";
+  EXPECT_TRUE(absl::IsInvalidArgument(CountVideoFrames(path).status()));
+  EXPECT_THAT(std::string(CountVideoFrames(path).status().message()), ::testing::HasSubstr(path));
+  EXPECT_TRUE(absl::IsInvalidArgument(CountVideoFrames(TempPath("missing.mp4")).status()));
+}
+
+TEST(ContactSheetTest, IsAPngThatFfprobeReads) {
+  const std::string png = TempPath("sheet.png");
+  const absl::Status status = WriteContactSheet(MakeTestVideo(), png, {.captions = {"0.00 s: a test picture"}});
+  ASSERT_TRUE(status.ok()) << status;
+  const std::string command = "ffprobe -v error -show_entries stream=codec_name -of csv=p=0 " + png + " | grep -qx png";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+}
+
+TEST(ContactSheetTest, APngThatCannotBeWrittenIsAnErrorThatNamesIt) {
+  const absl::Status status = WritePng(RgbImage::Filled(4, 4, {}), "/nowhere/sheet.png");
+  EXPECT_TRUE(absl::IsPermissionDenied(status));
+  EXPECT_EQ(status.message(), "cannot write /nowhere/sheet.png");
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,148 @@
+#include "client/generate_command.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "client/info_command.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/scripted_video_service.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+using Service = ScriptedVideoService;
+
+std::string TempPath(const std::string& name) { return ::testing::TempDir() + "/generate_command_test_" + name; }
+
+std::string ContentsOf(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+TEST(GenerateCommandTest, WritesInitSegmentAndPayloadsOneAfterAnother) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    v1::StreamVideoResponse first = Service::Chunk(0, "[first]");
+    first.mutable_chunk()->set_init_segment("[init]");
+    stream->Write(first);
+    stream->Write(Service::Chunk(1, "[second]"));
+    return grpc::Status::OK;
+  });
+  const std::string output = TempPath("whole.mp4");
+  const absl::Status status =
+      RunGenerate({"--prompt", "a", "--chunks", "2", "--server", service.address(), "--output", output});
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(ContentsOf(output), "[init][first][second]");
+}
+
+TEST(GenerateCommandTest, StopsTheServerBeforeAChangeWithCreditsAndGrantsMoreOnlyAfterTheUpdate) {
+  Service service([](const v1::SessionConfig& config, grpc::ServerContext*, Service::Stream* stream) {
+    EXPECT_EQ(config.initial_chunk_credits(), 1);
+    stream->Write(Service::Started());
+    stream->Write(Service::Chunk(0, "0"));
+    v1::StreamVideoRequest request;
+    EXPECT_TRUE(stream->Read(&request));
+    EXPECT_EQ(request.update().prompt(), "b");
+    EXPECT_TRUE(stream->Read(&request));
+    EXPECT_EQ(request.credit().chunks(), 1);
+    v1::StreamVideoResponse applied;
+    applied.mutable_update_applied()->set_update_id(1);
+    applied.mutable_update_applied()->set_first_chunk(1);
+    stream->Write(applied);
+    stream->Write(Service::Chunk(1, "1"));
+    return grpc::Status::OK;
+  });
+  const absl::Status status = RunGenerate({"--prompt", "a", "--chunks", "2", "--switch", "1:b", "--server",
+                                           service.address(), "--output", TempPath("switch.mp4")});
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(GenerateCommandTest, AChangeAtTheWrongChunkFailsTheCommandAndCancelsTheCall) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    stream->Write(Service::Chunk(0, "0"));
+    v1::StreamVideoResponse applied;
+    applied.mutable_update_applied()->set_update_id(1);
+    applied.mutable_update_applied()->set_first_chunk(2);
+    stream->Write(applied);
+    v1::StreamVideoRequest request;
+    while (stream->Read(&request)) {
+    }
+    EXPECT_TRUE(context->IsCancelled());
+    return grpc::Status::OK;
+  });
+  const absl::Status status = RunGenerate({"--prompt", "a", "--chunks", "4", "--switch", "1:b", "--server",
+                                           service.address(), "--output", TempPath("late.mp4")});
+  EXPECT_THAT(std::string(status.message()), HasSubstr("meant for chunk 1 took effect at chunk 2"));
+}
+
+TEST(GenerateCommandTest, ARefusedCallLeavesAnOlderFileAlone) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream*) {
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "the server is full");
+  });
+  const std::string output = TempPath("older.mp4");
+  std::ofstream(output) << "older video";
+  const absl::Status status = RunGenerate({"--prompt", "a", "--server", service.address(), "--output", output});
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(ContentsOf(output), "older video");
+}
+
+TEST(GenerateCommandTest, AnErrorInTheMiddleKeepsWhatHasArrived) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    stream->Write(Service::Chunk(0, "[first]"));
+    return grpc::Status(grpc::StatusCode::ABORTED, "the server is going down");
+  });
+  const std::string output = TempPath("aborted.mp4");
+  const absl::Status status = RunGenerate({"--prompt", "a", "--server", service.address(), "--output", output});
+  EXPECT_TRUE(absl::IsAborted(status)) << status;
+  EXPECT_EQ(ContentsOf(output), "[first]");
+}
+
+TEST(GenerateCommandTest, AnOutputThatCannotBeWrittenIsNamedWithTheFlag) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    v1::StreamVideoRequest request;
+    stream->Read(&request);
+    return grpc::Status::CANCELLED;
+  });
+  const absl::Status status =
+      RunGenerate({"--prompt", "a", "--server", service.address(), "--output", "/nowhere/video.mp4"});
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot write /nowhere/video.mp4"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--output"));
+}
+
+TEST(InfoCommandTest, PrintsModelBudgetsLimitsWordsAndExamples) {
+  v1::GetServerInfoResponse info;
+  info.set_version("0.1.0");
+  info.set_device("cpu");
+  info.mutable_model()->set_name("tiny");
+  v1::Resolution* size = info.mutable_model()->add_resolutions();
+  size->set_width(160);
+  size->set_height(96);
+  info.mutable_model()->add_frames_per_second(16);
+  v1::BudgetInfo* budget = info.mutable_model()->add_budgets();
+  budget->set_nominal(0.7);
+  budget->set_executed(0.734);
+  info.mutable_model()->add_vocabulary("circle");
+  info.mutable_model()->add_vocabulary("red");
+  info.mutable_model()->add_example_prompts("a red circle");
+  info.mutable_limits()->set_max_prompt_bytes(4096);
+  v1::SupportedOutput* output = info.add_outputs();
+  output->set_codec(v1::CODEC_H264);
+  output->set_container(v1::CONTAINER_ANNEX_B);
+  const std::string text = FormatServerInfo(info);
+  EXPECT_THAT(text, HasSubstr("tiny"));
+  EXPECT_THAT(text, HasSubstr("160x96 at 16 frames per second"));
+  EXPECT_THAT(text, HasSubstr("nominal 0.70, executed 0.734"));
+  EXPECT_THAT(text, HasSubstr("H264 in ANNEX_B"));
+  EXPECT_THAT(text, HasSubstr("prompt 4096 bytes"));
+  EXPECT_THAT(text, HasSubstr("circle red"));
+  EXPECT_THAT(text, HasSubstr("a red circle"));
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,96 @@
+#include "client/generate_options.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string ErrorOf(const std::vector<std::string_view>& arguments) {
+  const auto options = ParseGenerateOptions(arguments);
+  EXPECT_FALSE(options.ok());
+  return std::string(options.status().message());
+}
+
+TEST(GenerateOptionsTest, ReadsEveryFlagInBothForms) {
+  const auto options = ParseGenerateOptions({"--prompt",
+                                             "a red circle",
+                                             "--chunks=12",
+                                             "--seed",
+                                             "18446744073709551615",
+                                             "--budget",
+                                             "0.7",
+                                             "--switch",
+                                             "4:a: b",
+                                             "--switch-budget=6:0.8",
+                                             "--switch",
+                                             "6:c",
+                                             "--playout",
+                                             "1.5",
+                                             "--output",
+                                             "o.mp4",
+                                             "--contact-sheet",
+                                             "o.png",
+                                             "--server",
+                                             "[::1]:99"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->prompt, "a red circle");
+  EXPECT_EQ(options->chunks, 12);
+  EXPECT_EQ(options->seed, 18446744073709551615u);
+  EXPECT_EQ(options->budget, 0.7);
+  EXPECT_EQ(options->changes.at(4).prompt, "a: b");
+  EXPECT_EQ(options->changes.at(6).prompt, "c");
+  EXPECT_EQ(options->changes.at(6).retention_target, 0.8);
+  EXPECT_EQ(options->playout_seconds, 1.5);
+  EXPECT_EQ(options->contact_sheet, "o.png");
+  EXPECT_EQ(options->server, "[::1]:99");
+}
+
+TEST(GenerateOptionsTest, AWrongValueIsNamedWithItsFlagAndWhatItMustBe) {
+  EXPECT_EQ(ErrorOf({"--prompt", "a", "--chunks", "many"}),
+            "--chunks is 'many'; it must be a whole number from 0 to 1000000");
+  EXPECT_EQ(ErrorOf({"--prompt", "a", "--budget", "nan"}), "--budget is 'nan'; it must be a number from 0 to 1");
+  EXPECT_EQ(ErrorOf({"--prompt", "a", "--seed", "-1"}),
+            "--seed is '-1'; it must be a whole number from 0 to 18446744073709551615");
+  EXPECT_THAT(ErrorOf({"--prompt", "a", "--switch", "0:b"}), HasSubstr("--switch is '0:b'; it must be CHUNK:PROMPT"));
+  EXPECT_THAT(ErrorOf({"--prompt", "a", "--switch-budget", "6:2"}),
+              HasSubstr("--switch-budget is '6:2'; it has a budget"));
+  EXPECT_THAT(ErrorOf({"--prompt", "a", "--server", "localhost"}),
+              HasSubstr("--server is 'localhost'; it must be HOST:PORT"));
+  EXPECT_THAT(ErrorOf({"--prompt", "a", "--playout", "soon"}), HasSubstr("--playout is 'soon'"));
+}
+
+TEST(GenerateOptionsTest, WhatCannotWorkTogetherIsSaidBeforeAnyServerIsAsked) {
+  EXPECT_THAT(ErrorOf({}), HasSubstr("--prompt is missing"));
+  EXPECT_THAT(ErrorOf({"--prompt", "a", "--output", "a.avi"}), HasSubstr("--output is 'a.avi'"));
+  EXPECT_THAT(ErrorOf({"--prompt", "a", "--output", "a.yuv", "--contact-sheet", "a.png"}),
+              HasSubstr("--contact-sheet"));
+  EXPECT_THAT(ErrorOf({"--prompt", "a", "--chunks", "4", "--switch", "4:b"}), HasSubstr("--switch names chunk 4"));
+  EXPECT_THAT(ErrorOf({"--prompt", "a", "--prompt", "b"}), HasSubstr("--prompt is given twice"));
+  EXPECT_THAT(ErrorOf({"--prompt", "a", "--switch", "2:b", "--switch", "2:c"}), HasSubstr("has a new prompt already"));
+  EXPECT_THAT(ErrorOf({"--promt", "a"}), HasSubstr("unknown flag --promt"));
+  EXPECT_THAT(ErrorOf({"--prompt"}), HasSubstr("--prompt needs a value"));
+  EXPECT_THAT(ErrorOf({"circle"}), HasSubstr("unexpected argument 'circle'"));
+}
+
+TEST(GenerateOptionsTest, TheEndingOfTheOutputDecidesCodecAndContainer) {
+  const auto form = [](std::string_view output) {
+    return ToSessionConfig(*ParseGenerateOptions({"--prompt", "a", "--output", output})).output();
+  };
+  EXPECT_EQ(form("a.mp4").container(), v1::CONTAINER_FRAGMENTED_MP4);
+  EXPECT_EQ(form("a.h264").container(), v1::CONTAINER_ANNEX_B);
+  EXPECT_EQ(form("a.rgb").codec(), v1::CODEC_RAW_RGB24);
+  EXPECT_EQ(form("a.yuv").codec(), v1::CODEC_RAW_YUV420P);
+  EXPECT_EQ(form("-").container(), v1::CONTAINER_FRAGMENTED_MP4);
+}
+
+TEST(GenerateOptionsTest, TheFirstMessageHoldsCreditsUpToTheFirstChangeAndNoneWithoutChanges) {
+  EXPECT_FALSE(ToSessionConfig(*ParseGenerateOptions({"--prompt", "a"})).has_initial_chunk_credits());
+  const v1::SessionConfig config = ToSessionConfig(*ParseGenerateOptions({"--prompt", "a", "--switch", "3:b"}));
+  EXPECT_EQ(config.initial_chunk_credits(), 3);
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,78 @@
+// A server whose every call plays a script, on a port of its own. For tests of the client.
+#ifndef VIDEODIFFCR_TESTS_CLIENT_SCRIPTED_VIDEO_SERVICE_H_
+#define VIDEODIFFCR_TESTS_CLIENT_SCRIPTED_VIDEO_SERVICE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/crc32c.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "grpcpp/server_context.h"
+#include "videodiffcr/v1/video_generation.grpc.pb.h"
+
+namespace videodiffcr {
+
+class ScriptedVideoService final : public v1::VideoGenerationService::Service {
+ public:
+  using Stream = grpc::ServerReaderWriter<v1::StreamVideoResponse, v1::StreamVideoRequest>;
+  // Plays one call after its first message has been read.
+  using Script =
+      std::function<grpc::Status(const v1::SessionConfig& config, grpc::ServerContext* context, Stream* stream)>;
+
+  explicit ScriptedVideoService(Script script) : script_(std::move(script)) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("localhost:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+
+  std::string address() const { return absl::StrCat("localhost:", port_); }
+
+  grpc::Status StreamVideo(grpc::ServerContext* context, Stream* stream) override {
+    v1::StreamVideoRequest first;
+    if (!stream->Read(&first) || !first.has_config()) {
+      return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the first message must be config");
+    }
+    return script_(first.config(), context, stream);
+  }
+
+  static v1::StreamVideoResponse Started() {
+    v1::StreamVideoResponse response;
+    v1::SessionStarted* started = response.mutable_started();
+    started->set_session_id("session-1");
+    started->set_model("scripted");
+    started->set_seed(7);
+    started->set_width(160);
+    started->set_height(96);
+    started->set_frames_per_second(16);
+    return response;
+  }
+
+  // A chunk of one frame whose payload is `payload`, with its checksum.
+  static v1::StreamVideoResponse Chunk(int64_t sequence, const std::string& payload) {
+    v1::StreamVideoResponse response;
+    v1::VideoChunk* chunk = response.mutable_chunk();
+    chunk->set_sequence(sequence);
+    chunk->set_first_frame(sequence);
+    chunk->set_frame_count(1);
+    chunk->set_payload(payload);
+    chunk->set_payload_crc32c(Crc32c(payload));
+    chunk->mutable_retention()->set_nominal(1);
+    chunk->mutable_retention()->set_executed(1);
+    return response;
+  }
+
+ private:
+  const Script script_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_TESTS_CLIENT_SCRIPTED_VIDEO_SERVICE_H_

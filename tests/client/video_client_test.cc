@@ -1,0 +1,154 @@
+#include "client/video_client.h"
+
+#include <string>
+#include <vector>
+
+#include "client/call_status.h"
+#include "gmock/gmock.h"
+#include "google/rpc/status.pb.h"
+#include "gtest/gtest.h"
+#include "tests/client/scripted_video_service.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+using Service = ScriptedVideoService;
+
+constexpr absl::Duration kTimeout = absl::Seconds(20);
+
+std::unique_ptr<VideoClient> ConnectTo(const Service& service) {
+  return *VideoClient::Connect(service.address(), kTimeout);
+}
+
+v1::SessionConfig Prompt(const std::string& prompt) {
+  v1::SessionConfig config;
+  config.set_prompt(prompt);
+  return config;
+}
+
+TEST(VideoClientTest, DeliversTheEventsOfACallInOrderAndThenItsStatus) {
+  Service service([](const v1::SessionConfig& config, grpc::ServerContext*, Service::Stream* stream) {
+    EXPECT_EQ(config.prompt(), "a red circle");
+    stream->Write(Service::Started());
+    stream->Write(Service::Chunk(0, "first"));
+    stream->Write(Service::Chunk(1, "second"));
+    return grpc::Status::OK;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt("a red circle"));
+  EXPECT_EQ(call->Next()->started().session_id(), "session-1");
+  EXPECT_EQ(call->Next()->chunk().payload(), "first");
+  EXPECT_EQ(call->Next()->chunk().payload(), "second");
+  EXPECT_FALSE(call->Next().has_value());
+  EXPECT_TRUE(call->Finish().ok());
+}
+
+TEST(VideoClientTest, AGapInTheChunkNumbersIsDataLoss) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Chunk(0, "first"));
+    stream->Write(Service::Chunk(2, "third"));
+    return grpc::Status::OK;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt("a red circle"));
+  EXPECT_TRUE(call->Next().has_value());
+  EXPECT_FALSE(call->Next().has_value());
+  const absl::Status status = call->Finish();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("chunk 2 arrived where chunk 1 was due"));
+}
+
+TEST(VideoClientTest, AChunkWithAWrongChecksumIsDataLoss) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    v1::StreamVideoResponse response = Service::Chunk(0, "first");
+    response.mutable_chunk()->set_payload("fi_st");
+    stream->Write(response);
+    return grpc::Status::OK;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt("a red circle"));
+  EXPECT_FALSE(call->Next().has_value());
+  EXPECT_TRUE(absl::IsDataLoss(call->Finish()));
+}
+
+TEST(VideoClientTest, AnErrorKeepsTheServersReasonFieldAndAdvice) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream*) {
+    google::rpc::Status details;
+    google::rpc::ErrorInfo info;
+    info.set_reason("PROMPT_TOO_LONG");
+    details.add_details()->PackFrom(info);
+    google::rpc::BadRequest bad_request;
+    google::rpc::BadRequest::FieldViolation* violation = bad_request.add_field_violations();
+    violation->set_field("config.prompt");
+    violation->set_description("has 5000 bytes, at most 4096 are allowed");
+    details.add_details()->PackFrom(bad_request);
+    return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "bad prompt", details.SerializeAsString());
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt("a red circle"));
+  EXPECT_FALSE(call->Next().has_value());
+  const absl::Status status = call->Finish();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_EQ(ErrorInfoOf(status)->reason(), "PROMPT_TOO_LONG");
+  EXPECT_EQ(DescribeStatus(status),
+            "INVALID_ARGUMENT: bad prompt\n"
+            "  field config.prompt: has 5000 bytes, at most 4096 are allowed\n"
+            "  reason PROMPT_TOO_LONG");
+}
+
+TEST(VideoClientTest, CancelReachesTheServerAndEndsTheCall) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    v1::StreamVideoRequest request;
+    EXPECT_FALSE(stream->Read(&request)) << "nothing is sent, so this returns when the call is cancelled";
+    EXPECT_TRUE(context->IsCancelled());
+    return grpc::Status::CANCELLED;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt("a red circle"));
+  EXPECT_TRUE(call->Next()->has_started());
+  call->Cancel();
+  EXPECT_FALSE(call->Next().has_value());
+  EXPECT_TRUE(absl::IsCancelled(call->Finish()));
+}
+
+TEST(VideoClientTest, DroppingACallThatStillRunsCancelsIt) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
+    v1::StreamVideoRequest request;
+    stream->Read(&request);
+    EXPECT_TRUE(context->IsCancelled());
+    return grpc::Status::CANCELLED;
+  });
+  const auto client = ConnectTo(service);
+  client->StreamVideo(Prompt("a red circle")).reset();
+}
+
+TEST(VideoClientTest, SendsControlMessagesInTheOrderGiven) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    v1::StreamVideoRequest request;
+    EXPECT_TRUE(stream->Read(&request) && request.has_update());
+    EXPECT_TRUE(stream->Read(&request) && request.has_credit());
+    return grpc::Status::OK;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt("a red circle"));
+  v1::StreamVideoRequest update;
+  update.mutable_update()->set_prompt("a blue square");
+  call->Send(update);
+  v1::StreamVideoRequest credit;
+  credit.mutable_credit()->set_chunks(1);
+  call->Send(credit);
+  EXPECT_FALSE(call->Next().has_value());
+  EXPECT_TRUE(call->Finish().ok());
+}
+
+TEST(VideoClientTest, AnAddressWhereNobodyListensIsUnavailableWithAdvice) {
+  // Port 1 needs root to listen on and belongs to a service that nobody runs.
+  const auto client = VideoClient::Connect("localhost:1", absl::Milliseconds(200));
+  ASSERT_TRUE(absl::IsUnavailable(client.status()));
+  EXPECT_THAT(std::string(client.status().message()), HasSubstr("start videodiffcr-server"));
+}
+
+}  // namespace
+}  // namespace videodiffcr
