@@ -1,0 +1,32 @@
+// Single-precision matrix products through the BLAS that LibTorch is linked with (its standard Fortran symbol sgemm_), called
+// on the calling thread alone. Why BLAS directly: at the sizes of `tiny` the dispatch of one ATen call costs as much as a
+// twentieth of the product, and a product must not start threads of its own inside ours (docs/performance.md).
+#ifndef VIDEODIFFCR_MODEL_SERVING_GEMM_H_
+#define VIDEODIFFCR_MODEL_SERVING_GEMM_H_
+
+#include <cstdint>
+
+namespace videodiffcr::serving {
+
+// A row-major matrix inside a larger one: `stride` values from row to row.
+struct ConstMatrix {
+  const float* data;
+  int64_t stride;
+};
+struct Matrix {
+  float* data;
+  int64_t stride;
+};
+
+// out[m, n] = a[m, k] * b[n, k]^T (+ out when accumulate). The shape of a linear layer's weight, and of queries times keys.
+void MultiplyTransposed(ConstMatrix a, ConstMatrix b, int64_t m, int64_t n, int64_t k, bool accumulate, Matrix out);
+
+// out[m, n] = a[m, k] * b[k, n] (+ out when accumulate). Attention weights times values.
+void Multiply(ConstMatrix a, ConstMatrix b, int64_t m, int64_t n, int64_t k, bool accumulate, Matrix out);
+
+// The BLAS of this thread uses this thread only. Call once on each thread that multiplies.
+void UseOneBlasThread();
+
+}  // namespace videodiffcr::serving
+
+#endif  // VIDEODIFFCR_MODEL_SERVING_GEMM_H_
