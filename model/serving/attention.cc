@@ -8,8 +8,8 @@
 
 namespace videodiffcr::serving {
 
-void Attend(const float* queries, int64_t rows, int64_t heads, int64_t head_dim, const KeyRun& past, const KeyRun& chunk,
-            float last_key_bias, std::vector<float>& logits, float* out) {
+void Attend(const float* queries, int64_t rows, int64_t heads, int64_t head_dim, const KeyRun& past,
+            const KeyRun& chunk, float last_key_bias, std::vector<float>& logits, float* out) {
   const int64_t dim = heads * head_dim, keys = past.rows + chunk.rows;
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   for (int64_t first = 0; first < rows; first += kAttentionRowBlock) {
@@ -23,7 +23,8 @@ void Attend(const float* queries, int64_t rows, int64_t heads, int64_t head_dim,
       Softmax(count, keys, keys, scale, last_key_bias, logits.data());
       const Matrix to{out + first * dim + offset, dim};
       Multiply({logits.data(), keys}, {past.values + offset, dim}, count, head_dim, past.rows, false, to);
-      Multiply({logits.data() + past.rows, keys}, {chunk.values + offset, dim}, count, head_dim, chunk.rows, past.rows > 0, to);
+      Multiply({logits.data() + past.rows, keys}, {chunk.values + offset, dim}, count, head_dim, chunk.rows,
+               past.rows > 0, to);
     }
   }
 }

@@ -12,7 +12,9 @@
 namespace videodiffcr::serving {
 namespace {
 
-int64_t PatchValues(const TransformerConfig& config) { return config.patch_height * config.patch_width * config.in_dim; }
+int64_t PatchValues(const TransformerConfig& config) {
+  return config.patch_height * config.patch_width * config.in_dim;
+}
 
 // Calls work(rows) for the row groups of this lane.
 template <typename Work>
@@ -48,7 +50,8 @@ PassScratch::PassScratch(const TransformerConfig& config) : lanes(kRowGroups) {
   }
 }
 
-CpuTransformer::CpuTransformer(const TransformerConfig& config, const RetentionConfig& retention, PackedTransformer weights)
+CpuTransformer::CpuTransformer(const TransformerConfig& config, const RetentionConfig& retention,
+                               PackedTransformer weights)
     : config_(config), retention_(retention), weights_(std::move(weights)) {}
 
 TextKeys CpuTransformer::EncodeText(const float* rows, int64_t row_count) const {
@@ -116,7 +119,8 @@ void CpuTransformer::EmbedPatches(const PassRequest& request, PassScratch& scrat
 }
 
 // Section 5, all rows.
-void CpuTransformer::DenseBlock(int64_t layer, const PassRequest& request, PassScratch& scratch, TeamMember& member) const {
+void CpuTransformer::DenseBlock(int64_t layer, const PassRequest& request, PassScratch& scratch,
+                                TeamMember& member) const {
   const RowSet all{scratch.x.data(), config_.tokens_per_chunk(), nullptr, nullptr};
   ForOwnGroups(member, all.rows, [&](RowRange rows) { KeysAndValues(layer, all, rows, true, request, scratch); });
   // Of the last block the cache wants only keys and values.
@@ -167,13 +171,15 @@ void CpuTransformer::RoutedBlock(int64_t layer, int tenths, const PassRequest& r
 }
 
 // s = w . SiLU(mix over the chunk's frames of (LN(x) W_down + b)), one score per token (videodiffcr.md section 2.2).
-void CpuTransformer::ScoreTokens(const PackedRouter& router, const PassScratch& scratch, PassScratch::Lane& lane) const {
+void CpuTransformer::ScoreTokens(const PackedRouter& router, const PassScratch& scratch,
+                                 PassScratch::Lane& lane) const {
   const int64_t tokens = config_.tokens_per_chunk(), sites = config_.tokens_per_frame(), frames = config_.chunk_frames;
   const int64_t width = router.down.out;
   lane.router_channels.resize(2 * tokens * width);
   float* channels = lane.router_channels.data();
   float* mixed = channels + tokens * width;
-  LayerNorm(scratch.x.data(), nullptr, nullptr, tokens, config_.dim, static_cast<float>(config_.eps), lane.router_normed.data());
+  LayerNorm(scratch.x.data(), nullptr, nullptr, tokens, config_.dim, static_cast<float>(config_.eps),
+            lane.router_normed.data());
   Apply(router.down, lane.router_normed.data(), tokens, channels);
   AddBias(channels, width, router.down.bias.data(), tokens, width, channels, width);
   std::fill_n(mixed, tokens * width, 0.0f);
@@ -197,13 +203,16 @@ void CpuTransformer::ScoreTokens(const PackedRouter& router, const PassScratch& 
 // The `count` best by (score falling, index rising), in ascending order, with their gates (section 3.2, 3.3).
 void CpuTransformer::SelectKept(int64_t count, PassScratch::Lane& lane) const {
   const std::vector<float>& scores = lane.scores;
-  const auto better = [&scores](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
+  const auto better = [&scores](int32_t a, int32_t b) {
+    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+  };
   const int64_t tokens = config_.tokens_per_chunk(), sites = config_.tokens_per_frame(), frames = config_.chunk_frames;
   lane.kept.resize(tokens);
   std::iota(lane.kept.begin(), lane.kept.end(), 0);
   // A frame's own best come first when a floor is set; then the best of what is left.
   int64_t reserved = 0;
-  const int64_t floor_rows = static_cast<int64_t>(retention_.frame_floor * static_cast<double>(count) / static_cast<double>(frames));
+  const int64_t floor_rows =
+      static_cast<int64_t>(retention_.frame_floor * static_cast<double>(count) / static_cast<double>(frames));
   if (floor_rows > 0) {
     for (int64_t frame = 0; frame < frames; ++frame) {
       const auto begin = lane.kept.begin() + frame * sites;
@@ -238,8 +247,8 @@ void CpuTransformer::KeysAndValues(int64_t layer, const RowSet& set, RowRange ro
   float* normed = scratch.normed.data() + rows.begin * dim;
   float* qkv = scratch.qkv.data() + rows.begin * 3 * dim;
 
-  LayerNorm(set.x + rows.begin * dim, modulation.scale_attention(), modulation.shift_attention(), count, dim,
-                     eps, normed);
+  LayerNorm(set.x + rows.begin * dim, modulation.scale_attention(), modulation.shift_attention(), count, dim, eps,
+            normed);
   MultiplyTransposed({normed, dim}, block.qkv.matrix_from(first), count, width, dim, false, {qkv, width});
   const float* key_in = qkv + dim - first;
   const float* key_bias = block.qkv.bias.data() + dim;
@@ -265,8 +274,8 @@ void CpuTransformer::QueriesOnly(int64_t layer, const RowSet& set, RowRange rows
   const float eps = static_cast<float>(config_.eps);
   float* normed = scratch.normed.data() + rows.begin * dim;
   float* queries = scratch.qkv.data() + rows.begin * 3 * dim;
-  LayerNorm(set.x + rows.begin * dim, modulation.scale_attention(),
-                     modulation.shift_attention(), count, dim, eps, normed);
+  LayerNorm(set.x + rows.begin * dim, modulation.scale_attention(), modulation.shift_attention(), count, dim, eps,
+            normed);
   MultiplyTransposed({normed, dim}, block.qkv.matrix(), count, dim, dim, false, {queries, dim});
   BiasedRmsNorm(queries, dim, block.qkv.bias.data(), block.norm_q.data(), count, dim, eps, normed, dim);
   Rotate(normed, request.cache->rotary_cos(), request.cache->rotary_sin(), set.token_of_row + rows.begin, count,
@@ -274,8 +283,8 @@ void CpuTransformer::QueriesOnly(int64_t layer, const RowSet& set, RowRange rows
 }
 
 // Steps 4 to 8 of section 5 for rows [begin, end): attention, text, feed-forward, each added to the residual stream.
-void CpuTransformer::AfterKeys(int64_t layer, const RowSet& set, RowRange rows, int64_t chunk_keys, const PassRequest& request,
-                               PassScratch& scratch, PassScratch::Lane& lane) const {
+void CpuTransformer::AfterKeys(int64_t layer, const RowSet& set, RowRange rows, int64_t chunk_keys,
+                               const PassRequest& request, PassScratch& scratch, PassScratch::Lane& lane) const {
   const PackedBlock& block = weights_.blocks[layer];
   const ModulationVectors& modulation = weights_.modulation[request.timestep][layer];
   const LayerCache& cache = request.cache->layer(layer);
@@ -298,7 +307,8 @@ void CpuTransformer::AfterKeys(int64_t layer, const RowSet& set, RowRange rows, 
   Apply(block.cross_q, normed, count, projected);
   BiasedRmsNorm(projected, dim, block.cross_q.bias.data(), block.cross_norm_q.data(), count, dim, eps, normed, dim);
   const KeyRun text{request.text->keys[layer].data(), request.text->values[layer].data(), request.text->rows};
-  Attend(normed, count, config_.num_heads, config_.head_dim(), {}, text, request.text->last_row_bias, lane.logits, attended);
+  Attend(normed, count, config_.num_heads, config_.head_dim(), {}, text, request.text->last_row_bias, lane.logits,
+         attended);
   Apply(block.cross_out, attended, count, projected);
   AddGated(projected, block.cross_out.bias.data(), nullptr, nullptr, count, dim, x);
 
@@ -313,9 +323,8 @@ void CpuTransformer::Head(const PassRequest& request, PassScratch& scratch, RowR
   const int64_t dim = config_.dim, count = rows.rows();
   float* normed = scratch.normed.data() + rows.begin * dim;
   float* flow = scratch.patches.data() + rows.begin * weights_.head.out;
-  LayerNorm(scratch.x.data() + rows.begin * dim,
-                     weights_.head_scale[request.timestep].data(), weights_.head_shift[request.timestep].data(), count, dim,
-                     static_cast<float>(config_.eps), normed);
+  LayerNorm(scratch.x.data() + rows.begin * dim, weights_.head_scale[request.timestep].data(),
+            weights_.head_shift[request.timestep].data(), count, dim, static_cast<float>(config_.eps), normed);
   Apply(weights_.head, normed, count, flow);
   AddBias(flow, weights_.head.out, weights_.head.bias.data(), count, weights_.head.out, flow, weights_.head.out);
   request.on_flow(rows, flow);
@@ -324,7 +333,8 @@ void CpuTransformer::Head(const PassRequest& request, PassScratch& scratch, RowR
 int64_t CpuTransformer::RowsProcessed(const std::vector<std::vector<int>>& tenths, int timestep) const {
   int64_t rows = 0;
   for (const std::vector<int>& layer : tenths) {
-    rows += layer[timestep] == kDenseTenths ? config_.tokens_per_chunk() : KeptRows(layer[timestep], config_.tokens_per_chunk());
+    rows += layer[timestep] == kDenseTenths ? config_.tokens_per_chunk()
+                                            : KeptRows(layer[timestep], config_.tokens_per_chunk());
   }
   return rows;
 }

@@ -1,10 +1,12 @@
 // The causal diffusion transformer as the server runs it on a CPU: no gradients, ring slots, text keys once per prompt,
-// modulation tabulated, routed blocks packed once. It computes the function of model/transformer (the plain path) to rounding.
+// modulation tabulated, routed blocks packed once. It computes the function of model/transformer (the plain path) to
+// rounding.
 //
-// Note: [Row groups]. A pass splits the rows of each block into kRowGroups groups, always the same ones whatever the number of
-// threads: a matrix product rounds differently with another number of rows, so only a fixed split gives the same bits alone
-// and in any batch, on one thread or two. Lanes of a team share the groups out and meet where rows look at each other: before
-// attention (keys of all groups are there) and before routing (all rows of the block's input are there).
+// Note: [Row groups]. A pass splits the rows of each block into kRowGroups groups, always the same ones whatever the
+// number of threads: a matrix product rounds differently with another number of rows, so only a fixed split gives the
+// same bits alone and in any batch, on one thread or two. Lanes of a team share the groups out and meet where rows look
+// at each other: before attention (keys of all groups are there) and before routing (all rows of the block's input are
+// there).
 #ifndef VIDEODIFFCR_MODEL_SERVING_CPU_TRANSFORMER_H_
 #define VIDEODIFFCR_MODEL_SERVING_CPU_TRANSFORMER_H_
 
@@ -30,7 +32,8 @@ constexpr RowRange RowGroup(int group, int64_t rows) {
   return {group * rows / kRowGroups, (group + 1) * rows / kRowGroups};
 }
 
-// Scratch memory of one team, sized once from the config. Lanes write only their own rows, or what is marked as per lane.
+// Scratch memory of one team, sized once from the config. Lanes write only their own rows, or what is marked as per
+// lane.
 struct PassScratch {
   explicit PassScratch(const TransformerConfig& config);
   std::vector<float> x;         // [chunk tokens, D] the residual stream
@@ -41,12 +44,12 @@ struct PassScratch {
   std::vector<float> hidden;    // [chunk tokens, ffn_dim]
   std::vector<float> patches;   // [chunk tokens, patch values]
   struct Lane {
-    std::vector<float> logits;                 // [row block, keys]
-    std::vector<float> router_normed;          // [chunk tokens, D]
-    std::vector<float> router_channels;        // [chunk tokens, r]
-    std::vector<float> scores;                 // [chunk tokens]
-    std::vector<float> gate;                   // [kept]
-    std::vector<int32_t> kept;                 // [kept] token indices, ascending
+    std::vector<float> logits;           // [row block, keys]
+    std::vector<float> router_normed;    // [chunk tokens, D]
+    std::vector<float> router_channels;  // [chunk tokens, r]
+    std::vector<float> scores;           // [chunk tokens]
+    std::vector<float> gate;             // [kept]
+    std::vector<int32_t> kept;           // [kept] token indices, ascending
   };
   std::vector<Lane> lanes;  // one per lane of a team, kRowGroups at most
 };
@@ -59,7 +62,7 @@ struct PassRequest {
   int timestep = 0;                // index into the tabulated timesteps; the last one is the context pass
   bool context_pass = false;       // writes keys and values of the clean chunk; gives no flow
   const std::vector<std::vector<int>>* tenths = nullptr;  // retention table; column `timestep`
-  KvMode kv_mode = KvMode::kKept;  // of the routed blocks of this pass
+  KvMode kv_mode = KvMode::kKept;                         // of the routed blocks of this pass
   // Called once per row group with the flow of its tokens, [rows, patch values], value ((ph * 2) + pw) * channels + c.
   std::function<void(RowRange tokens, const float* flow)> on_flow;
   std::function<void(int64_t layer, const std::vector<int32_t>& kept)> on_kept;  // for checks; may be empty
@@ -74,7 +77,8 @@ class CpuTransformer {
   // Text rows [rows, text_dim] (end token included, padding not) to keys and values of every block. rows <= text_len.
   TextKeys EncodeText(const float* rows, int64_t row_count) const;
 
-  // Every lane of the team calls this with the same request. All are back behind the last barrier when the pass is done.
+  // Every lane of the team calls this with the same request. All are back behind the last barrier when the pass is
+  // done.
   void Pass(const PassRequest& request, PassScratch& scratch, TeamMember& member) const;
 
   // Rows that go through the blocks in one pass with this table column, and without pruning.
@@ -84,21 +88,23 @@ class CpuTransformer {
  private:
   // The rows a block works on: all of the chunk, or the kept ones.
   struct RowSet {
-    float* x = nullptr;                       // [rows, D]
+    float* x = nullptr;  // [rows, D]
     int64_t rows = 0;
-    const int32_t* token_of_row = nullptr;    // [rows]; null: row i is token i
-    const float* gate_factor = nullptr;       // [rows]; null: 1
+    const int32_t* token_of_row = nullptr;  // [rows]; null: row i is token i
+    const float* gate_factor = nullptr;     // [rows]; null: 1
   };
 
   void EmbedPatches(const PassRequest& request, PassScratch& scratch, RowRange rows) const;
   void DenseBlock(int64_t layer, const PassRequest& request, PassScratch& scratch, TeamMember& member) const;
-  void RoutedBlock(int64_t layer, int tenths, const PassRequest& request, PassScratch& scratch, TeamMember& member) const;
+  void RoutedBlock(int64_t layer, int tenths, const PassRequest& request, PassScratch& scratch,
+                   TeamMember& member) const;
   void ScoreTokens(const PackedRouter& router, const PassScratch& scratch, PassScratch::Lane& lane) const;
   void SelectKept(int64_t count, PassScratch::Lane& lane) const;
 
   void KeysAndValues(int64_t layer, const RowSet& set, RowRange rows, bool with_queries, const PassRequest& request,
                      PassScratch& scratch) const;
-  void QueriesOnly(int64_t layer, const RowSet& set, RowRange rows, const PassRequest& request, PassScratch& scratch) const;
+  void QueriesOnly(int64_t layer, const RowSet& set, RowRange rows, const PassRequest& request,
+                   PassScratch& scratch) const;
   void AfterKeys(int64_t layer, const RowSet& set, RowRange rows, int64_t chunk_keys, const PassRequest& request,
                  PassScratch& scratch, PassScratch::Lane& lane) const;
   void Head(const PassRequest& request, PassScratch& scratch, RowRange rows) const;

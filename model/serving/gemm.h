@@ -1,6 +1,7 @@
-// Single-precision matrix products through the BLAS that LibTorch is linked with (its standard Fortran symbol sgemm_), called
-// on the calling thread alone. Why BLAS directly: at the sizes of `tiny` the dispatch of one ATen call costs as much as a
-// twentieth of the product, and a product must not start threads of its own inside ours (docs/performance.md).
+// Single-precision matrix products through the BLAS that LibTorch is linked with (its standard Fortran symbol sgemm_),
+// called on the calling thread alone. Why BLAS directly: at the sizes of `tiny` the dispatch of one ATen call costs as
+// much as a twentieth of the product, and a product must not start threads of its own inside ours
+// (docs/performance.md).
 #ifndef VIDEODIFFCR_MODEL_SERVING_GEMM_H_
 #define VIDEODIFFCR_MODEL_SERVING_GEMM_H_
 
@@ -18,7 +19,8 @@ struct Matrix {
   int64_t stride;
 };
 
-// out[m, n] = a[m, k] * b[n, k]^T (+ out when accumulate). The shape of a linear layer's weight, and of queries times keys.
+// out[m, n] = a[m, k] * b[n, k]^T (+ out when accumulate). The shape of a linear layer's weight, and of queries times
+// keys.
 void MultiplyTransposed(ConstMatrix a, ConstMatrix b, int64_t m, int64_t n, int64_t k, bool accumulate, Matrix out);
 
 // out[m, n] = a[m, k] * b[k, n] (+ out when accumulate). Attention weights times values.

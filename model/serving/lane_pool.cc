@@ -12,8 +12,8 @@ struct TeamMember::SharedBarrier {
 
 namespace {
 
-// About 20 microseconds of looking before sleeping: longer than the usual difference between two lanes of a team, shorter
-// than what a descheduled lane would cost the processor.
+// About 20 microseconds of looking before sleeping: longer than the usual difference between two lanes of a team,
+// shorter than what a descheduled lane would cost the processor.
 constexpr int kSpins = 400;
 
 void WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old) {
@@ -59,7 +59,8 @@ void LanePool::Run(int jobs, int team_size, const std::function<void(int, TeamMe
   generation_.fetch_add(1, std::memory_order_acq_rel);
   generation_.notify_all();
   ServeLane(0);
-  for (int left = working_.load(std::memory_order_acquire); left != 0; left = working_.load(std::memory_order_acquire)) {
+  for (int left = working_.load(std::memory_order_acquire); left != 0;
+       left = working_.load(std::memory_order_acquire)) {
     working_.wait(left, std::memory_order_acquire);
   }
 }

@@ -69,7 +69,8 @@ at::Tensor Sinusoid(float timestep, int64_t freq_dim) {
   float* values = out.mutable_data_ptr<float>();
   const int64_t half = freq_dim / 2;
   for (int64_t i = 0; i < half; ++i) {
-    const double angle = static_cast<double>(timestep) * std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(half));
+    const double angle =
+        static_cast<double>(timestep) * std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(half));
     values[i] = static_cast<float>(std::cos(angle));
     values[half + i] = static_cast<float>(std::sin(angle));
   }
@@ -89,8 +90,8 @@ PackedTransformer PackTransformer(const TransformerConfig& config, const Transfo
 
   for (const float timestep : timesteps) {
     const at::Tensor hidden = at::silu(Linear(Sinusoid(timestep, config.freq_dim), weights.time_embedding_in));
-    const at::Tensor e = Linear(hidden, weights.time_embedding_out);                                       // [D]
-    const at::Tensor e0 = Linear(at::silu(e), weights.time_projection).view({6, config.dim});              // [6, D]
+    const at::Tensor e = Linear(hidden, weights.time_embedding_out);                           // [D]
+    const at::Tensor e0 = Linear(at::silu(e), weights.time_projection).view({6, config.dim});  // [6, D]
     std::vector<ModulationVectors> blocks;
     for (const BlockWeights& block : weights.blocks) {
       at::Tensor modulation = Widen(block.modulation).view({6, config.dim}) + e0;

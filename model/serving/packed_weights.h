@@ -1,5 +1,6 @@
-// The transformer's weights as the CPU serving path wants them: fp32, contiguous, q/k/v in one matrix, modulation tabulated for
-// the few timesteps of the rollout. Made once from TransformerWeights, then const and shared by all sessions.
+// The transformer's weights as the CPU serving path wants them: fp32, contiguous, q/k/v in one matrix, modulation
+// tabulated for the few timesteps of the rollout. Made once from TransformerWeights, then const and shared by all
+// sessions.
 #ifndef VIDEODIFFCR_MODEL_SERVING_PACKED_WEIGHTS_H_
 #define VIDEODIFFCR_MODEL_SERVING_PACKED_WEIGHTS_H_
 
@@ -36,9 +37,9 @@ struct PackedRouter {
 };
 
 struct PackedBlock {
-  PackedLinear qkv;                      // [3D, D]: queries, keys, values
-  std::vector<float> norm_q, norm_k;     // [D]
-  PackedLinear self_out;                 // [D, D]
+  PackedLinear qkv;                   // [3D, D]: queries, keys, values
+  std::vector<float> norm_q, norm_k;  // [D]
+  PackedLinear self_out;              // [D, D]
   std::vector<float> norm3_weight, norm3_bias;
   PackedLinear cross_q, cross_k, cross_v, cross_out;
   std::vector<float> cross_norm_q, cross_norm_k;
@@ -46,8 +47,8 @@ struct PackedBlock {
   std::optional<PackedRouter> router;
 };
 
-// The six modulation vectors of a block at one timestep, [6, D] (causal_wan_dit.md section 5): shift, 1 + scale, gate of the
-// self-attention, then the same of the feed-forward layer.
+// The six modulation vectors of a block at one timestep, [6, D] (causal_wan_dit.md section 5): shift, 1 + scale, gate
+// of the self-attention, then the same of the feed-forward layer.
 struct ModulationVectors {
   std::vector<float> values;
   int64_t dim = 0;
@@ -70,7 +71,8 @@ struct PackedTransformer {
   std::vector<std::vector<float>> head_shift, head_scale;  // [timestep][D]; scale holds 1 + scale
 };
 
-// `timesteps`: on the 0..1000 scale, fp32 as the rollout uses them. Tensors may be of any floating type and are widened.
+// `timesteps`: on the 0..1000 scale, fp32 as the rollout uses them. Tensors may be of any floating type and are
+// widened.
 PackedTransformer PackTransformer(const TransformerConfig& config, const TransformerWeights& weights,
                                   const std::vector<float>& timesteps);
 

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstring>
 
-// The loops are written so that the compiler vectorises them; the dynamic linker picks the widest version the processor has.
-// Sanitizers and clang build the plain version only.
+// The loops are written so that the compiler vectorises them; the dynamic linker picks the widest version the processor
+// has. Sanitizers and clang build the plain version only.
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
 #define VIDEODIFFCR_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -55,7 +55,8 @@ inline __attribute__((always_inline)) void RowMoments(const float* x, int64_t di
 }  // namespace
 
 VIDEODIFFCR_VECTOR_CLONES
-void LayerNorm(const float* x, const float* scale, const float* shift, int64_t rows, int64_t dim, float eps, float* out) {
+void LayerNorm(const float* x, const float* scale, const float* shift, int64_t rows, int64_t dim, float eps,
+               float* out) {
   for (int64_t r = 0; r < rows; ++r) {
     const float* row = x + r * dim;
     float* row_out = out + r * dim;
@@ -72,7 +73,8 @@ void LayerNorm(const float* x, const float* scale, const float* shift, int64_t r
 }
 
 VIDEODIFFCR_VECTOR_CLONES
-void AddGated(const float* y, const float* bias, const float* gate, const float* factor, int64_t rows, int64_t dim, float* x) {
+void AddGated(const float* y, const float* bias, const float* gate, const float* factor, int64_t rows, int64_t dim,
+              float* x) {
   for (int64_t r = 0; r < rows; ++r) {
     const float* row = y + r * dim;
     float* row_out = x + r * dim;
@@ -102,7 +104,8 @@ void BiasedRmsNorm(const float* y, int64_t y_stride, const float* bias, const fl
 }
 
 VIDEODIFFCR_VECTOR_CLONES
-void AddBias(const float* y, int64_t y_stride, const float* bias, int64_t rows, int64_t dim, float* out, int64_t out_stride) {
+void AddBias(const float* y, int64_t y_stride, const float* bias, int64_t rows, int64_t dim, float* out,
+             int64_t out_stride) {
   for (int64_t r = 0; r < rows; ++r) {
     const float* row = y + r * y_stride;
     float* row_out = out + r * out_stride;
@@ -112,8 +115,8 @@ void AddBias(const float* y, int64_t y_stride, const float* bias, int64_t rows, 
 }
 
 VIDEODIFFCR_VECTOR_CLONES
-void Rotate(const float* x, const float* cos, const float* sin, const int32_t* token_of_row, int64_t rows, int64_t heads,
-            int64_t head_dim, float* out) {
+void Rotate(const float* x, const float* cos, const float* sin, const int32_t* token_of_row, int64_t rows,
+            int64_t heads, int64_t head_dim, float* out) {
   const int64_t pairs = head_dim / 2;
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t token = token_of_row == nullptr ? r : token_of_row[r];

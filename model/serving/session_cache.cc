@@ -18,14 +18,15 @@ struct RotarySplit {
 // Angles of `pairs` pairs at `position`: position * 10000^(-i / pairs), in double as the reference has them.
 void FillAngles(int64_t pairs, int64_t position, float* cos, float* sin) {
   for (int64_t i = 0; i < pairs; ++i) {
-    const double angle = static_cast<double>(position) * std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(pairs));
+    const double angle =
+        static_cast<double>(position) * std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(pairs));
     cos[i] = static_cast<float>(std::cos(angle));
     sin[i] = static_cast<float>(std::sin(angle));
   }
 }
 
-// The table of one latent frame at `frame_position`, [tokens_per_frame, pairs]. Rows and columns always start at 0, so their
-// part, `spatial` [tokens_per_frame, row + column pairs], is made once.
+// The table of one latent frame at `frame_position`, [tokens_per_frame, pairs]. Rows and columns always start at 0, so
+// their part, `spatial` [tokens_per_frame, row + column pairs], is made once.
 void FillFrameTable(const TransformerConfig& config, int64_t frame_position, const std::vector<float>& spatial_cos,
                     const std::vector<float>& spatial_sin, float* cos, float* sin) {
   const RotarySplit split(config.head_dim());
@@ -43,7 +44,9 @@ void FillFrameTable(const TransformerConfig& config, int64_t frame_position, con
 }  // namespace
 
 SessionCache::SessionCache(const TransformerConfig& config)
-    : config_(config), window_{config.window_frames - config.chunk_frames, config.sink_frames}, layers_(config.num_layers) {
+    : config_(config),
+      window_{config.window_frames - config.chunk_frames, config.sink_frames},
+      layers_(config.num_layers) {
   const int64_t chunk = config.tokens_per_chunk() * config.dim;
   const int64_t past = window_.capacity_frames * config.tokens_per_frame() * config.dim;
   for (LayerCache& layer : layers_) {
@@ -108,8 +111,8 @@ int64_t SessionCache::BeginChunk() {
         continue;
       }
       const int64_t slot = window_.slot(frame);
-      FillFrameTable(config_, window_.window_position(frame, frames_committed_), spatial_cos_, spatial_sin_, past_cos_.data() + slot * frame_values,
-                     past_sin_.data() + slot * frame_values);
+      FillFrameTable(config_, window_.window_position(frame, frames_committed_), spatial_cos_, spatial_sin_,
+                     past_cos_.data() + slot * frame_values, past_sin_.data() + slot * frame_values);
     }
   }
   return evicted;
@@ -117,7 +120,8 @@ int64_t SessionCache::BeginChunk() {
 
 void SessionCache::FillRotaryTable(int64_t frame_position, int64_t frame_in_chunk) {
   const int64_t frame_values = config_.tokens_per_frame() * config_.head_dim() / 2;
-  FillFrameTable(config_, frame_position, spatial_cos_, spatial_sin_, rotary_cos_.data() + frame_in_chunk * frame_values,
+  FillFrameTable(config_, frame_position, spatial_cos_, spatial_sin_,
+                 rotary_cos_.data() + frame_in_chunk * frame_values,
                  rotary_sin_.data() + frame_in_chunk * frame_values);
 }
 
@@ -140,8 +144,8 @@ void SessionCache::CommitChunk() {
 void SessionCache::RotatePast(int64_t index) {
   if (!relative()) return;
   LayerCache& layer = layers_[index];
-  Rotate(layer.past_keys.data(), past_cos_.data(), past_sin_.data(), /*token_of_row=*/nullptr, past_tokens(), config_.num_heads,
-         config_.head_dim(), layer.past_keys_rotated.data());
+  Rotate(layer.past_keys.data(), past_cos_.data(), past_sin_.data(), /*token_of_row=*/nullptr, past_tokens(),
+         config_.num_heads, config_.head_dim(), layer.past_keys_rotated.data());
 }
 
 const float* SessionCache::attended_past_keys(int64_t layer) const {

@@ -1,9 +1,11 @@
-// What one session keeps between passes on the CPU: keys and values of the window, of the current chunk, and of the text.
+// What one session keeps between passes on the CPU: keys and values of the window, of the current chunk, and of the
+// text.
 //
-// Note: [Two places for keys]. Attention does not depend on the order of keys, so the past lives in a ring of latent frames
-// (sink frames first, never overwritten; then a ring whose oldest frame is overwritten), and the current chunk in a buffer of
-// its own: a routed pass writes only its kept rows there, side by side. The chunk moves into the ring when the next one
-// begins, as the reference evicts (causal_wan_dit.md section 7): until then the ring holds what the chunk attended to.
+// Note: [Two places for keys]. Attention does not depend on the order of keys, so the past lives in a ring of latent
+// frames (sink frames first, never overwritten; then a ring whose oldest frame is overwritten), and the current chunk
+// in a buffer of its own: a routed pass writes only its kept rows there, side by side. The chunk moves into the ring
+// when the next one begins, as the reference evicts (causal_wan_dit.md section 7): until then the ring holds what the
+// chunk attended to.
 #ifndef VIDEODIFFCR_MODEL_SERVING_SESSION_CACHE_H_
 #define VIDEODIFFCR_MODEL_SERVING_SESSION_CACHE_H_
 
@@ -42,16 +44,17 @@ struct PastWindow {
 };
 
 struct LayerCache {
-  std::vector<float> past_keys;          // [past slots, D] as cached: rotated, or not for window-relative positions
-  std::vector<float> past_keys_rotated;  // [past slots, D] window-relative positions only: at their place in this chunk's window
-  std::vector<float> past_values;        // [past slots, D]
-  std::vector<float> chunk_keys;         // [chunk tokens, D] rotated
-  std::vector<float> chunk_keys_plain;   // [chunk tokens, D] window-relative positions only: before rotation
-  std::vector<float> chunk_values;       // [chunk tokens, D]
+  std::vector<float> past_keys;  // [past slots, D] as cached: rotated, or not for window-relative positions
+  std::vector<float>
+      past_keys_rotated;  // [past slots, D] window-relative positions only: at their place in this chunk's window
+  std::vector<float> past_values;       // [past slots, D]
+  std::vector<float> chunk_keys;        // [chunk tokens, D] rotated
+  std::vector<float> chunk_keys_plain;  // [chunk tokens, D] window-relative positions only: before rotation
+  std::vector<float> chunk_values;      // [chunk tokens, D]
 };
 
-// Text keys and values of one prompt (causal_wan_dit.md section 11): the prompt's rows, then one row that stands for all
-// padding rows, whose logit gets ln(count).
+// Text keys and values of one prompt (causal_wan_dit.md section 11): the prompt's rows, then one row that stands for
+// all padding rows, whose logit gets ln(count).
 struct TextKeys {
   int64_t rows = 0;
   float last_row_bias = 0;
@@ -69,8 +72,8 @@ class SessionCache {
   // Forgets everything: the next chunk looks back at nothing and is frame 0 again.
   void Reset();
 
-  // Call before the first pass of a chunk, from one thread. Moves the chunk before (if its context pass ran) into the ring and
-  // prepares the rotary tables. Returns how many frames the ring dropped.
+  // Call before the first pass of a chunk, from one thread. Moves the chunk before (if its context pass ran) into the
+  // ring and prepares the rotary tables. Returns how many frames the ring dropped.
   int64_t BeginChunk();
   // The part of BeginChunk() that may be split over threads: rotates the past keys of one layer to their places.
   void RotatePast(int64_t layer);
@@ -102,9 +105,9 @@ class SessionCache {
   const TransformerConfig config_;
   const PastWindow window_;
   std::vector<LayerCache> layers_;
-  std::vector<float> spatial_cos_, spatial_sin_;          // row and column part, [tokens per frame, pairs]
-  std::vector<float> rotary_cos_, rotary_sin_;            // current chunk, [chunk tokens, pairs]
-  std::vector<float> past_cos_, past_sin_;                // window-relative: by slot, [past slots, pairs]
+  std::vector<float> spatial_cos_, spatial_sin_;  // row and column part, [tokens per frame, pairs]
+  std::vector<float> rotary_cos_, rotary_sin_;    // current chunk, [chunk tokens, pairs]
+  std::vector<float> past_cos_, past_sin_;        // window-relative: by slot, [past slots, pairs]
   int64_t frames_committed_ = 0;
   bool chunk_complete_ = false;
 };

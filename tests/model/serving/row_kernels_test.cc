@@ -40,7 +40,8 @@ void ExpectNear(const std::vector<float>& actual, const std::vector<double>& exp
     const double error = std::abs(actual[i] - expected[i]);
     if (!(error <= worst)) worst = error, where = i;
   }
-  EXPECT_LE(worst, tolerance) << "worst element " << where << ": " << actual[where] << " instead of " << expected[where];
+  EXPECT_LE(worst, tolerance) << "worst element " << where << ": " << actual[where] << " instead of "
+                              << expected[where];
 }
 
 TEST(RowKernelsTest, LayerNormEqualsItsFormulaAtEverySize) {
@@ -73,7 +74,8 @@ TEST(RowKernelsTest, BiasedRmsNormReadsStridedRowsAndSpansTheWholeWidth) {
       double squares = 0;
       for (int64_t i = 0; i < size.dim; ++i) squares += std::pow(double{y[r * stride + i]} + bias[i], 2);
       for (int64_t i = 0; i < size.dim; ++i) {
-        expected[r * size.dim + i] = (double{y[r * stride + i]} + bias[i]) / std::sqrt(squares / size.dim + 1e-6) * weight[i];
+        expected[r * size.dim + i] =
+            (double{y[r * stride + i]} + bias[i]) / std::sqrt(squares / size.dim + 1e-6) * weight[i];
       }
     }
     std::vector<float> out(size.rows * size.dim);
@@ -129,7 +131,8 @@ TEST(RowKernelsTest, RotationInPlaceGathersTheAnglesOfItsTokens) {
   std::vector<float> rotated(all.size()), gathered;
   Rotate(all.data(), cos.data(), sin.data(), nullptr, tokens, heads, head_dim, rotated.data());
   for (const int32_t token : kept) {
-    gathered.insert(gathered.end(), all.begin() + token * heads * head_dim, all.begin() + (token + 1) * heads * head_dim);
+    gathered.insert(gathered.end(), all.begin() + token * heads * head_dim,
+                    all.begin() + (token + 1) * heads * head_dim);
   }
   Rotate(gathered.data(), cos.data(), sin.data(), kept.data(), kept.size(), heads, head_dim, gathered.data());
   for (size_t r = 0; r < kept.size(); ++r) {
@@ -142,8 +145,9 @@ TEST(RowKernelsTest, RotationInPlaceGathersTheAnglesOfItsTokens) {
 }
 
 // softmax(q K^T / sqrt(d) + bias on the last key) V in double.
-std::vector<double> PlainAttention(const std::vector<float>& q, const std::vector<float>& k, const std::vector<float>& v,
-                                   int64_t rows, int64_t keys, int64_t heads, int64_t head_dim, double last_bias) {
+std::vector<double> PlainAttention(const std::vector<float>& q, const std::vector<float>& k,
+                                   const std::vector<float>& v, int64_t rows, int64_t keys, int64_t heads,
+                                   int64_t head_dim, double last_bias) {
   const int64_t dim = heads * head_dim;
   std::vector<double> out(rows * dim, 0.0);
   for (int64_t r = 0; r < rows; ++r) {

@@ -31,14 +31,16 @@ TEST(PastWindowTest, KeepsTheSinkAndTheNewestFramesInDistinctSlots) {
         int64_t position = 0;
         for (int64_t frame = 0; frame < total; ++frame) {
           const bool expected = frame < sink || total - frame <= capacity - sink;
-          ASSERT_EQ(window.is_visible(frame, total), expected) << capacity << " " << sink << " " << total << " " << frame;
+          ASSERT_EQ(window.is_visible(frame, total), expected)
+              << capacity << " " << sink << " " << total << " " << frame;
           if (!expected) continue;
           EXPECT_EQ(window.window_position(frame, total), position++);
           slots.push_back(window.slot(frame));
         }
         EXPECT_EQ(static_cast<int64_t>(slots.size()), window.visible(total));
         std::sort(slots.begin(), slots.end());
-        for (size_t i = 0; i < slots.size(); ++i) EXPECT_EQ(slots[i], static_cast<int64_t>(i)) << "slots in use have no gap";
+        for (size_t i = 0; i < slots.size(); ++i)
+          EXPECT_EQ(slots[i], static_cast<int64_t>(i)) << "slots in use have no gap";
       }
     }
   }
@@ -47,7 +49,8 @@ TEST(PastWindowTest, KeepsTheSinkAndTheNewestFramesInDistinctSlots) {
 // Writes `value` into all keys of the chunk, as a context pass does.
 void WriteChunk(SessionCache& cache, float value) {
   LayerCache& layer = cache.layer(0);
-  for (auto* keys : {&layer.chunk_keys, &layer.chunk_keys_plain, &layer.chunk_values}) std::fill(keys->begin(), keys->end(), value);
+  for (auto* keys : {&layer.chunk_keys, &layer.chunk_keys_plain, &layer.chunk_values})
+    std::fill(keys->begin(), keys->end(), value);
   cache.MarkChunkComplete();
 }
 
@@ -65,7 +68,8 @@ TEST(SessionCacheTest, EvictsTheOldestFramesAfterTheSinkAsTheReferenceDoes) {
         const std::vector<float> keys = cache.KeysInOrder(0);
         const int64_t frame_values = config.tokens_per_frame() * config.dim;
         ASSERT_EQ(static_cast<int64_t>(keys.size()), static_cast<int64_t>(expected.size()) * frame_values);
-        for (size_t f = 0; f < expected.size(); ++f) EXPECT_EQ(keys[f * frame_values], expected[f]) << window << " " << sink;
+        for (size_t f = 0; f < expected.size(); ++f)
+          EXPECT_EQ(keys[f * frame_values], expected[f]) << window << " " << sink;
       }
     }
   }
@@ -82,7 +86,8 @@ TEST(SessionCacheTest, ACallWithoutAContextPassBeforeItCommitsNothing) {
 }
 
 TEST(SessionCacheTest, AResetForgetsThePastAndStartsAtPositionZero) {
-  SessionCache cache(Config(12, 3, RopePositions::kWindowRelative)), fresh(Config(12, 3, RopePositions::kWindowRelative));
+  SessionCache cache(Config(12, 3, RopePositions::kWindowRelative)),
+      fresh(Config(12, 3, RopePositions::kWindowRelative));
   for (int chunk = 0; chunk < 3; ++chunk) {
     cache.BeginChunk();
     WriteChunk(cache, 1);
@@ -104,7 +109,8 @@ TEST(SessionCacheTest, CountsEvictedFramesAndHoldsTheBytesItPromised) {
   }
   EXPECT_EQ(evicted, 4 * 3 - 3);
   const LayerCache& layer = cache.layer(0);
-  const int64_t keys = 4 * (layer.past_keys.size() + layer.past_values.size() + layer.chunk_keys.size() + layer.chunk_values.size());
+  const int64_t keys =
+      4 * (layer.past_keys.size() + layer.past_values.size() + layer.chunk_keys.size() + layer.chunk_values.size());
   EXPECT_GE(SessionCache::Bytes(config), keys);
   EXPECT_LE(SessionCache::Bytes(config), keys + 4096);
 }
