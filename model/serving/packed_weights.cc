@@ -94,15 +94,15 @@ PackedTransformer PackTransformer(const TransformerConfig& config, const Transfo
     const at::Tensor e0 = Linear(at::silu(e), weights.time_projection).view({6, config.dim});  // [6, D]
     std::vector<ModulationVectors> blocks;
     for (const BlockWeights& block : weights.blocks) {
-      at::Tensor modulation = Widen(block.modulation).view({6, config.dim}) + e0;
-      modulation.select(0, 1) += 1;
-      modulation.select(0, 4) += 1;
+      at::Tensor modulation = Widen(block.modulation).view({6, config.dim}).add(e0);
+      modulation.select(0, 1).add_(1);
+      modulation.select(0, 4).add_(1);
       blocks.push_back({Values(modulation), config.dim});
     }
     packed.modulation.push_back(std::move(blocks));
-    const at::Tensor head = Widen(weights.head_modulation).view({2, config.dim}) + e;
+    const at::Tensor head = Widen(weights.head_modulation).view({2, config.dim}).add(e);
     packed.head_shift.push_back(Values(head.select(0, 0)));
-    packed.head_scale.push_back(Values(head.select(0, 1) + 1));
+    packed.head_scale.push_back(Values(head.select(0, 1).add(1)));
   }
   return packed;
 }
