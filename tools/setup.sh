@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the build needs: Debian packages, and LibTorch with a few other PyPI files, pinned by hash, into a cache
-# folder outside the source tree. Safe to run again; a second run takes a second.
+# folder outside the source tree ($XDG_CACHE_HOME/videodiffcr). Safe to interrupt and to run again; a second run takes a second.
 #
 #   tools/setup.sh           what the server and the client need
 #   tools/setup.sh --test    also what the tests need
+#   tools/setup.sh --format  also the formatter, where this system has it (tools/check_format.sh)
 #   tools/setup.sh --cuda    also LibTorch's CUDA libraries (build preset "cuda")
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,43 +15,86 @@ sentencepiece_root=$cache/sentencepiece-0.2.1
 groups="build"; cuda=0
 for argument in "$@"; do
   case $argument in
-    --test) groups="build test" ;;
+    --test) groups="$groups test" ;;
+    --format) groups="$groups format" ;;
     --cuda) cuda=1 ;;
-    -h|--help) sed -n '2,8p' "$0" | cut -c3-; exit 0 ;;
+    -h|--help) sed -n '2,9p' "$0" | cut -c3-; exit 0 ;;
     *) echo "setup: unknown argument '$argument'; see tools/setup.sh --help" >&2; exit 2 ;;
   esac
 done
 say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$@" >&2; exit 1; }
+
+# with_progress LABEL LOG COMMAND...: runs the command with its output in LOG and says how long it has been at it. A command
+# that fails ends the script with the log's last lines.
+with_progress() {
+  local label=$1 log=$2 start=$SECONDS; shift 2
+  "$@" >"$log" 2>&1 &
+  local child=$!
+  trap 'kill $child 2>/dev/null; exit 130' INT TERM
+  say "$label"
+  while kill -0 $child 2>/dev/null; do
+    sleep 0.2
+    if [ -t 1 ]; then printf '\rsetup:   %d s ' $((SECONDS - start))
+    elif [ $((SECONDS - start)) -ge 20 ]; then start=$((start + 20)); say "  still at it"; fi
+  done
+  [ ! -t 1 ] || printf '\r\033[K'
+  wait $child || { tail -20 "$log" >&2; fail "this failed: $label" "the whole log is $log"; }
+  trap - INT TERM
+}
+
+installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
+
+packages_of() { sed -n "s/^$1: \([^ ]*\).*/\1/p" "$here/debian_packages.txt"; }
+
+# missing_packages GROUP...: those that are not installed. Of the group "format" only those that this system has at all.
+missing_packages() {
+  local group package
+  for group in "$@"; do
+    for package in $(packages_of "$group"); do
+      if installed "$package"; then continue; fi
+      if [ "$group" = format ] && ! apt-cache show "$package" >/dev/null 2>&1; then continue; fi
+      echo "$package"
+    done
+  done
+}
 
 install_debian_packages() {
-  local wanted missing=() package
-  wanted=$(for group in $groups; do sed -n "s/^$group: \([^ ]*\).*/\1/p" "$here/debian_packages.txt"; done)
-  command -v dpkg-query >/dev/null || { echo "setup: this script knows Debian 12 and Ubuntu 24.04; install by hand: $wanted" >&2; exit 1; }
-  for package in $wanted; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
-  done
-  [ ${#missing[@]} -eq 0 ] && return 0
-  local root=()
+  command -v dpkg-query >/dev/null || fail "this script knows Debian 12 and Ubuntu 24.04; install by hand what these are called on your system:" \
+    "  $(for group in $groups; do packages_of "$group"; done | tr '\n' ' ')"
+  local missing root=()
+  mapfile -t missing < <(missing_packages $groups)
+  [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" -ne 0 ]; then
     if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then root=(sudo)
     else
-      echo "setup: these Debian packages are missing and this user may not install them:" >&2
-      printf '  %s\n' "${missing[@]}" >&2
-      echo "setup: ask for: apt-get install --no-install-recommends ${missing[*]}" >&2
-      exit 1
+      fail "${#missing[@]} Debian packages are missing, and this user may not install packages. Ask for:" \
+        "  apt-get install --no-install-recommends ${missing[*]}"
     fi
   fi
-  say "installing ${#missing[@]} Debian packages: ${missing[*]}"
-  "${root[@]}" apt-get update -qq
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$cache/apt.log" 2>&1 ||
-    { tail -20 "$cache/apt.log" >&2; echo "setup: apt-get failed; the whole log is $cache/apt.log" >&2; exit 1; }
+  say "about to install ${#missing[@]} Debian packages: ${missing[*]}"
+  [ ${#root[@]} -eq 0 ] || sudo -v  # asks for the password here, before the output goes to a log
+  with_progress "fetching the package lists" "$cache/apt.log" "${root[@]}" apt-get update
+  with_progress "installing them" "$cache/apt.log" "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# pip of the first Python that has one: /usr/local may hold a Python without it. Runs in a process of its own.
+pip_download() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    if "$python" -m pip --version >/dev/null 2>&1; then
+      exec "$python" -m pip download --disable-pip-version-check --no-input --no-deps --require-hashes -d "$cache/downloads" "$@"
+    fi
+  done
+  echo "no Python with pip; install the Debian package python3-pip"; return 1
 }
 
 fetch_binaries() {
-  say "fetching LibTorch 2.11.0 and three small files from PyPI (about 545 MB, once)"
-  python3 -m pip download --quiet --no-deps --require-hashes --only-binary=:all: --python-version 3.12 --implementation cp \
+  with_progress "fetching LibTorch 2.11.0 and three small files from PyPI (545 MB, once)" "$cache/pip.log" pip_download \
+    --only-binary=:all: --python-version 3.12 --implementation cp \
     --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 \
-    --platform manylinux2014_x86_64 -d "$cache/downloads" -r "$here/pypi_binaries.txt"
+    --platform manylinux2014_x86_64 -r "$here/pypi_binaries.txt"
 }
 
 # unpack WHEEL_PATTERN TARGET MEMBER...: into a temporary folder first, so that an interrupted run leaves nothing half-made.
@@ -83,24 +127,32 @@ install_libtorch() {
   fi
 }
 
+build_sentencepiece() {
+  local source=$1/sentencepiece-0.2.1/sentencepiece
+  tar -xzf "$cache/downloads/sentencepiece-0.2.1.tar.gz" -C "$1"
+  cmake -S "$source" -B "$1/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DSPM_PROTOBUF_PROVIDER=package \
+    -DSPM_ENABLE_SHARED=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON &&
+  exec cmake --build "$1/build" --target sentencepiece-static
+}
+
 install_sentencepiece() {
-  [ -e "$sentencepiece_root/.complete" ] && return 0
-  say "building SentencePiece 0.2.1 (about a minute, once)"
-  python3 -m pip download --quiet --no-deps --require-hashes --no-binary=:all: -d "$cache/downloads" -r "$here/pypi_sources.txt"
-  local work; work=$(mktemp -d)
-  tar -xzf "$cache/downloads/sentencepiece-0.2.1.tar.gz" -C "$work"
-  { cmake -S "$work/sentencepiece-0.2.1/sentencepiece" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DSPM_PROTOBUF_PROVIDER=package \
-      -DSPM_ENABLE_SHARED=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DCMAKE_INSTALL_PREFIX="$sentencepiece_root.partial" &&
-    cmake --build "$work/build" --target sentencepiece-static; } >"$cache/sentencepiece.log" 2>&1 ||
-    { tail -20 "$cache/sentencepiece.log" >&2; echo "setup: SentencePiece did not build; the whole log is $cache/sentencepiece.log" >&2; exit 1; }
-  rm -rf "$sentencepiece_root"; mkdir -p "$sentencepiece_root/include" "$sentencepiece_root/lib"
+  [ ! -e "$sentencepiece_root/.complete" ] || return 0
+  with_progress "fetching the source of SentencePiece 0.2.1 from PyPI" "$cache/pip.log" pip_download --no-binary=:all: \
+    -r "$here/pypi_sources.txt"
+  local work=$cache/sentencepiece-build
+  rm -rf "$work" "$sentencepiece_root"; mkdir -p "$work" "$sentencepiece_root/include" "$sentencepiece_root/lib"
+  with_progress "building SentencePiece (about a minute on 2 cores, once)" "$cache/sentencepiece.log" build_sentencepiece "$work"
   cp "$work/sentencepiece-0.2.1/sentencepiece/src/sentencepiece_processor.h" "$sentencepiece_root/include/"
-  cp "$work"/build/src/libsentencepiece.a "$sentencepiece_root/lib/"
+  cp "$work/build/src/libsentencepiece.a" "$sentencepiece_root/lib/"
   rm -rf "$work"
   touch "$sentencepiece_root/.complete"
 }
 
-mkdir -p "$cache/downloads"
+[ "$(uname -m)" = x86_64 ] || fail "LibTorch is pinned for x86_64; this machine is $(uname -m)"
+mkdir -p "$cache/downloads" 2>/dev/null || fail "cannot write to $cache; set XDG_CACHE_HOME to a folder with 3 GB of room"
+# Two runs at once would unpack over each other.
+exec 9>"$cache/.lock"
+flock -n 9 || { say "another setup is running; waiting for it"; flock 9; }
 install_debian_packages
 install_libtorch
 install_sentencepiece

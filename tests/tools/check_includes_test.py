@@ -1,0 +1,67 @@
+"""Tests of tools/check_includes.py, on small trees of made-up sources."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SCRIPT = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"], "tools", "check_includes.py")
+
+
+def check(files):
+    """Exit status and output of the check over a tree with these files."""
+    with tempfile.TemporaryDirectory() as root:
+        for name, text in files.items():
+            path = pathlib.Path(root, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        done = subprocess.run([sys.executable, SCRIPT, root], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+
+class CheckIncludesTest(unittest.TestCase):
+    def test_includes_along_the_order_pass(self):
+        status, output = check({
+            "model/api/video_model.h": "#include <string>\n#include \"absl/status/status.h\"\n",
+            "scheduler/engine.cc": "#include \"model/api/video_model.h\"\n#include \"scheduler/clock.h\"\n",
+            "model/transformer/block.cc": "#include <ATen/core/Tensor.h>\n#include \"model/weights/reader.h\"\n",
+        })
+        self.assertEqual((status, output), (0, ""))
+
+    def test_an_include_against_the_order_is_named_with_its_file(self):
+        status, output = check({"scheduler/engine.cc": "#include \"server/server.h\"\n"})
+        self.assertEqual(status, 1)
+        self.assertIn("scheduler/engine.cc: may not include server/server.h", output)
+
+    def test_an_outside_package_needs_leave_like_a_folder(self):
+        for include in ("<grpcpp/grpcpp.h>", "<libavcodec/avcodec.h>", "\"videodiffcr/v1/video_generation.pb.h\""):
+            status, output = check({"scheduler/engine.cc": f"#include {include}\n"})
+            self.assertEqual(status, 1, include)
+            self.assertIn("scheduler/engine.cc", output)
+
+    def test_torch_behind_two_headers_is_found_with_the_way_to_it(self):
+        status, output = check({
+            "model/config/a.h": "#include \"model/config/b.h\"\n",
+            "model/config/b.h": "#include \"model/weights/c.h\"\n",
+            "model/weights/c.h": "#include <torch/torch.h>\n",
+        })
+        self.assertEqual(status, 1)
+        self.assertIn("model/config/a.h -> model/config/b.h -> model/weights/c.h -> torch/torch.h", output)
+
+    def test_a_folder_without_a_row_is_an_error(self):
+        status, output = check({"model/magic/wand.h": ""})
+        self.assertEqual(status, 1)
+        self.assertIn("no row", output)
+
+    def test_only_main_knows_both_sides(self):
+        self.assertEqual(check({"server/main.cc": "#include \"model/serving/model.h\"\n"})[0], 0)
+        self.assertEqual(check({"server/server.cc": "#include \"model/serving/model.h\"\n"})[0], 1)
+
+    def test_this_repository_passes(self):
+        done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+
+if __name__ == "__main__":
+    unittest.main()

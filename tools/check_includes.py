@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Checks that every #include follows the one-way order between folders, which docs/architecture.md draws.
+
+    tools/check_includes.py [ROOT]
+
+Prints one line per wrong include and exits 1 when there is any. Headers of C++ and Abseil are free for all.
+"""
+import pathlib
+import re
+import sys
+
+# What a file may include besides its own folder. The longest matching path wins, so a single file can have a row of its
+# own. Names with a slash or in ROOTS are our folders; the others are outside packages (PACKAGES below).
+ALLOWED = {
+    "model/api": "",
+    "model/config": "model/api json",
+    "model/weights": "model/config json torch",
+    "model/text": "model/api model/config model/weights torch json sentencepiece utf8proc",
+    "model/transformer": "model/api model/config model/weights torch",
+    "model/decoder": "model/api model/config model/weights torch",
+    "model/rollout": "model/api model/config model/weights model/text model/transformer model/decoder torch",
+    "model/serving": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout torch json",
+    "model/parity": "model/config model/weights model/text model/transformer model/decoder model/rollout model/serving torch json",
+    "model/convert": "model/config model/weights model/text json zlib",
+    "scheduler": "model/api prometheus",
+    "server/media": "model/api libav",
+    "server/delivery": "server/media scheduler model/api prometheus",
+    "server/rpc": "proto grpc scheduler server/media server/delivery model/api prometheus",
+    "server": "proto grpc scheduler server/media server/delivery server/rpc model/api prometheus",
+    "server/main.cc": "server model/api model/serving scheduler",  # the only file that knows both sides
+    "client": "proto grpc libav",
+}
+
+# Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another
+# version, and a change there would rebuild half the tree.
+TORCH_FREE = ("model/api", "model/config", "model/convert", "scheduler", "server", "client")
+
+PACKAGES = [  # package, pattern of the included path
+    ("torch", r"(ATen|c10|torch)/"),
+    ("grpc", r"(grpc|grpcpp)/|google/protobuf/"),
+    ("proto", r"videodiffcr/v1/|google/rpc/"),
+    ("libav", r"lib(av\w+|sw\w+)/"),
+    ("prometheus", r"prometheus/"),
+    ("json", r"nlohmann/"),
+    ("sentencepiece", r"sentencepiece"),
+    ("utf8proc", r"utf8proc"),
+    ("zlib", r"zlib\.h"),
+    ("cuda", r"cuda|cublas|cudnn"),
+]
+ROOTS = ("model", "scheduler", "server", "client")  # tests may include anything
+INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.MULTILINE)
+
+
+def includes_of(path):
+    return INCLUDE.findall(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def row_of(name):
+    """The row of ALLOWED that speaks for a file, or None."""
+    matches = [row for row in ALLOWED if name == row or name.startswith(row + "/")]
+    return max(matches, key=len, default=None)
+
+
+def target_of(included):
+    """The folder or package that an included path belongs to; None for what is free for all."""
+    if included.split("/")[0] in ROOTS:
+        return included.rpartition("/")[0]
+    for package, pattern in PACKAGES:
+        if re.match(pattern, included):
+            return package
+    return None
+
+
+def allows(row, target):
+    return any(target == name or target.startswith(name + "/") for name in [row, *ALLOWED[row].split()])
+
+
+def path_to_torch(name, root, seen):
+    """The chain of includes that leads from a file to Torch, or None."""
+    if name in seen or not (root / name).is_file():
+        return None
+    seen.add(name)
+    for included in includes_of(root / name):
+        if target_of(included) == "torch":
+            return [name, included]
+        chain = path_to_torch(included, root, seen)
+        if chain:
+            return [name, *chain]
+    return None
+
+
+def wrong_includes(root):
+    for top in ROOTS:
+        for path in sorted((root / top).rglob("*")):
+            if path.suffix not in (".h", ".cc", ".cu", ".cuh"):
+                continue
+            name = path.relative_to(root).as_posix()
+            row = row_of(name)
+            if row is None:
+                yield f"{name}: its folder has no row in the table of tools/check_includes.py"
+                continue
+            for included in includes_of(path):
+                target = target_of(included)
+                if target is not None and target != name.rpartition("/")[0] and not allows(row, target):
+                    yield f"{name}: may not include {included} ({row} may include: {ALLOWED[row] or 'nothing'})"
+            if path.suffix in (".h", ".cuh") and name.startswith(TORCH_FREE):
+                chain = path_to_torch(name, root, set())
+                if chain:
+                    yield f"{name}: reaches Torch: {' -> '.join(chain)}"
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
+    wrong = list(wrong_includes(root))
+    for line in wrong:
+        print(line)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
