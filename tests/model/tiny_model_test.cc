@@ -1,0 +1,40 @@
+// The parts of models/tiny fit together: what one file says of another's sizes is true.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "model/config/model_config.h"
+#include "model/text/tokenizer.h"
+
+namespace videodiffcr {
+namespace {
+
+std::string TinyFolder() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
+
+TEST(TinyModel, KnowsEveryWordOfItsExamplePrompts) {
+  const ModelConfig config = LoadModelConfig(TinyFolder()).value();
+  const Tokenizer tokenizer =
+      Tokenizer::Load(TinyFolder() + "/" + config.tokenizer.file, {.cleaning = config.tokenizer.cleaning,
+                                                                   .max_tokens = config.transformer.text_len,
+                                                                   .embedding_rows = config.text_encoder.vocab_size})
+          .value();
+  ASSERT_FALSE(config.example_prompts.empty());
+  for (const std::string& prompt : config.example_prompts) {
+    EXPECT_THAT(tokenizer.Tokenize(prompt)->unknown_words, ::testing::IsEmpty()) << prompt;
+  }
+}
+
+TEST(TinyModel, KeepsAboutAsManyRowsAsItsBudgetsSay) {
+  const ModelConfig config = LoadModelConfig(TinyFolder()).value();
+  ASSERT_EQ(config.retention.tables.size(), 3);
+  const double executed[] = {0.8375, 0.775, 0.6875};
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(ExecutedRetention(config.retention.tables[i], config.transformer.tokens_per_chunk()), executed[i],
+                1e-9);
+  }
+}
+
+}  // namespace
+}  // namespace videodiffcr
