@@ -14,26 +14,18 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "model/api/video_model.h"
 #include "scheduler/clock.h"
+#include "scheduler/retry_after.h"
 #include "scheduler/scheduler_config.h"
 #include "scheduler/scheduler_metrics.h"
 #include "scheduler/session_types.h"
 
 namespace videodiffcr {
-
-// A change from the next chunk boundary on.
-struct SessionChange {
-  std::optional<std::string> prompt;
-  std::optional<RetentionTenths> target;
-  bool scene_cut = false;
-  int64_t update_id = 0;
-};
 
 struct SchedulerLoad {
   int active_sessions = 0;
@@ -78,9 +70,6 @@ class Scheduler {
   explicit Scheduler(std::unique_ptr<Engine> engine);
   const std::unique_ptr<Engine> engine_;
 };
-
-// The wait suggested by a ResourceExhausted status of Submit(); nullopt when it suggests none.
-std::optional<absl::Duration> RetryAfter(const absl::Status& status);
 
 }  // namespace videodiffcr
 

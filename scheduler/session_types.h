@@ -37,6 +37,14 @@ struct SessionRequest {
   int64_t byte_credits = kUnlimitedCredits;
 };
 
+// A change from the next chunk boundary on.
+struct SessionChange {
+  std::optional<std::string> prompt;
+  std::optional<RetentionTenths> target;
+  bool scene_cut = false;
+  int64_t update_id = 0;
+};
+
 enum class SessionState { kWaiting, kGenerating, kPaused, kBlocked, kFinishing, kEnded };
 
 struct ChunkTimings {

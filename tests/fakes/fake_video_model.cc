@@ -343,6 +343,11 @@ bool FakeVideoModel::WaitForLiveSessions(int count) {
   return WaitFor([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return static_cast<int>(sessions_.size()) == count; });
 }
 
+bool FakeVideoModel::WaitForPlansRun(int64_t count) {
+  MutexLock lock(&mutex_);
+  return WaitFor([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return static_cast<int64_t>(plans_.size()) >= count; });
+}
+
 int FakeVideoModel::live_sessions() const {
   MutexLock lock(&mutex_);
   return static_cast<int>(sessions_.size());

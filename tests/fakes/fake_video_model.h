@@ -73,6 +73,7 @@ class FakeVideoModel final : public VideoModel {
   std::optional<StepPlan> WaitForHeldPlan();  // a plan stands at the gate
   bool WaitForHeldDecode();
   bool WaitForLiveSessions(int count);
+  bool WaitForPlansRun(int64_t count);
 
   // --- what happened ---
   int live_sessions() const;

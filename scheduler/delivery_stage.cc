@@ -1,0 +1,113 @@
+#include "scheduler/delivery_stage.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace videodiffcr {
+namespace {
+
+// Every event but a chunk; these calls return at once.
+void Tell(SessionSink* sink, const SinkEvent& event) {
+  if (const auto* update = std::get_if<UpdateApplied>(&event)) {
+    sink->OnUpdateApplied(update->update_id, update->first_chunk);
+  } else if (const auto* budget = std::get_if<BudgetChanged>(&event)) {
+    sink->OnBudgetChanged(budget->first_chunk, budget->target, /*by_server=*/false, "asked for by the client");
+  } else if (const auto* state = std::get_if<StateChanged>(&event)) {
+    sink->OnStateChanged(state->state, state->reason);
+  } else if (const auto* end = std::get_if<SessionEnded>(&event)) {
+    sink->OnEnded(end->status, end->totals);
+  }
+}
+
+}  // namespace
+
+DeliveryStage::DeliveryStage(SchedulerState* state) : state_(state) {
+  for (int i = 0; i < state->config.delivery_threads; ++i) threads_.emplace_back([this] { Run(); });
+}
+
+DeliveryStage::~DeliveryStage() {
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void DeliveryStage::Run() {
+  while (const std::optional<SessionId> id = state_->deliveries.Pop()) DeliverOne(*id);
+}
+
+void DeliveryStage::DeliverOne(SessionId id) {
+  SessionRecord* session;
+  std::optional<SinkEvent> event;
+  {
+    MutexLock lock(&state_->mutex);
+    // There until its end was told, which only the thread that holds it does.
+    session = state_->Find(id);
+    // A session that failed after it had queued may have nothing to tell at the moment.
+    if (session->HasEvents()) event = session->TakeEvent();
+  }
+  if (event.has_value()) {
+    if (auto* chunk = std::get_if<FinishedChunk>(&*event)) {
+      DeliverChunk(session, std::move(*chunk));
+    } else {
+      Tell(session->sink(), *event);
+    }
+  }
+  const bool told_end = event.has_value() && std::holds_alternative<SessionEnded>(*event);
+  // Before the session is gone: whoever waits for that may count on the sink being gone, too.
+  if (told_end) session->DestroySink();
+  Return(session, told_end);
+}
+
+void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
+  const int64_t sequence = chunk.chunk.sequence;
+  const absl::Time began = state_->clock->Now();
+  absl::StatusOr<FrameChunk> frames = state_->model->Decode(std::move(chunk.latents));
+  const absl::Time decoded = state_->clock->Now();
+  if (!frames.ok()) {
+    return Fail(session, /*decoded=*/false,
+                absl::Status(frames.status().code(),
+                             absl::StrCat("decoding chunk ", sequence, ": ", frames.status().message())));
+  }
+  if (frames->frame_count != chunk.frame_count) {
+    return Fail(session, /*decoded=*/false,
+                absl::InternalError(absl::StrCat("chunk ", sequence, " decoded to ", frames->frame_count,
+                                                 " frames instead of ", chunk.frame_count)));
+  }
+  bool wanted;
+  {
+    MutexLock lock(&state_->mutex);
+    wanted = session->Decoded(&chunk, began, decoded);
+    state_->NoteChunkTime(decoded - chunk.first_step_began);
+    state_->engine_wake.NotifyAll();
+  }
+  if (!wanted) return;
+
+  GeneratedChunk leaving = chunk.chunk;
+  leaving.frames = *std::move(frames);
+  const absl::StatusOr<int64_t> bytes = session->sink()->OnChunk(std::move(leaving));
+  if (!bytes.ok()) return Fail(session, /*decoded=*/true, bytes.status());
+  MutexLock lock(&state_->mutex);
+  session->Delivered(chunk, *bytes, state_->clock->Now());
+  state_->engine_wake.NotifyAll();
+}
+
+void DeliveryStage::Fail(SessionRecord* session, bool decoded, absl::Status status) {
+  MutexLock lock(&state_->mutex);
+  const absl::Time now = state_->clock->Now();
+  session->Fail(std::move(status), now);
+  session->GivenUp(decoded, now);
+  state_->engine_wake.NotifyAll();
+}
+
+void DeliveryStage::Return(SessionRecord* session, bool told_end) {
+  std::unique_ptr<SessionRecord> gone;  // destroyed outside the lock
+  MutexLock lock(&state_->mutex);
+  session->in_delivery_queue = false;
+  state_->Dispatch(session);
+  if (!told_end) return;
+  const auto found = state_->sessions.find(session->id());
+  gone = std::move(found->second);
+  state_->sessions.erase(found);
+  state_->session_gone.NotifyAll();
+}
+
+}  // namespace videodiffcr

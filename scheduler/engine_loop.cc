@@ -1,0 +1,139 @@
+#include "scheduler/engine_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "scheduler/admission_policy.h"
+#include "scheduler/invariants.h"
+#include "scheduler/retry_after.h"
+#include "scheduler/step_policy.h"
+
+namespace videodiffcr {
+namespace {
+
+// When the clock alone makes a session ready.
+absl::Time NextReadyTime(const Snapshot& snapshot) {
+  absl::Time next = absl::InfiniteFuture();
+  for (const SessionView& session : snapshot.sessions) next = std::min(next, session.ready_at.value_or(next));
+  return next;
+}
+
+}  // namespace
+
+EngineLoop::EngineLoop(SchedulerState* state) : state_(state), thread_([this] { Run(); }) {}
+
+EngineLoop::~EngineLoop() { thread_.join(); }
+
+void EngineLoop::Run() {
+  while (true) {
+    const Turn turn = NextTurn();
+    if (turn.stop) return;
+    for (const SessionId id : turn.ending) End(id);
+    for (const SessionId id : turn.beginning) Begin(id);
+    if (!turn.plan.steps.empty()) RunPlan(turn.plan);
+  }
+}
+
+EngineLoop::Turn EngineLoop::NextTurn() {
+  MutexLock lock(&state_->mutex);
+  while (true) {
+    Turn turn;
+    bool any_left = false;
+    for (const auto& [id, session] : state_->sessions) {
+      if (session->ended()) continue;
+      any_left = true;
+      if (session->ShouldEnd()) {
+        turn.ending.push_back(id);
+      } else if (session->admitted() && !session->begun()) {
+        turn.beginning.push_back(id);
+      }
+    }
+    turn.stop = state_->stopping && !any_left;
+    // Endings and beginnings change who is ready, so the plan comes in the next turn.
+    if (turn.stop || !turn.ending.empty() || !turn.beginning.empty()) return turn;
+
+    const Snapshot snapshot = state_->TakeSnapshot();
+    turn.plan = PlanSteps(snapshot, state_->config);
+    if (state_->config.check_invariants) {
+      DieOnViolations(FindViolations(snapshot));
+      DieOnViolations(FindViolations(snapshot, turn.plan));
+    }
+    if (!turn.plan.steps.empty()) {
+      const int64_t number = ++state_->plans_begun;
+      for (const PlannedStep& step : turn.plan.steps) {
+        SessionRecord* const session = state_->Find(step.session);
+        session->StepBegan(step, number, snapshot.now);
+        state_->Dispatch(session);
+      }
+      return turn;
+    }
+    state_->clock->WaitUntil(NextReadyTime(snapshot), &state_->engine_wake, &state_->mutex);
+  }
+}
+
+void EngineLoop::End(SessionId id) {
+  std::vector<SinkEvent> dropped;
+  bool begun;
+  {
+    MutexLock lock(&state_->mutex);
+    SessionRecord* const session = state_->Find(id);
+    dropped = session->DropOutbox();
+    begun = session->begun();
+  }
+  dropped.clear();  // latents, before the session that they belong to
+  if (begun) state_->model->EndSession(id);
+
+  MutexLock lock(&state_->mutex);
+  SessionRecord* const session = state_->Find(id);
+  if (session->admitted()) state_->memory_reserved_bytes -= state_->model->info().session_bytes;
+  session->End(state_->clock->Now());
+  state_->Dispatch(session);
+  state_->AdmitWaiting();
+}
+
+void EngineLoop::Begin(SessionId id) {
+  uint64_t seed;
+  {
+    MutexLock lock(&state_->mutex);
+    seed = state_->Find(id)->seed();
+  }
+  absl::Status status = state_->model->BeginSession(id, seed);
+  MutexLock lock(&state_->mutex);
+  SessionRecord* const session = state_->Find(id);
+  const absl::Time now = state_->clock->Now();
+  if (status.ok()) {
+    session->Begun(now);
+  } else {
+    if (absl::IsResourceExhausted(status)) {
+      session->CountAllocationFailure();
+      status = WithRetryAfter(std::move(status), PredictWait(state_->TakeSnapshot()));
+    }
+    session->Fail(std::move(status), now);
+  }
+  state_->Dispatch(session);
+}
+
+void EngineLoop::RunPlan(const StepPlan& plan) {
+  std::vector<StepOutcome> outcomes = state_->model->Run(plan);
+  const int sessions = static_cast<int>(plan.steps.size());
+  state_->metrics->batch_sessions->Observe(sessions);
+
+  MutexLock lock(&state_->mutex);
+  const absl::Time now = state_->clock->Now();
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    SessionRecord* const session = state_->Find(plan.steps[i].session);
+    StepOutcome outcome;
+    if (i < outcomes.size()) {
+      outcome = std::move(outcomes[i]);
+    } else {
+      outcome.status = absl::InternalError(
+          absl::StrCat("the model returned ", outcomes.size(), " outcomes for ", sessions, " steps"));
+    }
+    session->StepEnded(plan.steps[i], std::move(outcome), sessions, now);
+    state_->Dispatch(session);
+  }
+  if (state_->config.check_invariants) DieOnViolations(FindViolations(state_->TakeSnapshot()));
+}
+
+}  // namespace videodiffcr

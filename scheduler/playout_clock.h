@@ -1,0 +1,68 @@
+// A viewer's clock: when each chunk would start to play, and how far ahead of it generation is. Not thread-safe.
+#ifndef VIDEODIFFCR_SCHEDULER_PLAYOUT_CLOCK_H_
+#define VIDEODIFFCR_SCHEDULER_PLAYOUT_CLOCK_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "absl/time/time.h"
+
+namespace videodiffcr {
+
+// The clock starts when the first chunk is delivered: chunk n is due at that moment + start buffer + its presentation
+// start. It stands still while the client has paused, and starts anew with the next delivery after Restart().
+class PlayoutClock {
+ public:
+  // `run_ahead_limit_chunks` 0: none.
+  PlayoutClock(absl::Duration start_buffer, int64_t run_ahead_limit_chunks)
+      : start_buffer_(start_buffer), run_ahead_limit_chunks_(run_ahead_limit_chunks) {}
+
+  // When the chunk that is presented from `presentation_start` is due; unset before the clock has started.
+  std::optional<absl::Time> DueAt(absl::Duration presentation_start) const {
+    if (!origin_.has_value()) return std::nullopt;
+    return *origin_ + presentation_start;
+  }
+
+  // A chunk was delivered at `now`; starts the clock unless it runs.
+  void Delivered(absl::Duration presentation_start, absl::Time now) {
+    if (!origin_.has_value()) origin_ = now + start_buffer_ - presentation_start;
+  }
+
+  // The client paused for so long.
+  void Shift(absl::Duration paused) {
+    if (origin_.has_value()) *origin_ += paused;
+  }
+
+  // The viewer has run dry through no fault of ours: the next delivery starts the clock again.
+  void Restart() { origin_.reset(); }
+
+  // A chunk is being made: it counts as ahead until it starts to play.
+  void ChunkStarted(absl::Duration presentation_start, absl::Time now) {
+    if (run_ahead_limit_chunks_ == 0) return;
+    ForgetPlayed(now);
+    unplayed_.push_back(presentation_start);
+  }
+
+  // When the next chunk may be started: nullopt now; infinite future when only a delivery can tell.
+  std::optional<absl::Time> StartAllowedAt(absl::Time now) {
+    if (run_ahead_limit_chunks_ == 0) return std::nullopt;
+    ForgetPlayed(now);
+    if (static_cast<int64_t>(unplayed_.size()) < run_ahead_limit_chunks_) return std::nullopt;
+    return origin_.has_value() ? *origin_ + unplayed_.front() : absl::InfiniteFuture();
+  }
+
+ private:
+  void ForgetPlayed(absl::Time now) {
+    while (origin_.has_value() && !unplayed_.empty() && *origin_ + unplayed_.front() <= now) unplayed_.pop_front();
+  }
+
+  const absl::Duration start_buffer_;
+  const int64_t run_ahead_limit_chunks_;
+  std::optional<absl::Time> origin_;     // when presentation time 0 plays
+  std::deque<absl::Duration> unplayed_;  // presentation starts, at most run_ahead_limit_chunks_
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SCHEDULER_PLAYOUT_CLOCK_H_

@@ -1,0 +1,99 @@
+#include "scheduler/scheduler_state.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <numeric>
+
+#include "scheduler/admission_policy.h"
+#include "scheduler/memory_budget.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr size_t kLatestChunks = 16;
+
+int SessionsPerPlan(const SchedulerConfig& config, const ModelInfo& info) {
+  const int worth_it = std::max(1, info.max_sessions_per_plan);
+  return config.max_sessions_per_plan == 0 ? worth_it : std::min(config.max_sessions_per_plan, worth_it);
+}
+
+// Those admitted and waiting, and as many again that have ended but whose sinks have not heard of it yet.
+size_t MaxRecords(const SchedulerConfig& config) {
+  return 2 * (static_cast<size_t>(config.max_sessions) + static_cast<size_t>(config.max_waiting_sessions));
+}
+
+}  // namespace
+
+SchedulerState::SchedulerState(const SchedulerConfig& config, VideoModel* model, Clock* clock,
+                               SchedulerMetrics* metrics)
+    : config(config),
+      model(model),
+      clock(clock),
+      metrics(metrics),
+      max_sessions_per_plan(SessionsPerPlan(config, model->info())),
+      max_records(MaxRecords(config)),
+      deliveries(max_records) {
+  const ModelInfo& info = model->info();
+  const int64_t sessions =
+      std::min<int64_t>(config.max_sessions, SessionsThatFit(config.memory_budget_bytes, info.session_bytes));
+  metrics->kv_cache_capacity_bytes->Set(static_cast<double>(sessions) * static_cast<double>(info.kv_cache_bytes));
+}
+
+Snapshot SchedulerState::TakeSnapshot() {
+  Snapshot snapshot;
+  snapshot.now = clock->Now();
+  for (const auto& [id, session] : sessions) {
+    if (!session->ended()) snapshot.sessions.push_back(session->View(snapshot.now));
+  }
+  snapshot.memory_budget_bytes = config.memory_budget_bytes;
+  snapshot.memory_reserved_bytes = memory_reserved_bytes;
+  snapshot.session_bytes = model->info().session_bytes;
+  snapshot.max_sessions = config.max_sessions;
+  snapshot.max_waiting_sessions = config.max_waiting_sessions;
+  snapshot.max_sessions_per_plan = max_sessions_per_plan;
+  snapshot.denoise_steps = model->info().denoise_steps;
+  snapshot.draining = draining || stopping;
+  snapshot.chunk_period = ChunkPeriod();
+  return snapshot;
+}
+
+SessionRecord* SchedulerState::Find(SessionId session) {
+  const auto found = sessions.find(session);
+  return found == sessions.end() ? nullptr : found->second.get();
+}
+
+void SchedulerState::Dispatch(SessionRecord* session) {
+  if (session->in_delivery_queue || !session->HasEvents()) return;
+  session->in_delivery_queue = true;
+  if (!deliveries.TryPush(session->id())) {
+    // Impossible while every session is in it at most once; a session that is never delivered would hang its client.
+    std::fprintf(stderr, "scheduler: the delivery queue is full or closed; %zu sessions\n", sessions.size());
+    std::abort();
+  }
+}
+
+void SchedulerState::Admit(SessionRecord* session) {
+  memory_reserved_bytes += model->info().session_bytes;
+  session->Admit(clock->Now());
+  Dispatch(session);
+  engine_wake.NotifyAll();
+}
+
+void SchedulerState::AdmitWaiting() {
+  while (const std::optional<SessionId> next = NextToAdmit(TakeSnapshot(), config)) Admit(Find(*next));
+}
+
+void SchedulerState::NoteChunkTime(absl::Duration first_pass_to_frames) {
+  latest_chunk_times_.push_back(first_pass_to_frames);
+  if (latest_chunk_times_.size() > kLatestChunks) latest_chunk_times_.pop_front();
+}
+
+std::optional<absl::Duration> SchedulerState::ChunkPeriod() const {
+  if (latest_chunk_times_.empty()) return std::nullopt;
+  const absl::Duration sum =
+      std::accumulate(latest_chunk_times_.begin(), latest_chunk_times_.end(), absl::ZeroDuration());
+  return sum / static_cast<int64_t>(latest_chunk_times_.size());
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,458 @@
+#include "scheduler/session_record.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace videodiffcr {
+namespace {
+
+// Grants add up, but never past "unlimited".
+void AddCredit(int64_t* credits, int64_t more) {
+  if (*credits == kUnlimitedCredits) return;
+  *credits = *credits > kUnlimitedCredits - 1 - more ? kUnlimitedCredits - 1 : *credits + more;
+}
+
+std::string Describe(const PlannedStep& step) {
+  switch (step.kind) {
+    case StepKind::kText:
+      return absl::StrCat("text encoding before chunk ", step.chunk);
+    case StepKind::kDenoise:
+      return absl::StrCat("denoising pass ", step.step, " of chunk ", step.chunk);
+    case StepKind::kContext:
+      return absl::StrCat("context pass of chunk ", step.chunk);
+  }
+  return "step";
+}
+
+}  // namespace
+
+SessionRecord::SessionRecord(SessionId id, SessionRequest request, std::unique_ptr<SessionSink> sink,
+                             const ModelInfo& info, SchedulerMetrics* metrics, absl::Time now)
+    : sink_(std::move(sink)),
+      id_(id),
+      request_(std::move(request)),
+      info_(info),
+      submitted_(now),
+      prompt_(std::make_shared<const std::string>(request_.prompt)),
+      target_(request_.target),
+      chunk_credits_(request_.chunk_credits),
+      byte_credits_(request_.byte_credits),
+      playout_(request_.playout_start_buffer.value_or(absl::ZeroDuration()), request_.run_ahead_limit_chunks),
+      meter_(metrics, request_.priority, info.kv_cache_bytes, now) {}
+
+SessionView SessionRecord::View(absl::Time now) {
+  SessionView view;
+  view.id = id_;
+  view.priority = request_.priority;
+  view.state = state_;
+  view.admitted = admitted_;
+  view.submitted = submitted_;
+  if (begun_ && !step_running_) view.next_step = NextStep(now);
+  if (chunk_.has_value()) {
+    view.work_began = chunk_->out.chunk.work_began;
+  } else {
+    view.work_began = work_began_.value_or(waiting_since_.value_or(now));
+    view.ready_at = playout_.StartAllowedAt(now);
+  }
+  if (request_.playout_start_buffer.has_value()) {
+    view.deadline = playout_.DueAt(chunk_.has_value() ? chunk_->out.presentation_start : PlayingTime(frames_made_));
+  }
+  view.first_chunk = chunks_made_ == 0;
+  view.last_plan = last_plan_;
+  view.chunks_made = chunks_made_;
+  view.chunks_delivered = meter_.totals().chunks;
+  view.chunks_in_delivery = chunks_in_delivery_;
+  view.chunks_undecoded = chunks_undecoded_;
+  if (StopRequested()) {
+    view.chunks_left = chunk_.has_value() ? 1 : 0;
+  } else if (request_.length_chunks > 0) {
+    view.chunks_left = request_.length_chunks - chunks_made_;
+  }
+  view.chunk_credits = chunk_credits_;
+  return view;
+}
+
+// --- controls ---
+
+absl::Status SessionRecord::Change(SessionChange change, absl::Time now) {
+  if (failure_.has_value() || !WantsAnotherChunk()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("session ", id_, " is finishing: no chunk is left that a change could affect"));
+  }
+  if (pending_.update_ids.size() >= kMaxPendingChanges) {
+    return absl::ResourceExhaustedError(absl::StrCat("session ", id_, " has ", pending_.update_ids.size(),
+                                                     " changes waiting for its next chunk; wait for update_applied"));
+  }
+  if (change.prompt.has_value()) pending_.prompt = std::move(change.prompt);
+  if (change.target.has_value()) pending_.target = change.target;
+  pending_.scene_cut = pending_.scene_cut || change.scene_cut;
+  pending_.update_ids.push_back(change.update_id);
+  Refresh(now);
+  return absl::OkStatus();
+}
+
+void SessionRecord::AddCredits(int64_t chunks, int64_t bytes, absl::Time now) {
+  AddCredit(&chunk_credits_, chunks);
+  AddCredit(&byte_credits_, bytes);
+  Refresh(now);
+}
+
+void SessionRecord::Pause(absl::Time now) {
+  if (!paused_at_.has_value()) paused_at_ = now;
+  Refresh(now);
+}
+
+void SessionRecord::Unpause(absl::Time now) {
+  if (paused_at_.has_value()) playout_.Shift(now - *paused_at_);
+  paused_at_.reset();
+  Refresh(now);
+}
+
+void SessionRecord::Finish(absl::Time now) {
+  finish_requested_ = true;
+  Refresh(now);
+}
+
+void SessionRecord::SetTransportBlocked(bool blocked, absl::Time now) {
+  transport_blocked_ = blocked;
+  Refresh(now);
+}
+
+void SessionRecord::Drain(absl::Time now) {
+  draining_ = true;
+  if (!admitted_) Fail(absl::UnavailableError("server is draining; start the session elsewhere"), now);
+  Refresh(now);
+}
+
+void SessionRecord::Fail(absl::Status why, absl::Time now) {
+  if (!failure_.has_value()) failure_ = std::move(why);
+  Refresh(now);
+}
+
+void SessionRecord::Cancel(absl::Status why, absl::Time now) {
+  if (!failure_.has_value()) cancelled_at_ = now;
+  Fail(why.ok() ? absl::CancelledError("session was cancelled") : std::move(why), now);
+}
+
+// --- engine thread ---
+
+void SessionRecord::Admit(absl::Time now) {
+  admitted_ = true;
+  meter_.Admitted(now);
+  Refresh(now);
+}
+
+void SessionRecord::Begun(absl::Time now) {
+  begun_ = true;
+  Refresh(now);
+}
+
+bool SessionRecord::WantsAnotherChunk() const {
+  return !StopRequested() && (request_.length_chunks == 0 || chunks_started() < request_.length_chunks);
+}
+
+bool SessionRecord::MayStartChunk(absl::Time now) {
+  if (!WantsAnotherChunk() || BlockReason() != nullptr) return false;
+  if (chunks_in_delivery_ >= kMaxChunksInDelivery) return false;
+  // Only the chunk that crosses the byte limit may still leave, so the sizes of those before it must be known.
+  if (byte_credits_ != kUnlimitedCredits && chunks_in_delivery_ > 0) return false;
+  // The first pass of a scene empties the decoder's state, which the chunks before it still need.
+  if (pending_.scene_cut && chunks_undecoded_ > 0) return false;
+  return !playout_.StartAllowedAt(now).has_value();
+}
+
+const char* SessionRecord::BlockReason() const {
+  if (chunk_credits_ <= 0) return "out of chunk credits";
+  if (byte_credits_ <= 0) return "out of byte credits";
+  if (transport_blocked_) return "the connection takes no more bytes";
+  return nullptr;
+}
+
+std::optional<PlannedStep> SessionRecord::NextStep(absl::Time now) {
+  if (!admitted_ || failure_.has_value()) return std::nullopt;
+  // A session that is asked to stop ends with the chunk in progress, so a pause no longer holds that chunk.
+  if (paused_at_.has_value() && !StopRequested()) return std::nullopt;
+  if (chunk_.has_value()) return StepOfChunkInProgress();
+  if (!WantsAnotherChunk()) return std::nullopt;
+  if (context_owed_) {
+    PlannedStep step;
+    step.session = id_;
+    step.kind = StepKind::kContext;
+    step.chunk = chunks_made_ - 1;
+    step.budget = target_;
+    return step;
+  }
+  if (!MayStartChunk(now)) return std::nullopt;
+  return FirstStepOfNextChunk();
+}
+
+PlannedStep SessionRecord::StepOfChunkInProgress() const {
+  PlannedStep step;
+  step.session = id_;
+  step.kind = chunk_->text_owed ? StepKind::kText : StepKind::kDenoise;
+  step.chunk = chunk_->out.chunk.sequence;
+  step.step = chunk_->text_owed ? 0 : chunk_->next_pass;
+  step.budget = chunk_->out.chunk.nominal;
+  if (chunk_->text_owed) step.prompt = prompt_;
+  step.scene_start = step.kind == StepKind::kDenoise && step.step == 0 && chunk_->out.chunk.scene_start;
+  return step;
+}
+
+// The step that StepOfChunkInProgress() will name once StartChunk() has run.
+PlannedStep SessionRecord::FirstStepOfNextChunk() const {
+  PlannedStep step;
+  step.session = id_;
+  step.kind = text_owed_ || pending_.prompt.has_value() ? StepKind::kText : StepKind::kDenoise;
+  step.chunk = chunks_made_;
+  step.budget = pending_.target.value_or(target_);
+  if (step.kind == StepKind::kText) {
+    step.prompt = pending_.prompt.has_value() ? std::make_shared<const std::string>(*pending_.prompt) : prompt_;
+  } else {
+    step.scene_start = chunks_made_ == 0 || pending_.scene_cut;
+  }
+  return step;
+}
+
+void SessionRecord::StepBegan(const PlannedStep& step, int64_t plan, absl::Time now) {
+  if (waiting_since_.has_value()) queue_time_ += now - *waiting_since_;
+  if (step.kind != StepKind::kContext && !chunk_.has_value()) StartChunk(now);
+  last_plan_ = plan;
+  step_running_ = true;
+  Refresh(now);
+}
+
+void SessionRecord::StartChunk(absl::Time now) {
+  PendingChange change = std::exchange(pending_, PendingChange());
+  const int64_t sequence = chunks_made_;
+  if (change.prompt.has_value()) {
+    prompt_ = std::make_shared<const std::string>(*std::move(change.prompt));
+    text_owed_ = true;
+  }
+  for (const int64_t update_id : change.update_ids) outbox_.push_back(UpdateApplied{update_id, sequence});
+  if (change.target.has_value() && *change.target != target_) {
+    outbox_.push_back(BudgetChanged{sequence, *change.target});
+    meter_.TargetChanged(target_, *change.target);
+    target_ = *change.target;
+  }
+  if (chunk_credits_ != kUnlimitedCredits) --chunk_credits_;
+
+  chunk_.emplace();
+  chunk_->text_owed = std::exchange(text_owed_, false);
+  FinishedChunk& out = chunk_->out;
+  out.chunk.sequence = sequence;
+  out.chunk.first_frame = frames_made_;
+  out.chunk.scene_start = sequence == 0 || change.scene_cut;
+  out.chunk.nominal = target_;
+  out.chunk.work_began = work_began_.value_or(now);
+  out.chunk.timings.context = std::exchange(context_time_, absl::ZeroDuration());
+  out.frame_count = out.chunk.scene_start ? info_.first_chunk_frames : info_.chunk_frames;
+  out.presentation_start = PlayingTime(frames_made_);
+  out.presentation_duration = PlayingTime(frames_made_ + out.frame_count) - out.presentation_start;
+  out.first_step_began = now;
+  playout_.ChunkStarted(out.presentation_start, now);
+  work_began_.reset();
+}
+
+void SessionRecord::StepEnded(const PlannedStep& step, StepOutcome outcome, int sessions_in_plan, absl::Time now) {
+  step_running_ = false;
+  const bool last_pass = step.kind == StepKind::kDenoise && step.step + 1 == info_.denoise_steps;
+  if (outcome.status.ok() && last_pass && outcome.latents == nullptr) {
+    outcome.status = absl::InternalError("the model returned no latents");
+  }
+  if (!outcome.status.ok()) {
+    Fail(absl::Status(outcome.status.code(), absl::StrCat(Describe(step), ": ", outcome.status.message())), now);
+    return;
+  }
+  meter_.StepRan(step, outcome, sessions_in_plan);
+  switch (step.kind) {
+    case StepKind::kText:
+      chunk_->text_owed = false;
+      chunk_->out.chunk.timings.text += outcome.elapsed;
+      break;
+    case StepKind::kContext:
+      context_owed_ = false;
+      context_time_ = outcome.elapsed;
+      break;
+    case StepKind::kDenoise:
+      chunk_->out.chunk.timings.denoise += outcome.elapsed;
+      chunk_->rows_processed += outcome.rows_processed;
+      chunk_->rows_dense += outcome.rows_dense;
+      ++chunk_->next_pass;
+      if (last_pass) FinishChunk(std::move(outcome.latents), now);
+      break;
+  }
+  Refresh(now);
+}
+
+void SessionRecord::FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time now) {
+  FinishedChunk out = std::move(chunk_->out);
+  if (chunk_->rows_dense > 0) {
+    out.chunk.executed_retention =
+        static_cast<double>(chunk_->rows_processed) / static_cast<double>(chunk_->rows_dense);
+  }
+  chunk_.reset();
+  out.latents = std::move(latents);
+  out.denoised = now;
+  out.chunk.timings.queue = std::exchange(queue_time_, absl::ZeroDuration());
+  ++chunks_made_;
+  frames_made_ += out.frame_count;
+  // Nothing will read the KV cache after the last chunk.
+  context_owed_ = WantsAnotherChunk();
+  ++chunks_in_delivery_;
+  ++chunks_undecoded_;
+  meter_.ChunkMade(out);
+  outbox_.push_back(std::move(out));
+}
+
+bool SessionRecord::ShouldEnd() const {
+  if (ended() || step_running_) return false;
+  if (failure_.has_value()) return true;
+  return !chunk_.has_value() && !WantsAnotherChunk() && chunks_in_delivery_ == 0;
+}
+
+std::vector<SinkEvent> SessionRecord::DropOutbox() {
+  std::vector<SinkEvent> dropped;
+  if (!failure_.has_value()) return dropped;
+  for (SinkEvent& event : outbox_) {
+    if (std::holds_alternative<FinishedChunk>(event)) {
+      --chunks_in_delivery_;
+      --chunks_undecoded_;
+    }
+    dropped.push_back(std::move(event));
+  }
+  outbox_.clear();
+  return dropped;
+}
+
+absl::Status SessionRecord::EndStatus(std::string* reason) const {
+  if (failure_.has_value()) return *failure_;
+  if (request_.length_chunks > 0 && chunks_made_ >= request_.length_chunks) {
+    *reason = "LENGTH_REACHED";
+  } else if (finish_requested_) {
+    *reason = "FINISH_REQUESTED";
+  } else {
+    return absl::AbortedError("server is draining; go on elsewhere");
+  }
+  return absl::OkStatus();
+}
+
+void SessionRecord::End(absl::Time now) {
+  SessionEnded last;
+  last.totals = meter_.totals();
+  last.status = EndStatus(&last.totals.reason);
+  admitted_ = false;
+  begun_ = false;
+  EnterState(SessionState::kEnded, now);
+  meter_.Ended(last.status, last.totals.reason, cancelled_at_, now);
+  outbox_.push_back(std::move(last));
+}
+
+// --- delivery threads ---
+
+SinkEvent SessionRecord::TakeEvent() {
+  SinkEvent event = std::move(outbox_.front());
+  outbox_.pop_front();
+  return event;
+}
+
+bool SessionRecord::Decoded(FinishedChunk* chunk, absl::Time began, absl::Time now) {
+  chunk->chunk.timings.decode = now - began;
+  meter_.Decoded(*chunk, began);
+  --chunks_undecoded_;
+  if (failure_.has_value()) --chunks_in_delivery_;
+  if (request_.playout_start_buffer.has_value()) chunk->chunk.deadline = playout_.DueAt(chunk->presentation_start);
+  Refresh(now);
+  return !failure_.has_value();
+}
+
+void SessionRecord::Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, absl::Time now) {
+  --chunks_in_delivery_;
+  if (byte_credits_ != kUnlimitedCredits) byte_credits_ -= encoded_bytes;
+  playout_.Delivered(chunk.presentation_start, now);
+  meter_.Delivered(chunk, now);
+  Refresh(now);
+}
+
+void SessionRecord::GivenUp(bool decoded, absl::Time now) {
+  --chunks_in_delivery_;
+  if (!decoded) --chunks_undecoded_;
+  Refresh(now);
+}
+
+// --- state ---
+
+SessionState SessionRecord::CurrentState() const {
+  if (ended()) return SessionState::kEnded;
+  if (!admitted_) return SessionState::kWaiting;
+  if (failure_.has_value() || StopRequested()) return SessionState::kFinishing;
+  if (paused_at_.has_value() && (chunk_.has_value() || WantsAnotherChunk())) return SessionState::kPaused;
+  if (!WantsAnotherChunk()) return SessionState::kFinishing;
+  if (!chunk_.has_value() && BlockReason() != nullptr) return SessionState::kBlocked;
+  return SessionState::kGenerating;
+}
+
+const char* SessionRecord::StateReason() const {
+  switch (state_) {
+    case SessionState::kWaiting:
+      return "waiting for memory";
+    case SessionState::kPaused:
+      return "paused by the client";
+    case SessionState::kBlocked:
+      return BlockReason();
+    case SessionState::kFinishing:
+      return "the last chunk is on its way";
+    default:
+      return "";
+  }
+}
+
+void SessionRecord::Refresh(absl::Time now) {
+  if (ended()) return;
+  const SessionState state = CurrentState();
+  if (state != state_) EnterState(state, now);
+  NoteReadiness(now);
+  if (state_ == announced_state_ || failure_.has_value()) return;
+  announced_state_ = state_;
+  StateChanged event{state_, StateReason()};
+  if (!outbox_.empty() && std::holds_alternative<StateChanged>(outbox_.back())) {
+    outbox_.back() = std::move(event);
+  } else {
+    outbox_.push_back(std::move(event));
+  }
+}
+
+void SessionRecord::NoteReadiness(absl::Time now) {
+  const bool held = paused_at_.has_value() && !StopRequested();
+  if (!chunk_.has_value()) {
+    const bool workable = admitted_ && !held && MayStartChunk(now);
+    if (!workable) {
+      work_began_.reset();
+    } else if (!work_began_.has_value()) {
+      work_began_ = now;
+    }
+  }
+  if (step_running_ || !NextStep(now).has_value()) {
+    waiting_since_.reset();
+  } else if (!waiting_since_.has_value()) {
+    waiting_since_ = now;
+  }
+}
+
+void SessionRecord::EnterState(SessionState state, absl::Time now) {
+  meter_.StateChanged(state_, state, admitted_, now);
+  if (state_ == SessionState::kBlocked) {
+    // Held back past its deadline by its own client: the viewer has run dry. Counting on from the old deadline would
+    // give this session the engine until it had caught up, at everybody else's cost.
+    const std::optional<absl::Time> due = playout_.DueAt(PlayingTime(frames_made_));
+    if (due.has_value() && *due < now) playout_.Restart();
+  }
+  state_ = state;
+}
+
+absl::Duration SessionRecord::PlayingTime(int64_t frames) const {
+  return absl::Seconds(1) * frames / info_.frames_per_second;
+}
+
+}  // namespace videodiffcr

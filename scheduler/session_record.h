@@ -1,0 +1,205 @@
+// One session inside the scheduler: its place in the video, what holds it back, and what waits for its sink.
+//
+// Not thread-safe: everything here happens under SchedulerState::mutex, except that the delivery thread that holds the
+// session calls sink() without it. No method blocks or calls the model or the sink.
+//
+// A session's life: waiting, admitted (memory reserved), begun (the model knows it), then per chunk
+//     boundary -> [text] -> denoising passes -> the chunk leaves -> [context pass] -> boundary
+// Credits, transport, run-ahead limit and the delivery bound hold it at the boundary; pause holds it at any step.
+// Changes take effect where a chunk starts, with its first planned step, and nowhere else.
+#ifndef VIDEODIFFCR_SCHEDULER_SESSION_RECORD_H_
+#define VIDEODIFFCR_SCHEDULER_SESSION_RECORD_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "model/api/model_info.h"
+#include "model/api/step_plan.h"
+#include "scheduler/playout_clock.h"
+#include "scheduler/session_meter.h"
+#include "scheduler/session_types.h"
+#include "scheduler/snapshot.h"
+
+namespace videodiffcr {
+
+// What waits for the sink, in order. At most kMaxChunksInDelivery of them are chunks; state changes that follow each
+// other are merged and changes are bounded, so the whole is bounded.
+struct UpdateApplied {
+  int64_t update_id = 0;
+  int64_t first_chunk = 0;
+};
+struct BudgetChanged {
+  int64_t first_chunk = 0;
+  RetentionTenths target = kDenseTenths;
+};
+struct StateChanged {
+  SessionState state = SessionState::kGenerating;
+  std::string reason;
+};
+struct SessionEnded {
+  absl::Status status;
+  SessionTotals totals;
+};
+using SinkEvent = std::variant<FinishedChunk, UpdateApplied, BudgetChanged, StateChanged, SessionEnded>;
+
+// Changes of one session that may wait for the same chunk boundary.
+inline constexpr int kMaxPendingChanges = 64;
+
+class SessionRecord {
+ public:
+  // `info` and `metrics` outlive the record.
+  SessionRecord(SessionId id, SessionRequest request, std::unique_ptr<SessionSink> sink, const ModelInfo& info,
+                SchedulerMetrics* metrics, absl::Time now);
+
+  SessionId id() const { return id_; }
+  uint64_t seed() const { return request_.seed; }
+  SessionState state() const { return state_; }
+  // The delivery thread that holds the session may use the sink without the lock.
+  SessionSink* sink() { return sink_.get(); }
+  void DestroySink() { sink_.reset(); }
+  bool admitted() const { return admitted_; }
+  bool begun() const { return begun_; }
+  SessionView View(absl::Time now);
+
+  // Joined the queue for memory.
+  void Wait(absl::Time now) { Refresh(now); }
+
+  // --- controls ---
+
+  // FailedPrecondition when no chunk is left to change; ResourceExhausted when too many changes wait for the boundary.
+  absl::Status Change(SessionChange change, absl::Time now);
+  void AddCredits(int64_t chunks, int64_t bytes, absl::Time now);
+  void Pause(absl::Time now);
+  void Unpause(absl::Time now);
+  void Finish(absl::Time now);
+  void SetTransportBlocked(bool blocked, absl::Time now);
+  void Drain(absl::Time now);
+  // Ends it with `why`, not OK; the first reason stands. Cancel() counts in the cancellation metric, too.
+  void Fail(absl::Status why, absl::Time now);
+  void Cancel(absl::Status why, absl::Time now);
+
+  // --- engine thread ---
+
+  void Admit(absl::Time now);  // memory is reserved
+  void Begun(absl::Time now);  // the model knows it
+  // The step that View() showed is in plan number `plan`. Starts a chunk, with the changes that wait, if it is a
+  // chunk's first.
+  void StepBegan(const PlannedStep& step, int64_t plan, absl::Time now);
+  void StepEnded(const PlannedStep& step, StepOutcome outcome, int sessions_in_plan, absl::Time now);
+  void CountAllocationFailure() { meter_.Rejected(RejectionReason::kAllocation); }
+  // Nothing is left to do for it, or it must end at once.
+  bool ShouldEnd() const;
+  // Takes back what has not reached the sink, if the session ends by failure. To be destroyed outside the lock: latents
+  // may be large.
+  std::vector<SinkEvent> DropOutbox();
+  // The model has let go of it. SessionEnded becomes the last event.
+  void End(absl::Time now);
+  bool ended() const { return state_ == SessionState::kEnded; }
+
+  // --- delivery threads ---
+
+  // Whether the session sits in the queue of the delivery threads or in the hands of one.
+  bool in_delivery_queue = false;
+  bool HasEvents() const { return !outbox_.empty(); }
+  SinkEvent TakeEvent();
+  // The chunk is frames now. Sets its decode time and deadline; false when the session is failing: then the chunk is
+  // given up and must not reach the sink.
+  bool Decoded(FinishedChunk* chunk, absl::Time began, absl::Time now);
+  // The chunk left: taken by the sink as `encoded_bytes`, or given up.
+  void Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, absl::Time now);
+  void GivenUp(bool decoded, absl::Time now);
+
+ private:
+  struct ChunkInProgress {
+    FinishedChunk out;
+    bool text_owed = false;
+    int next_pass = 0;
+    int64_t rows_processed = 0;
+    int64_t rows_dense = 0;
+  };
+  struct PendingChange {
+    std::optional<std::string> prompt;
+    std::optional<RetentionTenths> target;
+    bool scene_cut = false;
+    std::vector<int64_t> update_ids;
+  };
+
+  int64_t chunks_started() const { return chunks_made_ + (chunk_.has_value() ? 1 : 0); }
+  bool WantsAnotherChunk() const;
+  bool StopRequested() const { return finish_requested_ || draining_; }
+  bool MayStartChunk(absl::Time now);
+  const char* BlockReason() const;  // nullptr: nothing that the client or the connection could mend
+  std::optional<PlannedStep> NextStep(absl::Time now);
+  PlannedStep StepOfChunkInProgress() const;
+  PlannedStep FirstStepOfNextChunk() const;
+  void StartChunk(absl::Time now);
+  void FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time now);
+  absl::Status EndStatus(std::string* reason) const;
+  SessionState CurrentState() const;
+  const char* StateReason() const;
+  // After every change: readiness, state, and what the client is told about it.
+  void Refresh(absl::Time now);
+  void NoteReadiness(absl::Time now);
+  void EnterState(SessionState state, absl::Time now);
+  absl::Duration PlayingTime(int64_t frames) const;
+
+  std::unique_ptr<SessionSink> sink_;
+
+  // Constant after construction.
+  const SessionId id_;
+  const SessionRequest request_;
+  const ModelInfo& info_;
+  const absl::Time submitted_;
+
+  // Where it stands.
+  bool admitted_ = false;
+  bool begun_ = false;
+  std::optional<absl::Status> failure_;  // set: end at once with this
+  std::optional<absl::Time> cancelled_at_;
+  std::optional<ChunkInProgress> chunk_;  // between its first planned step and its last denoising pass
+  bool context_owed_ = false;
+  bool step_running_ = false;
+  int64_t chunks_made_ = 0;
+  int64_t frames_made_ = 0;
+  int64_t last_plan_ = 0;
+  SessionState state_ = SessionState::kWaiting;
+  SessionState announced_state_ = SessionState::kGenerating;  // a session that generates at once says nothing
+
+  // What it is to do.
+  std::shared_ptr<const std::string> prompt_;  // shared with plans (PlannedStep::prompt)
+  bool text_owed_ = true;
+  RetentionTenths target_;
+  PendingChange pending_;
+  bool finish_requested_ = false;
+  bool draining_ = false;
+
+  // What holds it back.
+  int64_t chunk_credits_;
+  int64_t byte_credits_;
+  std::optional<absl::Time> paused_at_;
+  bool transport_blocked_ = false;
+  PlayoutClock playout_;
+
+  // On its way out.
+  std::deque<SinkEvent> outbox_;
+  int chunks_in_delivery_ = 0;
+  int chunks_undecoded_ = 0;
+
+  // What is measured.
+  SessionMeter meter_;
+  std::optional<absl::Time> waiting_since_;  // ready, and not in a plan
+  std::optional<absl::Time> work_began_;     // of the chunk that is not started yet
+  absl::Duration queue_time_;                // for the chunk in progress or the next one
+  absl::Duration context_time_;              // of the context pass before the next chunk
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SCHEDULER_SESSION_RECORD_H_

@@ -1,0 +1,64 @@
+// A frozen view of all sessions and of memory: all that the policies and the invariants see. Plain values; copy freely.
+#ifndef VIDEODIFFCR_SCHEDULER_SNAPSHOT_H_
+#define VIDEODIFFCR_SCHEDULER_SNAPSHOT_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "model/api/step_plan.h"
+#include "scheduler/session_types.h"
+
+namespace videodiffcr {
+
+// Chunks of one session between the engine and its sink, at most; then the engine passes the session over.
+inline constexpr int kMaxChunksInDelivery = 2;
+
+struct SessionView {
+  SessionId id = 0;
+  PriorityClass priority = PriorityClass::kStandard;
+  SessionState state = SessionState::kWaiting;
+  bool admitted = false;  // holds model memory
+  absl::Time submitted;
+
+  // What it would do if chosen now. Unset: nothing (waiting, paused, blocked, too far ahead, delivery full, ending).
+  std::optional<PlannedStep> next_step;
+
+  // Of the chunk that next_step works on or towards; meaningful only with next_step.
+  absl::Time work_began;               // first moment it could have been worked on
+  std::optional<absl::Time> deadline;  // playout; unset until the first chunk has started the clock
+  bool first_chunk = false;            // nothing has been made yet
+  int64_t last_plan = 0;               // number of the last plan that held this session; 0: none
+
+  // When the clock alone will let it start its next chunk (run-ahead limit); unset otherwise.
+  std::optional<absl::Time> ready_at;
+
+  int64_t chunks_made = 0;             // denoised
+  int64_t chunks_delivered = 0;        // taken by the sink
+  int chunks_in_delivery = 0;          // between the two
+  int chunks_undecoded = 0;            // of those, not yet frames
+  std::optional<int64_t> chunks_left;  // still to be made; unset: until finished
+  int64_t chunk_credits = 0;
+};
+
+struct Snapshot {
+  absl::Time now;
+  std::vector<SessionView> sessions;  // by id, which is by arrival
+  int64_t memory_budget_bytes = 0;
+  int64_t memory_reserved_bytes = 0;
+  int64_t session_bytes = 0;
+  int max_sessions = 0;
+  int max_waiting_sessions = 0;
+  int max_sessions_per_plan = 1;
+  int denoise_steps = 0;
+  bool draining = false;
+  std::optional<absl::Duration> chunk_period;  // measured, first pass to frames
+
+  int admitted_sessions() const;
+  int waiting_sessions() const;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SCHEDULER_SNAPSHOT_H_

@@ -1,0 +1,52 @@
+#include "scheduler/step_policy.h"
+
+#include <algorithm>
+#include <tuple>
+#include <vector>
+
+namespace videodiffcr {
+namespace {
+
+// Sorts first what runs first. The id last: a plan never depends on the order of sessions in memory.
+using Rank = std::tuple<absl::Time, absl::Time, int64_t, SessionId>;
+
+Rank RankOf(const SessionView& session, absl::Time now, const SchedulerConfig& config) {
+  switch (config.policy) {
+    case SchedulingPolicy::kEarliestDeadlineFirst:
+      return {DueTime(session, now, config), session.work_began, 0, session.id};
+    case SchedulingPolicy::kFirstInFirstOut:
+      return {session.work_began, session.work_began, 0, session.id};
+    case SchedulingPolicy::kRoundRobin:
+      return {now, now, session.last_plan, session.id};
+  }
+  return {now, now, 0, session.id};
+}
+
+}  // namespace
+
+absl::Time DueTime(const SessionView& session, absl::Time now, const SchedulerConfig& config) {
+  absl::Time due;
+  if (session.deadline.has_value()) {
+    due = *session.deadline;
+  } else if (session.priority == PriorityClass::kBatch) {
+    due = session.work_began + config.batch_chunk_due;
+  } else {
+    due = session.work_began + (session.first_chunk ? config.first_chunk_due : config.standard_chunk_due);
+  }
+  return std::max(due, now - config.max_counted_lateness);
+}
+
+StepPlan PlanSteps(const Snapshot& snapshot, const SchedulerConfig& config) {
+  std::vector<std::pair<Rank, const SessionView*>> ready;
+  for (const SessionView& session : snapshot.sessions) {
+    if (session.next_step.has_value()) ready.emplace_back(RankOf(session, snapshot.now, config), &session);
+  }
+  const size_t count = std::min<size_t>(ready.size(), std::max(1, snapshot.max_sessions_per_plan));
+  std::partial_sort(ready.begin(), ready.begin() + count, ready.end(),
+                    [](const auto& a, const auto& b) { return a.first < b.first; });
+  StepPlan plan;
+  for (size_t i = 0; i < count; ++i) plan.steps.push_back(*ready[i].second->next_step);
+  return plan;
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,26 @@
+// Who takes the next step: a pure function from a snapshot to a plan. No state, no clock, no locks.
+#ifndef VIDEODIFFCR_SCHEDULER_STEP_POLICY_H_
+#define VIDEODIFFCR_SCHEDULER_STEP_POLICY_H_
+
+#include "absl/time/time.h"
+#include "model/api/step_plan.h"
+#include "scheduler/scheduler_config.h"
+#include "scheduler/snapshot.h"
+
+namespace videodiffcr {
+
+// The next steps of the sessions that come first under config.policy, at most snapshot.max_sessions_per_plan of them,
+// first come first. Empty exactly when no session has a next step: if anybody is ready, the engine does not idle.
+StepPlan PlanSteps(const Snapshot& snapshot, const SchedulerConfig& config);
+
+// When the chunk that `session` works on is due under earliest deadline first: its playout deadline, or work_began plus
+// the due time of its class (SchedulerConfig); never more than max_counted_lateness ago. `session` must have a next
+// step.
+//
+// Why nobody starves: a due time without playout stands still while the session waits, and after max_counted_lateness
+// past it the session ties with everybody who is at least as late; ties go by work_began, which also stands still.
+absl::Time DueTime(const SessionView& session, absl::Time now, const SchedulerConfig& config);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SCHEDULER_STEP_POLICY_H_
