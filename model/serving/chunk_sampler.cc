@@ -24,8 +24,7 @@ ChunkSampler::ChunkSampler(const CpuTransformer* transformer, const RetentionCon
     : transformer_(transformer), retention_(retention), sigmas_(std::move(sigmas)) {}
 
 int64_t ChunkSampler::Denoise(SamplerSession& session, int step, const RetentionTable* table, const NoiseSource& noise,
-                              PassScratch& scratch, TeamMember& member,
-                              const std::function<void(int64_t, const std::vector<int32_t>&)>& on_kept) const {
+                              PassScratch& scratch, TeamMember& member, const PassObserver& observer) const {
   int64_t evicted = 0;
   if (member.rank() == 0) {
     if (step == 0) {
@@ -48,7 +47,8 @@ int64_t ChunkSampler::Denoise(SamplerSession& session, int step, const Retention
   request.tenths = table == nullptr ? nullptr : &table->tenths;
   request.kv_mode = retention_.kv_mode;
   request.on_flow = [&](RowRange tokens, const float* flow) { TakeStep(session, step, tokens, flow); };
-  request.on_kept = on_kept;
+  request.routing_seconds = observer.routing_seconds;
+  request.on_kept = observer.on_kept;
   transformer_->Pass(request, scratch, member);
   return evicted;
 }

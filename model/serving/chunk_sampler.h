@@ -15,6 +15,12 @@ namespace videodiffcr::serving {
 // the noise added before denoising step j.
 using NoiseSource = std::function<void(int step, std::vector<float>& out)>;
 
+// What a caller may want to know of a pass; all optional.
+struct PassObserver {
+  double* routing_seconds = nullptr;
+  std::function<void(int64_t layer, const std::vector<int32_t>& kept)> on_kept;
+};
+
 // What a session's generation remembers between steps.
 struct SamplerSession {
   explicit SamplerSession(const TransformerConfig& config);
@@ -36,8 +42,7 @@ class ChunkSampler {
   // Every lane of the team calls this. Step 0 begins the chunk. `table` null: the dense model. Returns the frames that
   // the window dropped to make room (step 0 only), on rank 0.
   int64_t Denoise(SamplerSession& session, int step, const RetentionTable* table, const NoiseSource& noise,
-                  PassScratch& scratch, TeamMember& member,
-                  const std::function<void(int64_t, const std::vector<int32_t>&)>& on_kept = nullptr) const;
+                  PassScratch& scratch, TeamMember& member, const PassObserver& observer = {}) const;
 
   // The clean pass over the finished chunk; its keys and values join the window when the next chunk begins.
   void Context(SamplerSession& session, const RetentionTable* table, PassScratch& scratch, TeamMember& member) const;

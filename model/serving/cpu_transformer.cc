@@ -1,6 +1,7 @@
 #include "model/serving/cpu_transformer.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -139,8 +140,12 @@ void CpuTransformer::RoutedBlock(int64_t layer, int tenths, const PassRequest& r
   PassScratch::Lane& lane = scratch.lanes[member.rank()];
   member.Barrier();
   // Every lane ranks for itself: at these sizes that costs less than another barrier.
+  const auto began = std::chrono::steady_clock::now();
   ScoreTokens(*weights_.blocks[layer].router, scratch, lane);
   SelectKept(count, lane);
+  if (request.routing_seconds != nullptr && member.rank() == 0) {
+    *request.routing_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  }
   if (request.on_kept && member.rank() == 0) request.on_kept(layer, lane.kept);
 
   const bool full_keys = request.kv_mode == KvMode::kFull;

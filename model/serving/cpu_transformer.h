@@ -65,6 +65,7 @@ struct PassRequest {
   KvMode kv_mode = KvMode::kKept;                         // of the routed blocks of this pass
   // Called once per row group with the flow of its tokens, [rows, patch values], value ((ph * 2) + pw) * channels + c.
   std::function<void(RowRange tokens, const float* flow)> on_flow;
+  double* routing_seconds = nullptr;  // may be null; grows by what rank 0 spends on scoring and ranking
   std::function<void(int64_t layer, const std::vector<int32_t>& kept)> on_kept;  // for checks; may be empty
 };
 

@@ -1,0 +1,336 @@
+#include "model/serving/causal_video_model.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <new>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "model/config/model_config.h"
+#include "model/decoder/video_decoder.h"
+#include "model/rollout/noise.h"
+#include "model/rollout/noise_schedule.h"
+#include "model/serving/chunk_sampler.h"
+#include "model/text/text_encoder.h"
+#include "model/text/tokenizer.h"
+#include "model/transformer/transformer_weights.h"
+
+namespace videodiffcr {
+namespace {
+
+using serving::ChunkSampler;
+using serving::CpuTransformer;
+using serving::LanePool;
+using serving::PassScratch;
+using serving::SamplerSession;
+using serving::TeamMember;
+
+// Everything read from the folder; const after loading and shared by all sessions.
+struct LoadedModel {
+  ModelConfig config;
+  Tokenizer tokenizer;
+  TextEncoderWeights text_encoder;
+  std::unique_ptr<const VideoDecoder> decoder;
+  TransformerWeights transformer;
+};
+
+struct FinishedLatents final : LatentChunk {
+  std::vector<float> values;  // [chunk frames, C, h, w]
+  // Shared with the session: a chunk still being decoded outlives the session's end or its next scene.
+  std::shared_ptr<DecoderState> decoder_state;
+};
+
+struct Session {
+  Session(uint64_t seed, const ModelConfig& config, std::shared_ptr<DecoderState> state)
+      : seed(seed), sampler(config.transformer), decoder_state(std::move(state)) {}
+  const uint64_t seed;
+  SamplerSession sampler;
+  std::shared_ptr<DecoderState> decoder_state;
+};
+
+absl::StatusOr<LoadedModel> Load(const std::string& folder) {
+  absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
+  if (!config.ok()) return config.status();
+  const auto path = [&folder](const std::string& file) { return absl::StrCat(folder, "/", file); };
+
+  TokenizerOptions tokenizer_options;
+  tokenizer_options.cleaning = config->tokenizer.cleaning;
+  tokenizer_options.max_tokens = config->transformer.text_len;
+  tokenizer_options.embedding_rows = config->text_encoder.vocab_size;
+  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(path(config->tokenizer.file), tokenizer_options);
+  if (!tokenizer.ok()) return tokenizer.status();
+
+  absl::StatusOr<SafetensorsReader> text_file = SafetensorsReader::Open(path(config->text_encoder_file));
+  if (!text_file.ok()) return text_file.status();
+  absl::StatusOr<TextEncoderWeights> text_encoder = LoadTextEncoderWeights(*text_file, config->text_encoder);
+  if (!text_encoder.ok()) return text_encoder.status();
+
+  absl::StatusOr<SafetensorsReader> transformer_file = SafetensorsReader::Open(path(config->transformer_file));
+  if (!transformer_file.ok()) return transformer_file.status();
+  absl::StatusOr<TransformerWeights> transformer = LoadTransformerWeights(*transformer_file, config->transformer);
+  if (!transformer.ok()) return transformer.status();
+  if (!config->retention.file.empty()) {
+    absl::StatusOr<SafetensorsReader> routers = SafetensorsReader::Open(path(config->retention.file));
+    if (!routers.ok()) return routers.status();
+    const absl::Status loaded =
+        LoadRouterWeights(*routers, config->transformer, config->retention.router_dim, {}, &*transformer);
+    if (!loaded.ok()) return loaded;
+  }
+
+  VideoDecoderOptions decoder_options;
+  decoder_options.latent_height = config->transformer.latent_height;
+  decoder_options.latent_width = config->transformer.latent_width;
+  absl::StatusOr<std::unique_ptr<const VideoDecoder>> decoder =
+      LoadVideoDecoder(folder, config->decoder, decoder_options);
+  if (!decoder.ok()) return decoder.status();
+  return LoadedModel{*std::move(config), *std::move(tokenizer), *std::move(text_encoder), *std::move(decoder),
+                     *std::move(transformer)};
+}
+
+// [frames, 3, height, width] in [0, 1] to interleaved bytes, rounded to nearest.
+FrameChunk ToRgb24(const at::Tensor& pixels) {
+  const at::Tensor plain = pixels.contiguous();
+  FrameChunk chunk;
+  chunk.format = PixelFormat::kRgb24;
+  chunk.frame_count = static_cast<int>(plain.size(0));
+  chunk.height = static_cast<int>(plain.size(2));
+  chunk.width = static_cast<int>(plain.size(3));
+  const int64_t plane = plain.size(2) * plain.size(3);
+  chunk.pixels.resize(plain.numel());
+  const float* values = plain.const_data_ptr<float>();
+  for (int64_t frame = 0; frame < chunk.frame_count; ++frame) {
+    const float* red = values + frame * 3 * plane;
+    uint8_t* out = chunk.pixels.data() + frame * 3 * plane;
+    for (int64_t i = 0; i < plane; ++i) {
+      for (int64_t colour = 0; colour < 3; ++colour) {
+        out[3 * i + colour] = static_cast<uint8_t>(std::clamp(red[colour * plane + i], 0.0f, 1.0f) * 255.0f + 0.5f);
+      }
+    }
+  }
+  return chunk;
+}
+
+ModelInfo MakeInfo(const LoadedModel& model, const std::string& device, int lanes) {
+  const ModelConfig& config = model.config;
+  ModelInfo info;
+  info.name = config.name;
+  info.description = config.description;
+  info.device = device;
+  info.width = static_cast<int>(config.pixel_width());
+  info.height = static_cast<int>(config.pixel_height());
+  info.frames_per_second = config.frames_per_second;
+  info.first_chunk_frames = static_cast<int>(config.first_chunk_frames());
+  info.chunk_frames = static_cast<int>(config.later_chunk_frames());
+  info.denoise_steps = static_cast<int>(config.sampling.denoise_steps.size());
+  info.tokens_per_chunk = config.transformer.tokens_per_chunk();
+  info.window_tokens = config.transformer.window_tokens();
+  info.budgets.push_back({kDenseTenths, 1.0});
+  for (const RetentionTable& table : config.retention.tables) {
+    info.budgets.push_back({table.nominal, ExecutedRetention(table, info.tokens_per_chunk)});
+  }
+  info.max_prompt_tokens = static_cast<int>(config.transformer.text_len);
+  info.vocabulary = model.tokenizer.vocabulary();
+  info.example_prompts = config.example_prompts;
+  info.kv_cache_bytes = serving::SessionCache::Bytes(config.transformer);
+  info.session_bytes = SamplerSession::Bytes(config.transformer) + model.decoder->state_bytes();
+  info.max_sessions_per_plan = lanes;
+  return info;
+}
+
+class CausalVideoModel final : public VideoModel {
+ public:
+  CausalVideoModel(LoadedModel model, const std::string& device, int lanes, const StepSchedule& schedule)
+      : model_(std::move(model)),
+        info_(MakeInfo(model_, device, lanes)),
+        transformer_(
+            model_.config.transformer, model_.config.retention,
+            serving::PackTransformer(model_.config.transformer, model_.transformer, schedule.timesteps_and_context())),
+        sampler_(&transformer_, model_.config.retention, schedule.sigmas),
+        pool_(lanes) {
+    model_.transformer = {};  // packed above
+    for (int team = 0; team < lanes; ++team) scratch_.emplace_back(model_.config.transformer);
+  }
+
+  const ModelInfo& info() const override { return info_; }
+
+  absl::StatusOr<PromptCheck> CheckPrompt(std::string_view prompt) const override {
+    absl::StatusOr<TokenizedPrompt> tokens = model_.tokenizer.Tokenize(prompt);
+    if (!tokens.ok()) return tokens.status();
+    return PromptCheck{static_cast<int>(tokens->ids.size()), std::move(tokens->unknown_words)};
+  }
+
+  absl::Status BeginSession(SessionId session, uint64_t seed) override {
+    try {
+      sessions_.emplace(session, std::make_unique<Session>(seed, model_.config, NewDecoderState()));
+    } catch (const std::exception& error) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("no memory for a session of ", info_.session_bytes, " bytes: ", error.what()));
+    }
+    return absl::OkStatus();
+  }
+
+  void EndSession(SessionId session) override { sessions_.erase(session); }
+
+  std::vector<StepOutcome> Run(const StepPlan& plan) override;
+  absl::StatusOr<FrameChunk> Decode(std::unique_ptr<LatentChunk> latents) override;
+
+ private:
+  std::shared_ptr<DecoderState> NewDecoderState() const {
+    return std::make_shared<DecoderState>(model_.decoder->NewState());
+  }
+
+  // nullptr with OK: the dense model.
+  absl::StatusOr<const RetentionTable*> TableOf(RetentionTenths budget) const {
+    if (budget == kDenseTenths) return nullptr;
+    for (const RetentionTable& table : model_.config.retention.tables) {
+      if (table.nominal == budget) return &table;
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("retention budget ", budget, " tenths: model ", info_.name, " has no table for it"));
+  }
+
+  // Every lane of the team calls it; rank 0 fills the outcome.
+  void RunStep(const PlannedStep& step, TeamMember& member, StepOutcome& outcome);
+  absl::Status EncodePrompt(const std::string& prompt, SamplerSession& sampler) const;
+  void FinishDenoise(const PlannedStep& step, const RetentionTable* table, Session& session,
+                     StepOutcome& outcome) const;
+
+  LoadedModel model_;
+  const ModelInfo info_;
+  const CpuTransformer transformer_;
+  const ChunkSampler sampler_;
+  LanePool pool_;
+  std::vector<PassScratch> scratch_;  // one per team
+  std::map<SessionId, std::unique_ptr<Session>> sessions_;
+};
+
+std::vector<StepOutcome> CausalVideoModel::Run(const StepPlan& plan) {
+  const int steps = static_cast<int>(plan.steps.size());
+  std::vector<StepOutcome> outcomes(steps);
+  if (steps == 0) return outcomes;
+  // Side by side, one lane each, when there are enough sessions; otherwise lanes share a session's rows.
+  const int team_size = std::clamp(pool_.lanes() / steps, 1, serving::kRowGroups);
+  pool_.Run(steps, team_size,
+            [&](int index, TeamMember& member) { RunStep(plan.steps[index], member, outcomes[index]); });
+  return outcomes;
+}
+
+void CausalVideoModel::RunStep(const PlannedStep& step, TeamMember& member, StepOutcome& outcome) {
+  const bool leads = member.rank() == 0;
+  const absl::Time began = absl::Now();
+  const auto found = sessions_.find(step.session);
+  const absl::StatusOr<const RetentionTable*> table = TableOf(step.budget);
+  if (found == sessions_.end() || !table.ok()) {
+    if (leads)
+      outcome.status = !table.ok()
+                           ? table.status()
+                           : absl::NotFoundError(absl::StrCat("session ", step.session, " has no state in the model"));
+    return;
+  }
+  Session& session = *found->second;
+  PassScratch& scratch = scratch_[member.team()];
+  switch (step.kind) {
+    case StepKind::kText:
+      if (leads) outcome.status = EncodePrompt(*step.prompt, session.sampler);
+      break;
+    case StepKind::kDenoise: {
+      if (step.scene_start && step.step == 0 && leads) {
+        session.sampler.cache.Reset();
+        session.decoder_state = NewDecoderState();
+      }
+      const serving::NoiseSource noise = [&](int draw, std::vector<float>& out) {
+        FillNormal({session.seed, static_cast<uint64_t>(step.chunk), static_cast<uint32_t>(draw)}, absl::MakeSpan(out));
+      };
+      double routing_seconds = 0;
+      const int64_t evicted = sampler_.Denoise(session.sampler, step.step, *table, noise, scratch, member,
+                                               {leads ? &routing_seconds : nullptr, nullptr});
+      if (leads) {
+        outcome.routing = absl::Seconds(routing_seconds);
+        outcome.tokens_evicted = evicted * model_.config.transformer.tokens_per_frame();
+        FinishDenoise(step, *table, session, outcome);
+      }
+      break;
+    }
+    case StepKind::kContext:
+      sampler_.Context(session.sampler, *table, scratch, member);
+      break;
+  }
+  if (leads) outcome.elapsed = absl::Now() - began;
+}
+
+absl::Status CausalVideoModel::EncodePrompt(const std::string& prompt, SamplerSession& sampler) const {
+  absl::StatusOr<TokenizedPrompt> tokens = model_.tokenizer.Tokenize(prompt);
+  if (!tokens.ok()) return tokens.status();
+  try {
+    const at::NoGradGuard no_gradients;
+    const std::vector<int64_t> ids(tokens->ids.begin(), tokens->ids.end());
+    const at::Tensor batch = at::tensor(ids, at::kLong).unsqueeze(0);  // [1, tokens]
+    const at::Tensor rows = EncodeTokens(model_.config.text_encoder, model_.text_encoder, batch).contiguous();
+    sampler.text = transformer_.EncodeText(rows.const_data_ptr<float>(), rows.size(1));
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("text encoding failed: ", error.what()));
+  }
+  return absl::OkStatus();
+}
+
+void CausalVideoModel::FinishDenoise(const PlannedStep& step, const RetentionTable* table, Session& session,
+                                     StepOutcome& outcome) const {
+  outcome.rows_dense = transformer_.RowsDense();
+  outcome.rows_processed = table == nullptr ? outcome.rows_dense : transformer_.RowsProcessed(table->tenths, step.step);
+  if (step.step + 1 < sampler_.steps()) return;
+  auto latents = std::make_unique<FinishedLatents>();
+  latents->values = session.sampler.latents;
+  latents->decoder_state = session.decoder_state;
+  outcome.latents = std::move(latents);
+}
+
+absl::StatusOr<FrameChunk> CausalVideoModel::Decode(std::unique_ptr<LatentChunk> latents) {
+  auto* finished = static_cast<FinishedLatents*>(latents.get());  // only RunStep() makes them
+  try {
+    const at::NoGradGuard no_gradients;
+    const TransformerConfig& sizes = model_.config.transformer;
+    const at::Tensor chunk =
+        at::from_blob(finished->values.data(),
+                      {sizes.chunk_frames, sizes.out_dim, sizes.latent_height, sizes.latent_width}, at::kFloat);
+    absl::StatusOr<at::Tensor> pixels = model_.decoder->Decode(chunk, *finished->decoder_state);
+    if (!pixels.ok()) return pixels.status();
+    return ToRgb24(*pixels);
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("decoding failed: ", error.what()));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<VideoModel>> CreateCausalVideoModel(const CausalVideoModelOptions& options) {
+  if (options.device != "cpu") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("device '", options.device, "': this build runs the model on 'cpu' only"));
+  }
+  if (options.threads < 0)
+    return absl::InvalidArgumentError(absl::StrCat("threads ", options.threads, ": must be at least 0"));
+  const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int lanes = options.threads == 0 ? processors : options.threads;
+  try {
+    // No product starts threads of its own: lanes and delivery threads are all there are.
+    at::set_num_threads(1);
+    absl::StatusOr<LoadedModel> model = Load(options.model_folder);
+    if (!model.ok()) return model.status();
+    absl::StatusOr<StepSchedule> schedule = MakeStepSchedule(model->config.sampling);
+    if (!schedule.ok()) return schedule.status();
+    return std::make_unique<CausalVideoModel>(*std::move(model), options.device, lanes, *schedule);
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("loading ", options.model_folder, ": ", error.what()));
+  }
+}
+
+}  // namespace videodiffcr
