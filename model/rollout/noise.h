@@ -1,6 +1,7 @@
 // Every random number of a generation, from a counter-based generator: the same (seed, chunk, draw) gives the same
 // values whatever ran before, beside it, or on how many threads. Philox 4x32-10 (Salmon et al., "Parallel random
-// numbers: as easy as 1, 2, 3", 2011), then Box-Muller.
+// numbers: as easy as 1, 2, 3", 2011), then Box-Muller in operations that IEEE 754 fixes to the last bit and no library
+// function: bit-equal on every machine.
 #ifndef VIDEODIFFCR_MODEL_ROLLOUT_NOISE_H_
 #define VIDEODIFFCR_MODEL_ROLLOUT_NOISE_H_
 

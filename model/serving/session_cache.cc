@@ -45,7 +45,7 @@ void FillFrameTable(const TransformerConfig& config, int64_t frame_position, con
 
 SessionCache::SessionCache(const TransformerConfig& config)
     : config_(config),
-      window_{config.window_frames - config.chunk_frames, config.sink_frames},
+      window_(MakePastWindow(config)),
       layers_(config.num_layers) {
   const int64_t chunk = config.tokens_per_chunk() * config.dim;
   const int64_t past = window_.capacity_frames * config.tokens_per_frame() * config.dim;

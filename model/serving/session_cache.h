@@ -13,35 +13,9 @@
 #include <vector>
 
 #include "model/config/model_config.h"
+#include "model/transformer/kv_window.h"
 
 namespace videodiffcr::serving {
-
-// Latent frames of the past that a chunk can see, and where they lie. Pure arithmetic; tested on its own.
-struct PastWindow {
-  int64_t capacity_frames = 0;  // window minus chunk
-  int64_t sink_frames = 0;
-
-  constexpr int64_t ring_frames() const { return capacity_frames - sink_frames; }
-  // Frames in the cache once `total` frames have been committed.
-  constexpr int64_t visible(int64_t total) const { return total < capacity_frames ? total : capacity_frames; }
-  // Oldest frame after the sink that is still there.
-  constexpr int64_t oldest_in_ring(int64_t total) const {
-    const int64_t first = total - ring_frames();
-    return first < sink_frames ? sink_frames : first;
-  }
-  constexpr bool is_visible(int64_t frame, int64_t total) const {
-    return frame < total && (frame < sink_frames || frame >= oldest_in_ring(total));
-  }
-  // Slot of a visible frame, in frames.
-  constexpr int64_t slot(int64_t frame) const {
-    return frame < sink_frames ? frame : sink_frames + (frame - sink_frames) % ring_frames();
-  }
-  // Place of a visible frame in the window, oldest first: window-relative rotary position.
-  constexpr int64_t window_position(int64_t frame, int64_t total) const {
-    if (frame < sink_frames) return frame;
-    return sink_frames + (frame - oldest_in_ring(total));
-  }
-};
 
 struct LayerCache {
   std::vector<float> past_keys;  // [past slots, D] as cached: rotated, or not for window-relative positions

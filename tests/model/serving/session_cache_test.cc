@@ -22,30 +22,6 @@ TransformerConfig Config(int64_t window, int64_t sink, RopePositions positions) 
   return config;
 }
 
-TEST(PastWindowTest, KeepsTheSinkAndTheNewestFramesInDistinctSlots) {
-  for (int64_t capacity = 1; capacity <= 9; ++capacity) {
-    for (int64_t sink = 0; sink < capacity; ++sink) {
-      const PastWindow window{capacity, sink};
-      for (int64_t total = 0; total < 40; ++total) {
-        std::vector<int64_t> slots;
-        int64_t position = 0;
-        for (int64_t frame = 0; frame < total; ++frame) {
-          const bool expected = frame < sink || total - frame <= capacity - sink;
-          ASSERT_EQ(window.is_visible(frame, total), expected)
-              << capacity << " " << sink << " " << total << " " << frame;
-          if (!expected) continue;
-          EXPECT_EQ(window.window_position(frame, total), position++);
-          slots.push_back(window.slot(frame));
-        }
-        EXPECT_EQ(static_cast<int64_t>(slots.size()), window.visible(total));
-        std::sort(slots.begin(), slots.end());
-        for (size_t i = 0; i < slots.size(); ++i)
-          EXPECT_EQ(slots[i], static_cast<int64_t>(i)) << "slots in use have no gap";
-      }
-    }
-  }
-}
-
 // Writes `value` into all keys of the chunk, as a context pass does.
 void WriteChunk(SessionCache& cache, float value) {
   LayerCache& layer = cache.layer(0);
