@@ -1,0 +1,202 @@
+// `videodiffcr generate` and `info` against the real server with the real tiny model.
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "client/video_client.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/process.h"
+#include "tests/e2e/server_process.h"
+#include "tests/e2e/video_probe.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr char kPrompt[] = "a red circle moves right on a navy checkered background";
+constexpr char kOtherPrompt[] = "a large green star stays still on a cream plain background";
+
+class GenerateTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { server_ = new ServerProcess(); }
+  static void TearDownTestSuite() {
+    delete server_;
+    server_ = nullptr;
+  }
+
+  static Finished RunGenerate(const std::vector<std::string>& flags) { return RunProgram(Generate(*server_, flags)); }
+
+  static std::unique_ptr<VideoClient> Connect() { return *VideoClient::Connect(server_->address(), absl::Seconds(20)); }
+
+  static int ActiveSessions() { return Connect()->GetServerInfo()->active_sessions(); }
+
+  static ServerProcess* server_;
+};
+
+ServerProcess* GenerateTest::server_ = nullptr;
+
+TEST_F(GenerateTest, WritesAVideoThatFfprobeReadsAsToldAndAContactSheet) {
+  const std::string video = TempPath("whole.mp4");
+  const std::string sheet = TempPath("whole.png");
+  const Finished run =
+      RunGenerate({"--prompt", kPrompt, "--chunks", "4", "--seed", "5", "--output", video, "--contact-sheet", sheet});
+  ASSERT_EQ(run.status, 0) << run.output;
+  EXPECT_EQ(Probe(video), "h264,160,96,16/1,45") << "9 frames, then 12 in each of 3 chunks";
+  EXPECT_THAT(DecodeErrors(video), IsEmpty());
+  EXPECT_THAT(run.output, HasSubstr("4 chunks, 45 frames, 2.81 s of video, 160x96 at 16 fps, seed 5"));
+  EXPECT_THAT(run.output, HasSubstr("time to first chunk"));
+  EXPECT_THAT(run.output, HasSubstr("frames per second"));
+  EXPECT_THAT(run.output, HasSubstr("nominal 1.000, executed 1.000"));
+  EXPECT_THAT(Probe(sheet), StartsWith("png,1016,")) << "six frames of 160 pixels and seven margins of 8";
+}
+
+TEST_F(GenerateTest, TheSameSeedGivesTheSameBytesAloneAndAmongFourOthers) {
+  const std::vector<std::string> flags = {"--prompt", kPrompt, "--chunks", "4", "--seed", "42", "--budget", "0.8"};
+  const auto with_output = [&](std::vector<std::string> all, const std::string& path) {
+    all.insert(all.end(), {"--output", path});
+    return all;
+  };
+  const std::string alone = TempPath("alone.mp4");
+  ASSERT_EQ(RunGenerate(with_output(flags, alone)).status, 0);
+  std::vector<std::unique_ptr<Process>> others;
+  for (int i = 0; i < 4; ++i) {
+    others.push_back(std::make_unique<Process>(
+        Generate(*server_, {"--prompt", kOtherPrompt, "--chunks", "6", "--seed", std::to_string(100 + i), "--budget",
+                            i % 2 == 0 ? "1" : "0.7", "--output", TempPath("other" + std::to_string(i) + ".mp4")})));
+    ASSERT_TRUE(others.back()->ReadUntil("seed")) << others.back()->output();  // it has been admitted
+  }
+  const std::string among = TempPath("among.mp4");
+  ASSERT_EQ(RunGenerate(with_output(flags, among)).status, 0);
+  for (const auto& other : others) {
+    EXPECT_EQ(other->Wait(), 0) << other->output();
+  }
+  EXPECT_EQ(ContentsOf(alone), ContentsOf(among));
+  const std::string another = TempPath("another.mp4");
+  ASSERT_EQ(RunGenerate({"--prompt", kPrompt, "--chunks", "4", "--seed", "43", "--budget", "0.8", "--output", another})
+                .status,
+            0);
+  EXPECT_NE(ContentsOf(alone), ContentsOf(another)) << "another seed";
+}
+
+TEST_F(GenerateTest, ASwitchedPromptTakesEffectAtExactlyItsChunk) {
+  const std::string plain = TempPath("plain.rgb");
+  const std::string switched = TempPath("switched.rgb");
+  ASSERT_EQ(RunGenerate({"--prompt", kPrompt, "--chunks", "4", "--seed", "6", "--output", plain}).status, 0);
+  const Finished run = RunGenerate({"--prompt", kPrompt, "--chunks", "4", "--seed", "6", "--output", switched,
+                                    "--switch", std::string("2:") + kOtherPrompt});
+  ASSERT_EQ(run.status, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("the change for chunk 2 takes effect at chunk 2"));
+  const std::string before = ContentsOf(plain);
+  const std::string after = ContentsOf(switched);
+  const size_t frame_bytes = 160 * 96 * 3;
+  ASSERT_EQ(before.size(), 45 * frame_bytes);
+  ASSERT_EQ(after.size(), 45 * frame_bytes);
+  const size_t boundary = (9 + 12) * frame_bytes;
+  EXPECT_EQ(before.substr(0, boundary), after.substr(0, boundary));
+  EXPECT_NE(before.substr(boundary), after.substr(boundary));
+}
+
+TEST_F(GenerateTest, ASwitchedBudgetChangesNominalAndExecutedRetentionFromItsChunkOn) {
+  const std::unique_ptr<VideoClient> client = Connect();
+  v1::SessionConfig config;
+  config.set_prompt(kPrompt);
+  config.set_length_chunks(4);
+  config.set_initial_chunk_credits(2);
+  const std::unique_ptr<VideoCall> call = client->StreamVideo(config);
+  std::vector<double> executed;
+  while (const std::optional<v1::StreamVideoResponse> event = call->Next()) {
+    if (!event->has_chunk()) {
+      continue;
+    }
+    EXPECT_EQ(event->chunk().retention().nominal(), event->chunk().sequence() < 2 ? 1.0 : 0.7);
+    executed.push_back(event->chunk().retention().executed());
+    if (event->chunk().sequence() == 1) {
+      v1::StreamVideoRequest update;
+      update.mutable_update()->set_retention_target(0.7);
+      call->Send(update);
+      v1::StreamVideoRequest credit;
+      credit.mutable_credit()->set_chunks(2);
+      call->Send(credit);
+    }
+  }
+  EXPECT_TRUE(call->Finish().ok()) << call->Finish();
+  ASSERT_EQ(executed.size(), 4);
+  EXPECT_EQ(executed[1], 1.0);
+  EXPECT_LT(executed[2], 0.95);
+  EXPECT_EQ(executed[3], executed[2]);
+}
+
+TEST_F(GenerateTest, CtrlCLeavesAPlayableFileAndNoSessionOnTheServer) {
+  const std::string video = TempPath("interrupted.mp4");
+  Process client(Generate(*server_, {"--prompt", kPrompt, "--chunks", "0", "--output", video}));
+  ASSERT_TRUE(client.ReadUntil("chunk 1 ")) << client.output();
+  client.Signal(SIGINT);
+  EXPECT_EQ(client.Wait(), 130) << client.output();
+  EXPECT_THAT(client.output(), HasSubstr("interrupted after"));
+  EXPECT_GE(CountFrames(video), 9);
+  EXPECT_EQ((CountFrames(video) - 9) % 12, 0) << "whole chunks";
+  EXPECT_THAT(DecodeErrors(video), IsEmpty());
+  while (ActiveSessions() > 0) {  // ctest's time limit is the judge
+  }
+}
+
+TEST_F(GenerateTest, RawFramesAndAnnexBComeOutByTheEndingOfTheFile) {
+  const std::string stream = TempPath("stream.h264");
+  ASSERT_EQ(RunGenerate({"--prompt", kPrompt, "--chunks", "2", "--output", stream}).status, 0);
+  EXPECT_EQ(CountFrames(stream), 21);
+  const std::string frames = TempPath("frames.yuv");
+  ASSERT_EQ(RunGenerate({"--prompt", kPrompt, "--chunks", "2", "--output", frames}).status, 0);
+  EXPECT_EQ(ContentsOf(frames).size(), 21 * 160 * 96 * 3 / 2);
+}
+
+TEST_F(GenerateTest, AValueTheServerRefusesIsNamedWithItsField) {
+  const Finished run = RunGenerate({"--prompt", kPrompt, "--budget", "0.55", "--output", TempPath("refused.mp4")});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_THAT(run.output, HasSubstr("INVALID_ARGUMENT"));
+  EXPECT_THAT(run.output, HasSubstr("retention.target"));
+  EXPECT_THAT(run.output, HasSubstr("0.55"));
+  EXPECT_FALSE(std::filesystem::exists(TempPath("refused.mp4")));
+}
+
+TEST_F(GenerateTest, AWrongFlagIsNamedBeforeAnyServerIsAsked) {
+  const Finished run = RunProgram({BinaryPath("videodiffcr"), "generate", "--prompt", kPrompt, "--budget", "1.5"});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_THAT(run.output, HasSubstr("--budget is '1.5'"));
+}
+
+TEST_F(GenerateTest, InfoTellsModelBudgetsVocabularyAndExamples) {
+  const Finished run = RunProgram({BinaryPath("videodiffcr"), "info", "--server", server_->address()});
+  EXPECT_EQ(run.status, 0) << run.output;
+  for (const char* text : {"tiny", "160x96 at 16 frames per second", "nominal 1.00, executed 1.000", "nominal 0.70",
+                           "H264 in FRAGMENTED_MP4", "circle", "prompts that work well"}) {
+    EXPECT_THAT(run.output, HasSubstr(text));
+  }
+}
+
+TEST_F(GenerateTest, ThePythonExampleGetsAVideoThroughGeneratedStubsAlone) {
+  const std::string stubs = TempPath("stubs");
+  std::filesystem::create_directories(stubs);
+  const Finished protoc =
+      RunProgram({"sh", "-c",
+                  "protoc -I '" + SourcePath("proto") + "' --python_out='" + stubs + "' --grpc_python_out='" + stubs +
+                      "' --plugin=protoc-gen-grpc_python=$(command -v grpc_python_plugin) "
+                      "videodiffcr/v1/video_generation.proto"});
+  ASSERT_EQ(protoc.status, 0) << protoc.output;
+  const std::string video = TempPath("python.mp4");
+  // Debian's gRPC for Python belongs to Debian's Python; another one may come first in PATH.
+  const Finished run =
+      RunProgram({"env", "PYTHONPATH=" + stubs, "/usr/bin/python3", SourcePath("examples/python/generate.py"), kPrompt,
+                  "--server", server_->address(), "--chunks", "2", "--output", video});
+  EXPECT_EQ(run.status, 0) << run.output;
+  EXPECT_EQ(Probe(video), "h264,160,96,16/1,21");
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,69 @@
+#include "tests/e2e/server_process.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "gtest/gtest.h"
+
+namespace videodiffcr {
+namespace {
+
+std::string FromEnvironment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) {
+    std::fprintf(stderr, "%s is not set: run this test through ctest\n", name);
+    std::abort();
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string BinaryPath(const std::string& name) { return FromEnvironment("VIDEODIFFCR_BIN_DIR") + "/" + name; }
+
+std::string SourcePath(const std::string& name) { return FromEnvironment("VIDEODIFFCR_SOURCE_DIR") + "/" + name; }
+
+std::string TempPath(const std::string& name) {
+  return ::testing::TempDir() + "videodiffcr_e2e_" + std::to_string(getpid()) + "_" + name;
+}
+
+std::string ContentsOf(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+ServerProcess::ServerProcess(const std::vector<std::string>& more_flags) {
+  static int started = 0;
+  ++started;
+  const std::string port_file = TempPath("port" + std::to_string(started));
+  const std::string log_path = TempPath("server" + std::to_string(started) + ".log");
+  std::vector<std::string> arguments = {BinaryPath("videodiffcr-server"), "--model=" + SourcePath("models/tiny"),
+                                        "--port=0", "--metrics_port=0", "--port_file=" + port_file};
+  arguments.insert(arguments.end(), more_flags.begin(), more_flags.end());
+  process_ = std::make_unique<Process>(arguments, log_path);
+  std::string port;
+  // Another process writes the file: looking again and again is all there is.
+  while ((port = ContentsOf(port_file)).find('\n') == std::string::npos) {
+    if (!process_->running()) {
+      std::fprintf(stderr, "the server did not start:\n%s\n", ContentsOf(log_path).c_str());
+      std::abort();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  address_ = "localhost:" + port.substr(0, port.find('\n'));
+}
+
+std::vector<std::string> Generate(const ServerProcess& server, const std::vector<std::string>& flags) {
+  std::vector<std::string> arguments = {BinaryPath("videodiffcr"), "generate", "--server", server.address()};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  return arguments;
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,37 @@
+// The real server with the real tiny model, on a port of its own.
+#ifndef VIDEODIFFCR_TESTS_E2E_SERVER_PROCESS_H_
+#define VIDEODIFFCR_TESTS_E2E_SERVER_PROCESS_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/process.h"
+
+namespace videodiffcr {
+
+// Paths that CMake hands to every test through the environment.
+std::string BinaryPath(const std::string& name);
+std::string SourcePath(const std::string& name);
+std::string TempPath(const std::string& name);
+std::string ContentsOf(const std::string& path);
+
+class ServerProcess {
+ public:
+  // Starts it and waits for its port. Ends the test program when the server does not come up.
+  explicit ServerProcess(const std::vector<std::string>& more_flags = {});
+
+  const std::string& address() const { return address_; }
+  Process& process() { return *process_; }
+
+ private:
+  std::unique_ptr<Process> process_;
+  std::string address_;
+};
+
+// The client's command line against `server`.
+std::vector<std::string> Generate(const ServerProcess& server, const std::vector<std::string>& flags);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_TESTS_E2E_SERVER_PROCESS_H_
