@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "client/command_line.h"
+#include "client/flag_parser.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace videodiffcr {
@@ -73,8 +73,8 @@ SetFlagValue SetPlayout(std::optional<double>* out) {
   };
 }
 
-CommandLine MakeCommandLine(GenerateOptions* options) {
-  CommandLine flags;
+FlagParser MakeFlagParser(GenerateOptions* options) {
+  FlagParser flags;
   flags.AddFlag("prompt", "TEXT", "What the video shows. Required.", SetString(&options->prompt));
   flags.AddFlag("chunks", "N", "Chunks to generate; 0: until Ctrl-C. Default 8.",
                 SetInteger(0, kMaxChunks, &options->chunks));
@@ -159,7 +159,7 @@ absl::Status Validate(const GenerateOptions& options) {
 
 absl::StatusOr<GenerateOptions> ParseGenerateOptions(const std::vector<std::string_view>& arguments) {
   GenerateOptions options;
-  absl::Status status = MakeCommandLine(&options).Parse(arguments);
+  absl::Status status = MakeFlagParser(&options).Parse(arguments);
   if (status.ok()) {
     status = Validate(options);
   }
@@ -176,7 +176,7 @@ std::string GenerateHelp() {
       "Asks a server for a video and writes it as it arrives. Ctrl-C stops the server's work too and leaves a playable "
       "file.\n"
       "\n",
-      MakeCommandLine(&defaults).FlagsHelp(),
+      MakeFlagParser(&defaults).FlagsHelp(),
       "\n"
       "Example: eight chunks, another prompt from the fifth on, with a contact sheet\n"
       "  videodiffcr generate --prompt \"a red circle moves right on a blue checkered background\" --chunks 8 \\\n"

@@ -10,7 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "client/command_line.h"
+#include "client/flag_parser.h"
 #include "client/proto_time.h"
 #include "client/video_client.h"
 
@@ -20,8 +20,8 @@ namespace {
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
 constexpr size_t kLineWidth = 100;
 
-CommandLine MakeCommandLine(std::string* server) {
-  CommandLine flags;
+FlagParser MakeFlagParser(std::string* server) {
+  FlagParser flags;
   flags.AddFlag("server", "HOST:PORT", "Default localhost:50051.", SetServerAddress(server));
   return flags;
 }
@@ -82,7 +82,7 @@ std::string InfoHelp() {
   std::string server;
   return absl::StrCat(
       "videodiffcr info [flags]\nPrints what a server can do: model, sizes, budgets, limits, example prompts.\n\n",
-      MakeCommandLine(&server).FlagsHelp(), "\nExample:\n  videodiffcr info --server localhost:50051\n");
+      MakeFlagParser(&server).FlagsHelp(), "\nExample:\n  videodiffcr info --server localhost:50051\n");
 }
 
 std::string FormatServerInfo(const v1::GetServerInfoResponse& info) {
@@ -109,7 +109,7 @@ std::string FormatServerInfo(const v1::GetServerInfoResponse& info) {
 
 absl::Status RunInfo(const std::vector<std::string_view>& arguments) {
   std::string server = "localhost:50051";
-  const absl::Status parsed = MakeCommandLine(&server).Parse(arguments);
+  const absl::Status parsed = MakeFlagParser(&server).Parse(arguments);
   if (!parsed.ok()) {
     return parsed;
   }

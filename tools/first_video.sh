@@ -8,6 +8,7 @@ case ${1:-} in -h|--help) sed -n '2,5p' "$0" | cut -c3-; exit 0 ;; esac
 prompt=${1:-a red circle moves right on a blue checkered background}
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
 build_dir=$source_dir/build/release
+model_dir=$source_dir/models/tiny
 say() { printf 'first_video: %s\n' "$*"; }
 fail() { printf 'first_video: %s\n' "$@" >&2; exit 1; }
 [ -w . ] || fail "cannot write to the current folder, where the video is to go"
@@ -30,24 +31,25 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-"$build_dir/bin/videodiffcr-server" --model="$source_dir/models/tiny" --port=0 --port_file="$work/port" --metrics_port=0 \
-  >"$work/server.log" 2>&1 &
+"$build_dir/bin/videodiffcr-server" --model_folder="$model_dir" --listen=127.0.0.1:0 --metrics_listen= \
+  --port_file="$work/ports" >"$work/server.log" 2>&1 &
 server=$!
 for _ in $(seq 600); do
-  if [ -s "$work/port" ]; then break; fi
+  if [ -s "$work/ports" ]; then break; fi
   kill -0 "$server" 2>/dev/null || { server=; tail -20 "$work/server.log" >&2; fail "the server did not start, see above"; }
   sleep 0.1
 done
-[ -s "$work/port" ] || { tail -20 "$work/server.log" >&2; fail "the server named no port within 60 s, see above"; }
+port=$(sed -n 's/^grpc_port=//p' "$work/ports" 2>/dev/null || true)
+[ -n "$port" ] || { tail -20 "$work/server.log" >&2; fail "the server named no port within 60 s, see above"; }
 
-"$build_dir/bin/videodiffcr" generate --server "localhost:$(cat "$work/port")" --prompt "$prompt" --chunks 8 \
+"$build_dir/bin/videodiffcr" generate --server "localhost:$port" --prompt "$prompt" --chunks 8 \
   --output first_video.mp4 --contact-sheet first_video.png
 
 bin=${build_dir#"$PWD"/}/bin
 cat <<END
 
-Next, with a server of your own (each line works as it is):
-  $bin/videodiffcr-server --model=${source_dir#"$PWD"/}/models/tiny --port=50051 &
+Next, with a server that stays (each line works as it is):
+  $bin/videodiffcr-server --model_folder=${model_dir#"$PWD"/} &
   $bin/videodiffcr info
   $bin/videodiffcr generate --prompt "a blue star orbits on a gray dotted background" --switch 4:"a red square orbits on a gray dotted background" --switch-budget 6:0.7 --contact-sheet video.png
 END

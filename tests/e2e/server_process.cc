@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -44,20 +45,22 @@ ServerProcess::ServerProcess(const std::vector<std::string>& more_flags) {
   ++started;
   const std::string port_file = TempPath("port" + std::to_string(started));
   const std::string log_path = TempPath("server" + std::to_string(started) + ".log");
-  std::vector<std::string> arguments = {BinaryPath("videodiffcr-server"), "--model=" + SourcePath("models/tiny"),
-                                        "--port=0", "--metrics_port=0", "--port_file=" + port_file};
+  std::vector<std::string> arguments = {BinaryPath("videodiffcr-server"), "--model_folder=" + SourcePath("models/tiny"),
+                                        "--listen=127.0.0.1:0", "--metrics_listen=", "--port_file=" + port_file};
   arguments.insert(arguments.end(), more_flags.begin(), more_flags.end());
   process_ = std::make_unique<Process>(arguments, log_path);
-  std::string port;
-  // Another process writes the file: looking again and again is all there is.
-  while ((port = ContentsOf(port_file)).find('\n') == std::string::npos) {
+  // Another process writes the file, whole or not at all: looking again and again is all there is.
+  while (!std::filesystem::exists(port_file)) {
     if (!process_->running()) {
       std::fprintf(stderr, "the server did not start:\n%s\n", ContentsOf(log_path).c_str());
       std::abort();
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  address_ = "localhost:" + port.substr(0, port.find('\n'));
+  const std::string ports = ContentsOf(port_file);
+  const std::string key = "grpc_port=";
+  const size_t begin = ports.find(key) + key.size();
+  address_ = "localhost:" + ports.substr(begin, ports.find('\n', begin) - begin);
 }
 
 std::vector<std::string> Generate(const ServerProcess& server, const std::vector<std::string>& flags) {

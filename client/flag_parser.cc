@@ -1,4 +1,4 @@
-#include "client/command_line.h"
+#include "client/flag_parser.h"
 
 #include <set>
 #include <utility>
@@ -66,12 +66,12 @@ SetFlagValue SetServerAddress(std::string* out) {
   };
 }
 
-void CommandLine::AddFlag(std::string name, std::string value_name, std::string help, SetFlagValue set,
-                          bool repeatable) {
+void FlagParser::AddFlag(std::string name, std::string value_name, std::string help, SetFlagValue set,
+                         bool repeatable) {
   flags_.push_back({std::move(name), std::move(value_name), std::move(help), std::move(set), repeatable});
 }
 
-absl::Status CommandLine::Parse(const std::vector<std::string_view>& arguments) const {
+absl::Status FlagParser::Parse(const std::vector<std::string_view>& arguments) const {
   std::set<std::string_view> seen;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string_view argument = arguments[i];
@@ -104,7 +104,7 @@ absl::Status CommandLine::Parse(const std::vector<std::string_view>& arguments) 
   return absl::OkStatus();
 }
 
-std::string CommandLine::FlagsHelp() const {
+std::string FlagParser::FlagsHelp() const {
   std::string text;
   for (const Flag& flag : flags_) {
     absl::StrAppend(&text, "  --", flag.name, " ", flag.value_name, "\n");

@@ -1,6 +1,6 @@
 // Flags of one subcommand: --name VALUE or --name=VALUE, in any order.
-#ifndef VIDEODIFFCR_CLIENT_COMMAND_LINE_H_
-#define VIDEODIFFCR_CLIENT_COMMAND_LINE_H_
+#ifndef VIDEODIFFCR_CLIENT_FLAG_PARSER_H_
+#define VIDEODIFFCR_CLIENT_FLAG_PARSER_H_
 
 #include <cstdint>
 #include <functional>
@@ -22,7 +22,7 @@ SetFlagValue SetUnsigned(uint64_t* out);
 SetFlagValue SetDouble(double min, double max, double* out);
 SetFlagValue SetServerAddress(std::string* out);  // host:port
 
-class CommandLine {
+class FlagParser {
  public:
   // `value_name` stands for the value in the help text ("N", "PATH"). A flag may be given several times only when
   // `repeatable`.
@@ -48,4 +48,4 @@ class CommandLine {
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_CLIENT_COMMAND_LINE_H_
+#endif  // VIDEODIFFCR_CLIENT_FLAG_PARSER_H_
