@@ -29,6 +29,8 @@ ALLOWED = {
     "server": "proto grpc scheduler server/media server/delivery server/rpc model/api prometheus",
     "server/main.cc": "server model/api model/serving scheduler",  # the only file that knows both sides
     "client": "proto grpc libav",
+    "training": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout torch json",
+    "bench": "client proto model/api model/config model/serving json",
 }
 
 # Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another
@@ -47,7 +49,7 @@ PACKAGES = [  # package, pattern of the included path
     ("zlib", r"zlib\.h"),
     ("cuda", r"cuda|cublas|cudnn"),
 ]
-ROOTS = ("model", "scheduler", "server", "client")  # tests may include anything
+ROOTS = ("model", "training", "scheduler", "server", "client", "bench")  # tests may include anything
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.MULTILINE)
 
 
