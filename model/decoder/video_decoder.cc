@@ -8,10 +8,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/decoder/pixel_shuffle_decoder.h"
+#include "model/decoder/wan_decoders.h"
 #include "model/weights/safetensors_reader.h"
 
 namespace videodiffcr {
 namespace {
+
+constexpr int64_t kTemporalFactor = 4;
+constexpr int64_t kSpatialFactor = 8;
 
 int64_t Elements(const std::vector<int64_t>& shape) {
   int64_t elements = 1;
@@ -97,6 +101,11 @@ absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadVideoDecoder(const std::
                                                                      const DecoderConfig& config,
                                                                      const VideoDecoderOptions& options) {
   if (absl::Status status = config.Validate(); !status.ok()) return status;
+  if (config.temporal_factor != kTemporalFactor || config.spatial_factor != kSpatialFactor) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("decoder.temporal_factor and spatial_factor: ", config.temporal_factor, " and ",
+                     config.spatial_factor, "; every decoder here has ", kTemporalFactor, " and ", kSpatialFactor));
+  }
   if (options.latent_height < 1 || options.latent_width < 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("latent size: ", options.latent_height, "x", options.latent_width, "; must be at least 1x1"));
@@ -107,8 +116,9 @@ absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadVideoDecoder(const std::
     case DecoderKind::kPixelShuffleTaehv:
       return LoadPixelShuffleVideoDecoder(*reader, config, options);
     case DecoderKind::kTaehv:
+      return LoadTaehvVideoDecoder(*reader, config, options);
     case DecoderKind::kWanVae:
-      break;
+      return LoadWanVaeVideoDecoder(*reader, config, options);
   }
   return absl::InvalidArgumentError("decoder.kind: unknown");
 }

@@ -1,0 +1,24 @@
+// The public models' decoders as the serving path uses them: Wan's own, and the fast stand-in for it.
+#ifndef VIDEODIFFCR_MODEL_DECODER_WAN_DECODERS_H_
+#define VIDEODIFFCR_MODEL_DECODER_WAN_DECODERS_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "model/config/model_config.h"
+#include "model/decoder/video_decoder.h"
+#include "model/weights/safetensors_reader.h"
+
+namespace videodiffcr {
+
+absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadWanVaeVideoDecoder(const SafetensorsReader& reader,
+                                                                           const DecoderConfig& config,
+                                                                           const VideoDecoderOptions& options);
+
+absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadTaehvVideoDecoder(const SafetensorsReader& reader,
+                                                                          const DecoderConfig& config,
+                                                                          const VideoDecoderOptions& options);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_MODEL_DECODER_WAN_DECODERS_H_
