@@ -1,0 +1,93 @@
+#include "server/delivery/stream_sink.h"
+
+#include <utility>
+
+#include "server/delivery/crc32c.h"
+
+namespace videodiffcr {
+
+StreamSink::StreamSink(std::unique_ptr<ChunkEncoder> encoder, VideoCodec codec, int frames_per_second,
+                       absl::Time started_at, std::shared_ptr<StreamOutbox> outbox, const Clock* clock,
+                       DeliveryMetrics* metrics)
+    : encoder_(std::move(encoder)),
+      codec_(codec),
+      frames_per_second_(frames_per_second),
+      started_at_(started_at),
+      outbox_(std::move(outbox)),
+      clock_(clock),
+      metrics_(metrics) {}
+
+absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
+  if (!failed_tell_.ok()) return failed_tell_;
+  const absl::Time encode_began = clock_->Now();
+  absl::StatusOr<EncodedChunk> encoded = encoder_->Encode(chunk.frames);
+  if (!encoded.ok()) return encoded.status();
+  const absl::Time encode_ended = clock_->Now();
+
+  ChunkEvent event;
+  event.sequence = chunk.sequence;
+  event.first_frame = chunk.first_frame;
+  event.frame_count = chunk.frames.frame_count;
+  event.presentation_start = PlayingTime(chunk.first_frame);
+  event.presentation_duration = PlayingTime(chunk.first_frame + chunk.frames.frame_count) - event.presentation_start;
+  event.keyframe = encoded->keyframe;
+  event.scene_start = chunk.scene_start;
+  event.payload_crc32c = Crc32c(encoded->payload);
+  event.init_segment = std::move(encoded->init_segment);
+  event.payload = std::move(encoded->payload);
+  event.nominal = chunk.nominal;
+  event.executed_retention = chunk.executed_retention;
+  event.timings = chunk.timings;
+  event.encode = encode_ended - encode_began;
+  event.work_began = chunk.work_began;
+  event.deadline = chunk.deadline;
+
+  const auto payload_bytes = static_cast<int64_t>(event.payload.size());
+  DeliveryMetrics::ForCodec& metrics = metrics_->of(codec_);
+  metrics.encode_seconds->Observe(absl::ToDoubleSeconds(event.encode));
+  metrics.output_bytes_total->Increment(static_cast<double>(event.payload.size() + event.init_segment.size()));
+  if (absl::Status status = outbox_->Push(std::move(event)); !status.ok()) return status;
+  if (chunk.sequence == 0) time_to_first_chunk_ = clock_->Now() - started_at_;
+  payload_bytes_ += payload_bytes;
+  return payload_bytes;
+}
+
+void StreamSink::Tell(StreamEvent event) {
+  if (absl::Status status = outbox_->Push(std::move(event)); !status.ok() && failed_tell_.ok()) {
+    failed_tell_ = std::move(status);
+  }
+}
+
+void StreamSink::OnUpdateApplied(int64_t update_id, int64_t first_chunk) {
+  Tell(UpdateAppliedEvent{update_id, first_chunk});
+}
+
+void StreamSink::OnBudgetChanged(int64_t first_chunk, RetentionTenths target, bool by_server, std::string_view reason) {
+  Tell(BudgetChangedEvent{first_chunk, target, by_server, std::string(reason)});
+}
+
+void StreamSink::OnStateChanged(SessionState state, std::string_view reason) {
+  // The end has messages of its own: `finished` or the status.
+  if (state != SessionState::kEnded) Tell(StateChangedEvent{state, std::string(reason)});
+}
+
+void StreamSink::OnEnded(const absl::Status& status, const SessionTotals& totals) {
+  if (status.ok()) {
+    FinishedEvent event;
+    event.chunks = totals.chunks;
+    event.frames = totals.frames;
+    event.payload_bytes = payload_bytes_;
+    event.content_duration = PlayingTime(totals.frames);
+    event.wall_duration = clock_->Now() - started_at_;
+    event.time_to_first_chunk = time_to_first_chunk_;
+    event.nominal_retention_mean = totals.nominal_retention_mean;
+    event.executed_retention_mean = totals.executed_retention_mean;
+    event.reason = totals.reason;
+    Tell(std::move(event));
+    outbox_->End(failed_tell_);
+    return;
+  }
+  outbox_->End(status);
+}
+
+}  // namespace videodiffcr

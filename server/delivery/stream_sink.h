@@ -1,0 +1,56 @@
+// Where a session's results leave the scheduler: encodes each chunk on the delivery thread and puts it into the outbox.
+#ifndef VIDEODIFFCR_SERVER_DELIVERY_STREAM_SINK_H_
+#define VIDEODIFFCR_SERVER_DELIVERY_STREAM_SINK_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "scheduler/clock.h"
+#include "scheduler/session_types.h"
+#include "server/delivery/delivery_metrics.h"
+#include "server/delivery/stream_outbox.h"
+#include "server/media/encoder.h"
+
+namespace videodiffcr {
+
+// One per session; its calls never overlap (SessionSink), so it needs no lock of its own.
+class StreamSink final : public SessionSink {
+ public:
+  // `started_at`: when the viewer's first message came. `clock` and `metrics` outlive the sink. The outbox is shared
+  // because the scheduler's threads fill it through this sink while gRPC's threads empty it, and either side may be
+  // done first.
+  StreamSink(std::unique_ptr<ChunkEncoder> encoder, VideoCodec codec, int frames_per_second, absl::Time started_at,
+             std::shared_ptr<StreamOutbox> outbox, const Clock* clock, DeliveryMetrics* metrics);
+
+  absl::StatusOr<int64_t> OnChunk(GeneratedChunk chunk) override;
+  void OnUpdateApplied(int64_t update_id, int64_t first_chunk) override;
+  void OnBudgetChanged(int64_t first_chunk, RetentionTenths target, bool by_server, std::string_view reason) override;
+  void OnStateChanged(SessionState state, std::string_view reason) override;
+  void OnEnded(const absl::Status& status, const SessionTotals& totals) override;
+
+ private:
+  absl::Duration PlayingTime(int64_t frames) const { return absl::Seconds(frames) / frames_per_second_; }
+  // An event that is not a chunk. When it finds no room, the reason is kept for the next OnChunk() to return.
+  void Tell(StreamEvent event);
+
+  const std::unique_ptr<ChunkEncoder> encoder_;
+  const VideoCodec codec_;
+  const int frames_per_second_;
+  const absl::Time started_at_;
+  const std::shared_ptr<StreamOutbox> outbox_;
+  const Clock* const clock_;
+  DeliveryMetrics* const metrics_;
+
+  int64_t payload_bytes_ = 0;
+  absl::Duration time_to_first_chunk_;
+  absl::Status failed_tell_;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_DELIVERY_STREAM_SINK_H_

@@ -1,0 +1,24 @@
+#include "server/metrics/server_metrics.h"
+
+namespace videodiffcr {
+namespace {
+
+prometheus::Family<prometheus::Gauge>& AddFamily(prometheus::Registry* registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(*registry);
+}
+
+}  // namespace
+
+ServerMetrics::ServerMetrics(prometheus::Registry* registry, const std::string& version) {
+  ready = &AddFamily(registry, "videodiffcr_ready", "1 while the server takes new sessions.").Add({});
+  draining = &AddFamily(registry, "videodiffcr_draining", "1 from the moment the server was told to stop.").Add({});
+  model_load_seconds =
+      &AddFamily(registry, "videodiffcr_model_load_seconds", "Time it took to load the model; 0 before.").Add({});
+  warmup_seconds =
+      &AddFamily(registry, "videodiffcr_warmup_seconds", "Time it took to warm the model up; 0 before.").Add({});
+  AddFamily(registry, "videodiffcr_build_info", "Always 1; the labels say what runs.")
+      .Add({{"version", version}})
+      .Set(1);
+}
+
+}  // namespace videodiffcr

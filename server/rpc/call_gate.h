@@ -1,0 +1,44 @@
+// Counts the calls that are open, so that a drain can wait for their last bytes.
+#ifndef VIDEODIFFCR_SERVER_RPC_CALL_GATE_H_
+#define VIDEODIFFCR_SERVER_RPC_CALL_GATE_H_
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "scheduler/mutex.h"
+
+namespace videodiffcr {
+
+// Thread-safe.
+class CallGate {
+ public:
+  void Enter() {
+    MutexLock lock(&mutex_);
+    ++open_calls_;
+  }
+
+  void Leave() {
+    MutexLock lock(&mutex_);
+    if (--open_calls_ == 0) emptied_.NotifyAll();
+  }
+
+  // Until no call is open, or until `deadline` (real time). Whether none is.
+  bool WaitUntilEmpty(absl::Time deadline) {
+    MutexLock lock(&mutex_);
+    while (open_calls_ > 0) {
+      const absl::Duration left = deadline - absl::Now();
+      if (left <= absl::ZeroDuration()) return false;
+      emptied_.WaitFor(&mutex_, absl::ToChronoMicroseconds(left));
+    }
+    return true;
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar emptied_;
+  int open_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_RPC_CALL_GATE_H_

@@ -1,0 +1,78 @@
+#include "server/rpc/error_details.h"
+
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr size_t kMaxValueBytes = 100;
+
+// Payloads are kept under the type URL of their message, serialized: what google.rpc.Status.details wants.
+template <typename Detail>
+std::string TypeUrl() {
+  return absl::StrCat("type.googleapis.com/", Detail::descriptor()->full_name());
+}
+
+template <typename Detail>
+absl::Status With(absl::Status status, const Detail& detail) {
+  if (!status.ok()) status.SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
+  return status;
+}
+
+}  // namespace
+
+std::string Printable(absl::string_view text, size_t max_bytes) {
+  return absl::StrCat(absl::CHexEscape(text.substr(0, max_bytes)), text.size() > max_bytes ? "..." : "");
+}
+
+absl::Status FieldError(absl::string_view reason, absl::string_view field, absl::string_view value,
+                        absl::string_view problem) {
+  const std::string printable = Printable(value, kMaxValueBytes);
+  absl::Status status = absl::InvalidArgumentError(absl::StrCat(field, ": ", problem, " (got \"", printable, "\")"));
+  status = WithErrorInfo(std::move(status), reason, {{"field", std::string(field)}, {"value", printable}});
+  google::rpc::BadRequest bad_request;
+  auto* violation = bad_request.add_field_violations();
+  violation->set_field(std::string(field));
+  violation->set_description(absl::StrCat(problem, " (got \"", printable, "\")"));
+  return With(std::move(status), bad_request);
+}
+
+absl::Status WithErrorInfo(absl::Status status, absl::string_view reason,
+                           const std::map<std::string, std::string>& metadata) {
+  if (status.GetPayload(TypeUrl<google::rpc::ErrorInfo>()).has_value()) return status;
+  google::rpc::ErrorInfo info;
+  info.set_reason(std::string(reason));
+  info.set_domain(kErrorDomain);
+  info.mutable_metadata()->insert(metadata.begin(), metadata.end());
+  return With(std::move(status), info);
+}
+
+absl::Status WithRetryInfo(absl::Status status, absl::Duration retry_after) {
+  google::rpc::RetryInfo info;
+  const absl::Duration whole = absl::Trunc(retry_after, absl::Seconds(1));
+  info.mutable_retry_delay()->set_seconds(absl::ToInt64Seconds(whole));
+  info.mutable_retry_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(retry_after - whole)));
+  return With(std::move(status), info);
+}
+
+absl::Status WithQuotaFailure(absl::Status status, absl::string_view subject, absl::string_view description) {
+  google::rpc::QuotaFailure failure;
+  auto* violation = failure.add_violations();
+  violation->set_subject(std::string(subject));
+  violation->set_description(std::string(description));
+  return With(std::move(status), failure);
+}
+
+std::string ErrorReason(const absl::Status& status) {
+  const auto payload = status.GetPayload(TypeUrl<google::rpc::ErrorInfo>());
+  google::rpc::ErrorInfo info;
+  if (!payload.has_value() || !info.ParseFromString(std::string(*payload))) return "";
+  return info.reason();
+}
+
+}  // namespace videodiffcr

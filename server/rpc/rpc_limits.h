@@ -1,0 +1,28 @@
+// What one call or one connection may ask for. GetServerInfo reports it; docs/errors.md says what happens beyond.
+#ifndef VIDEODIFFCR_SERVER_RPC_RPC_LIMITS_H_
+#define VIDEODIFFCR_SERVER_RPC_RPC_LIMITS_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace videodiffcr {
+
+struct RpcLimits {
+  int64_t max_prompt_bytes = 4096;
+  int64_t max_first_message_bytes = int64_t{4} << 20;
+  int64_t max_control_message_bytes = int64_t{64} << 10;
+  double control_messages_per_second = 20;  // sustained
+  int control_message_burst = 40;           // at once
+  absl::Duration first_message_timeout = absl::Seconds(10);
+  int max_sessions_per_connection = 16;
+  int64_t max_length_chunks = 4800;  // an hour at 12 frames per chunk and 16 frames per second
+
+  // InvalidArgument naming the first field that is out of range.
+  absl::Status Validate() const;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_RPC_RPC_LIMITS_H_

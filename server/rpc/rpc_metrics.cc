@@ -1,0 +1,43 @@
+#include "server/rpc/rpc_metrics.h"
+
+#include "server/rpc/status_conversion.h"
+
+namespace videodiffcr {
+
+RpcMetrics::RpcMetrics(prometheus::Registry* registry) {
+  auto& calls = prometheus::BuildCounter()
+                    .Name("videodiffcr_grpc_requests_total")
+                    .Help("Calls answered, by method and status code.")
+                    .Register(*registry);
+  constexpr std::array<const char*, kMethods> kMethodNames = {"StreamVideo", "GenerateVideo", "GetServerInfo"};
+  for (int method = 0; method < kMethods; ++method) {
+    for (int code = 0; code < kCodes; ++code) {
+      calls_[method][code] =
+          &calls.Add({{"method", kMethodNames[method]}, {"code", CodeName(static_cast<absl::StatusCode>(code))}});
+    }
+  }
+  auto& controls = prometheus::BuildCounter()
+                       .Name("videodiffcr_control_messages_total")
+                       .Help("Messages of viewers to running sessions, by kind and by what became of them.")
+                       .Register(*registry);
+  constexpr std::array<const char*, kControlTypes> kTypeNames = {"update",    "credit", "pause",  "unpause",
+                                                                 "scene_cut", "finish", "unknown"};
+  constexpr std::array<const char*, kControlResults> kResultNames = {"accepted", "rejected", "too_late"};
+  for (int type = 0; type < kControlTypes; ++type) {
+    for (int result = 0; result < kControlResults; ++result) {
+      controls_[type][result] = &controls.Add({{"type", kTypeNames[type]}, {"result", kResultNames[result]}});
+    }
+  }
+}
+
+void RpcMetrics::CountCall(RpcMethod method, absl::StatusCode code) {
+  const int index = static_cast<int>(code);
+  const int known = index >= 0 && index < kCodes ? index : static_cast<int>(absl::StatusCode::kUnknown);
+  calls_[static_cast<int>(method)][known]->Increment();
+}
+
+void RpcMetrics::CountControl(ControlType type, ControlResult result) {
+  controls_[static_cast<int>(type)][static_cast<int>(result)]->Increment();
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,38 @@
+// The Prometheus families that the calls feed (docs/metrics.md says which question each answers).
+#ifndef VIDEODIFFCR_SERVER_RPC_RPC_METRICS_H_
+#define VIDEODIFFCR_SERVER_RPC_RPC_METRICS_H_
+
+#include <array>
+
+#include "absl/status/status.h"
+#include "prometheus/counter.h"
+#include "prometheus/registry.h"
+
+namespace videodiffcr {
+
+enum class RpcMethod { kStreamVideo, kGenerateVideo, kGetServerInfo };
+enum class ControlType { kUpdate, kCredit, kPause, kUnpause, kSceneCut, kFinish, kUnknown };
+// What became of a control message: taken over, refused (the call ends), or come too late for its session (a warning).
+enum class ControlResult { kAccepted, kRejected, kTooLate };
+
+struct RpcMetrics {
+  // Registers every family at 0. `registry` outlives this.
+  explicit RpcMetrics(prometheus::Registry* registry);
+  RpcMetrics(const RpcMetrics&) = delete;
+  RpcMetrics& operator=(const RpcMetrics&) = delete;
+
+  void CountCall(RpcMethod method, absl::StatusCode code);
+  void CountControl(ControlType type, ControlResult result);
+
+ private:
+  static constexpr int kMethods = 3;
+  static constexpr int kCodes = 17;
+  static constexpr int kControlTypes = 7;
+  static constexpr int kControlResults = 3;
+  std::array<std::array<prometheus::Counter*, kCodes>, kMethods> calls_;
+  std::array<std::array<prometheus::Counter*, kControlResults>, kControlTypes> controls_;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_RPC_RPC_METRICS_H_

@@ -1,0 +1,327 @@
+#include "server/rpc/session_call.h"
+
+#include <atomic>
+#include <random>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
+#include "server/delivery/stream_sink.h"
+#include "server/log_line.h"
+#include "server/media/encoder.h"
+#include "server/rpc/error_details.h"
+#include "server/rpc/response_conversion.h"
+#include "server/rpc/status_conversion.h"
+
+namespace videodiffcr {
+namespace {
+
+// Random, so that names of one server's sessions do not meet those of another in the same log store.
+std::string NewSessionName() {
+  std::random_device random;
+  return absl::StrCat("session-", absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
+}
+
+uint64_t NewSeed() {
+  std::random_device random;
+  const uint64_t seed = (uint64_t{random()} << 32) | random();
+  return seed == 0 ? 1 : seed;
+}
+
+ControlType TypeOf(const v1::StreamVideoRequest& request) {
+  switch (request.request_case()) {
+    case v1::StreamVideoRequest::kUpdate:
+      return ControlType::kUpdate;
+    case v1::StreamVideoRequest::kCredit:
+      return ControlType::kCredit;
+    case v1::StreamVideoRequest::kPause:
+      return ControlType::kPause;
+    case v1::StreamVideoRequest::kUnpause:
+      return ControlType::kUnpause;
+    case v1::StreamVideoRequest::kSceneCut:
+      return ControlType::kSceneCut;
+    case v1::StreamVideoRequest::kFinish:
+      return ControlType::kFinish;
+    default:
+      return ControlType::kUnknown;
+  }
+}
+
+bool CameTooLate(const absl::Status& status) { return absl::IsNotFound(status) || absl::IsFailedPrecondition(status); }
+
+}  // namespace
+
+std::shared_ptr<SessionCall> SessionCall::Create(RpcMethod method, std::string connection,
+                                                 const CallEnvironment& environment, CallTransport* transport) {
+  std::shared_ptr<SessionCall> call(new SessionCall(method, std::move(connection), environment, transport));
+  call->outbox_->SetListener(call);
+  return call;
+}
+
+SessionCall::SessionCall(RpcMethod method, std::string connection, const CallEnvironment& environment,
+                         CallTransport* transport)
+    : method_(method),
+      connection_(std::move(connection)),
+      environment_(environment),
+      name_(NewSessionName()),
+      began_(environment.clock->Now()),
+      outbox_(
+          std::make_shared<StreamOutbox>(environment.outbox_limits, environment.delivery_metrics->send_buffer_bytes)),
+      control_allowance_(environment.limits.control_messages_per_second, environment.limits.control_message_burst,
+                         began_),
+      transport_(transport) {}
+
+bool SessionCall::started() const {
+  MutexLock lock(&mutex_);
+  return started_;
+}
+
+void SessionCall::Start(const v1::SessionConfig& config) {
+  {
+    MutexLock lock(&mutex_);
+    if (finished_ || failure_.has_value()) return;
+    started_ = true;
+  }
+  if (absl::Status status = TryStart(config); !status.ok()) Fail(std::move(status));
+}
+
+absl::Status SessionCall::TryStart(const v1::SessionConfig& config) {
+  const bool one_clip = method_ == RpcMethod::kGenerateVideo;
+  absl::StatusOr<SessionPlan> plan = ConvertConfig(config, one_clip, *environment_.model, environment_.limits);
+  if (!plan.ok()) return plan.status();
+  if (plan->request.seed == 0) plan->request.seed = NewSeed();
+  absl::StatusOr<SessionRegistry::Slot> slot = environment_.registry->Enter(connection_, plan->request_id);
+  if (!slot.ok()) return slot.status();
+  {
+    MutexLock lock(&mutex_);
+    slot_ = *std::move(slot);
+  }
+  absl::StatusOr<std::unique_ptr<ChunkEncoder>> encoder = CreateChunkEncoder(plan->encoder);
+  if (!encoder.ok()) return encoder.status();
+  // Into the outbox before Submit(), so that nothing of the session can come before it; Pump() holds it until
+  // admission.
+  if (absl::Status status = outbox_->Push(DescribeStart(*plan, (*encoder)->codec_string())); !status.ok())
+    return status;
+  WarnUnknownWords(std::move(plan->unknown_words));
+  const VideoCodec codec = plan->encoder.output.codec;
+  const uint64_t seed = plan->request.seed;
+  auto sink = std::make_unique<StreamSink>(*std::move(encoder), codec, plan->encoder.frames_per_second, began_, outbox_,
+                                           environment_.clock, environment_.delivery_metrics);
+  absl::StatusOr<SessionId> session = environment_.scheduler->Submit(std::move(plan->request), std::move(sink));
+  if (!session.ok()) return session.status();
+  LogLine(absl::StrCat(name_, " started: connection ", connection_, ", codec ", std::string(CodecName(codec)),
+                       ", chunks ", plan->announced_length_chunks, ", seed ", seed));
+  SetSession(*session);
+  return absl::OkStatus();
+}
+
+StartedEvent SessionCall::DescribeStart(const SessionPlan& plan, const std::string& codec_string) const {
+  const ModelInfo& model = environment_.model->info();
+  StartedEvent started;
+  started.session_name = name_;
+  started.seed = plan.request.seed;
+  started.width = plan.encoder.width;
+  started.height = plan.encoder.height;
+  started.frames_per_second = plan.encoder.frames_per_second;
+  started.first_chunk_frames = model.first_chunk_frames;
+  started.chunk_frames = model.chunk_frames;
+  started.codec_string = codec_string;
+  started.output = plan.encoder.output;
+  started.model = model.name;
+  started.length_chunks = plan.announced_length_chunks;
+  started.target = plan.request.target;
+  return started;
+}
+
+void SessionCall::SetSession(SessionId session) {
+  {
+    MutexLock lock(&blocked_mutex_);
+    blockable_session_ = session;
+    if (blocked_) environment_.scheduler->SetTransportBlocked(session, true);
+  }
+  bool gone;
+  {
+    MutexLock lock(&mutex_);
+    session_ = session;
+    admitted_ = true;
+    gone = finished_ || failure_.has_value();
+    Pump();
+  }
+  // The client left while Submit() ran, when there was no id yet to cancel by.
+  if (gone) environment_.scheduler->Cancel(session, absl::CancelledError("the client is gone"));
+}
+
+void SessionCall::Control(const v1::StreamVideoRequest& request) {
+  SessionId session;
+  {
+    MutexLock lock(&mutex_);
+    if (finished_ || failure_.has_value() || !session_.has_value()) return;
+    session = *session_;
+  }
+  absl::Status status;
+  if (control_allowance_.Take(environment_.clock->Now())) {
+    status = TryControl(request, session);
+  } else {
+    const RpcLimits& limits = environment_.limits;
+    const std::string allowed =
+        absl::StrCat("at most ", limits.control_messages_per_second, " control messages per second, ",
+                     limits.control_message_burst, " at once");
+    status = WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat("too many control messages: ", allowed)),
+                           "CONTROL_RATE_EXCEEDED");
+    status = WithQuotaFailure(WithRetryInfo(std::move(status), absl::Seconds(1)), "stream", allowed);
+  }
+  if (CameTooLate(status)) {
+    environment_.rpc_metrics->CountControl(TypeOf(request), ControlResult::kTooLate);
+    // Credits and pauses that cross the end on their way change nothing; a change that is not made should be known.
+    const ControlType type = TypeOf(request);
+    if (type == ControlType::kUpdate || type == ControlType::kSceneCut) {
+      Warn("CHANGE_TOO_LATE", "the session is ending; this change was not made", {});
+    }
+    return;
+  }
+  environment_.rpc_metrics->CountControl(TypeOf(request),
+                                         status.ok() ? ControlResult::kAccepted : ControlResult::kRejected);
+  if (!status.ok()) Fail(std::move(status));
+}
+
+absl::Status SessionCall::TryControl(const v1::StreamVideoRequest& request, SessionId session) {
+  Scheduler* const scheduler = environment_.scheduler;
+  switch (request.request_case()) {
+    case v1::StreamVideoRequest::kUpdate:
+      return ChangeSession(ConvertUpdate(request.update(), *environment_.model, environment_.limits), session);
+    case v1::StreamVideoRequest::kSceneCut:
+      return ChangeSession(ConvertSceneCut(request.scene_cut(), *environment_.model, environment_.limits), session);
+    case v1::StreamVideoRequest::kCredit: {
+      const absl::StatusOr<CheckedCredits> credits = ConvertCredit(request.credit());
+      return credits.ok() ? scheduler->AddCredits(session, credits->chunks, credits->bytes) : credits.status();
+    }
+    case v1::StreamVideoRequest::kPause:
+      return scheduler->Pause(session);
+    case v1::StreamVideoRequest::kUnpause:
+      return scheduler->Unpause(session);
+    case v1::StreamVideoRequest::kFinish:
+      return scheduler->Finish(session);
+    case v1::StreamVideoRequest::kConfig:
+      return FieldError("CONFIG_REPEATED", "config", request.config().prompt(),
+                        "may only be the first message; open another stream for another session");
+    case v1::StreamVideoRequest::REQUEST_NOT_SET:
+      break;
+  }
+  return FieldError("REQUEST_NOT_SET", "request", "",
+                    "must hold one of update, credit, pause, unpause, scene_cut, finish");
+}
+
+absl::Status SessionCall::ChangeSession(absl::StatusOr<CheckedChange> change, SessionId session) {
+  if (!change.ok()) return change.status();
+  absl::Status status = environment_.scheduler->Change(session, std::move(change->change));
+  if (status.ok()) WarnUnknownWords(std::move(change->unknown_words));
+  return status;
+}
+
+void SessionCall::Warn(std::string reason, std::string message, std::vector<std::string> details) {
+  // No room for a warning means that the viewer does not read; the next chunk ends the session for it.
+  outbox_->Push(WarningEvent{std::move(reason), std::move(message), std::move(details)}).IgnoreError();
+}
+
+void SessionCall::WarnUnknownWords(std::vector<std::string> unknown_words) {
+  if (unknown_words.empty()) return;
+  std::string message = absl::StrCat("the model does not know: ", absl::StrJoin(unknown_words, ", "),
+                                     "; GetServerInfo lists the words it knows");
+  Warn("UNKNOWN_WORDS", std::move(message), std::move(unknown_words));
+}
+
+void SessionCall::ReadNext() {
+  MutexLock lock(&mutex_);
+  if (!finished_) transport_->Read();
+}
+
+void SessionCall::OnReadable() {
+  MutexLock lock(&mutex_);
+  Pump();
+}
+
+void SessionCall::OnBlockedChanged(bool blocked) {
+  MutexLock lock(&blocked_mutex_);
+  blocked_ = blocked;
+  if (blockable_session_.has_value()) environment_.scheduler->SetTransportBlocked(*blockable_session_, blocked);
+}
+
+void SessionCall::Pump() {
+  if (!admitted_ || writing_ || finished_) return;
+  std::optional<StreamEvent> event = outbox_->Take();
+  if (!event.has_value()) {
+    if (const std::optional<absl::Status> end = outbox_->Ended(); end.has_value()) FinishLocked(*end);
+    return;
+  }
+  const absl::Time now = environment_.clock->Now();
+  if (const auto* chunk = std::get_if<ChunkEvent>(&*event)) {
+    ++chunks_written_;
+    if (chunk->deadline.has_value() && now > *chunk->deadline) ++deadline_misses_;
+  }
+  const v1::StreamVideoResponse response = ToResponse(*std::move(event), now, deadline_misses_);
+  bool own_buffer;
+  response_.Clear();
+  grpc::SerializationTraits<v1::StreamVideoResponse>::Serialize(response, &response_, &own_buffer);
+  writing_ = true;
+  transport_->Write(&response_);
+}
+
+void SessionCall::OnWriteDone(bool ok) {
+  // Before the mutex: the outbox may tell OnBlockedChanged() from here.
+  outbox_->Delivered();
+  MutexLock lock(&mutex_);
+  writing_ = false;
+  if (finished_) return;
+  if (failure_.has_value()) return FinishLocked(*failure_);
+  // A write that failed means that the connection is gone; OnCancel() comes and ends the call.
+  if (ok) Pump();
+}
+
+void SessionCall::Fail(absl::Status status) {
+  std::optional<SessionId> session;
+  {
+    MutexLock lock(&mutex_);
+    if (finished_ || failure_.has_value()) return;
+    session = session_;
+    if (writing_) {
+      failure_ = std::move(status);
+    } else {
+      FinishLocked(status);
+    }
+  }
+  outbox_->Close();
+  if (session.has_value()) environment_.scheduler->Cancel(*session, absl::CancelledError("the call has ended"));
+}
+
+void SessionCall::OnCancel() {
+  std::optional<SessionId> session;
+  {
+    MutexLock lock(&mutex_);
+    session = session_;
+    if (!finished_) FinishLocked(absl::CancelledError("the client cancelled or is gone"));
+  }
+  outbox_->Close();
+  if (session.has_value())
+    environment_.scheduler->Cancel(*session, absl::CancelledError("the client cancelled or is gone"));
+}
+
+void SessionCall::FinishLocked(const absl::Status& status) {
+  finished_ = true;
+  // Before the client hears of the end, so that it may use its place and its request id again at once.
+  slot_.Release();
+  const grpc::Status answer = ToGrpcStatus(status);
+  environment_.rpc_metrics->CountCall(method_, status.code());
+  if (session_.has_value()) {
+    LogLine(absl::StrCat(name_, " ended: ", CodeName(status.code()), status.ok() ? "" : ", ",
+                         Printable(status.message(), 200), ", chunks ", chunks_written_, ", seconds ",
+                         absl::ToDoubleSeconds(environment_.clock->Now() - began_)));
+  } else {
+    LogLine(absl::StrCat("call refused: connection ", connection_, ", ", CodeName(status.code()), ", ",
+                         Printable(status.message(), 200)));
+  }
+  transport_->Finish(answer);
+}
+
+}  // namespace videodiffcr

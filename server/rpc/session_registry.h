@@ -1,0 +1,67 @@
+// Whose sessions run: by connection and by request id.
+#ifndef VIDEODIFFCR_SERVER_RPC_SESSION_REGISTRY_H_
+#define VIDEODIFFCR_SERVER_RPC_SESSION_REGISTRY_H_
+
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "scheduler/mutex.h"
+
+namespace videodiffcr {
+
+// Thread-safe. Outlives its slots.
+class SessionRegistry {
+ public:
+  explicit SessionRegistry(int max_sessions_per_connection)
+      : max_sessions_per_connection_(max_sessions_per_connection) {}
+
+  // One session's place, given back when this object goes.
+  class Slot {
+   public:
+    Slot() = default;
+    Slot(Slot&& other) noexcept { *this = std::move(other); }
+    Slot& operator=(Slot&& other) noexcept {
+      std::swap(registry_, other.registry_);
+      std::swap(connection_, other.connection_);
+      std::swap(request_id_, other.request_id_);
+      return *this;
+    }
+    ~Slot() { Release(); }
+    // Gives the place back now.
+    void Release() {
+      if (registry_ != nullptr) std::exchange(registry_, nullptr)->Leave(connection_, request_id_);
+    }
+
+   private:
+    friend class SessionRegistry;
+    SessionRegistry* registry_ = nullptr;
+    std::string connection_;
+    std::string request_id_;
+  };
+
+  // `connection`: the peer as gRPC names it, one per socket. `request_id`: empty for none. ResourceExhausted
+  // (TOO_MANY_SESSIONS_ ON_CONNECTION, with QuotaFailure), AlreadyExists (REQUEST_ID_IN_USE), Unavailable (DRAINING)
+  // after Close().
+  absl::StatusOr<Slot> Enter(const std::string& connection, const std::string& request_id);
+
+  // Lets nobody in any more.
+  void Close();
+
+ private:
+  void Leave(const std::string& connection, const std::string& request_id);
+
+  const int max_sessions_per_connection_;
+  Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_map<std::string, int> sessions_by_connection_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<std::string> request_ids_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_RPC_SESSION_REGISTRY_H_

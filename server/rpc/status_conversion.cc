@@ -1,0 +1,57 @@
+#include "server/rpc/status_conversion.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "google/rpc/status.pb.h"
+#include "scheduler/scheduler.h"
+#include "server/rpc/error_details.h"
+
+namespace videodiffcr {
+namespace {
+
+// Trailers share gRPC's 8 KiB limit for metadata; a longer message would lose the whole status on its way.
+constexpr size_t kMaxMessageBytes = 1024;
+
+const char* ReasonFor(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kResourceExhausted:
+      return "SERVER_FULL";
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kAborted:
+      return "DRAINING";
+    case absl::StatusCode::kCancelled:
+      return "CANCELLED";
+    case absl::StatusCode::kInvalidArgument:
+      return "INVALID_REQUEST";
+    default:
+      return "GENERATION_FAILED";
+  }
+}
+
+}  // namespace
+
+grpc::Status ToGrpcStatus(const absl::Status& original) {
+  if (original.ok()) return grpc::Status::OK;
+  absl::Status status = WithErrorInfo(original, ReasonFor(original.code()));
+  if (const std::optional<absl::Duration> retry_after = RetryAfter(status); retry_after.has_value()) {
+    status = WithRetryInfo(std::move(status), *retry_after);
+  }
+  const std::string message = std::string(status.message().substr(0, kMaxMessageBytes));
+  google::rpc::Status details;
+  details.set_code(static_cast<int>(status.code()));
+  details.set_message(message);
+  status.ForEachPayload([&details](absl::string_view type_url, const absl::Cord& payload) {
+    // Payloads that are not protobuf messages (the scheduler's "retry after") stay inside the process.
+    if (type_url.substr(0, 20) != "type.googleapis.com/") return;
+    auto* detail = details.add_details();
+    detail->set_type_url(std::string(type_url));
+    detail->set_value(std::string(payload));
+  });
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), message, details.SerializeAsString());
+}
+
+std::string CodeName(absl::StatusCode code) { return absl::StatusCodeToString(code); }
+
+}  // namespace videodiffcr

@@ -1,0 +1,81 @@
+// The composition root: builds the parts in order, takes them down in reverse.
+//
+//   Create()  metrics endpoint, gRPC server; health says NOT_SERVING, calls are answered UNAVAILABLE
+//   Load()    model, warm-up, scheduler; health says SERVING
+//   Drain()   health flips first, new sessions are refused, running ones end after their chunk, the last bytes leave
+//   ~Server() gRPC server, scheduler, model, metrics endpoint
+#ifndef VIDEODIFFCR_SERVER_SERVER_H_
+#define VIDEODIFFCR_SERVER_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "grpcpp/server.h"
+#include "model/api/video_model.h"
+#include "prometheus/registry.h"
+#include "scheduler/clock.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/scheduler_metrics.h"
+#include "server/delivery/delivery_metrics.h"
+#include "server/metrics/metrics_endpoint.h"
+#include "server/metrics/server_metrics.h"
+#include "server/rpc/rpc_metrics.h"
+#include "server/rpc/video_service.h"
+#include "server/server_config.h"
+
+namespace videodiffcr {
+
+// One thread at a time, the one that made it.
+class Server {
+ public:
+  using ModelLoader = std::function<absl::StatusOr<std::unique_ptr<VideoModel>>()>;
+
+  // `clock` outlives the server. InvalidArgument for a bad config, Unavailable when an address cannot be had.
+  static absl::StatusOr<std::unique_ptr<Server>> Create(const ServerConfig& config, Clock* clock);
+
+  // Drains with no patience, if Drain() was not called.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Once. Loads and warms the model, then serves and writes the port file. Any error of the loader or of the model.
+  absl::Status Load(const ModelLoader& load_model);
+
+  // Once, then nothing but the destructor. Returns when all calls have ended, after config.drain_timeout at the latest.
+  void Drain();
+
+  int port() const { return port_; }
+  int metrics_port() const { return metrics_endpoint_ == nullptr ? 0 : metrics_endpoint_->port(); }
+
+ private:
+  Server(const ServerConfig& config, Clock* clock);
+  absl::Status StartMetrics();
+  absl::Status StartGrpc();
+  void SetServing(bool serving);
+  absl::Status WritePortFile() const;
+  void Stop(absl::Time deadline);
+
+  const ServerConfig config_;
+  Clock* const clock_;
+  // Shared with the exposer's threads, see MetricsEndpoint.
+  const std::shared_ptr<prometheus::Registry> registry_;
+  ServerMetrics server_metrics_;
+  RpcMetrics rpc_metrics_;
+  std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
+  // From Load() on.
+  std::unique_ptr<VideoModel> model_;
+  std::unique_ptr<SchedulerMetrics> scheduler_metrics_;
+  std::unique_ptr<DeliveryMetrics> delivery_metrics_;
+  std::unique_ptr<Scheduler> scheduler_;
+  VideoService service_;
+  std::unique_ptr<grpc::Server> grpc_server_;
+  int port_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_SERVER_H_

@@ -1,0 +1,53 @@
+// The whole configuration of the server, as plain data. server_flags.h fills it from the command line.
+#ifndef VIDEODIFFCR_SERVER_SERVER_CONFIG_H_
+#define VIDEODIFFCR_SERVER_SERVER_CONFIG_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "scheduler/scheduler_config.h"
+#include "server/delivery/stream_outbox.h"
+#include "server/rpc/rpc_limits.h"
+
+namespace videodiffcr {
+
+struct ServerConfig {
+  // --- where ---
+
+  // Address of the gRPC calls, "host:port"; port 0 takes a free one.
+  std::string listen = "127.0.0.1:50051";
+
+  // Address of the Prometheus endpoint, "host:port"; empty: none.
+  std::string metrics_listen = "127.0.0.1:9464";
+
+  // File to write the ports in use to, once the server serves: "grpc_port=N" and "metrics_port=N". Empty: none.
+  std::string port_file;
+
+  // --- behaviour ---
+
+  // Lets clients such as grpcurl ask for the API's description.
+  bool reflection = true;
+
+  // Chunks generated and thrown away before the server says that it serves, so that the first viewer does not pay for
+  // first times. 0: none.
+  int warm_up_chunks = 2;
+
+  // How long a drain may take; what still runs then is cut off. Keep it below the platform's own grace period.
+  absl::Duration drain_timeout = absl::Seconds(25);
+
+  // A ping on a connection without traffic after this long, and how long its answer may take.
+  absl::Duration keepalive_time = absl::Seconds(60);
+  absl::Duration keepalive_timeout = absl::Seconds(20);
+
+  RpcLimits rpc_limits;
+  OutboxLimits outbox_limits;
+  SchedulerConfig scheduler;
+
+  // InvalidArgument naming the first field that is out of range.
+  absl::Status Validate() const;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_SERVER_CONFIG_H_
