@@ -11,7 +11,7 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
-#include "server/log_line.h"
+#include "server/logging/log_line.h"
 #include "server/warm_up.h"
 
 namespace videodiffcr {
@@ -23,14 +23,20 @@ constexpr char kVersion[] = VIDEODIFFCR_VERSION;
 // the client.
 int MaxStreamsPerConnection(const RpcLimits& limits) { return 2 * limits.max_sessions_per_connection + 32; }
 
-// Reflection for one server. gRPC's own InitProtoReflectionServerBuilderPlugin() would switch it on for every server of
+// Reflection on or off for one server. Being linked, gRPC's reflection library has switched it on for every server of
 // the process.
 class ReflectionOption final : public grpc::ServerBuilderOption {
  public:
+  explicit ReflectionOption(bool wanted) : wanted_(wanted) {}
   void UpdateArguments(grpc::ChannelArguments*) override {}
   void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
-    plugins->push_back(std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>());
+    auto reflection = std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>();
+    std::erase_if(*plugins, [&](const auto& plugin) { return plugin->name() == reflection->name(); });
+    if (wanted_) plugins->push_back(std::move(reflection));
   }
+
+ private:
+  const bool wanted_;
 };
 
 int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
@@ -69,7 +75,7 @@ absl::Status Server::StartGrpc() {
   grpc::ServerBuilder builder;
   builder.AddListeningPort(config_.listen, grpc::InsecureServerCredentials(), &port_);
   builder.RegisterService(&service_);
-  if (config_.reflection) builder.SetOption(std::make_unique<ReflectionOption>());
+  builder.SetOption(std::make_unique<ReflectionOption>(config_.reflection));
   builder.SetMaxReceiveMessageSize(static_cast<int>(config_.rpc_limits.max_first_message_bytes));
   builder.SetMaxSendMessageSize(-1);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, MaxStreamsPerConnection(config_.rpc_limits));

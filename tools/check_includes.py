@@ -25,8 +25,10 @@ ALLOWED = {
     "scheduler": "model/api prometheus",
     "server/media": "model/api libav",
     "server/delivery": "server/media scheduler model/api prometheus",
-    "server/rpc": "proto grpc scheduler server/media server/delivery model/api prometheus",
-    "server": "proto grpc scheduler server/media server/delivery server/rpc model/api prometheus",
+    "server/logging": "",
+    "server/rpc": "proto grpc scheduler server/media server/delivery server/logging model/api prometheus",
+    "server/metrics": "prometheus",
+    "server": "proto grpc scheduler server/media server/delivery server/logging server/rpc server/metrics model/api prometheus",
     "server/main.cc": "server model/api model/serving scheduler",  # the only file that knows both sides
     "client": "proto grpc libav",
     "training": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout torch json",

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 
@@ -27,7 +27,16 @@ absl::Status With(absl::Status status, const Detail& detail) {
 }  // namespace
 
 std::string Printable(absl::string_view text, size_t max_bytes) {
-  return absl::StrCat(absl::CHexEscape(text.substr(0, max_bytes)), text.size() > max_bytes ? "..." : "");
+  std::string printable;
+  for (const char c : text.substr(0, max_bytes)) {
+    if (absl::ascii_isprint(static_cast<unsigned char>(c)) && c != '\\') {
+      printable.push_back(c);
+    } else {
+      absl::StrAppend(&printable, "\\x", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
+    }
+  }
+  if (text.size() > max_bytes) printable += "...";
+  return printable;
 }
 
 absl::Status FieldError(absl::string_view reason, absl::string_view field, absl::string_view value,

@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "server/delivery/stream_sink.h"
-#include "server/log_line.h"
+#include "server/logging/log_line.h"
 #include "server/media/encoder.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/response_conversion.h"

@@ -1,4 +1,4 @@
-#include "server/log_line.h"
+#include "server/logging/log_line.h"
 
 #include <cstdio>
 #include <string>

@@ -1,6 +1,6 @@
 // One line of text on standard error. Whoever runs the server decides where that goes.
-#ifndef VIDEODIFFCR_SERVER_LOG_LINE_H_
-#define VIDEODIFFCR_SERVER_LOG_LINE_H_
+#ifndef VIDEODIFFCR_SERVER_LOGGING_LOG_LINE_H_
+#define VIDEODIFFCR_SERVER_LOGGING_LOG_LINE_H_
 
 #include "absl/strings/string_view.h"
 
@@ -12,4 +12,4 @@ void LogLine(absl::string_view text);
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_SERVER_LOG_LINE_H_
+#endif  // VIDEODIFFCR_SERVER_LOGGING_LOG_LINE_H_
