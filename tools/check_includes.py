@@ -31,13 +31,15 @@ ALLOWED = {
     "server": "proto grpc scheduler server/media server/delivery server/logging server/rpc server/metrics model/api prometheus",
     "server/main.cc": "server model/api model/serving scheduler",  # the only file that knows both sides
     "client": "proto grpc libav",
+    "training/scenes": "model/rollout",
     "training": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout torch json",
+    "training/command": "training model client torch",
     "bench": "client proto model/api model/config model/serving json",
 }
 
 # Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another
 # version, and a change there would rebuild half the tree.
-TORCH_FREE = ("model/api", "model/config", "model/convert", "scheduler", "server", "client")
+TORCH_FREE = ("model/api", "model/config", "model/convert", "scheduler", "server", "client", "training/scenes")
 
 PACKAGES = [  # package, pattern of the included path
     ("torch", r"(ATen|c10|torch)/"),

@@ -1,0 +1,51 @@
+#include "training/evaluation/quality_report.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace videodiffcr::training {
+namespace {
+
+TEST(ShareTest, HasTheBinomialStandardError) {
+  EXPECT_DOUBLE_EQ((Share{80, 100}.standard_error()), 0.04);
+  EXPECT_DOUBLE_EQ((Share{0, 0}.standard_error()), 0);
+  EXPECT_DOUBLE_EQ((Share{5, 5}.standard_error()), 0);
+}
+
+TEST(QualityRowTest, CountsAClipRightOnlyWhenAllAttributesAre) {
+  QualityRow row;
+  const AttributeValues prompted = {kCircle, 0, 1, kRight, 1, 2, kCheckered};
+  AddClip(prompted, prompted, row);
+  AttributeValues other_color = prompted;
+  other_color[kColor] = 5;
+  AddClip(prompted, other_color, row);
+  EXPECT_EQ(row.all.asked, 2);
+  EXPECT_EQ(row.all.right, 1);
+  EXPECT_EQ(row.attributes[kColor].right, 1);
+  EXPECT_EQ(row.attributes[kShape].right, 2);
+}
+
+TEST(QualityRowTest, DoesNotAskForTheSpeedOfWhatStandsStill) {
+  QualityRow row;
+  const AttributeValues still = {kCircle, 0, 1, kStill, 1, 2, kCheckered};
+  AttributeValues slow = still;
+  slow[kSpeed] = 0;
+  AddClip(still, slow, row);
+  EXPECT_EQ(row.all.right, 1);
+  EXPECT_EQ(row.attributes[kSpeed].asked, 0);
+}
+
+TEST(QualityReportTest, WritesOneCsvLinePerCondition) {
+  QualityRow row;
+  row.condition = "dense";
+  row.all = {3, 4};
+  row.seconds = 2.5;
+  for (Share& share : row.attributes) share = {4, 4};
+  EXPECT_EQ(FormatCsv({row}),
+            "condition,n,all,all_standard_error,shape,colour,size,motion,speed,background_colour,texture,seconds\n"
+            "dense,4,0.7500,0.2165,1.0000,1.0000,1.0000,1.0000,1.0000,1.0000,1.0000,2.5\n");
+}
+
+}  // namespace
+}  // namespace videodiffcr::training

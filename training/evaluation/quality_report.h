@@ -1,0 +1,40 @@
+// Shares of clips whose attributes came out as prompted, with their uncertainty.
+#ifndef VIDEODIFFCR_TRAINING_EVALUATION_QUALITY_REPORT_H_
+#define VIDEODIFFCR_TRAINING_EVALUATION_QUALITY_REPORT_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "training/scenes/scene.h"
+
+namespace videodiffcr::training {
+
+struct Share {
+  int64_t right = 0;
+  int64_t asked = 0;
+
+  double value() const { return asked == 0 ? 0 : static_cast<double>(right) / static_cast<double>(asked); }
+  // Binomial: sqrt(p (1 - p) / n); 0 when nothing was asked.
+  double standard_error() const;
+};
+
+struct QualityRow {
+  std::string condition;  // "dense", "retention 0.7", "after 24 chunks", ...
+  Share all;              // all seven attributes right
+  std::array<Share, kAttributeCount> attributes;
+  double seconds = 0;  // wall time of generating and judging
+};
+
+// Adds one judged clip. Speed is not asked of what was to stand still (tiny_recipe.md section 4).
+void AddClip(const AttributeValues& prompted, const AttributeValues& read, QualityRow& row);
+
+// For people: aligned columns, one line per row.
+std::string FormatTable(const std::vector<QualityRow>& rows);
+// For programs: condition,n,all,all_standard_error,<attribute>,...,seconds.
+std::string FormatCsv(const std::vector<QualityRow>& rows);
+
+}  // namespace videodiffcr::training
+
+#endif  // VIDEODIFFCR_TRAINING_EVALUATION_QUALITY_REPORT_H_
