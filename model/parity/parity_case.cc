@@ -25,6 +25,7 @@ struct KindOfCase {
 
 constexpr KindOfCase kKinds[] = {
     {"rollout", NetworkPath::kPlain, RunRolloutPlain},
+    {"rollout", NetworkPath::kServing, RunRolloutServing},
 };
 
 bool IsFloating(const at::Tensor& tensor) { return at::isFloatingType(tensor.scalar_type()); }

@@ -9,7 +9,7 @@
 namespace videodiffcr::serving {
 
 void Attend(const float* queries, int64_t rows, int64_t heads, int64_t head_dim, const KeyRun& past,
-            const KeyRun& chunk, float last_key_bias, std::vector<float>& logits, float* out) {
+            const KeyRun& chunk, float last_key_bias, FloatBuffer& logits, float* out) {
   const int64_t dim = heads * head_dim, keys = past.rows + chunk.rows;
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
   for (int64_t first = 0; first < rows; first += kAttentionRowBlock) {

@@ -3,7 +3,8 @@
 #define VIDEODIFFCR_MODEL_SERVING_ATTENTION_H_
 
 #include <cstdint>
-#include <vector>
+
+#include "model/serving/float_buffer.h"
 
 namespace videodiffcr::serving {
 
@@ -21,7 +22,7 @@ inline constexpr int64_t kAttentionRowBlock = 96;
 // head_dim]. `last_key_bias` is added to the logit of the very last key. `logits` is scratch of at least
 // kAttentionRowBlock * (past.rows + chunk.rows) values. causal_wan_dit.md section 5 step 4.
 void Attend(const float* queries, int64_t rows, int64_t heads, int64_t head_dim, const KeyRun& past,
-            const KeyRun& chunk, float last_key_bias, std::vector<float>& logits, float* out);
+            const KeyRun& chunk, float last_key_bias, FloatBuffer& logits, float* out);
 
 }  // namespace videodiffcr::serving
 

@@ -1,6 +1,5 @@
 #include "model/serving/causal_video_model.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/tensor.h>
@@ -44,7 +43,7 @@ struct LoadedModel {
 };
 
 struct FinishedLatents final : LatentChunk {
-  std::vector<float> values;  // [chunk frames, C, h, w]
+  serving::FloatBuffer values;  // [chunk frames, C, h, w]
   // Shared with the session: a chunk still being decoded outlives the session's end or its next scene.
   std::shared_ptr<DecoderState> decoder_state;
 };
@@ -247,7 +246,7 @@ void CausalVideoModel::RunStep(const PlannedStep& step, TeamMember& member, Step
         session.sampler.cache.Reset();
         session.decoder_state = NewDecoderState();
       }
-      const serving::NoiseSource noise = [&](int draw, std::vector<float>& out) {
+      const serving::NoiseSource noise = [&](int draw, serving::FloatBuffer& out) {
         FillNormal({session.seed, static_cast<uint64_t>(step.chunk), static_cast<uint32_t>(draw)}, absl::MakeSpan(out));
       };
       double routing_seconds = 0;
@@ -294,6 +293,7 @@ void CausalVideoModel::FinishDenoise(const PlannedStep& step, const RetentionTab
 }
 
 absl::StatusOr<FrameChunk> CausalVideoModel::Decode(std::unique_ptr<LatentChunk> latents) {
+  serving::KeepMathOnThisThread();
   auto* finished = static_cast<FinishedLatents*>(latents.get());  // only RunStep() makes them
   try {
     const at::NoGradGuard no_gradients;
@@ -322,7 +322,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> CreateCausalVideoModel(const CausalV
   const int lanes = options.threads == 0 ? processors : options.threads;
   try {
     // No product starts threads of its own: lanes and delivery threads are all there are.
-    at::set_num_threads(1);
+    serving::KeepMathOnThisThread();
     absl::StatusOr<LoadedModel> model = Load(options.model_folder);
     if (!model.ok()) return model.status();
     absl::StatusOr<StepSchedule> schedule = MakeStepSchedule(model->config.sampling);

@@ -13,7 +13,7 @@ namespace videodiffcr::serving {
 
 // Fills `out` with the standard normal values of draw `step` of the current chunk: 0 is the chunk's initial noise, j
 // the noise added before denoising step j.
-using NoiseSource = std::function<void(int step, std::vector<float>& out)>;
+using NoiseSource = std::function<void(int step, FloatBuffer& out)>;
 
 // What a caller may want to know of a pass; all optional.
 struct PassObserver {
@@ -28,8 +28,8 @@ struct SamplerSession {
 
   SessionCache cache;
   TextKeys text;
-  std::vector<float> latents;  // [chunk frames, C, h, w]: the noisy chunk, after the last step the finished one
-  std::vector<float> noise;    // the same shape
+  FloatBuffer latents;  // [chunk frames, C, h, w]: the noisy chunk, after the last step the finished one
+  FloatBuffer noise;    // the same shape
 };
 
 class ChunkSampler {

@@ -56,10 +56,11 @@ CpuTransformer::CpuTransformer(const TransformerConfig& config, const RetentionC
     : config_(config), retention_(retention), weights_(std::move(weights)) {}
 
 TextKeys CpuTransformer::EncodeText(const float* rows, int64_t row_count) const {
+  KeepMathOnThisThread();
   const int64_t dim = config_.dim, padding = config_.text_len - row_count;
   // One row of zeros stands for all padding rows: they become the same keys and values.
   const int64_t keys = row_count + (padding > 0 ? 1 : 0);
-  std::vector<float> input(keys * config_.text_dim, 0.0f), hidden(keys * dim), context(keys * dim);
+  FloatBuffer input(keys * config_.text_dim, 0.0f), hidden(keys * dim), context(keys * dim);
   std::copy_n(rows, row_count * config_.text_dim, input.data());
   Apply(weights_.text_in, input.data(), keys, hidden.data());
   BiasedGelu(weights_.text_in.bias.data(), keys, dim, hidden.data());
@@ -70,7 +71,7 @@ TextKeys CpuTransformer::EncodeText(const float* rows, int64_t row_count) const 
   text.rows = keys;
   text.last_row_bias = padding > 0 ? std::log(static_cast<float>(padding)) : 0.0f;
   for (const PackedBlock& block : weights_.blocks) {
-    std::vector<float> key(keys * dim), value(keys * dim);
+    FloatBuffer key(keys * dim), value(keys * dim);
     Apply(block.cross_k, context.data(), keys, key.data());
     BiasedRmsNorm(key.data(), dim, block.cross_k.bias.data(), block.cross_norm_k.data(), keys, dim,
                   static_cast<float>(config_.eps), key.data(), dim);
@@ -207,7 +208,7 @@ void CpuTransformer::ScoreTokens(const PackedRouter& router, const PassScratch& 
 
 // The `count` best by (score falling, index rising), in ascending order, with their gates (section 3.2, 3.3).
 void CpuTransformer::SelectKept(int64_t count, PassScratch::Lane& lane) const {
-  const std::vector<float>& scores = lane.scores;
+  const FloatBuffer& scores = lane.scores;
   const auto better = [&scores](int32_t a, int32_t b) {
     return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
   };

@@ -36,20 +36,20 @@ constexpr RowRange RowGroup(int group, int64_t rows) {
 // lane.
 struct PassScratch {
   explicit PassScratch(const TransformerConfig& config);
-  std::vector<float> x;         // [chunk tokens, D] the residual stream
-  std::vector<float> kept_x;    // [chunk tokens, D] its kept rows
-  std::vector<float> normed;    // [chunk tokens, D]
-  std::vector<float> qkv;       // [chunk tokens, 3D]
-  std::vector<float> attended;  // [chunk tokens, D]
-  std::vector<float> hidden;    // [chunk tokens, ffn_dim]
-  std::vector<float> patches;   // [chunk tokens, patch values]
+  FloatBuffer x;         // [chunk tokens, D] the residual stream
+  FloatBuffer kept_x;    // [chunk tokens, D] its kept rows
+  FloatBuffer normed;    // [chunk tokens, D]
+  FloatBuffer qkv;       // [chunk tokens, 3D]
+  FloatBuffer attended;  // [chunk tokens, D]
+  FloatBuffer hidden;    // [chunk tokens, ffn_dim]
+  FloatBuffer patches;   // [chunk tokens, patch values]
   struct Lane {
-    std::vector<float> logits;           // [row block, keys]
-    std::vector<float> router_normed;    // [chunk tokens, D]
-    std::vector<float> router_channels;  // [chunk tokens, r]
-    std::vector<float> scores;           // [chunk tokens]
-    std::vector<float> gate;             // [kept]
-    std::vector<int32_t> kept;           // [kept] token indices, ascending
+    FloatBuffer logits;           // [row block, keys]
+    FloatBuffer router_normed;    // [chunk tokens, D]
+    FloatBuffer router_channels;  // [chunk tokens, r]
+    FloatBuffer scores;           // [chunk tokens]
+    FloatBuffer gate;             // [kept]
+    std::vector<int32_t> kept;    // [kept] token indices, ascending
   };
   std::vector<Lane> lanes;  // one per lane of a team, kRowGroups at most
 };

@@ -31,6 +31,6 @@ void Multiply(ConstMatrix a, ConstMatrix b, int64_t m, int64_t n, int64_t k, boo
   ColumnMajorProduct("N", a, b, m, n, k, accumulate, out);
 }
 
-void UseOneBlasThread() { at::set_num_threads(1); }
+void KeepMathOnThisThread() { at::set_num_threads(1); }
 
 }  // namespace videodiffcr::serving

@@ -26,8 +26,10 @@ void MultiplyTransposed(ConstMatrix a, ConstMatrix b, int64_t m, int64_t n, int6
 // out[m, n] = a[m, k] * b[k, n] (+ out when accumulate). Attention weights times values.
 void Multiply(ConstMatrix a, ConstMatrix b, int64_t m, int64_t n, int64_t k, bool accumulate, Matrix out);
 
-// The BLAS of this thread uses this thread only. Call once on each thread that multiplies.
-void UseOneBlasThread();
+// BLAS and LibTorch operators called from this thread stay on it. Every thread that multiplies or decodes calls it
+// first: the setting belongs to a thread, and new threads start with one worker per processor. Costs next to nothing
+// when repeated.
+void KeepMathOnThisThread();
 
 }  // namespace videodiffcr::serving
 

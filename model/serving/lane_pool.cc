@@ -51,6 +51,7 @@ LanePool::~LanePool() {
 }
 
 void LanePool::Run(int jobs, int team_size, const std::function<void(int, TeamMember&)>& job) {
+  KeepMathOnThisThread();
   jobs_ = jobs;
   team_size_ = team_size;
   job_ = &job;
@@ -66,7 +67,7 @@ void LanePool::Run(int jobs, int team_size, const std::function<void(int, TeamMe
 }
 
 void LanePool::WorkerMain(int lane) {
-  UseOneBlasThread();
+  KeepMathOnThisThread();
   uint32_t seen = 0;
   while (true) {
     WaitWhileEqual(generation_, seen);

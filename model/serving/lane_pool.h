@@ -5,8 +5,8 @@
 // team: rows are split into a fixed number of groups (cpu_transformer.h), and a smaller team takes several groups in
 // turn.
 //
-// Run() belongs to one thread at a time, the engine thread. Bounded by construction: no queue, a call returns when all
-// is done.
+// Run() belongs to one thread at a time, the engine thread; from then on that thread's BLAS uses no other thread.
+// Bounded by construction: no queue, a call returns when all is done.
 #ifndef VIDEODIFFCR_MODEL_SERVING_LANE_POOL_H_
 #define VIDEODIFFCR_MODEL_SERVING_LANE_POOL_H_
 

@@ -13,7 +13,7 @@
 namespace videodiffcr::serving {
 namespace {
 
-std::vector<float> Values(const at::Tensor& tensor) {
+FloatBuffer Values(const at::Tensor& tensor) {
   const at::Tensor plain = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
   const float* data = plain.const_data_ptr<float>();
   return {data, data + plain.numel()};

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/config/model_config.h"
+#include "model/serving/float_buffer.h"
 #include "model/serving/gemm.h"
 
 namespace videodiffcr {
@@ -21,8 +22,8 @@ namespace videodiffcr::serving {
 // y = x W^T + b. weight: [out, in]; bias: [out].
 struct PackedLinear {
   int64_t out = 0, in = 0;
-  std::vector<float> weight;
-  std::vector<float> bias;
+  FloatBuffer weight;
+  FloatBuffer bias;
 
   ConstMatrix matrix() const { return {weight.data(), in}; }
   // Rows [first, out) of the weight.
@@ -31,18 +32,18 @@ struct PackedLinear {
 
 // videodiffcr.md section 2.2.
 struct PackedRouter {
-  PackedLinear down;         // [r, D]
-  std::vector<float> mix;    // [C, C, r]: [to frame, from frame, channel], channel innermost
-  std::vector<float> score;  // [r]
+  PackedLinear down;  // [r, D]
+  FloatBuffer mix;    // [C, C, r]: [to frame, from frame, channel], channel innermost
+  FloatBuffer score;  // [r]
 };
 
 struct PackedBlock {
-  PackedLinear qkv;                   // [3D, D]: queries, keys, values
-  std::vector<float> norm_q, norm_k;  // [D]
-  PackedLinear self_out;              // [D, D]
-  std::vector<float> norm3_weight, norm3_bias;
+  PackedLinear qkv;            // [3D, D]: queries, keys, values
+  FloatBuffer norm_q, norm_k;  // [D]
+  PackedLinear self_out;       // [D, D]
+  FloatBuffer norm3_weight, norm3_bias;
   PackedLinear cross_q, cross_k, cross_v, cross_out;
-  std::vector<float> cross_norm_q, cross_norm_k;
+  FloatBuffer cross_norm_q, cross_norm_k;
   PackedLinear ffn_in, ffn_out;
   std::optional<PackedRouter> router;
 };
@@ -50,7 +51,7 @@ struct PackedBlock {
 // The six modulation vectors of a block at one timestep, [6, D] (causal_wan_dit.md section 5): shift, 1 + scale, gate
 // of the self-attention, then the same of the feed-forward layer.
 struct ModulationVectors {
-  std::vector<float> values;
+  FloatBuffer values;
   int64_t dim = 0;
   const float* shift_attention() const { return values.data(); }
   const float* scale_attention() const { return values.data() + dim; }
@@ -68,7 +69,7 @@ struct PackedTransformer {
 
   // Tabulated per timestep: the denoising steps in order, then 0 for the context pass.
   std::vector<std::vector<ModulationVectors>> modulation;  // [timestep][block]
-  std::vector<std::vector<float>> head_shift, head_scale;  // [timestep][D]; scale holds 1 + scale
+  std::vector<FloatBuffer> head_shift, head_scale;         // [timestep][D]; scale holds 1 + scale
 };
 
 // `timesteps`: on the 0..1000 scale, fp32 as the rollout uses them. Tensors may be of any floating type and are

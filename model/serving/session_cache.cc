@@ -27,11 +27,11 @@ void FillAngles(int64_t pairs, int64_t position, float* cos, float* sin) {
 
 // The table of one latent frame at `frame_position`, [tokens_per_frame, pairs]. Rows and columns always start at 0, so
 // their part, `spatial` [tokens_per_frame, row + column pairs], is made once.
-void FillFrameTable(const TransformerConfig& config, int64_t frame_position, const std::vector<float>& spatial_cos,
-                    const std::vector<float>& spatial_sin, float* cos, float* sin) {
+void FillFrameTable(const TransformerConfig& config, int64_t frame_position, const FloatBuffer& spatial_cos,
+                    const FloatBuffer& spatial_sin, float* cos, float* sin) {
   const RotarySplit split(config.head_dim());
   const int64_t spatial = split.row + split.column, pairs = split.frame + spatial;
-  std::vector<float> frame_cos(split.frame), frame_sin(split.frame);
+  FloatBuffer frame_cos(split.frame), frame_sin(split.frame);
   FillAngles(split.frame, frame_position, frame_cos.data(), frame_sin.data());
   for (int64_t token = 0; token < config.tokens_per_frame(); ++token) {
     std::copy_n(frame_cos.data(), split.frame, cos + token * pairs);
@@ -44,9 +44,7 @@ void FillFrameTable(const TransformerConfig& config, int64_t frame_position, con
 }  // namespace
 
 SessionCache::SessionCache(const TransformerConfig& config)
-    : config_(config),
-      window_(MakePastWindow(config)),
-      layers_(config.num_layers) {
+    : config_(config), window_(MakePastWindow(config)), layers_(config.num_layers) {
   const int64_t chunk = config.tokens_per_chunk() * config.dim;
   const int64_t past = window_.capacity_frames * config.tokens_per_frame() * config.dim;
   for (LayerCache& layer : layers_) {
@@ -129,7 +127,7 @@ void SessionCache::CommitChunk() {
   const int64_t total = frames_committed_ + config_.chunk_frames;
   const int64_t frame_values = config_.tokens_per_frame() * config_.dim;
   for (LayerCache& layer : layers_) {
-    const std::vector<float>& keys = relative() ? layer.chunk_keys_plain : layer.chunk_keys;
+    const FloatBuffer& keys = relative() ? layer.chunk_keys_plain : layer.chunk_keys;
     for (int64_t f = 0; f < config_.chunk_frames; ++f) {
       const int64_t frame = frames_committed_ + f;
       if (!window_.is_visible(frame, total)) continue;  // a ring shorter than a chunk
@@ -152,9 +150,9 @@ const float* SessionCache::attended_past_keys(int64_t layer) const {
   return relative() ? layers_[layer].past_keys_rotated.data() : layers_[layer].past_keys.data();
 }
 
-std::vector<float> SessionCache::InOrder(const std::vector<float>& past, const std::vector<float>& chunk) const {
+FloatBuffer SessionCache::InOrder(const FloatBuffer& past, const FloatBuffer& chunk) const {
   const int64_t frame_values = config_.tokens_per_frame() * config_.dim;
-  std::vector<float> out;
+  FloatBuffer out;
   for (int64_t frame = 0; frame < frames_committed_; ++frame) {
     if (!window_.is_visible(frame, frames_committed_)) continue;
     const float* from = past.data() + window_.slot(frame) * frame_values;
@@ -164,11 +162,11 @@ std::vector<float> SessionCache::InOrder(const std::vector<float>& past, const s
   return out;
 }
 
-std::vector<float> SessionCache::KeysInOrder(int64_t layer) const {
+FloatBuffer SessionCache::KeysInOrder(int64_t layer) const {
   return InOrder(layers_[layer].past_keys, relative() ? layers_[layer].chunk_keys_plain : layers_[layer].chunk_keys);
 }
 
-std::vector<float> SessionCache::ValuesInOrder(int64_t layer) const {
+FloatBuffer SessionCache::ValuesInOrder(int64_t layer) const {
   return InOrder(layers_[layer].past_values, layers_[layer].chunk_values);
 }
 

@@ -13,18 +13,19 @@
 #include <vector>
 
 #include "model/config/model_config.h"
+#include "model/serving/float_buffer.h"
 #include "model/transformer/kv_window.h"
 
 namespace videodiffcr::serving {
 
 struct LayerCache {
-  std::vector<float> past_keys;  // [past slots, D] as cached: rotated, or not for window-relative positions
-  std::vector<float>
-      past_keys_rotated;  // [past slots, D] window-relative positions only: at their place in this chunk's window
-  std::vector<float> past_values;       // [past slots, D]
-  std::vector<float> chunk_keys;        // [chunk tokens, D] rotated
-  std::vector<float> chunk_keys_plain;  // [chunk tokens, D] window-relative positions only: before rotation
-  std::vector<float> chunk_values;      // [chunk tokens, D]
+  FloatBuffer past_keys;  // [past slots, D] as cached: rotated, or not for window-relative positions
+  FloatBuffer
+      past_keys_rotated;    // [past slots, D] window-relative positions only: at their place in this chunk's window
+  FloatBuffer past_values;  // [past slots, D]
+  FloatBuffer chunk_keys;   // [chunk tokens, D] rotated
+  FloatBuffer chunk_keys_plain;  // [chunk tokens, D] window-relative positions only: before rotation
+  FloatBuffer chunk_values;      // [chunk tokens, D]
 };
 
 // Text keys and values of one prompt (causal_wan_dit.md section 11): the prompt's rows, then one row that stands for
@@ -32,8 +33,8 @@ struct LayerCache {
 struct TextKeys {
   int64_t rows = 0;
   float last_row_bias = 0;
-  std::vector<std::vector<float>> keys;    // [layer][rows, D]
-  std::vector<std::vector<float>> values;  // [layer][rows, D]
+  std::vector<FloatBuffer> keys;    // [layer][rows, D]
+  std::vector<FloatBuffer> values;  // [layer][rows, D]
 };
 
 class SessionCache {
@@ -67,21 +68,21 @@ class SessionCache {
   const float* rotary_sin() const { return rotary_sin_.data(); }
 
   // Cached keys or values of one layer in playing order (sink first), past then current chunk: [tokens, D]. For checks.
-  std::vector<float> KeysInOrder(int64_t layer) const;
-  std::vector<float> ValuesInOrder(int64_t layer) const;
+  FloatBuffer KeysInOrder(int64_t layer) const;
+  FloatBuffer ValuesInOrder(int64_t layer) const;
 
  private:
   bool relative() const { return config_.rope_positions == RopePositions::kWindowRelative; }
   void CommitChunk();
   void FillRotaryTable(int64_t frame_position, int64_t frame_in_chunk);
-  std::vector<float> InOrder(const std::vector<float>& past, const std::vector<float>& chunk) const;
+  FloatBuffer InOrder(const FloatBuffer& past, const FloatBuffer& chunk) const;
 
   const TransformerConfig config_;
   const PastWindow window_;
   std::vector<LayerCache> layers_;
-  std::vector<float> spatial_cos_, spatial_sin_;  // row and column part, [tokens per frame, pairs]
-  std::vector<float> rotary_cos_, rotary_sin_;    // current chunk, [chunk tokens, pairs]
-  std::vector<float> past_cos_, past_sin_;        // window-relative: by slot, [past slots, pairs]
+  FloatBuffer spatial_cos_, spatial_sin_;  // row and column part, [tokens per frame, pairs]
+  FloatBuffer rotary_cos_, rotary_sin_;    // current chunk, [chunk tokens, pairs]
+  FloatBuffer past_cos_, past_sin_;        // window-relative: by slot, [past slots, pairs]
   int64_t frames_committed_ = 0;
   bool chunk_complete_ = false;
 };

@@ -177,7 +177,8 @@ TEST(AttentionTest, TwoRunsOfKeysEqualOneAtEverySplit) {
     for (const int64_t past : {0, 1, 30}) {
       const int64_t chunk = 11, keys = past + chunk;
       const auto q = Random(rows * dim, 20), k = Random(keys * dim, 21), v = Random(keys * dim, 22);
-      std::vector<float> logits(kAttentionRowBlock * keys), out(rows * dim);
+      FloatBuffer logits(kAttentionRowBlock * keys);
+      std::vector<float> out(rows * dim);
       const float bias = past == 0 ? 1.5f : 0.0f;
       Attend(q.data(), rows, heads, head_dim, {k.data(), v.data(), past},
              {k.data() + past * dim, v.data() + past * dim, chunk}, bias, logits, out.data());

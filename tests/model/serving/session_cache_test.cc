@@ -41,7 +41,7 @@ TEST(SessionCacheTest, EvictsTheOldestFramesAfterTheSinkAsTheReferenceDoes) {
         for (int f = 0; f < 3; ++f) expected.push_back(static_cast<float>(chunk));
         while (static_cast<int64_t>(expected.size()) > window) expected.erase(expected.begin() + sink);
         WriteChunk(cache, static_cast<float>(chunk));
-        const std::vector<float> keys = cache.KeysInOrder(0);
+        const FloatBuffer keys = cache.KeysInOrder(0);
         const int64_t frame_values = config.tokens_per_frame() * config.dim;
         ASSERT_EQ(static_cast<int64_t>(keys.size()), static_cast<int64_t>(expected.size()) * frame_values);
         for (size_t f = 0; f < expected.size(); ++f)
