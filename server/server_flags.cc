@@ -20,7 +20,7 @@ ABSL_FLAG(std::string, port_file, "",
           "Example: --port_file=/run/videodiffcr/ports");
 // The model.
 ABSL_FLAG(
-    std::string, model_folder, "model/tiny",
+    std::string, model_folder, "models/tiny",
     "Folder of the model: config.json, safetensors, spiece.model. Example: --model_folder=/models/wan2.1-t2v-1.3b");
 ABSL_FLAG(std::string, device, "cpu", "Where the model runs: cpu or cuda. Example: --device=cuda");
 ABSL_FLAG(int, threads, 0, "Threads of the model on the CPU; 0 means one per core. Example: --threads=2");
@@ -106,7 +106,7 @@ absl::Status FillScheduler(SchedulerConfig* scheduler) {
 
 absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
   absl::SetProgramUsageMessage(
-      "streams text-to-video over gRPC.\n\n  videodiffcr-server --model_folder=model/tiny\n\n"
+      "streams text-to-video over gRPC.\n\n  videodiffcr-server --model_folder=models/tiny\n\n"
       "It listens on this machine only, until --listen says otherwise; SIGTERM lets chunks in progress finish.");
   absl::FlagsUsageConfig usage;
   // Without this --help would show only flags of main.cc, where there are none.

@@ -40,6 +40,10 @@ std::string ContentsOf(const std::string& path) {
   return text.str();
 }
 
+JudgedVideo ProbeFile(const std::string& path) {
+  return ProbeVideo(ContentsOf(path), path.substr(path.rfind('.') + 1));
+}
+
 ServerProcess::ServerProcess(const std::vector<std::string>& more_flags) {
   static int started = 0;
   ++started;

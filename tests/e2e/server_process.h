@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/e2e/process.h"
+#include "tests/server/media/video_judge.h"
 
 namespace videodiffcr {
 
@@ -15,6 +16,10 @@ std::string BinaryPath(const std::string& name);
 std::string SourcePath(const std::string& name);
 std::string TempPath(const std::string& name);
 std::string ContentsOf(const std::string& path);
+
+// A video file as ffprobe sees it, every frame decoded; what it complains about fails the test. The path's ending names
+// the format.
+JudgedVideo ProbeFile(const std::string& path);
 
 class ServerProcess {
  public:

@@ -1,0 +1,57 @@
+// videodiffcr-server. The only file that knows both the model and the server.
+// Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, 2 for a wrong flag.
+#include <pthread.h>
+#include <signal.h>
+
+#include <iostream>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/serving/causal_video_model.h"
+#include "scheduler/clock.h"
+#include "server/server.h"
+#include "server/server_flags.h"
+
+namespace videodiffcr {
+namespace {
+
+int Fail(const absl::Status& status, int exit_status) {
+  std::cerr << "videodiffcr-server: " << status.message() << std::endl;
+  return exit_status;
+}
+
+int Main(int argc, char** argv) {
+  // Blocked before any thread starts, since threads inherit it: only sigwait() below sees them.
+  sigset_t stop_signals;
+  sigemptyset(&stop_signals);
+  sigaddset(&stop_signals, SIGTERM);
+  sigaddset(&stop_signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+
+  const absl::StatusOr<CommandLine> command_line = ParseCommandLine(argc, argv);
+  if (!command_line.ok()) return Fail(command_line.status(), 2);
+  RealClock clock;
+  const absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(command_line->config, &clock);
+  if (!server.ok()) return Fail(server.status(), 1);
+  const absl::Status loaded = (*server)->Load([&command_line] {
+    CausalVideoModelOptions options;
+    options.model_folder = command_line->model_folder;
+    options.device = command_line->device;
+    options.threads = command_line->threads;
+    return CreateCausalVideoModel(options);
+  });
+  if (!loaded.ok()) return Fail(loaded, 1);
+
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  // A second one is for a person who will not wait.
+  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
+  (*server)->Drain();
+  return 0;
+}
+
+}  // namespace
+}  // namespace videodiffcr
+
+int main(int argc, char** argv) { return videodiffcr::Main(argc, argv); }
