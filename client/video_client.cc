@@ -5,10 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/call_status.h"
-#include "client/crc32c.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
+#include "proto/crc32c.h"
 
 namespace videodiffcr {
 namespace {

@@ -12,6 +12,7 @@ import sys
 # What a file may include besides its own folder. The longest matching path wins, so a single file can have a row of its
 # own. Names with a slash or in ROOTS are our folders; the others are outside packages (PACKAGES below).
 ALLOWED = {
+    "proto": "",
     "model/api": "",
     "model/config": "model/api json",
     "model/weights": "model/config json torch",
@@ -24,17 +25,17 @@ ALLOWED = {
     "model/convert": "model/config model/weights model/text json zlib",
     "scheduler": "model/api prometheus",
     "server/media": "model/api libav",
-    "server/delivery": "server/media scheduler model/api prometheus",
+    "server/delivery": "proto server/media scheduler model/api prometheus",
     "server/logging": "",
-    "server/rpc": "proto grpc scheduler server/media server/delivery server/logging model/api prometheus",
+    "server/rpc": "proto protobuf grpc scheduler server/media server/delivery server/logging model/api prometheus",
     "server/metrics": "prometheus",
-    "server": "proto grpc scheduler server/media server/delivery server/logging server/rpc server/metrics model/api prometheus",
+    "server": "proto protobuf grpc scheduler server/media server/delivery server/logging server/rpc server/metrics model/api prometheus",
     "server/main.cc": "server model/api model/serving scheduler",  # the only file that knows both sides
-    "client": "proto grpc libav",
+    "client": "proto protobuf grpc libav",
     "training/scenes": "model/rollout",
     "training": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout torch json",
     "training/command": "training model client torch",
-    "bench": "client proto model/api model/config model/serving json",
+    "bench": "client proto protobuf model/api model/config model/serving json",
 }
 
 # Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another
@@ -43,8 +44,8 @@ TORCH_FREE = ("model/api", "model/config", "model/convert", "scheduler", "server
 
 PACKAGES = [  # package, pattern of the included path
     ("torch", r"(ATen|c10|torch)/"),
-    ("grpc", r"(grpc|grpcpp)/|google/protobuf/"),
-    ("proto", r"videodiffcr/v1/|google/rpc/"),
+    ("grpc", r"(grpc|grpcpp)/"),
+    ("protobuf", r"videodiffcr/v1/|google/(rpc|protobuf)/"),  # generated code
     ("libav", r"lib(av\w+|sw\w+)/"),
     ("prometheus", r"prometheus/"),
     ("json", r"nlohmann/"),
@@ -53,7 +54,7 @@ PACKAGES = [  # package, pattern of the included path
     ("zlib", r"zlib\.h"),
     ("cuda", r"cuda|cublas|cudnn"),
 ]
-ROOTS = ("model", "training", "scheduler", "server", "client", "bench")  # tests may include anything
+ROOTS = ("proto", "model", "training", "scheduler", "server", "client", "bench")  # tests may include anything
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.MULTILINE)
 
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "server/delivery/crc32c.h"
+#include "proto/crc32c.h"
 
 namespace videodiffcr {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "server/delivery/crc32c.h"
+#include "proto/crc32c.h"
 #include "tests/integration/test_server.h"
 #include "tests/server/media/video_judge.h"
 

@@ -1,4 +1,4 @@
-#include "client/crc32c.h"
+#include "proto/crc32c.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "server/delivery/crc32c.h"
+#include "proto/crc32c.h"
 
 #include <array>
 #include <cstddef>

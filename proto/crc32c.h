@@ -1,6 +1,6 @@
 // CRC-32C (Castagnoli): the checksum that VideoChunk.payload_crc32c carries (RFC 3720 appendix B.4 has test vectors).
-#ifndef VIDEODIFFCR_SERVER_DELIVERY_CRC32C_H_
-#define VIDEODIFFCR_SERVER_DELIVERY_CRC32C_H_
+#ifndef VIDEODIFFCR_PROTO_CRC32C_H_
+#define VIDEODIFFCR_PROTO_CRC32C_H_
 
 #include <cstdint>
 #include <string_view>
@@ -12,4 +12,4 @@ uint32_t Crc32c(std::string_view bytes);
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_SERVER_DELIVERY_CRC32C_H_
+#endif  // VIDEODIFFCR_PROTO_CRC32C_H_
