@@ -30,6 +30,11 @@ using CaseRunner = absl::StatusOr<CaseOutputs> (*)(const SafetensorsReader& file
 // One function per kind and path, each in a file of its own.
 absl::StatusOr<CaseOutputs> RunRolloutPlain(const SafetensorsReader& file, at::Device device);
 absl::StatusOr<CaseOutputs> RunRolloutServing(const SafetensorsReader& file, at::Device device);
+absl::StatusOr<CaseOutputs> RunWanVaePlain(const SafetensorsReader& file, at::Device device);
+absl::StatusOr<CaseOutputs> RunWanVaeServing(const SafetensorsReader& file, at::Device device);
+absl::StatusOr<CaseOutputs> RunTaehvPlain(const SafetensorsReader& file, at::Device device);
+absl::StatusOr<CaseOutputs> RunTaehvServing(const SafetensorsReader& file, at::Device device);
+absl::StatusOr<CaseOutputs> RunUmt5(const SafetensorsReader& file, at::Device device);  // both paths
 
 // Runs the file's case. InvalidArgument when its kind has no implementation on this path. Exceptions of LibTorch (an
 // impossible size that no check foresaw, memory) end here, as Internal.

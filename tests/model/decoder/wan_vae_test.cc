@@ -1,6 +1,5 @@
 #include "model/decoder/wan_vae.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>
@@ -26,7 +25,6 @@ DecoderConfig SmallConfig() { return {.kind = DecoderKind::kWanVae, .file = "wan
 class WanVae : public ::testing::Test {
  protected:
   void SetUp() override {
-    at::set_num_threads(1);  // the tensors are so small that a second thread would only wait
     std::vector<WeightRow> rows = WanVaeDecoderTable(SmallConfig(), &decoder_);
     for (const WeightRow& row : WanVaeEncoderTable(SmallConfig(), &encoder_)) rows.push_back(row);
     ASSERT_TRUE(LoadWeightTable(golden_, rows, {.prefix = "weights."}).ok());

@@ -1,0 +1,28 @@
+// Weights made from their names by integer arithmetic, so that a case needs no weights in its file (golden_checks.md
+// section 1).
+#ifndef VIDEODIFFCR_MODEL_PARITY_FILL_RULE_H_
+#define VIDEODIFFCR_MODEL_PARITY_FILL_RULE_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/weights/weight_table.h"
+
+namespace videodiffcr {
+
+// 32-bit FNV-1a over the bytes of `name`.
+uint32_t Fnv1a(std::string_view name);
+
+// Element `i` of the tensor called `name`, in [-1, 1).
+double FillValue(uint32_t name_hash, int64_t i);
+
+// Gives every row's tensor the values of its name and shape, in fp32 on the CPU.
+void FillByRule(const std::vector<WeightRow>& rows);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_MODEL_PARITY_FILL_RULE_H_
