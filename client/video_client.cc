@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "client/call_status.h"
+#include "client/proto_time.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -17,6 +19,17 @@ namespace {
 constexpr int kMaxResponseBytes = 64 << 20;
 
 constexpr absl::Duration kServerInfoTimeout = absl::Seconds(10);
+
+// Whether the server will serve as soon as its model is in memory.
+bool IsLoading(const absl::Status& status) {
+  const auto error_info = ErrorInfoOf(status);
+  return error_info.has_value() && error_info->reason() == "MODEL_LOADING";
+}
+
+absl::Duration RetryDelay(const absl::Status& status) {
+  const auto retry_info = RetryInfoOf(status);
+  return retry_info.has_value() ? absl::Seconds(ToSeconds(retry_info->retry_delay())) : absl::Seconds(1);
+}
 
 }  // namespace
 
@@ -87,19 +100,30 @@ absl::Status VideoCall::Finish() {
 VideoClient::VideoClient(std::shared_ptr<grpc::Channel> channel)
     : stub_(v1::VideoGenerationService::NewStub(channel)) {}
 
-absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::string& address, absl::Duration timeout) {
+absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::string& address, absl::Duration timeout,
+                                                                  absl::Duration load_timeout) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
   // A proxy from the environment is meant for web pages; it would be asked for "localhost" too.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   std::shared_ptr<grpc::Channel> channel =
       grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  if (!channel->WaitForConnected(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout))) {
+  if (!channel->WaitForConnected(absl::ToChronoTime(absl::Now() + timeout))) {
     return absl::UnavailableError(absl::StrCat("no server answers at ", address, " (waited ",
                                                absl::FormatDuration(timeout),
                                                "): start videodiffcr-server, or name another with --server HOST:PORT"));
   }
-  return std::unique_ptr<VideoClient>(new VideoClient(std::move(channel)));
+  const absl::Time deadline = absl::Now() + load_timeout;
+  std::unique_ptr<VideoClient> client(new VideoClient(std::move(channel)));
+  for (absl::Status status = client->GetServerInfo().status(); IsLoading(status);
+       status = client->GetServerInfo().status()) {
+    const absl::Duration delay = RetryDelay(status);
+    if (absl::Now() + delay > deadline) {
+      return status;
+    }
+    absl::SleepFor(delay);
+  }
+  return client;
 }
 
 absl::StatusOr<v1::GetServerInfoResponse> VideoClient::GetServerInfo() {

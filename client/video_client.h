@@ -58,8 +58,10 @@ class VideoCall {
 // A connection to one server. Thread-safe.
 class VideoClient {
  public:
-  // Waits until a server answers at `address` ("host:port"). Unavailable, with advice, when none does within `timeout`.
-  static absl::StatusOr<std::unique_ptr<VideoClient>> Connect(const std::string& address, absl::Duration timeout);
+  // Waits until a server answers at `address` ("host:port"), for `timeout` at most, and then until it has loaded its
+  // model, for `load_timeout` at most. Unavailable, with advice, when either takes longer.
+  static absl::StatusOr<std::unique_ptr<VideoClient>> Connect(const std::string& address, absl::Duration timeout,
+                                                              absl::Duration load_timeout = absl::Minutes(1));
 
   absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo();
 

@@ -2,17 +2,20 @@
 #ifndef VIDEODIFFCR_TESTS_CLIENT_SCRIPTED_VIDEO_SERVICE_H_
 #define VIDEODIFFCR_TESTS_CLIENT_SCRIPTED_VIDEO_SERVICE_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "proto/crc32c.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "grpcpp/server_context.h"
+#include "proto/crc32c.h"
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
 
 namespace videodiffcr {
@@ -39,6 +42,25 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
       return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the first message must be config");
     }
     return script_(first.config(), context, stream);
+  }
+
+  // As while a model is being loaded: the next `calls` calls of GetServerInfo are sent away.
+  void LoadForCalls(int calls) { loading_calls_ = calls; }
+
+  grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
+                             v1::GetServerInfoResponse*) override {
+    if (loading_calls_ == 0) {
+      return grpc::Status::OK;
+    }
+    --loading_calls_;
+    google::rpc::Status details;
+    google::rpc::ErrorInfo info;
+    info.set_reason("MODEL_LOADING");
+    details.add_details()->PackFrom(info);
+    google::rpc::RetryInfo retry;
+    retry.mutable_retry_delay()->set_nanos(1'000'000);
+    details.add_details()->PackFrom(retry);
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the model is being loaded", details.SerializeAsString());
   }
 
   static v1::StreamVideoResponse Started() {
@@ -70,6 +92,7 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
  private:
   const Script script_;
   int port_ = 0;
+  std::atomic<int> loading_calls_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -150,5 +150,15 @@ TEST(VideoClientTest, AnAddressWhereNobodyListensIsUnavailableWithAdvice) {
   EXPECT_THAT(std::string(client.status().message()), HasSubstr("start videodiffcr-server"));
 }
 
+TEST(VideoClientTest, ConnectWaitsForAServerThatIsLoadingItsModelButNoLongerThanAsked) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream*) { return grpc::Status::OK; });
+  service.LoadForCalls(3);
+  EXPECT_TRUE(VideoClient::Connect(service.address(), kTimeout).ok());
+  service.LoadForCalls(1'000'000);
+  const auto client = VideoClient::Connect(service.address(), kTimeout, absl::Milliseconds(100));
+  EXPECT_TRUE(absl::IsUnavailable(client.status())) << client.status();
+  EXPECT_EQ(ErrorInfoOf(client.status())->reason(), "MODEL_LOADING");
+}
+
 }  // namespace
 }  // namespace videodiffcr
