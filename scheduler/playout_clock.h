@@ -34,8 +34,12 @@ class PlayoutClock {
     if (origin_.has_value()) *origin_ += paused;
   }
 
-  // The viewer has run dry through no fault of ours: the next delivery starts the clock again.
-  void Restart() { origin_.reset(); }
+  // The viewer has played all there was and stands still, through no fault of ours: the next delivery starts the clock
+  // again.
+  void Restart() {
+    origin_.reset();
+    unplayed_.clear();
+  }
 
   // A chunk is being made: it counts as ahead until it starts to play.
   void ChunkStarted(absl::Duration presentation_start, absl::Time now) {

@@ -46,7 +46,8 @@ class Scheduler {
   // draining. On any error the sink is destroyed without a call.
   absl::StatusOr<SessionId> Submit(SessionRequest request, std::unique_ptr<SessionSink> sink);
 
-  // NotFound when the session has ended. FailedPrecondition when it is finishing.
+  // All: NotFound when the session has ended. Change(): FailedPrecondition when no chunk is left to change,
+  // ResourceExhausted when too many changes wait for the same chunk, InvalidArgument for a budget without a table.
   absl::Status Change(SessionId session, SessionChange change);
   absl::Status AddCredits(SessionId session, int64_t chunks, int64_t bytes);
   absl::Status Pause(SessionId session);

@@ -4,28 +4,18 @@
 #define VIDEODIFFCR_SCHEDULER_SESSION_METER_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "model/api/model_info.h"
 #include "model/api/step_plan.h"
 #include "scheduler/scheduler_metrics.h"
+#include "scheduler/session_outbox.h"
 #include "scheduler/session_types.h"
 
 namespace videodiffcr {
-
-// A denoised chunk on its way to the sink.
-struct FinishedChunk {
-  GeneratedChunk chunk;  // without frames; decode time and deadline are set when it is decoded
-  int frame_count = 0;
-  absl::Duration presentation_start;
-  absl::Duration presentation_duration;
-  absl::Time first_step_began;
-  absl::Time denoised;
-  std::unique_ptr<LatentChunk> latents;
-};
 
 // Where most of the time of a late chunk went: waiting for the engine, in the model, or between the last pass and the
 // sink having taken it (decoding not counted). The largest share, the first of these if equal.

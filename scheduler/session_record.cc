@@ -8,12 +8,6 @@
 namespace videodiffcr {
 namespace {
 
-// Grants add up, but never past "unlimited".
-void AddCredit(int64_t* credits, int64_t more) {
-  if (*credits == kUnlimitedCredits) return;
-  *credits = *credits > kUnlimitedCredits - 1 - more ? kUnlimitedCredits - 1 : *credits + more;
-}
-
 std::string Describe(const PlannedStep& step) {
   switch (step.kind) {
     case StepKind::kText:
@@ -37,8 +31,7 @@ SessionRecord::SessionRecord(SessionId id, SessionRequest request, std::unique_p
       submitted_(now),
       prompt_(std::make_shared<const std::string>(request_.prompt)),
       target_(request_.target),
-      chunk_credits_(request_.chunk_credits),
-      byte_credits_(request_.byte_credits),
+      flow_(request_.chunk_credits, request_.byte_credits),
       playout_(request_.playout_start_buffer.value_or(absl::ZeroDuration()), request_.run_ahead_limit_chunks),
       meter_(metrics, request_.priority, info.kv_cache_bytes, now) {}
 
@@ -63,14 +56,14 @@ SessionView SessionRecord::View(absl::Time now) {
   view.last_plan = last_plan_;
   view.chunks_made = chunks_made_;
   view.chunks_delivered = meter_.totals().chunks;
-  view.chunks_in_delivery = chunks_in_delivery_;
-  view.chunks_undecoded = chunks_undecoded_;
+  view.chunks_in_delivery = outbox_.chunks_in_delivery();
+  view.chunks_undecoded = outbox_.chunks_undecoded();
   if (StopRequested()) {
     view.chunks_left = chunk_.has_value() ? 1 : 0;
   } else if (request_.length_chunks > 0) {
     view.chunks_left = request_.length_chunks - chunks_made_;
   }
-  view.chunk_credits = chunk_credits_;
+  view.chunk_credits = flow_.chunk_credits();
   return view;
 }
 
@@ -94,8 +87,7 @@ absl::Status SessionRecord::Change(SessionChange change, absl::Time now) {
 }
 
 void SessionRecord::AddCredits(int64_t chunks, int64_t bytes, absl::Time now) {
-  AddCredit(&chunk_credits_, chunks);
-  AddCredit(&byte_credits_, bytes);
+  flow_.AddCredits(chunks, bytes);
   Refresh(now);
 }
 
@@ -116,7 +108,7 @@ void SessionRecord::Finish(absl::Time now) {
 }
 
 void SessionRecord::SetTransportBlocked(bool blocked, absl::Time now) {
-  transport_blocked_ = blocked;
+  flow_.SetTransportBlocked(blocked);
   Refresh(now);
 }
 
@@ -154,20 +146,11 @@ bool SessionRecord::WantsAnotherChunk() const {
 }
 
 bool SessionRecord::MayStartChunk(absl::Time now) {
-  if (!WantsAnotherChunk() || BlockReason() != nullptr) return false;
-  if (chunks_in_delivery_ >= kMaxChunksInDelivery) return false;
-  // Only the chunk that crosses the byte limit may still leave, so the sizes of those before it must be known.
-  if (byte_credits_ != kUnlimitedCredits && chunks_in_delivery_ > 0) return false;
+  if (!WantsAnotherChunk() || !flow_.MayStartChunk(outbox_.chunks_in_delivery())) return false;
+  if (outbox_.chunks_in_delivery() >= kMaxChunksInDelivery) return false;
   // The first pass of a scene empties the decoder's state, which the chunks before it still need.
-  if (pending_.scene_cut && chunks_undecoded_ > 0) return false;
+  if (pending_.scene_cut && outbox_.chunks_undecoded() > 0) return false;
   return !playout_.StartAllowedAt(now).has_value();
-}
-
-const char* SessionRecord::BlockReason() const {
-  if (chunk_credits_ <= 0) return "out of chunk credits";
-  if (byte_credits_ <= 0) return "out of byte credits";
-  if (transport_blocked_) return "the connection takes no more bytes";
-  return nullptr;
 }
 
 std::optional<PlannedStep> SessionRecord::NextStep(absl::Time now) {
@@ -230,13 +213,13 @@ void SessionRecord::StartChunk(absl::Time now) {
     prompt_ = std::make_shared<const std::string>(*std::move(change.prompt));
     text_owed_ = true;
   }
-  for (const int64_t update_id : change.update_ids) outbox_.push_back(UpdateApplied{update_id, sequence});
+  for (const int64_t update_id : change.update_ids) outbox_.Push(UpdateApplied{update_id, sequence});
   if (change.target.has_value() && *change.target != target_) {
-    outbox_.push_back(BudgetChanged{sequence, *change.target});
+    outbox_.Push(BudgetChanged{sequence, *change.target});
     meter_.TargetChanged(target_, *change.target);
     target_ = *change.target;
   }
-  if (chunk_credits_ != kUnlimitedCredits) --chunk_credits_;
+  flow_.ChunkStarted();
 
   chunk_.emplace();
   chunk_->text_owed = std::exchange(text_owed_, false);
@@ -300,30 +283,18 @@ void SessionRecord::FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time
   frames_made_ += out.frame_count;
   // Nothing will read the KV cache after the last chunk.
   context_owed_ = WantsAnotherChunk();
-  ++chunks_in_delivery_;
-  ++chunks_undecoded_;
   meter_.ChunkMade(out);
-  outbox_.push_back(std::move(out));
+  outbox_.Push(std::move(out));
 }
 
 bool SessionRecord::ShouldEnd() const {
   if (ended() || step_running_) return false;
   if (failure_.has_value()) return true;
-  return !chunk_.has_value() && !WantsAnotherChunk() && chunks_in_delivery_ == 0;
+  return !chunk_.has_value() && !WantsAnotherChunk() && outbox_.chunks_in_delivery() == 0;
 }
 
 std::vector<SinkEvent> SessionRecord::DropOutbox() {
-  std::vector<SinkEvent> dropped;
-  if (!failure_.has_value()) return dropped;
-  for (SinkEvent& event : outbox_) {
-    if (std::holds_alternative<FinishedChunk>(event)) {
-      --chunks_in_delivery_;
-      --chunks_undecoded_;
-    }
-    dropped.push_back(std::move(event));
-  }
-  outbox_.clear();
-  return dropped;
+  return failure_.has_value() ? outbox_.Drop() : std::vector<SinkEvent>();
 }
 
 absl::Status SessionRecord::EndStatus(std::string* reason) const {
@@ -346,38 +317,32 @@ void SessionRecord::End(absl::Time now) {
   begun_ = false;
   EnterState(SessionState::kEnded, now);
   meter_.Ended(last.status, last.totals.reason, cancelled_at_, now);
-  outbox_.push_back(std::move(last));
+  outbox_.Push(std::move(last));
 }
 
 // --- delivery threads ---
 
-SinkEvent SessionRecord::TakeEvent() {
-  SinkEvent event = std::move(outbox_.front());
-  outbox_.pop_front();
-  return event;
-}
-
 bool SessionRecord::Decoded(FinishedChunk* chunk, absl::Time began, absl::Time now) {
   chunk->chunk.timings.decode = now - began;
   meter_.Decoded(*chunk, began);
-  --chunks_undecoded_;
-  if (failure_.has_value()) --chunks_in_delivery_;
+  outbox_.ChunkDecoded();
+  if (failure_.has_value()) outbox_.ChunkLeft();
   if (request_.playout_start_buffer.has_value()) chunk->chunk.deadline = playout_.DueAt(chunk->presentation_start);
   Refresh(now);
   return !failure_.has_value();
 }
 
 void SessionRecord::Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, absl::Time now) {
-  --chunks_in_delivery_;
-  if (byte_credits_ != kUnlimitedCredits) byte_credits_ -= encoded_bytes;
+  outbox_.ChunkLeft();
+  flow_.ChunkEncoded(encoded_bytes);
   playout_.Delivered(chunk.presentation_start, now);
   meter_.Delivered(chunk, now);
   Refresh(now);
 }
 
 void SessionRecord::GivenUp(bool decoded, absl::Time now) {
-  --chunks_in_delivery_;
-  if (!decoded) --chunks_undecoded_;
+  outbox_.ChunkLeft();
+  if (!decoded) outbox_.ChunkDecoded();
   Refresh(now);
 }
 
@@ -389,7 +354,7 @@ SessionState SessionRecord::CurrentState() const {
   if (failure_.has_value() || StopRequested()) return SessionState::kFinishing;
   if (paused_at_.has_value() && (chunk_.has_value() || WantsAnotherChunk())) return SessionState::kPaused;
   if (!WantsAnotherChunk()) return SessionState::kFinishing;
-  if (!chunk_.has_value() && BlockReason() != nullptr) return SessionState::kBlocked;
+  if (!chunk_.has_value() && flow_.BlockReason() != nullptr) return SessionState::kBlocked;
   return SessionState::kGenerating;
 }
 
@@ -400,7 +365,7 @@ const char* SessionRecord::StateReason() const {
     case SessionState::kPaused:
       return "paused by the client";
     case SessionState::kBlocked:
-      return BlockReason();
+      return flow_.BlockReason();
     case SessionState::kFinishing:
       return "the last chunk is on its way";
     default:
@@ -413,14 +378,8 @@ void SessionRecord::Refresh(absl::Time now) {
   const SessionState state = CurrentState();
   if (state != state_) EnterState(state, now);
   NoteReadiness(now);
-  if (state_ == announced_state_ || failure_.has_value()) return;
-  announced_state_ = state_;
-  StateChanged event{state_, StateReason()};
-  if (!outbox_.empty() && std::holds_alternative<StateChanged>(outbox_.back())) {
-    outbox_.back() = std::move(event);
-  } else {
-    outbox_.push_back(std::move(event));
-  }
+  // A session that fails says so itself.
+  if (!failure_.has_value()) outbox_.Announce(state_, StateReason());
 }
 
 void SessionRecord::NoteReadiness(absl::Time now) {

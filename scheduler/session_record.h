@@ -11,43 +11,23 @@
 #define VIDEODIFFCR_SCHEDULER_SESSION_RECORD_H_
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "model/api/model_info.h"
 #include "model/api/step_plan.h"
+#include "scheduler/flow_control.h"
 #include "scheduler/playout_clock.h"
 #include "scheduler/session_meter.h"
+#include "scheduler/session_outbox.h"
 #include "scheduler/session_types.h"
 #include "scheduler/snapshot.h"
 
 namespace videodiffcr {
-
-// What waits for the sink, in order. At most kMaxChunksInDelivery of them are chunks; state changes that follow each
-// other are merged and changes are bounded, so the whole is bounded.
-struct UpdateApplied {
-  int64_t update_id = 0;
-  int64_t first_chunk = 0;
-};
-struct BudgetChanged {
-  int64_t first_chunk = 0;
-  RetentionTenths target = kDenseTenths;
-};
-struct StateChanged {
-  SessionState state = SessionState::kGenerating;
-  std::string reason;
-};
-struct SessionEnded {
-  absl::Status status;
-  SessionTotals totals;
-};
-using SinkEvent = std::variant<FinishedChunk, UpdateApplied, BudgetChanged, StateChanged, SessionEnded>;
 
 // Changes of one session that may wait for the same chunk boundary.
 inline constexpr int kMaxPendingChanges = 64;
@@ -108,7 +88,7 @@ class SessionRecord {
   // Whether the session sits in the queue of the delivery threads or in the hands of one.
   bool in_delivery_queue = false;
   bool HasEvents() const { return !outbox_.empty(); }
-  SinkEvent TakeEvent();
+  SinkEvent TakeEvent() { return outbox_.Take(); }
   // The chunk is frames now. Sets its decode time and deadline; false when the session is failing: then the chunk is
   // given up and must not reach the sink.
   bool Decoded(FinishedChunk* chunk, absl::Time began, absl::Time now);
@@ -135,7 +115,6 @@ class SessionRecord {
   bool WantsAnotherChunk() const;
   bool StopRequested() const { return finish_requested_ || draining_; }
   bool MayStartChunk(absl::Time now);
-  const char* BlockReason() const;  // nullptr: nothing that the client or the connection could mend
   std::optional<PlannedStep> NextStep(absl::Time now);
   PlannedStep StepOfChunkInProgress() const;
   PlannedStep FirstStepOfNextChunk() const;
@@ -170,7 +149,6 @@ class SessionRecord {
   int64_t frames_made_ = 0;
   int64_t last_plan_ = 0;
   SessionState state_ = SessionState::kWaiting;
-  SessionState announced_state_ = SessionState::kGenerating;  // a session that generates at once says nothing
 
   // What it is to do.
   std::shared_ptr<const std::string> prompt_;  // shared with plans (PlannedStep::prompt)
@@ -181,16 +159,11 @@ class SessionRecord {
   bool draining_ = false;
 
   // What holds it back.
-  int64_t chunk_credits_;
-  int64_t byte_credits_;
+  FlowControl flow_;
   std::optional<absl::Time> paused_at_;
-  bool transport_blocked_ = false;
   PlayoutClock playout_;
 
-  // On its way out.
-  std::deque<SinkEvent> outbox_;
-  int chunks_in_delivery_ = 0;
-  int chunks_undecoded_ = 0;
+  SessionOutbox outbox_;
 
   // What is measured.
   SessionMeter meter_;

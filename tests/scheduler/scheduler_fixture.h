@@ -69,6 +69,16 @@ class SchedulerTest : public ::testing::Test {
     }
   }
 
+  // Lets `count` plans through, each once it stands at the gate, and waits for the one after them. With HoldPlans()
+  // only.
+  void Step(int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(model_.WaitForHeldPlan().has_value());
+      model_.ReleasePlans(1);
+    }
+    ASSERT_TRUE(model_.WaitForHeldPlan().has_value());
+  }
+
   std::string Scrape() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
 
   static std::vector<int64_t> Sequences(const TestSession& session) {

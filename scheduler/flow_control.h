@@ -1,0 +1,62 @@
+// What a client and its connection allow: credits in chunks and in encoded bytes, and whether the transport takes more.
+// Not thread-safe.
+#ifndef VIDEODIFFCR_SCHEDULER_FLOW_CONTROL_H_
+#define VIDEODIFFCR_SCHEDULER_FLOW_CONTROL_H_
+
+#include <cstdint>
+
+#include "scheduler/session_types.h"
+
+namespace videodiffcr {
+
+class FlowControl {
+ public:
+  FlowControl(int64_t chunk_credits, int64_t byte_credits)
+      : chunk_credits_(chunk_credits), byte_credits_(byte_credits) {}
+
+  int64_t chunk_credits() const { return chunk_credits_; }
+
+  void AddCredits(int64_t chunks, int64_t bytes) {
+    Add(&chunk_credits_, chunks);
+    Add(&byte_credits_, bytes);
+  }
+  void SetTransportBlocked(bool blocked) { transport_blocked_ = blocked; }
+
+  // A chunk is paid for when it is started, and its bytes when they are known.
+  void ChunkStarted() {
+    if (chunk_credits_ != kUnlimitedCredits) --chunk_credits_;
+  }
+  void ChunkEncoded(int64_t bytes) {
+    if (byte_credits_ != kUnlimitedCredits) byte_credits_ -= bytes;
+  }
+
+  // Why no chunk may be started, in words for the client; nullptr when one may.
+  const char* BlockReason() const {
+    if (chunk_credits_ <= 0) return "out of chunk credits";
+    if (byte_credits_ <= 0) return "out of byte credits";
+    if (transport_blocked_) return "the connection takes no more bytes";
+    return nullptr;
+  }
+
+  // With byte credits only the chunk that crosses the limit may still leave, so the sizes of all before it must be
+  // known.
+  bool MayStartChunk(int chunks_not_encoded) const {
+    return BlockReason() == nullptr && (byte_credits_ == kUnlimitedCredits || chunks_not_encoded == 0);
+  }
+
+ private:
+  // Grants add up, but a finite sum never becomes "unlimited". A debt (bytes of the chunk that crossed) is paid first.
+  static void Add(int64_t* credits, int64_t more) {
+    if (*credits == kUnlimitedCredits) return;
+    const int64_t room = kUnlimitedCredits - 1 - (*credits > 0 ? *credits : 0);
+    *credits += more < room ? more : room;
+  }
+
+  int64_t chunk_credits_;
+  int64_t byte_credits_;
+  bool transport_blocked_ = false;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SCHEDULER_FLOW_CONTROL_H_

@@ -1,0 +1,140 @@
+#include "scheduler/admission_policy.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "scheduler/memory_budget.h"
+#include "scheduler/retry_after.h"
+
+namespace videodiffcr {
+namespace {
+
+const absl::Time kNow = absl::UnixEpoch() + absl::Hours(1);
+
+// Sessions of 100 bytes each: `running` chunks left of each admitted one (-1: no length), then the waiting ones.
+Snapshot SnapshotOf(const std::vector<int64_t>& running, const std::vector<PriorityClass>& waiting,
+                    int64_t budget_bytes) {
+  Snapshot snapshot;
+  snapshot.now = kNow;
+  snapshot.session_bytes = 100;
+  snapshot.memory_budget_bytes = budget_bytes;
+  snapshot.memory_reserved_bytes = 100 * static_cast<int64_t>(running.size());
+  snapshot.max_sessions = 4;
+  snapshot.max_waiting_sessions = 2;
+  for (const int64_t chunks_left : running) {
+    SessionView view;
+    view.id = static_cast<SessionId>(snapshot.sessions.size()) + 1;
+    view.state = SessionState::kGenerating;
+    view.admitted = true;
+    if (chunks_left >= 0) view.chunks_left = chunks_left;
+    snapshot.sessions.push_back(view);
+  }
+  for (const PriorityClass priority : waiting) {
+    SessionView view;
+    view.id = static_cast<SessionId>(snapshot.sessions.size()) + 1;
+    view.priority = priority;
+    view.submitted = kNow - absl::Seconds(1);
+    snapshot.sessions.push_back(view);
+  }
+  return snapshot;
+}
+
+constexpr PriorityClass kStandard = PriorityClass::kStandard;
+constexpr PriorityClass kBatch = PriorityClass::kBatch;
+
+TEST(AdmissionPolicyTest, ASessionIsAdmittedWhenItsMemoryFits) {
+  const AdmissionDecision decision = DecideAdmission(SnapshotOf({5}, {}, 200));
+  EXPECT_EQ(decision.verdict, AdmissionVerdict::kAdmit);
+}
+
+TEST(AdmissionPolicyTest, ASessionWaitsWhenOneByteIsMissing) {
+  const AdmissionDecision decision = DecideAdmission(SnapshotOf({5}, {}, 199));
+  EXPECT_EQ(decision.verdict, AdmissionVerdict::kWait);
+  EXPECT_EQ(decision.obstacle, AdmissionObstacle::kMemory);
+}
+
+TEST(AdmissionPolicyTest, ASessionWaitsWhenTheNumberOfSessionsIsReached) {
+  const AdmissionDecision decision = DecideAdmission(SnapshotOf({5, 5, 5, 5}, {}, 10'000));
+  EXPECT_EQ(decision.verdict, AdmissionVerdict::kWait);
+  EXPECT_EQ(decision.obstacle, AdmissionObstacle::kSessions);
+}
+
+TEST(AdmissionPolicyTest, NobodyPassesThoseWhoAlreadyWait) {
+  EXPECT_EQ(DecideAdmission(SnapshotOf({5}, {kBatch}, 10'000)).verdict, AdmissionVerdict::kWait);
+}
+
+TEST(AdmissionPolicyTest, ASessionIsRefusedWithAWaitWhenTheQueueIsFull) {
+  Snapshot snapshot = SnapshotOf({40, 20, 30}, {kStandard, kStandard}, 300);
+  snapshot.chunk_period = absl::Milliseconds(500);
+  const AdmissionDecision decision = DecideAdmission(snapshot);
+  EXPECT_EQ(decision.verdict, AdmissionVerdict::kRefuse);
+  EXPECT_EQ(decision.obstacle, AdmissionObstacle::kMemory);
+  // Two wait before it, so it gets the room of the third session to end: 40 chunks of half a second.
+  EXPECT_EQ(decision.retry_after, absl::Seconds(20));
+}
+
+TEST(AdmissionPolicyTest, NothingIsAdmittedOrQueuedWhileDraining) {
+  Snapshot snapshot = SnapshotOf({}, {}, 10'000);
+  snapshot.draining = true;
+  const AdmissionDecision decision = DecideAdmission(snapshot);
+  EXPECT_EQ(decision.verdict, AdmissionVerdict::kRefuse);
+  EXPECT_EQ(decision.obstacle, AdmissionObstacle::kDraining);
+}
+
+TEST(AdmissionPolicyTest, StandardIsTakenInBeforeBatchAndOtherwiseTheOldestFirst) {
+  EXPECT_EQ(NextToAdmit(SnapshotOf({5}, {kBatch, kStandard, kStandard}, 200), SchedulerConfig()), 3);
+}
+
+TEST(AdmissionPolicyTest, ABatchSessionThatHasWaitedLongEnoughKeepsItsPlace) {
+  Snapshot snapshot = SnapshotOf({5}, {kBatch, kStandard}, 200);
+  SchedulerConfig config;
+  snapshot.sessions[1].submitted = kNow - config.batch_chunk_due;
+  EXPECT_EQ(NextToAdmit(snapshot, config), 2);
+}
+
+TEST(AdmissionPolicyTest, NobodyIsTakenInWithoutRoom) {
+  EXPECT_EQ(NextToAdmit(SnapshotOf({5, 5}, {kStandard}, 299), SchedulerConfig()), std::nullopt);
+  EXPECT_EQ(NextToAdmit(SnapshotOf({5, 5}, {}, 300), SchedulerConfig()), std::nullopt);
+}
+
+TEST(AdmissionPolicyTest, ThePredictedWaitIsTenSecondsWhereNothingIsKnownAndBetweenOneSecondAndOneMinuteElsewhere) {
+  EXPECT_EQ(PredictWait(SnapshotOf({5}, {}, 100)), absl::Seconds(10));  // no chunk measured
+  Snapshot endless = SnapshotOf({-1, -1}, {}, 200);
+  endless.chunk_period = absl::Seconds(1);
+  EXPECT_EQ(PredictWait(endless), absl::Seconds(10));
+  Snapshot nearly_done = SnapshotOf({1}, {}, 100);
+  nearly_done.chunk_period = absl::Milliseconds(50);
+  EXPECT_EQ(PredictWait(nearly_done), absl::Seconds(1));
+  Snapshot long_one = SnapshotOf({100'000}, {}, 100);
+  long_one.chunk_period = absl::Seconds(1);
+  EXPECT_EQ(PredictWait(long_one), absl::Minutes(1));
+}
+
+TEST(MemoryBudgetTest, TheBudgetHoldsAsManySessionsAsFitWhole) {
+  EXPECT_EQ(SessionsThatFit(299, 100), 2);
+  EXPECT_EQ(SessionsThatFit(300, 100), 3);
+  EXPECT_EQ(SessionsThatFit(0, 100), 0);
+}
+
+TEST(MemoryBudgetTest, NearTheLargestNumberNothingOverflows) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  EXPECT_FALSE(FitsOneMore(kMost, kMost - 1, 2));
+  EXPECT_TRUE(FitsOneMore(kMost, kMost - 2, 2));
+  EXPECT_FALSE(FitsOneMore(100, 200, 1));
+}
+
+TEST(RetryAfterTest, AStatusCarriesTheWaitAndKeepsCodeAndMessage) {
+  const absl::Status status = WithRetryAfter(absl::ResourceExhaustedError("full"), absl::Milliseconds(1500));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(status.message(), "full");
+  EXPECT_EQ(RetryAfter(status), absl::Milliseconds(1500));
+}
+
+TEST(RetryAfterTest, OtherStatusesSuggestNone) {
+  EXPECT_EQ(RetryAfter(absl::OkStatus()), std::nullopt);
+  EXPECT_EQ(RetryAfter(absl::ResourceExhaustedError("full")), std::nullopt);
+}
+
+}  // namespace
+}  // namespace videodiffcr

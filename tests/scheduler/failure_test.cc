@@ -1,0 +1,102 @@
+// What goes wrong in one session stays there.
+#include "tests/scheduler/scheduler_fixture.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class FailureTest : public SchedulerTest {
+ protected:
+  // Two neighbours of seeds 2 and 3 beside the failing session of seed 1; they must end well, frame for frame.
+  void SubmitNeighbours() {
+    for (uint64_t seed = 2; seed <= 3; ++seed) neighbours_.push_back(Submit(Request(seed, 4)));
+  }
+  void ExpectNeighboursUntouched() {
+    for (size_t i = 0; i < neighbours_.size(); ++i) {
+      ASSERT_TRUE(neighbours_[i].log->WaitForEnd());
+      EXPECT_TRUE(neighbours_[i].log->end_status().ok());
+      const std::vector<GeneratedChunk> chunks = neighbours_[i].log->chunks();
+      ASSERT_EQ(chunks.size(), 4u);
+      for (const GeneratedChunk& chunk : chunks) EXPECT_EQ(ReadFrameIdentity(chunk.frames, 0).seed, i + 2);
+    }
+  }
+  std::vector<TestSession> neighbours_;
+};
+
+TEST_F(FailureTest, AFailedPassEndsItsSessionWithThatStatusAndNamesThePass) {
+  model_.FailStep(1, StepKind::kDenoise, 1, 2, absl::InternalError("NaN in the output"));
+  Start();
+  const TestSession session = Submit(Request(1, 4));
+  SubmitNeighbours();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->end_status(), absl::InternalError("denoising pass 2 of chunk 1: NaN in the output"));
+  EXPECT_EQ(session.log->totals().reason, "");
+  ExpectNeighboursUntouched();
+  EXPECT_THAT(Scrape(),
+              HasSubstr("videodiffcr_sessions_total{model=\"fake\",outcome=\"failed\",priority=\"standard\"} 1"));
+}
+
+TEST_F(FailureTest, AnAllocationThatFailsInAPassTouchesOnlyThatSession) {
+  model_.FailStep(1, StepKind::kContext, 0, 0, absl::ResourceExhaustedError("out of memory"));
+  Start();
+  const TestSession session = Submit(Request(1, 4));
+  SubmitNeighbours();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->end_status().code(), absl::StatusCode::kResourceExhausted);
+  ExpectNeighboursUntouched();
+}
+
+TEST_F(FailureTest, ASessionWhoseMemoryIsNotToBeHadAfterAllEndsWithAWaitAndIsCounted) {
+  model_.FailBegin(1, absl::ResourceExhaustedError("2 GiB were not to be had"));
+  Start();
+  const TestSession session = Submit(Request(1, 4));
+  SubmitNeighbours();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->end_status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(RetryAfter(session.log->end_status()), absl::Seconds(10));
+  EXPECT_THAT(session.log->events(), ElementsAre("ended RESOURCE_EXHAUSTED"));
+  ExpectNeighboursUntouched();
+  EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_admission_rejections_total{model=\"fake\",priority=\"standard\",reason="
+                                  "\"allocation\"} 1"));
+}
+
+TEST_F(FailureTest, ADecodeThatFailsEndsItsSessionAndNamesTheChunk) {
+  model_.FailDecode(1, 1, absl::InternalError("bad latents"));
+  Start();
+  const TestSession session = Submit(Request(1, 4));
+  SubmitNeighbours();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->end_status(), absl::InternalError("decoding chunk 1: bad latents"));
+  EXPECT_THAT(Sequences(session), ElementsAre(0));
+  ExpectNeighboursUntouched();
+}
+
+TEST_F(FailureTest, ASinkThatFailsEndsOnlyItsSessionAndHearsOfNoFurtherChunk) {
+  Start();
+  const auto log = std::make_shared<SinkLog>();
+  logs_.push_back(log);
+  log->FailChunk(1, absl::InternalError("encoder broke"));
+  ASSERT_TRUE(scheduler_->Submit(Request(1, 4), std::make_unique<RecordingSink>(log)).ok());
+  SubmitNeighbours();
+  ASSERT_TRUE(log->WaitForEnd());
+  EXPECT_THAT(log->events(), ElementsAre("chunk 0", "chunk 1", "ended INTERNAL"));
+  EXPECT_EQ(log->end_status(), absl::InternalError("encoder broke"));
+  EXPECT_EQ(log->totals().chunks, 1);
+  ExpectNeighboursUntouched();
+}
+
+TEST_F(FailureTest, TheMemoryOfAFailedSessionIsFreeForTheNextOne) {
+  config_.memory_budget_bytes = model_.info().session_bytes;
+  model_.FailStep(1, StepKind::kDenoise, 0, 0, absl::InternalError("broken"));
+  Start();
+  const TestSession session = Submit(Request(1, 4));
+  const TestSession next = Submit(Request(2, 2));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  ASSERT_TRUE(next.log->WaitForEnd());
+  EXPECT_TRUE(next.log->end_status().ok());
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,69 @@
+#include "scheduler/playout_clock.h"
+
+#include <gtest/gtest.h>
+
+namespace videodiffcr {
+namespace {
+
+const absl::Time kStart = absl::UnixEpoch() + absl::Hours(1);
+absl::Duration ChunkStart(int chunk) { return absl::Milliseconds(750) * chunk; }
+
+TEST(PlayoutClockTest, NoChunkIsDueBeforeTheFirstDeliveryStartsTheClock) {
+  PlayoutClock clock(absl::Seconds(1), 0);
+  EXPECT_EQ(clock.DueAt(ChunkStart(1)), std::nullopt);
+}
+
+TEST(PlayoutClockTest, AChunkIsDueWhenItWouldStartToPlayBehindTheStartBuffer) {
+  PlayoutClock clock(absl::Seconds(1), 0);
+  clock.Delivered(ChunkStart(0), kStart);
+  EXPECT_EQ(clock.DueAt(ChunkStart(2)), kStart + absl::Seconds(1) + absl::Milliseconds(1500));
+  clock.Delivered(ChunkStart(1), kStart + absl::Hours(1));  // a late chunk moves nothing
+  EXPECT_EQ(clock.DueAt(ChunkStart(2)), kStart + absl::Seconds(1) + absl::Milliseconds(1500));
+}
+
+TEST(PlayoutClockTest, APauseMovesWhatIsDueByItsLength) {
+  PlayoutClock clock(absl::ZeroDuration(), 0);
+  clock.Delivered(ChunkStart(0), kStart);
+  clock.Shift(absl::Seconds(5));
+  EXPECT_EQ(clock.DueAt(ChunkStart(1)), kStart + absl::Seconds(5) + ChunkStart(1));
+}
+
+TEST(PlayoutClockTest, AfterARestartTheNextDeliveryStartsTheClockAsTheFirstDid) {
+  PlayoutClock clock(absl::Seconds(1), 0);
+  clock.Delivered(ChunkStart(0), kStart);
+  clock.Restart();
+  EXPECT_EQ(clock.DueAt(ChunkStart(4)), std::nullopt);
+  clock.Delivered(ChunkStart(4), kStart + absl::Seconds(60));
+  EXPECT_EQ(clock.DueAt(ChunkStart(5)), kStart + absl::Seconds(61) + ChunkStart(1));
+}
+
+TEST(PlayoutClockTest, WithoutALimitAChunkMayAlwaysStart) {
+  PlayoutClock clock(absl::ZeroDuration(), 0);
+  for (int chunk = 0; chunk < 1000; ++chunk) clock.ChunkStarted(ChunkStart(chunk), kStart);
+  EXPECT_EQ(clock.StartAllowedAt(kStart), std::nullopt);
+}
+
+TEST(PlayoutClockTest, AtTheRunAheadLimitTheNextChunkMayStartWhenTheOldestStartsToPlay) {
+  PlayoutClock clock(absl::Seconds(1), 2);
+  clock.ChunkStarted(ChunkStart(0), kStart);
+  EXPECT_EQ(clock.StartAllowedAt(kStart), std::nullopt);
+  clock.ChunkStarted(ChunkStart(1), kStart);
+  EXPECT_EQ(clock.StartAllowedAt(kStart), absl::InfiniteFuture());  // the clock does not run yet
+  clock.Delivered(ChunkStart(0), kStart);
+  EXPECT_EQ(clock.StartAllowedAt(kStart), kStart + absl::Seconds(1));
+  EXPECT_EQ(clock.StartAllowedAt(kStart + absl::Seconds(1)), std::nullopt);
+  clock.ChunkStarted(ChunkStart(2), kStart + absl::Seconds(1));
+  EXPECT_EQ(clock.StartAllowedAt(kStart + absl::Seconds(1)), kStart + absl::Seconds(1) + ChunkStart(1));
+}
+
+// Otherwise nothing could ever be delivered that starts the clock.
+TEST(PlayoutClockTest, ARestartLeavesRoomUnderTheRunAheadLimit) {
+  PlayoutClock clock(absl::ZeroDuration(), 1);
+  clock.ChunkStarted(ChunkStart(0), kStart);
+  clock.Delivered(ChunkStart(0), kStart);
+  clock.Restart();
+  EXPECT_EQ(clock.StartAllowedAt(kStart), std::nullopt);
+}
+
+}  // namespace
+}  // namespace videodiffcr

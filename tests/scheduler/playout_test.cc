@@ -1,0 +1,121 @@
+// Deadlines of whole sessions under a clock that the test moves: ten milliseconds per plan.
+#include "tests/scheduler/scheduler_fixture.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PlayoutTest : public SchedulerTest {
+ protected:
+  SessionRequest PlayoutRequest(uint64_t seed, int64_t length_chunks, absl::Duration start_buffer) {
+    SessionRequest request = Request(seed, length_chunks);
+    request.playout_start_buffer = start_buffer;
+    return request;
+  }
+};
+
+TEST_F(PlayoutTest, TheFirstChunkHasNoDeadlineAndLaterOnesFollowThePresentation) {
+  Start();
+  const absl::Time start = clock_.Now();
+  const TestSession session = Submit(PlayoutRequest(1, 3, absl::Seconds(2)));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  const std::vector<GeneratedChunk> chunks = session.log->chunks();
+  EXPECT_EQ(chunks[0].deadline, std::nullopt);
+  EXPECT_EQ(chunks[1].deadline, start + absl::Seconds(2) + absl::Seconds(1) * 9 / 16);
+  EXPECT_EQ(chunks[2].deadline, start + absl::Seconds(2) + absl::Seconds(1) * 21 / 16);
+}
+
+TEST_F(PlayoutTest, ASessionWithoutPlayoutHasNoDeadlines) {
+  Start();
+  const TestSession session = Submit(Request(1, 3));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  for (const GeneratedChunk& chunk : session.log->chunks()) EXPECT_EQ(chunk.deadline, std::nullopt);
+}
+
+TEST_F(PlayoutTest, AChunkThatTheModelMadeTooSlowlyIsAMissByCompute) {
+  model_.SetStepTime(absl::Milliseconds(500));
+  model_.SetPlanHook([this](const StepPlan&) { clock_.Advance(absl::Milliseconds(500)); });
+  Start();
+  const TestSession session = Submit(PlayoutRequest(1, 2, absl::ZeroDuration()));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_chunk_deadline_misses_total{model=\"fake\",cause=\"compute\",priority="
+                                  "\"standard\"} 1"));
+  EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_chunk_slack_seconds_count{model=\"fake\",priority=\"standard\"} 1"));
+}
+
+TEST_F(PlayoutTest, APauseMovesTheDeadlinesByItsLength) {
+  model_.HoldPlans();
+  Start();
+  const absl::Time start = clock_.Now();
+  const TestSession session = Submit(PlayoutRequest(1, 2, absl::ZeroDuration()));
+  Step(6);  // chunk 0 is out, its context pass has run, chunk 1 has begun
+  ASSERT_TRUE(session.log->WaitForChunks(1));
+  ASSERT_TRUE(scheduler_->Pause(session.id).ok());
+  clock_.Advance(absl::Minutes(5));
+  ASSERT_TRUE(scheduler_->Unpause(session.id).ok());
+  model_.FreePlans();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->chunks()[1].deadline, start + absl::Minutes(5) + absl::Seconds(1) * 9 / 16);
+}
+
+// Else a client could hold its credits back for minutes and then have the engine to itself until it had caught up.
+TEST_F(PlayoutTest, ASessionHeldBackByItsOwnClientPastItsDeadlineStartsItsClockAnew) {
+  Start();
+  SessionRequest request = PlayoutRequest(1, 3, absl::Seconds(1));
+  request.chunk_credits = 1;
+  const TestSession session = Submit(request);
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
+  ASSERT_TRUE(session.log->WaitForChunks(1));
+  const TestSession settled = Submit(Request(2, 1));  // chunk 0 is wholly delivered once a later session is through
+  ASSERT_TRUE(settled.log->WaitForEnd());
+  clock_.Advance(absl::Minutes(5));
+  const absl::Time resumed = clock_.Now();
+  ASSERT_TRUE(scheduler_->AddCredits(session.id, 2, 0).ok());
+  ASSERT_TRUE(session.log->WaitForEnd());
+  const std::vector<GeneratedChunk> chunks = session.log->chunks();
+  EXPECT_EQ(chunks[1].deadline, std::nullopt);
+  EXPECT_EQ(chunks[2].deadline, resumed + absl::Seconds(1) + absl::Seconds(1) * 12 / 16);
+}
+
+TEST_F(PlayoutTest, TimingsSayWhereTheTimeOfAChunkWent) {
+  model_.SetStepTime(absl::Milliseconds(10));
+  model_.SetPlanHook([this](const StepPlan&) { clock_.Advance(absl::Milliseconds(10)); });
+  Start();
+  const TestSession session = Submit(Request(1, 2));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  const std::vector<GeneratedChunk> chunks = session.log->chunks();
+  EXPECT_EQ(chunks[0].timings.text, absl::Milliseconds(10));
+  EXPECT_EQ(chunks[0].timings.denoise, absl::Milliseconds(40));
+  EXPECT_EQ(chunks[0].timings.context, absl::ZeroDuration());
+  EXPECT_EQ(chunks[0].timings.queue, absl::ZeroDuration());
+  EXPECT_EQ(chunks[1].timings.text, absl::ZeroDuration());
+  EXPECT_EQ(chunks[1].timings.denoise, absl::Milliseconds(40));
+  EXPECT_EQ(chunks[1].timings.context, absl::Milliseconds(10));
+}
+
+TEST_F(PlayoutTest, TimeSpentWaitingForTheEngineIsQueueTime) {
+  config_.max_sessions_per_plan = 1;
+  config_.policy = SchedulingPolicy::kFirstInFirstOut;
+  model_.HoldPlans();
+  Start();
+  Submit(Request(1, 1));
+  ASSERT_TRUE(model_.WaitForHeldPlan().has_value());
+  const TestSession session = Submit(Request(2, 1));
+  clock_.Advance(absl::Milliseconds(300));
+  model_.FreePlans();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->chunks()[0].timings.queue, absl::Milliseconds(300));
+}
+
+TEST_F(PlayoutTest, TheLoadSaysHowLongChunksTakeFromFirstPassToFrames) {
+  model_.SetPlanHook([this](const StepPlan&) { clock_.Advance(absl::Milliseconds(10)); });
+  Start();
+  EXPECT_EQ(scheduler_->load().measured_chunk_period, std::nullopt);
+  const TestSession session = Submit(Request(1, 1));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(scheduler_->load().measured_chunk_period, absl::Milliseconds(50));
+}
+
+}  // namespace
+}  // namespace videodiffcr
