@@ -86,9 +86,9 @@ void SessionMeter::StepRan(const PlannedStep& step, const StepOutcome& outcome, 
       break;
     case StepKind::kContext:
       metrics_->context_pass_seconds->Observe(Seconds(outcome.elapsed));
-      metrics_->kv_tokens_evicted_total->Increment(static_cast<double>(outcome.tokens_evicted));
       break;
   }
+  metrics_->kv_tokens_evicted_total->Increment(static_cast<double>(outcome.tokens_evicted));
 }
 
 void SessionMeter::Decoded(const FinishedChunk& chunk, absl::Time began) {

@@ -32,6 +32,23 @@ namespace videodiffcr {
 // Changes of one session that may wait for the same chunk boundary.
 inline constexpr int kMaxPendingChanges = 64;
 
+// A chunk between its first planned step and its last denoising pass.
+struct ChunkInProgress {
+  FinishedChunk out;
+  bool text_owed = false;
+  int next_pass = 0;
+  int64_t rows_processed = 0;
+  int64_t rows_dense = 0;
+};
+
+// What waits for the next chunk boundary, merged.
+struct PendingChange {
+  std::optional<std::string> prompt;
+  std::optional<RetentionTenths> target;
+  bool scene_cut = false;
+  std::vector<int64_t> update_ids;
+};
+
 class SessionRecord {
  public:
   // `info` and `metrics` outlive the record.
@@ -97,20 +114,6 @@ class SessionRecord {
   void GivenUp(bool decoded, absl::Time now);
 
  private:
-  struct ChunkInProgress {
-    FinishedChunk out;
-    bool text_owed = false;
-    int next_pass = 0;
-    int64_t rows_processed = 0;
-    int64_t rows_dense = 0;
-  };
-  struct PendingChange {
-    std::optional<std::string> prompt;
-    std::optional<RetentionTenths> target;
-    bool scene_cut = false;
-    std::vector<int64_t> update_ids;
-  };
-
   int64_t chunks_started() const { return chunks_made_ + (chunk_.has_value() ? 1 : 0); }
   bool WantsAnotherChunk() const;
   bool StopRequested() const { return finish_requested_ || draining_; }
@@ -142,7 +145,7 @@ class SessionRecord {
   bool begun_ = false;
   std::optional<absl::Status> failure_;  // set: end at once with this
   std::optional<absl::Time> cancelled_at_;
-  std::optional<ChunkInProgress> chunk_;  // between its first planned step and its last denoising pass
+  std::optional<ChunkInProgress> chunk_;
   bool context_owed_ = false;
   bool step_running_ = false;
   int64_t chunks_made_ = 0;

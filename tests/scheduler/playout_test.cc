@@ -1,4 +1,5 @@
-// Deadlines of whole sessions under a clock that the test moves: ten milliseconds per plan.
+// Deadlines and timings of whole sessions, under a clock that only the test moves.
+#include "scheduler/session_meter.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace videodiffcr {
@@ -13,6 +14,16 @@ class PlayoutTest : public SchedulerTest {
     request.playout_start_buffer = start_buffer;
     return request;
   }
+
+  // A session that stops after chunk 0, which is wholly delivered when this returns: the byte credits that it spends
+  // say so.
+  TestSession SubmitAndStopAfterTheFirstChunk(SessionRequest request) {
+    request.byte_credits = 1;
+    const TestSession session = Submit(request);
+    EXPECT_TRUE(session.log->WaitForEvent("blocked"));
+    return session;
+  }
+  void LetGoOn(const TestSession& session) { EXPECT_TRUE(scheduler_->AddCredits(session.id, 0, 1'000'000).ok()); }
 };
 
 TEST_F(PlayoutTest, TheFirstChunkHasNoDeadlineAndLaterOnesFollowThePresentation) {
@@ -34,27 +45,37 @@ TEST_F(PlayoutTest, ASessionWithoutPlayoutHasNoDeadlines) {
 }
 
 TEST_F(PlayoutTest, AChunkThatTheModelMadeTooSlowlyIsAMissByCompute) {
+  Start();
+  const TestSession session = SubmitAndStopAfterTheFirstChunk(PlayoutRequest(1, 2, absl::ZeroDuration()));
+  ASSERT_TRUE(model_.WaitForPlansRun(6));  // the context pass of chunk 0, too
   model_.SetStepTime(absl::Milliseconds(500));
   model_.SetPlanHook([this](const StepPlan&) { clock_.Advance(absl::Milliseconds(500)); });
-  Start();
-  const TestSession session = Submit(PlayoutRequest(1, 2, absl::ZeroDuration()));
+  LetGoOn(session);
   ASSERT_TRUE(session.log->WaitForEnd());
   EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_chunk_deadline_misses_total{model=\"fake\",cause=\"compute\",priority="
                                   "\"standard\"} 1"));
   EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_chunk_slack_seconds_count{model=\"fake\",priority=\"standard\"} 1"));
 }
 
+TEST(CauseOfMissTest, AMissIsPutDownToTheLargestShareOfItsTime) {
+  ChunkTimings timings;
+  timings.queue = absl::Milliseconds(30);
+  timings.denoise = absl::Milliseconds(20);
+  timings.decode = absl::Milliseconds(5);
+  EXPECT_EQ(CauseOfMiss(timings, absl::Milliseconds(10)), MissCause::kQueue);
+  timings.context = absl::Milliseconds(10);
+  EXPECT_EQ(CauseOfMiss(timings, absl::Milliseconds(10)), MissCause::kCompute);
+  EXPECT_EQ(CauseOfMiss(timings, absl::Milliseconds(50)), MissCause::kDelivery);
+}
+
 TEST_F(PlayoutTest, APauseMovesTheDeadlinesByItsLength) {
-  model_.HoldPlans();
   Start();
   const absl::Time start = clock_.Now();
-  const TestSession session = Submit(PlayoutRequest(1, 2, absl::ZeroDuration()));
-  Step(6);  // chunk 0 is out, its context pass has run, chunk 1 has begun
-  ASSERT_TRUE(session.log->WaitForChunks(1));
+  const TestSession session = SubmitAndStopAfterTheFirstChunk(PlayoutRequest(1, 2, absl::ZeroDuration()));
   ASSERT_TRUE(scheduler_->Pause(session.id).ok());
   clock_.Advance(absl::Minutes(5));
   ASSERT_TRUE(scheduler_->Unpause(session.id).ok());
-  model_.FreePlans();
+  LetGoOn(session);
   ASSERT_TRUE(session.log->WaitForEnd());
   EXPECT_EQ(session.log->chunks()[1].deadline, start + absl::Minutes(5) + absl::Seconds(1) * 9 / 16);
 }
@@ -62,16 +83,10 @@ TEST_F(PlayoutTest, APauseMovesTheDeadlinesByItsLength) {
 // Else a client could hold its credits back for minutes and then have the engine to itself until it had caught up.
 TEST_F(PlayoutTest, ASessionHeldBackByItsOwnClientPastItsDeadlineStartsItsClockAnew) {
   Start();
-  SessionRequest request = PlayoutRequest(1, 3, absl::Seconds(1));
-  request.chunk_credits = 1;
-  const TestSession session = Submit(request);
-  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
-  ASSERT_TRUE(session.log->WaitForChunks(1));
-  const TestSession settled = Submit(Request(2, 1));  // chunk 0 is wholly delivered once a later session is through
-  ASSERT_TRUE(settled.log->WaitForEnd());
+  const TestSession session = SubmitAndStopAfterTheFirstChunk(PlayoutRequest(1, 3, absl::Seconds(1)));
   clock_.Advance(absl::Minutes(5));
   const absl::Time resumed = clock_.Now();
-  ASSERT_TRUE(scheduler_->AddCredits(session.id, 2, 0).ok());
+  LetGoOn(session);
   ASSERT_TRUE(session.log->WaitForEnd());
   const std::vector<GeneratedChunk> chunks = session.log->chunks();
   EXPECT_EQ(chunks[1].deadline, std::nullopt);
