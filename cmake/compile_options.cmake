@@ -21,6 +21,13 @@ elseif(NOT VIDEODIFFCR_SANITIZER STREQUAL "")
   message(FATAL_ERROR "VIDEODIFFCR_SANITIZER is '${VIDEODIFFCR_SANITIZER}'; it may be address, thread or empty")
 endif()
 
+if(VIDEODIFFCR_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "VIDEODIFFCR_FUZZ needs Clang (libFuzzer), not ${CMAKE_CXX_COMPILER_ID}: use the preset fuzz")
+  endif()
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>)  # coverage for the fuzzer, in every library
+endif()
+
 # Applied by videodiffcr_library and videodiffcr_executable, not globally: generated code and headers of others are not ours to mend.
 set(VIDEODIFFCR_WARNINGS $<$<COMPILE_LANGUAGE:CXX>:-Wall> $<$<COMPILE_LANGUAGE:CXX>:-Wextra> $<$<COMPILE_LANGUAGE:CXX>:-Wno-sign-compare>
     $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
