@@ -1,5 +1,6 @@
 #include "model/decoder/video_decoder.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/ones.h>
@@ -44,6 +45,31 @@ TEST(VideoDecoder, DecodesChunkByChunkTheReferenceFrames) {
   for (int64_t chunk = 0; chunk < 3; ++chunk) chunks.push_back(*decoder->Decode(GoldenLatents(3 * chunk, 3), state));
   const at::Tensor golden = ReadTensor(OpenFile("tests/golden/tiny/rollout.safetensors"), "out.frames_u8");
   EXPECT_LE(WorstError((at::cat(chunks) * 255).round(), golden.to(at::kFloat)), 1.0);
+}
+
+TEST(VideoDecoder, EqualsThePlainNetworkInDoublePrecision) {
+  const ModelConfig config = LoadModelConfig(SourcePath("models/tiny")).value();
+  VideoDecoderOptions options = kTinyLatents;
+  options.dtype = at::kDouble;
+  const auto fast = TinyDecoder();
+  const auto plain = LoadVideoDecoder(SourcePath("models/tiny"), config.decoder, options).value();
+  DecoderState fast_state = fast->NewState(), plain_state = plain->NewState();
+  for (int64_t chunk = 0; chunk < 3; ++chunk) {
+    const at::Tensor latents = GoldenLatents(3 * chunk, 3);
+    // A tenth of a step of 255.
+    EXPECT_LE(WorstError(*fast->Decode(latents, fast_state), *plain->Decode(latents, plain_state)), 4e-4) << chunk;
+  }
+}
+
+TEST(VideoDecoder, GivesTheSameBitsWithOneThreadAndWithTwo) {
+  const auto decoder = TinyDecoder();
+  DecoderState one = decoder->NewState(), two = decoder->NewState();
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor expected = *decoder->Decode(GoldenLatents(0, 3), one);
+  at::set_num_threads(2);
+  EXPECT_TRUE(at::equal(*decoder->Decode(GoldenLatents(0, 3), two), expected));
+  at::set_num_threads(threads);
 }
 
 TEST(VideoDecoder, GivesTheSameFramesInOneCallAndInThree) {
