@@ -53,7 +53,7 @@ struct StepOutcome {
   // kDenoise: token rows that went through the blocks, and rows of the dense model, summed over blocks.
   int64_t rows_processed = 0;
   int64_t rows_dense = 0;
-  absl::Duration routing;  // kDenoise: the part of `elapsed` spent on scoring and ranking tokens
+  absl::Duration routing;      // kDenoise: the part of `elapsed` spent on scoring and ranking tokens
   int64_t tokens_evicted = 0;  // kDenoise, step 0: keys dropped from the window, in one block
   // Last denoising pass only: the chunk, ready for VideoModel::Decode. One owner at a time.
   std::unique_ptr<LatentChunk> latents;
