@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "training/command/evaluate_command.h"
+#include "training/command/train_command.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -20,6 +21,11 @@ struct Subcommand {
 };
 
 constexpr Subcommand kSubcommands[] = {
+    {"autoencoder", "trains the autoencoder", &AutoencoderHelp, &RunAutoencoder},
+    {"classifier", "trains the classifier that judges", &ClassifierHelp, &RunClassifier},
+    {"denoiser", "trains the causal denoiser and its text encoder", &DenoiserHelp, &RunDenoiser},
+    {"distill", "distills the denoiser to few steps", &DistillHelp, &RunDistill},
+    {"routers", "teaches the routers which tokens matter", &RoutersHelp, &RunRouters},
     {"evaluate", "says how often a model shows what its prompts say", &EvaluateHelp, &RunEvaluate},
 };
 

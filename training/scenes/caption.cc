@@ -13,6 +13,9 @@
 namespace videodiffcr::training {
 namespace {
 
+// The longest caption has 26 words, and the text encoder takes 32 tokens with the end token.
+constexpr int kMaxUnknownWords = 5;
+
 using Words = std::initializer_list<const char*>;
 
 // The three shapes of a sentence; each has its own verb for a straight motion.
@@ -69,8 +72,9 @@ std::string BackgroundPhrase(const Background& background, RandomStream& random)
 
 std::string AddUnknownWords(const std::string& caption, double probability, RandomStream& random) {
   std::vector<std::string> words;
+  int added = 0;
   for (const absl::string_view word : absl::StrSplit(caption, ' ')) {
-    if (random.Chance(probability)) words.emplace_back(kUnknownWord);
+    if (random.Chance(probability) && added++ < kMaxUnknownWords) words.emplace_back(kUnknownWord);
     words.emplace_back(word);
   }
   return absl::StrJoin(words, " ");

@@ -1,0 +1,199 @@
+#include "training/run/training_run.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/square.h>
+#include <ATen/ops/sum.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "training/run/adam_w.h"
+#include "training/run/checkpoint.h"
+#include "training/run/loss_log.h"
+#include "training/run/random_tensor.h"
+
+namespace videodiffcr::training {
+namespace {
+
+// Draws a point per step and pulls its weight there.
+class PointStage final : public TrainingStage {
+ public:
+  explicit PointStage(int64_t size = 8, uint64_t seed = 1)
+      : seed_(seed), weight_(at::full({size}, 1.0)), optimizer_(Rows(), {}) {}
+
+  std::string name() const override { return "point"; }
+  int64_t total_steps() const override { return 20; }
+  std::map<std::string, std::string> settings() const override { return {{"seed", absl::StrCat(seed_)}}; }
+  std::vector<WeightRow> State() override {
+    std::vector<WeightRow> rows = Rows();
+    for (WeightRow& row : optimizer_.State("adam")) rows.push_back(row);
+    return rows;
+  }
+  absl::StatusOr<StepResult> Step(int64_t step) override {
+    if (step == nan_at) return StepResult{std::nan("")};
+    StepRandom random(seed_, step, at::kCPU);
+    const at::Tensor loss = (weight_ - random.Normal({weight_.size(0)})).square().sum();
+    loss.backward();
+    const absl::StatusOr<double> norm = optimizer_.Update(0.05, step);
+    if (!norm.ok()) return norm.status();
+    return StepResult{loss.item<double>(), 0.05, *norm};
+  }
+  absl::Status Finish() override {
+    ++finished;
+    return absl::OkStatus();
+  }
+
+  int64_t nan_at = -1;
+  int finished = 0;
+
+ private:
+  std::vector<WeightRow> Rows() { return {{"weight", weight_.sizes().vec(), &weight_}}; }
+  const uint64_t seed_;
+  at::Tensor weight_;
+  AdamW optimizer_;
+};
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class TrainingRunTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        testing::TempDir() + "/training_run_test." + testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  TrainingRunOptions Options(const std::string& name) const {
+    TrainingRunOptions options;
+    options.run_folder = folder_ + "/" + name;
+    options.checkpoint_every = 3;
+    return options;
+  }
+  std::string Checkpoint(const std::string& name) const {
+    return ReadFile(folder_ + "/" + name + "/checkpoint.safetensors");
+  }
+  std::string Losses(const std::string& name) const { return ReadFile(folder_ + "/" + name + "/loss.csv"); }
+
+  std::string folder_;
+  std::ostringstream progress_;
+};
+
+TEST_F(TrainingRunTest, GivesTheSameBitsTwiceForTheSameSeedAndOthersForAnother) {
+  for (const auto& [name, seed] : {std::pair{"first", 1}, {"second", 1}, {"other", 2}}) {
+    PointStage stage(8, seed);
+    const auto end = RunTraining(stage, Options(name), progress_);
+    ASSERT_TRUE(end.ok()) << end.status();
+    EXPECT_EQ(*end, RunEnd::kFinished);
+    EXPECT_EQ(stage.finished, 1);
+  }
+  EXPECT_EQ(Checkpoint("first"), Checkpoint("second"));
+  EXPECT_EQ(Losses("first"), Losses("second"));
+  EXPECT_NE(Losses("first"), Losses("other"));
+}
+
+TEST_F(TrainingRunTest, GoesOnExactlyWhereItWasStopped) {
+  PointStage whole;
+  ASSERT_TRUE(RunTraining(whole, Options("whole"), progress_).ok());
+  RunEnd end = RunEnd::kPaused;
+  for (int piece = 0; piece < 4 && end == RunEnd::kPaused; ++piece) {
+    PointStage stage;  // a new process knows nothing
+    TrainingRunOptions options = Options("pieces");
+    options.max_steps = 7;
+    end = RunTraining(stage, options, progress_).value();
+  }
+  EXPECT_EQ(end, RunEnd::kFinished);
+  EXPECT_EQ(Checkpoint("pieces"), Checkpoint("whole"));
+  EXPECT_EQ(Losses("pieces"), Losses("whole"));
+  EXPECT_TRUE(absl::StrContains(ReadFile(folder_ + "/pieces/loss.svg"), "</svg>"));
+}
+
+TEST_F(TrainingRunTest, LosesOnlyTheStepsSinceTheLastCheckpointWhenKilled) {
+  PointStage whole;
+  ASSERT_TRUE(RunTraining(whole, Options("whole"), progress_).ok());
+  PointStage killed;  // checkpoints after steps 3 and 6; then steps 6 and 7 ran in vain
+  killed.nan_at = 8;
+  ASSERT_FALSE(RunTraining(killed, Options("killed"), progress_).ok());
+  std::ofstream(folder_ + "/killed/loss.csv", std::ios::app) << "6,1,2,3\n7,0.";  // as a cut leaves it
+  PointStage again;
+  ASSERT_TRUE(RunTraining(again, Options("killed"), progress_).ok());
+  EXPECT_EQ(Checkpoint("killed"), Checkpoint("whole"));
+  EXPECT_EQ(Losses("killed"), Losses("whole"));
+}
+
+TEST_F(TrainingRunTest, EndsWithAnErrorAndTheLastGoodCheckpointWhenTheLossIsNotANumber) {
+  PointStage stage;
+  stage.nan_at = 5;
+  const auto end = RunTraining(stage, Options("run"), progress_);
+  ASSERT_FALSE(end.ok());
+  EXPECT_TRUE(absl::StrContains(end.status().message(), "step 5")) << end.status();
+  PointStage good;
+  EXPECT_EQ(
+      ReadCheckpoint(folder_ + "/run/checkpoint.safetensors", {"point", 0, good.settings()}, good.State()).value(), 3);
+}
+
+TEST_F(TrainingRunTest, RefusesACheckpointOfAnotherShapeStageOrSeed) {
+  PointStage stage;
+  ASSERT_TRUE(RunTraining(stage, Options("run"), progress_).ok());
+  PointStage larger(9);
+  const auto shape = RunTraining(larger, Options("run"), progress_);
+  EXPECT_EQ(shape.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(absl::StrContains(shape.status().message(), "weight")) << shape.status();
+  PointStage other_seed(8, 2);
+  const auto seed = RunTraining(other_seed, Options("run"), progress_);
+  EXPECT_EQ(seed.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(absl::StrContains(seed.status().message(), "seed")) << seed.status();
+  EXPECT_EQ(
+      ReadCheckpoint(folder_ + "/run/checkpoint.safetensors", {"other stage", 0, {}}, stage.State()).status().code(),
+      absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(TrainingRunTest, KeepsTheLastCheckpointWhenTheDiskIsFull) {
+  PointStage stage(4096);
+  TrainingRunOptions options = Options("run");
+  options.max_steps = 3;
+  ASSERT_TRUE(RunTraining(stage, options, progress_).ok());
+  const std::string before = Checkpoint("run");
+  signal(SIGXFSZ, SIG_IGN);  // a write past the limit fails, as on a full disk
+  rlimit unlimited;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+  const rlimit small = {16384, unlimited.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  PointStage again(4096);
+  const auto end = RunTraining(again, Options("run"), progress_);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+  ASSERT_FALSE(end.ok());
+  EXPECT_TRUE(absl::StrContains(end.status().message(), "checkpoint.safetensors")) << end.status();
+  EXPECT_EQ(Checkpoint("run"), before);
+}
+
+TEST_F(TrainingRunTest, SaysWhenTheRunFolderCannotBeMade) {
+  std::filesystem::create_directories(folder_);
+  std::ofstream(folder_ + "/file") << "no folder";
+  PointStage stage;
+  const auto end = RunTraining(stage, Options("file/run"), progress_);
+  EXPECT_EQ(end.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(absl::StrContains(end.status().message(), "file/run")) << end.status();
+}
+
+TEST(ProgressLineTest, TellsStepLossRateAndTimeLeft) {
+  const PointStage stage;
+  EXPECT_EQ(ProgressLine(stage, 10, 0.5, 0.1), "point: step 10 of 20, loss 0.5000, 0.10 steps/s, 1 min 40 s left");
+}
+
+}  // namespace
+}  // namespace videodiffcr::training

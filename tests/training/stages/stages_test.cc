@@ -1,0 +1,195 @@
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "model/rollout/few_step_sampler.h"
+#include "model/serving/causal_video_model.h"
+#include "training/evaluation/clip_generator.h"
+#include "training/evaluation/evaluation.h"
+#include "training/stages/autoencoder_stage.h"
+#include "training/stages/classifier_stage.h"
+#include "training/stages/denoiser_stage.h"
+#include "training/stages/distillation_stage.h"
+#include "training/stages/router_stage.h"
+#include "training/stages/training_model.h"
+
+namespace videodiffcr::training {
+namespace {
+
+std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
+
+StageOptions SmallStage(const std::string& output, int64_t steps, int64_t batch) {
+  StageOptions stage;
+  stage.model = TinyModel();
+  stage.output = output;
+  stage.steps = steps;
+  stage.batch = batch;
+  stage.learning_rate = 1e-3;
+  return stage;
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class StagesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    at::set_num_threads(1);  // beside other tests, threads that wait for each other cost more than they bring
+    folder_ = testing::TempDir() + "/stages_test." + testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  using MakeStage = std::function<absl::StatusOr<std::unique_ptr<TrainingStage>>(const std::string& output)>;
+
+  // Trains to the end in calls of at most `max_steps`, each with a new stage, as new processes do.
+  void Train(const MakeStage& make, const std::string& name, int64_t max_steps) {
+    TrainingRunOptions options;
+    options.run_folder = folder_ + "/run_" + name;
+    options.max_steps = max_steps;
+    std::ostringstream progress;
+    RunEnd end = RunEnd::kPaused;
+    while (end == RunEnd::kPaused) {
+      const auto stage = make(folder_ + "/" + name);
+      ASSERT_TRUE(stage.ok()) << stage.status();
+      const auto result = RunTraining(**stage, options, progress);
+      ASSERT_TRUE(result.ok()) << result.status();
+      end = *result;
+    }
+  }
+
+  // Whole and in pieces of one step, a run must end in the same bits; `file` is what it trains.
+  void ExpectResumable(const MakeStage& make, const std::string& file) {
+    ASSERT_NO_FATAL_FAILURE(Train(make, "whole", 0));
+    ASSERT_NO_FATAL_FAILURE(Train(make, "pieces", 1));
+    const std::string whole = ReadFile(folder_ + "/whole/" + file);
+    EXPECT_FALSE(whole.empty());
+    EXPECT_EQ(ReadFile(folder_ + "/pieces/" + file), whole);
+    EXPECT_EQ(ReadFile(folder_ + "/run_pieces/checkpoint.safetensors"),
+              ReadFile(folder_ + "/run_whole/checkpoint.safetensors"));
+    EXPECT_NE(whole, ReadFile(TinyModel() + "/" + file)) << "nothing was trained";
+  }
+
+  std::string folder_;
+};
+
+TEST_F(StagesTest, AutoencoderGoesOnExactlyAlsoAcrossTheFreezing) {
+  ExpectResumable(
+      [](const std::string& output) {
+        AutoencoderStageOptions options{.stage = SmallStage(output, 2, 1)};
+        options.frames = 5;
+        options.frozen_share = 0.5;
+        return MakeAutoencoderStage(options);
+      },
+      "autoencoder.safetensors");
+}
+
+TEST_F(StagesTest, ClassifierGoesOnExactly) {
+  ExpectResumable(
+      [](const std::string& output) {
+        return MakeClassifierStage(ClassifierStageOptions{.stage = SmallStage(output, 2, 2)});
+      },
+      "classifier.safetensors");
+}
+
+TEST_F(StagesTest, RoutersGoOnExactly) {
+  ExpectResumable(
+      [](const std::string& output) {
+        return MakeRouterStage(RouterStageOptions{.stage = SmallStage(output, 2, 1), .min_chunks = 1, .max_chunks = 2});
+      },
+      "routers.safetensors");
+}
+
+TEST_F(StagesTest, DistillationGoesOnExactly) {
+  ExpectResumable(
+      [](const std::string& output) {
+        DistillationStageOptions options{.stage = SmallStage(output, 2, 1)};
+        options.critic_only_steps = 1;
+        options.warmup_steps = 1;
+        return MakeDistillationStage(options);
+      },
+      "transformer.safetensors");
+}
+
+TEST_F(StagesTest, RoutersLearnToPredictTheUpdates) {
+  RouterStageOptions options{.stage = SmallStage(folder_ + "/out", 18, 1), .min_chunks = 1, .max_chunks = 1};
+  options.stage.learning_rate = 0.02;
+  const auto stage = MakeRouterStage(options);
+  ASSERT_TRUE(stage.ok()) << stage.status();
+  double first = 0, last = 0;
+  for (int64_t step = 0; step < options.stage.steps; ++step) {
+    const auto result = (*stage)->Step(step);
+    ASSERT_TRUE(result.ok()) << result.status();
+    if (step < 3) first += result->loss / 3;
+    if (step >= options.stage.steps - 3) last += result->loss / 3;
+  }
+  EXPECT_NEAR(first, 1.0, 0.1) << "standardised targets, scores near zero";
+  EXPECT_LT(last, 0.85);
+}
+
+// What is trained is what is served: a folder made by training gives the same video on the plain path and behind the
+// seam.
+TEST_F(StagesTest, ServesTheVideoThatThePlainPathOfTheTrainedModelMakes) {
+  const auto make = [](const std::string& output) {
+    DenoiserStageOptions options{.stage = SmallStage(output, 2, 1)};
+    options.pool = 1;
+    options.warmup_steps = 0;
+    options.continue_weights = true;
+    return MakeDenoiserStage(options);
+  };
+  ASSERT_NO_FATAL_FAILURE(ExpectResumable(make, "transformer.safetensors"));
+  const std::string output = folder_ + "/whole", prompt = "a large red circle moves right fast";
+  constexpr uint64_t kSeed = 5;
+  constexpr int64_t kChunks = 2;
+
+  const auto served_model = CreateCausalVideoModel({output, "cpu", 2});
+  ASSERT_TRUE(served_model.ok()) << served_model.status();
+  const auto served = GenerateClips(**served_model, {{{{0, prompt}}, kSeed, kDenseTenths, kChunks}});
+  ASSERT_TRUE(served.ok()) << served.status();
+
+  const c10::NoGradGuard no_gradients;
+  const TrainingModel trained = LoadTrainingModel(output, at::kCPU).value();
+  RolloutState state(trained.config.transformer);
+  state.text = MakeTextKeys(trained.transformer, EncodeCaptions(trained, {prompt}).value());
+  const RetentionTable dense = DenseRetentionTable(trained.config.transformer.num_layers, 4);
+  std::vector<at::Tensor> memories;
+  for (int64_t chunk = 0; chunk < kChunks; ++chunk) {
+    const SampledChunk sampled = SampleChunk(trained.transformer, {trained.schedule}, dense,
+                                             DrawChunkNoise(trained.transformer, kSeed, chunk, 4), &state);
+    const at::Tensor pixels = DecodePixelShuffleTaehv(trained.decoder, sampled.latents, &memories);
+    const at::Tensor frames = pixels.narrow(1, chunk == 0 ? 3 : 0, chunk == 0 ? 9 : 12).clamp(0, 1);
+    const at::Tensor of_server = FramesToTensor({(*served)[0][chunk]});
+    // One step of 255, and half a step of rounding.
+    EXPECT_LT((frames - of_server).abs().max().item<double>(), 1.5 / 255) << chunk;
+  }
+}
+
+TEST_F(StagesTest, SaysWhatIsWrongWithItsInput) {
+  RouterStageOptions missing{.stage = SmallStage(folder_ + "/out", 1, 1)};
+  missing.stage.model = folder_ + "/nowhere";
+  EXPECT_NE(std::string(MakeRouterStage(missing).status().message()).find("nowhere"), std::string::npos);
+  RouterStageOptions device{.stage = SmallStage(folder_ + "/out", 1, 1)};
+  device.stage.device = "abacus";
+  EXPECT_NE(std::string(MakeRouterStage(device).status().message()).find("abacus"), std::string::npos);
+  AutoencoderStageOptions frames{.stage = SmallStage(folder_ + "/out", 1, 1)};
+  frames.frames = 6;
+  EXPECT_NE(std::string(MakeAutoencoderStage(frames).status().message()).find("--frames 6"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace videodiffcr::training

@@ -1,0 +1,184 @@
+#include "training/command/train_command.h"
+
+#include <ATen/Parallel.h>
+
+#include <cstdint>
+#include <functional>
+#include <iostream>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "client/flag_parser.h"
+#include "training/run/training_run.h"
+#include "training/stages/autoencoder_stage.h"
+#include "training/stages/classifier_stage.h"
+#include "training/stages/denoiser_stage.h"
+#include "training/stages/distillation_stage.h"
+#include "training/stages/router_stage.h"
+
+namespace videodiffcr::training {
+namespace {
+
+// Flags that every stage has, beside those in StageOptions.
+struct CommonOptions {
+  TrainingRunOptions run;
+  int64_t threads = 0;
+};
+
+// Sets a boolean from "yes" or "no".
+SetFlagValue SetYesNo(bool* out) {
+  return [out](std::string_view value) {
+    if (value != "yes" && value != "no") return absl::InvalidArgumentError("must be yes or no");
+    *out = value == "yes";
+    return absl::OkStatus();
+  };
+}
+
+std::string Default(const std::string& text, double value) { return absl::StrCat(text, " (", value, ")"); }
+
+FlagParser CommonFlags(StageOptions* stage, CommonOptions* common) {
+  FlagParser flags;
+  flags.AddFlag("model", "FOLDER", "model folder to build on (models/tiny)", SetString(&stage->model));
+  flags.AddFlag("output", "FOLDER", "model folder that gets the result; files it lacks are copied from --model; needed",
+                SetString(&stage->output));
+  flags.AddFlag("run", "FOLDER", "checkpoint, losses and plot; a run found there goes on; needed",
+                SetString(&common->run.run_folder));
+  flags.AddFlag("seed", "N", "every draw follows from it (1)", SetUnsigned(&stage->seed));
+  flags.AddFlag("steps", "N", Default("steps of the whole run", static_cast<double>(stage->steps)),
+                SetInteger(1, 100'000'000, &stage->steps));
+  flags.AddFlag("batch", "N", Default("clips per step", static_cast<double>(stage->batch)),
+                SetInteger(1, 65'536, &stage->batch));
+  flags.AddFlag("learning-rate", "X", Default("at its highest", stage->learning_rate),
+                SetDouble(1e-9, 10, &stage->learning_rate));
+  flags.AddFlag("device", "NAME", "cpu or cuda (cpu)", SetString(&stage->device));
+  flags.AddFlag("threads", "N", "processor threads; 0: LibTorch's choice. The same bits only for the same number (0)",
+                SetInteger(0, 1024, &common->threads));
+  flags.AddFlag("checkpoint-every", "N", "steps between checkpoints (50)",
+                SetInteger(1, 1'000'000, &common->run.checkpoint_every));
+  flags.AddFlag("max-seconds", "S", "stop after so long, to go on with the same command later; 0: no limit (0)",
+                SetDouble(0, 1e9, &common->run.max_seconds));
+  flags.AddFlag("max-steps", "N", "stop after so many steps of this call; 0: no limit (0)",
+                SetInteger(0, 100'000'000, &common->run.max_steps));
+  return flags;
+}
+
+// One stage with its options, flags and words for the help.
+template <typename Options>
+struct StageCommand {
+  const char* name;
+  const char* summary;
+  const char* example;
+  absl::StatusOr<std::unique_ptr<TrainingStage>> (*make)(const Options&);
+  void (*add_flags)(Options*, FlagParser*);
+
+  FlagParser Flags(Options* options, CommonOptions* common) const {
+    FlagParser flags = CommonFlags(&options->stage, common);
+    add_flags(options, &flags);
+    return flags;
+  }
+
+  std::string Help() const {
+    Options options;
+    CommonOptions common;
+    return absl::StrCat("videodiffcr-train ", name, ": ", summary,
+                        "\n\nKilled or stopped anywhere, the same command goes on from the last checkpoint.\n\n"
+                        "Example:\n  ",
+                        example, "\n\n", Flags(&options, &common).FlagsHelp());
+  }
+
+  absl::Status Run(const std::vector<std::string_view>& arguments) const {
+    Options options;
+    CommonOptions common;
+    if (absl::Status parsed = Flags(&options, &common).Parse(arguments); !parsed.ok()) return parsed;
+    if (options.stage.output.empty())
+      return absl::InvalidArgumentError("--output is needed: the folder for the result");
+    if (common.run.run_folder.empty()) return absl::InvalidArgumentError("--run is needed: the folder for checkpoints");
+    if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
+    absl::StatusOr<std::unique_ptr<TrainingStage>> stage = make(options);
+    if (!stage.ok()) return stage.status();
+    const absl::StatusOr<RunEnd> end = RunTraining(**stage, common.run, std::cerr);
+    if (!end.ok()) return end.status();
+    std::cerr << name
+              << (*end == RunEnd::kFinished ? ": done; the result is in " + options.stage.output
+                                            : std::string(": paused; the same command goes on"))
+              << "\n";
+    return absl::OkStatus();
+  }
+};
+
+const StageCommand<AutoencoderStageOptions>& Autoencoder() {
+  static const StageCommand<AutoencoderStageOptions> command = {
+      "autoencoder", "trains the autoencoder on scenes, objects weighted from the first step",
+      "videodiffcr-train autoencoder --output out/tiny --run out/autoencoder --max-seconds 540", &MakeAutoencoderStage,
+      [](AutoencoderStageOptions* options, FlagParser* flags) {
+        flags->AddFlag("frames", "N", "frames per clip, 1 + 4k (21)", SetInteger(5, 401, &options->frames));
+        flags->AddFlag("continue-weights", "YES", "start from the weights of --model: yes or no (no)",
+                       SetYesNo(&options->continue_weights));
+      }};
+  return command;
+}
+
+const StageCommand<ClassifierStageOptions>& Classifier() {
+  static const StageCommand<ClassifierStageOptions> command = {
+      "classifier", "trains the classifier that judges, half on what the autoencoder of --model gives back",
+      "videodiffcr-train classifier --model out/tiny --output out/tiny --run out/classifier --max-seconds 540",
+      &MakeClassifierStage, [](ClassifierStageOptions*, FlagParser*) {}};
+  return command;
+}
+
+const StageCommand<DenoiserStageOptions>& Denoiser() {
+  static const StageCommand<DenoiserStageOptions> command = {
+      "denoiser", "trains the causal denoiser and its text encoder by flow matching with teacher forcing",
+      "videodiffcr-train denoiser --model out/tiny --output out/tiny --run out/denoiser --max-seconds 540",
+      &MakeDenoiserStage, [](DenoiserStageOptions* options, FlagParser* flags) {
+        flags->AddFlag("pool", "N", "different clips, kept in memory once made: 0.4 MB each (37632)",
+                       SetInteger(1, 10'000'000, &options->pool));
+        flags->AddFlag("warmup-steps", "N", "steps until the learning rate is at its highest (300)",
+                       SetInteger(0, 1'000'000, &options->warmup_steps));
+        flags->AddFlag("continue-weights", "YES", "start from the weights of --model: yes or no (no)",
+                       SetYesNo(&options->continue_weights));
+      }};
+  return command;
+}
+
+const StageCommand<DistillationStageOptions>& Distill() {
+  static const StageCommand<DistillationStageOptions> command = {
+      "distill", "distills the denoiser of --model to few steps on its own rollouts (DMD)",
+      "videodiffcr-train distill --model out/tiny --output out/tiny-4 --run out/distill --max-seconds 540",
+      &MakeDistillationStage, [](DistillationStageOptions* options, FlagParser* flags) {
+        flags->AddFlag("critic-learning-rate", "X", "of the fake score (0.0003)",
+                       SetDouble(1e-9, 10, &options->critic_learning_rate));
+        flags->AddFlag("guidance", "X", "of the real score (1.5)", SetDouble(0, 100, &options->guidance));
+        flags->AddFlag("critic-only-steps", "N", "steps before the generator starts (20)",
+                       SetInteger(0, 1'000'000, &options->critic_only_steps));
+        flags->AddFlag("warmup-steps", "N", "steps until the generator's learning rate is at its highest (30)",
+                       SetInteger(0, 1'000'000, &options->warmup_steps));
+      }};
+  return command;
+}
+
+const StageCommand<RouterStageOptions>& Routers() {
+  static const StageCommand<RouterStageOptions> command = {
+      "routers", "teaches the routers which tokens their block changes most; the model stays as it is",
+      "videodiffcr-train routers --output out/tiny --run out/routers --max-seconds 540", &MakeRouterStage,
+      [](RouterStageOptions* options, FlagParser* flags) {
+        flags->AddFlag("min-chunks", "N", "shortest rollout (2)", SetInteger(1, 1000, &options->min_chunks));
+        flags->AddFlag("max-chunks", "N", "longest rollout (4)", SetInteger(1, 1000, &options->max_chunks));
+      }};
+  return command;
+}
+
+}  // namespace
+
+std::string AutoencoderHelp() { return Autoencoder().Help(); }
+absl::Status RunAutoencoder(const std::vector<std::string_view>& arguments) { return Autoencoder().Run(arguments); }
+std::string ClassifierHelp() { return Classifier().Help(); }
+absl::Status RunClassifier(const std::vector<std::string_view>& arguments) { return Classifier().Run(arguments); }
+std::string DenoiserHelp() { return Denoiser().Help(); }
+absl::Status RunDenoiser(const std::vector<std::string_view>& arguments) { return Denoiser().Run(arguments); }
+std::string DistillHelp() { return Distill().Help(); }
+absl::Status RunDistill(const std::vector<std::string_view>& arguments) { return Distill().Run(arguments); }
+std::string RoutersHelp() { return Routers().Help(); }
+absl::Status RunRouters(const std::vector<std::string_view>& arguments) { return Routers().Run(arguments); }
+
+}  // namespace videodiffcr::training

@@ -1,0 +1,38 @@
+// Random tensors of a training step, each named by (seed, step, draw): nothing carries over from step to step.
+#ifndef VIDEODIFFCR_TRAINING_RUN_RANDOM_TENSOR_H_
+#define VIDEODIFFCR_TRAINING_RUN_RANDOM_TENSOR_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/weights/weight_table.h"
+#include "training/scenes/random_stream.h"
+
+namespace videodiffcr::training {
+
+// The tensors of one step, drawn in a fixed order on the CPU and moved to `device`.
+class StepRandom {
+ public:
+  StepRandom(uint64_t seed, int64_t step, at::Device device);
+
+  at::Tensor Normal(at::IntArrayRef shape);   // fp32, standard normal
+  at::Tensor Uniform(at::IntArrayRef shape);  // fp32, [0, 1)
+  RandomStream& scalars() { return scalars_; }
+
+ private:
+  at::Generator NextGenerator();
+
+  RandomStream scalars_;
+  const at::Device device_;
+};
+
+// Gives a row's tensor memory and draws N(0, std^2), U(-bound, bound), or one value everywhere. `index` names the row.
+void FillNormalWeight(const WeightRow& row, double std, uint64_t seed, uint64_t index, at::Device device);
+void FillUniformWeight(const WeightRow& row, double bound, uint64_t seed, uint64_t index, at::Device device);
+void FillConstantWeight(const WeightRow& row, double value, at::Device device);
+
+}  // namespace videodiffcr::training
+
+#endif  // VIDEODIFFCR_TRAINING_RUN_RANDOM_TENSOR_H_

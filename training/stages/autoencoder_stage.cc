@@ -1,0 +1,169 @@
+#include "training/stages/autoencoder_stage.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/GradMode.h>
+
+#include <utility>
+#include <vector>
+
+#include "model/decoder/pixel_shuffle_taehv.h"
+#include "training/data/clip_tensor.h"
+#include "training/run/adam_w.h"
+#include "training/run/checkpoint.h"
+#include "training/run/learning_rate.h"
+#include "training/run/random_tensor.h"
+#include "training/stages/initial_weights.h"
+#include "training/stages/training_model.h"
+
+namespace videodiffcr::training {
+namespace {
+
+constexpr int64_t kLastStartFrame = 60;
+constexpr double kMostNoise = 0.2, kRegularizer = 0.01;
+
+struct ClipBatch {
+  at::Tensor pixels;  // [B, T, 3, H, W]
+  at::Tensor weight;  // [B, T, 1, H, W]: 8 on objects, 1 elsewhere
+};
+
+// |differences between neighbouring pixels|, both ways, as one mean weighted by `weight`.
+at::Tensor GradientError(const at::Tensor& error, const at::Tensor& weight) {
+  const at::Tensor across = error.diff(1, -1), down = error.diff(1, -2);
+  return (across.abs() * weight.narrow(-1, 1, across.size(-1))).mean() +
+         (down.abs() * weight.narrow(-2, 1, down.size(-2))).mean();
+}
+
+at::Tensor ReconstructionLoss(const at::Tensor& decoded, const ClipBatch& batch) {
+  const at::Tensor error = decoded - batch.pixels;
+  return (batch.weight * (error.abs() + 4 * error.square())).mean() + 0.25 * GradientError(error, batch.weight);
+}
+
+// [B, F, C, h, w] -> mean and deviation per channel, [C] each.
+std::pair<at::Tensor, at::Tensor> ChannelStatistics(const at::Tensor& latents) {
+  const at::Tensor flat = latents.transpose(1, 2).transpose(0, 1).flatten(1);
+  return {flat.mean(1), flat.std(1)};
+}
+
+class AutoencoderStage final : public TrainingStage {
+ public:
+  AutoencoderStage(const AutoencoderStageOptions& options, TrainingModel model)
+      : options_(options),
+        model_(std::move(model)),
+        rows_(MakeRows()),
+        optimizer_(rows_, {0.9, 0.99, 1e-8, 1e-4}),
+        freeze_step_(static_cast<int64_t>(static_cast<double>(options.stage.steps) * (1 - options.frozen_share))) {}
+
+  std::string name() const override { return "autoencoder"; }
+  int64_t total_steps() const override { return options_.stage.steps; }
+  std::map<std::string, std::string> settings() const override {
+    std::map<std::string, std::string> settings = options_.stage.Settings();
+    settings["frames"] = absl::StrCat(options_.frames);
+    settings["frozen share"] = absl::StrCat(options_.frozen_share);
+    settings["start"] = options_.continue_weights ? "model" : "drawn";
+    return settings;
+  }
+  std::vector<WeightRow> State() override {
+    std::vector<WeightRow> rows = rows_;
+    for (WeightRow& row : optimizer_.State("adam")) rows.push_back(std::move(row));
+    return rows;
+  }
+
+  absl::StatusOr<StepResult> Step(int64_t step) override {
+    if (step == freeze_step_) FoldStatistics(step);
+    const ClipBatch batch = Render(step);
+    StepRandom random(options_.stage.seed, step, model_.device);
+    at::Tensor loss;
+    const at::Tensor latents = Encode(batch.pixels, step < freeze_step_);
+    const at::Tensor amount = random.Uniform({latents.size(0), 1, 1, 1, 1}) * kMostNoise;
+    std::vector<at::Tensor> memories;
+    const at::Tensor decoded =
+        DecodePixelShuffleTaehv(model_.decoder, latents + amount * random.Normal(latents.sizes()), &memories);
+    loss = ReconstructionLoss(decoded.narrow(1, 3, options_.frames), batch);
+    if (step < freeze_step_) {
+      const auto [mean, deviation] = ChannelStatistics(latents);
+      loss = loss + kRegularizer * (mean.square() + (deviation - 1).square()).mean();
+    }
+    loss.backward();
+    const double rate = LearningRateSchedule{options_.stage.learning_rate, options_.stage.learning_rate / 100, 50}.At(
+        step, total_steps());
+    const absl::StatusOr<double> norm = optimizer_.Update(rate, step);
+    if (!norm.ok()) return norm.status();
+    return StepResult{loss.item<double>(), rate, *norm};
+  }
+
+  absl::Status Finish() override {
+    const std::string& folder = options_.stage.output;
+    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
+    std::map<std::string, std::string> metadata = settings();
+    metadata["trained"] = "videodiffcr-train autoencoder";
+    return WriteWeights(folder + "/" + model_.config.decoder.file, rows_, at::kHalf, metadata);
+  }
+
+ private:
+  std::vector<WeightRow> MakeRows() {
+    // Widths and depths are those of the model folder's file.
+    PixelShuffleTaehvSizes sizes;
+    const auto file = SafetensorsReader::Open(options_.stage.model + "/" + model_.config.decoder.file);
+    if (file.ok()) sizes = ReadPixelShuffleTaehvSizes(*file);
+    std::vector<WeightRow> rows = PixelShuffleDecoderTable(sizes, &model_.decoder);
+    for (WeightRow& row : PixelShuffleEncoderTable(sizes, &model_.encoder)) rows.push_back(std::move(row));
+    if (!options_.continue_weights) InitializeConvolutions(rows, options_.stage.seed, model_.device);
+    return rows;
+  }
+
+  ClipBatch Render(int64_t step) const {
+    const int64_t clips = options_.stage.batch, frames = options_.frames;
+    ClipBatch batch = {at::empty({clips, frames, 3, kSceneHeight, kSceneWidth}),
+                       at::empty({clips, frames, 1, kSceneHeight, kSceneWidth})};
+    at::parallel_for(0, clips, 1, [&](int64_t begin, int64_t end) {
+      const c10::NoGradGuard no_gradients;
+      for (int64_t clip = begin; clip < end; ++clip) {
+        RandomStream random(options_.stage.seed, DrawPurpose::kScene, static_cast<uint64_t>(step * clips + clip));
+        const SceneRenderer renderer(SampleScene({}, random));
+        const int64_t first = random.Below(kLastStartFrame);
+        const at::Tensor pixels = RenderClip(renderer, first, frames);
+        batch.pixels[clip].copy_(pixels);
+        batch.weight[clip].copy_(1 + 7 * ObjectMask(renderer, first, pixels));
+      }
+    });
+    return {batch.pixels.to(model_.device), batch.weight.to(model_.device)};
+  }
+
+  at::Tensor Encode(const at::Tensor& pixels, bool trained) const {
+    if (trained) return EncodePixelShuffleTaehv(model_.encoder, pixels);
+    const c10::NoGradGuard no_gradients;
+    return EncodePixelShuffleTaehv(model_.encoder, pixels);
+  }
+
+  // From here on latents have mean 0 and deviation 1 in every channel, so that no one else has to normalise them.
+  void FoldStatistics(int64_t step) {
+    const c10::NoGradGuard no_gradients;
+    const auto [mean, deviation] = ChannelStatistics(EncodePixelShuffleTaehv(model_.encoder, Render(step).pixels));
+    ConvWeights& last = model_.encoder.conv_out;
+    last.weight.div_(deviation.view({-1, 1, 1, 1}));
+    last.bias.sub_(mean).div_(deviation);
+  }
+
+  const AutoencoderStageOptions options_;
+  TrainingModel model_;
+  const std::vector<WeightRow> rows_;
+  AdamW optimizer_;
+  const int64_t freeze_step_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TrainingStage>> MakeAutoencoderStage(const AutoencoderStageOptions& options) {
+  if (options.frames < 5 || options.frames % 4 != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("--frames ", options.frames, ": must be 1 + 4k, at least 5"));
+  }
+  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
+  if (!device.ok()) return device.status();
+  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);
+  if (!model.ok()) return model.status();
+  return std::make_unique<AutoencoderStage>(options, *std::move(model));
+}
+
+}  // namespace videodiffcr::training

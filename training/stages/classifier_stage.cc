@@ -1,0 +1,135 @@
+#include "training/stages/classifier_stage.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Reduction.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <utility>
+#include <vector>
+
+#include "training/classifier/attribute_classifier.h"
+#include "training/data/clip_tensor.h"
+#include "training/run/adam_w.h"
+#include "training/run/checkpoint.h"
+#include "training/run/learning_rate.h"
+#include "training/stages/initial_weights.h"
+#include "training/stages/training_model.h"
+
+namespace videodiffcr::training {
+namespace {
+
+constexpr int64_t kLastStartFrame = 48;
+constexpr int64_t kNotAsked = -100;  // the speed of what stands still
+
+class ClassifierTraining final : public TrainingStage {
+ public:
+  ClassifierTraining(const ClassifierStageOptions& options, TrainingModel model)
+      : options_(options),
+        model_(std::move(model)),
+        rows_(MakeRows()),
+        optimizer_(TrainedRows(), {0.9, 0.999, 1e-8, 1e-4}) {}
+
+  std::string name() const override { return "classifier"; }
+  int64_t total_steps() const override { return options_.stage.steps; }
+  std::map<std::string, std::string> settings() const override { return options_.stage.Settings(); }
+  std::vector<WeightRow> State() override {
+    std::vector<WeightRow> rows = rows_;
+    for (WeightRow& row : optimizer_.State("adam")) rows.push_back(std::move(row));
+    return rows;
+  }
+
+  absl::StatusOr<StepResult> Step(int64_t step) override {
+    std::vector<AttributeValues> truth;
+    const at::Tensor frames = MakeFrames(step, &truth);
+    const std::array<at::Tensor, kAttributeCount> scores = Classify(weights_, frames, BatchNormMode::kBatchStatistics);
+    at::Tensor loss;
+    for (int attribute = 0; attribute < kAttributeCount; ++attribute) {
+      std::vector<int64_t> labels;
+      for (const AttributeValues& values : truth) {
+        const bool asked = attribute != kSpeed || values[kMotion] != kStill;
+        labels.push_back(asked ? values[attribute] : kNotAsked);
+      }
+      const at::Tensor part = at::cross_entropy_loss(scores[attribute], at::tensor(labels, at::kLong).to(model_.device),
+                                                     {}, at::Reduction::Mean, kNotAsked);
+      loss = loss.defined() ? loss + part : part;
+    }
+    loss.backward();
+    const double rate = LearningRateSchedule{options_.stage.learning_rate, options_.stage.learning_rate / 100, 50}.At(
+        step, total_steps());
+    const absl::StatusOr<double> norm = optimizer_.Update(rate, step);
+    if (!norm.ok()) return norm.status();
+    return StepResult{loss.item<double>(), rate, *norm};
+  }
+
+  absl::Status Finish() override {
+    const std::string& folder = options_.stage.output;
+    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
+    std::map<std::string, std::string> metadata = settings();
+    metadata["trained"] = "videodiffcr-train classifier";
+    return WriteWeights(folder + "/classifier.safetensors", rows_, at::kHalf, metadata);
+  }
+
+ private:
+  std::vector<WeightRow> MakeRows() {
+    std::vector<WeightRow> rows = ClassifierTable(&weights_);
+    InitializeConvolutions(rows, options_.stage.seed, model_.device);
+    return rows;
+  }
+
+  std::vector<WeightRow> TrainedRows() const {
+    std::vector<WeightRow> trained;
+    for (const WeightRow& row : rows_) {
+      if (!IsClassifierStatistic(row)) trained.push_back(row);
+    }
+    return trained;
+  }
+
+  // The frames that are read of each clip, the second half of the batch after the autoencoder: [B, 9, 3, H, W].
+  at::Tensor MakeFrames(int64_t step, std::vector<AttributeValues>* truth) const {
+    const int64_t clips = options_.stage.batch;
+    at::Tensor pixels = at::empty({clips, kJudgedFrames, 3, kSceneHeight, kSceneWidth});
+    truth->resize(clips);
+    SceneOptions scenes;
+    scenes.two_objects = scenes.prompt_switch = 0;
+    at::parallel_for(0, clips, 1, [&](int64_t begin, int64_t end) {
+      const c10::NoGradGuard no_gradients;
+      for (int64_t clip = begin; clip < end; ++clip) {
+        RandomStream random(options_.stage.seed, DrawPurpose::kScene, static_cast<uint64_t>(step * clips + clip));
+        const Scene scene = SampleScene(scenes, random);
+        (*truth)[clip] = scene.segments[0].attributes();
+        pixels[clip].copy_(RenderClip(SceneRenderer(scene), random.Below(kLastStartFrame), kJudgedFrames));
+      }
+    });
+    pixels = pixels.to(model_.device);
+    const int64_t plain = clips - clips / 2;
+    if (plain == clips) return ReadFrames(pixels);
+    const c10::NoGradGuard no_gradients;
+    std::vector<at::Tensor> memories;
+    const at::Tensor latents = EncodePixelShuffleTaehv(model_.encoder, pixels.narrow(0, plain, clips - plain));
+    const at::Tensor decoded = DecodePixelShuffleTaehv(model_.decoder, latents, &memories).narrow(1, 3, kJudgedFrames);
+    return at::cat({ReadFrames(pixels.narrow(0, 0, plain)), ReadFrames(decoded.clamp(0, 1))});
+  }
+
+  const ClassifierStageOptions options_;
+  const TrainingModel model_;
+  ClassifierWeights weights_;
+  const std::vector<WeightRow> rows_;
+  AdamW optimizer_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TrainingStage>> MakeClassifierStage(const ClassifierStageOptions& options) {
+  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
+  if (!device.ok()) return device.status();
+  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);
+  if (!model.ok()) return model.status();
+  return std::make_unique<ClassifierTraining>(options, *std::move(model));
+}
+
+}  // namespace videodiffcr::training

@@ -1,0 +1,279 @@
+#include "training/stages/distillation_stage.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <c10/core/GradMode.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "model/rollout/few_step_sampler.h"
+#include "training/run/adam_w.h"
+#include "training/run/checkpoint.h"
+#include "training/run/learning_rate.h"
+#include "training/run/random_tensor.h"
+#include "training/run/weight_average.h"
+#include "training/stages/teacher_forcing.h"
+#include "training/stages/training_model.h"
+
+namespace videodiffcr::training {
+namespace {
+
+constexpr int64_t kWindowChunks = 4;
+constexpr double kPromptSwitch = 0.2, kAverageDecay = 0.98, kLowestSigma = 0.02, kHighestSigma = 0.98;
+
+// What one iteration is about.
+struct Plan {
+  int64_t chunks = 0;                 // of the rollout
+  size_t exit_step = 0;               // whose x0 is the chunk
+  std::vector<int64_t> window;        // the four chunks that are judged: the first, and the last three
+  std::vector<std::string> captions;  // [B x chunks]
+};
+
+// The four chunks of the window with their noise levels.
+struct NoisyWindow {
+  TeacherForcingInput input;  // without text
+  at::Tensor level;           // [B, 12, 1, 1, 1], sigma
+  at::Tensor noise;           // [B, 12, C, h, w]
+};
+
+class DistillationStage final : public TrainingStage {
+ public:
+  DistillationStage(const DistillationStageOptions& options, TrainingModel model)
+      : options_(options),
+        model_(std::move(model)),
+        real_(CloneTransformer(model_.transformer)),
+        fake_(CloneTransformer(model_.transformer)),
+        generator_rows_(TransformerWeightTable(model_.config.transformer, &model_.transformer.weights)),
+        fake_rows_(TransformerWeightTable(model_.config.transformer, &fake_.weights)),
+        generator_optimizer_(generator_rows_, {0.0, 0.999, 1e-8, 0.01}),
+        fake_optimizer_(fake_rows_, {0.0, 0.999, 1e-8, 0.01}),
+        average_(generator_rows_, kAverageDecay) {}
+
+  std::string name() const override { return "distill"; }
+  int64_t total_steps() const override { return options_.stage.steps; }
+  std::map<std::string, std::string> settings() const override {
+    std::map<std::string, std::string> settings = options_.stage.Settings();
+    settings["critic learning rate"] = absl::StrCat(options_.critic_learning_rate);
+    settings["guidance"] = absl::StrCat(options_.guidance);
+    settings["critic-only steps"] = absl::StrCat(options_.critic_only_steps);
+    return settings;
+  }
+  std::vector<WeightRow> State() override {
+    std::vector<WeightRow> rows = WithPrefix("generator", generator_rows_);
+    for (const std::vector<WeightRow>& more :
+         {WithPrefix("fake", fake_rows_), WithPrefix("generator", generator_optimizer_.State("adam")),
+          WithPrefix("fake", fake_optimizer_.State("adam")), average_.State("average")}) {
+      rows.insert(rows.end(), more.begin(), more.end());
+    }
+    return rows;
+  }
+
+  // The loss reported is the fake score's: the generator's says little about quality.
+  absl::StatusOr<StepResult> Step(int64_t step) override {
+    StepRandom random(options_.stage.seed, step, model_.device);
+    const Plan plan = MakePlan(step, random.scalars());
+    absl::StatusOr<at::Tensor> hidden = Encode(plan.captions);
+    if (!hidden.ok()) return hidden.status();
+    const bool critic_only = step < options_.critic_only_steps;
+    const at::Tensor clips = Rollout(plan, *hidden, critic_only, random);
+    const at::Tensor window_hidden = WindowRows(plan, *hidden);
+    const at::Tensor mask = WindowMask(plan);
+    StepResult result;
+    result.learning_rate = LearningRateSchedule{options_.stage.learning_rate, 0.2 * options_.stage.learning_rate,
+                                                options_.warmup_steps, LearningRateFall::kLinear}
+                               .At(step, total_steps());
+    if (!critic_only) {
+      absl::StatusOr<at::Tensor> target = MatchDistributions(clips.detach(), window_hidden, random);
+      if (!target.ok()) return target.status();
+      (0.5 * MaskedMeanSquare(clips - *target, mask, model_.config.transformer.chunk_frames)).backward();
+      const absl::StatusOr<double> norm =
+          generator_optimizer_.Update(result.learning_rate, step - options_.critic_only_steps);
+      if (!norm.ok()) return norm.status();
+      result.gradient_norm = *norm;
+      average_.Update(step - options_.critic_only_steps);
+    }
+    for (int64_t update = 0; update < 2; ++update) {
+      const absl::StatusOr<double> loss =
+          UpdateFakeScore(clips.detach(), window_hidden, mask, 2 * step + update, random);
+      if (!loss.ok()) return loss.status();
+      result.loss += 0.5 * *loss;
+    }
+    return result;
+  }
+
+  absl::Status Finish() override {
+    const std::string& folder = options_.stage.output;
+    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
+    std::map<std::string, std::string> metadata = settings();
+    metadata["trained"] = "videodiffcr-train distill";
+    return WriteWeights(folder + "/" + model_.config.transformer_file, average_.Averaged(), at::kHalf, metadata);
+  }
+
+ private:
+  Plan MakePlan(int64_t step, RandomStream& random) const {
+    Plan plan;
+    const double length = random.Uniform();
+    plan.chunks = length < 0.7 ? 4 : length < 0.85 ? 5 : 6;
+    plan.exit_step = static_cast<size_t>(random.Below(static_cast<int>(model_.schedule.sigmas.size())));
+    plan.window = {0, plan.chunks - 3, plan.chunks - 2, plan.chunks - 1};
+    std::vector<int64_t> all;
+    for (int64_t chunk = 0; chunk < plan.chunks; ++chunk) all.push_back(chunk);
+    SceneOptions scenes;
+    scenes.prompt_switch = kPromptSwitch;
+    for (int64_t clip = 0; clip < options_.stage.batch; ++clip) {
+      RandomStream scene_random(options_.stage.seed, DrawPurpose::kScene,
+                                static_cast<uint64_t>(step * options_.stage.batch + clip));
+      const Scene scene = SampleScene(scenes, scene_random);
+      for (std::string& caption : CaptionsOfChunks(scene, all, {}, random)) plan.captions.push_back(std::move(caption));
+    }
+    return plan;
+  }
+
+  absl::StatusOr<at::Tensor> Encode(const std::vector<std::string>& captions) const {
+    const c10::NoGradGuard no_gradients;
+    return EncodeCaptions(model_, captions);
+  }
+
+  // Chunks of the window whose output counts: with a gap behind the sink, only its two ends.
+  at::Tensor WindowMask(const Plan& plan) const {
+    at::Tensor mask = at::ones({options_.stage.batch, kWindowChunks}).to(model_.device);
+    if (plan.chunks > kWindowChunks) mask.narrow(1, 1, 2).zero_();
+    return mask;
+  }
+
+  // Captions of the window's chunks: [B x chunks, ...] -> [B x 4, ...].
+  at::Tensor WindowRows(const Plan& plan, const at::Tensor& hidden) const {
+    const at::Tensor by_chunk = hidden.unflatten(0, {-1, plan.chunks});
+    std::vector<at::Tensor> rows;
+    for (const int64_t chunk : plan.window) rows.push_back(by_chunk.narrow(1, chunk, 1));
+    return at::cat(rows, 1).flatten(0, 1);
+  }
+
+  // The generator's clips, the window's chunks only: [B, 12, C, h, w], with gradients through the exit step of the
+  // chunks that count.
+  at::Tensor Rollout(const Plan& plan, const at::Tensor& hidden, bool without_gradients, StepRandom& random) const {
+    RolloutState state(model_.config.transformer);
+    TextKeys keys, detached_keys;
+    {
+      const c10::AutoGradMode gradients(!without_gradients);
+      keys = MakeTextKeys(model_.transformer, hidden);
+    }
+    for (const KeysValues& block : keys) detached_keys.push_back({block.k.detach(), block.v.detach()});
+    std::vector<at::Tensor> window;
+    for (int64_t chunk = 0; chunk < plan.chunks; ++chunk) {
+      const bool counts = chunk == 0 || chunk == plan.chunks - 1 || plan.chunks == kWindowChunks;
+      const bool in_window = chunk == 0 || chunk >= plan.chunks - 3;
+      const bool with_gradients = counts && !without_gradients;
+      state.text = KeysOfChunk(detached_keys, plan.chunks, chunk);
+      const TextKeys exit_keys = KeysOfChunk(with_gradients ? keys : detached_keys, plan.chunks, chunk);
+      const at::Tensor latents = RolloutChunk(plan, exit_keys, with_gradients, state, random);
+      if (in_window) window.push_back(latents);
+      if (chunk + 1 == plan.chunks) break;
+      const c10::NoGradGuard no_gradients;
+      state.cache.Append(RunPass(model_.transformer, MakePass(latents.detach(), 0.0f, state.text, state)).keys);
+    }
+    return at::cat(window, 1);
+  }
+
+  at::Tensor RolloutChunk(const Plan& plan, const TextKeys& exit_keys, bool with_gradients, const RolloutState& state,
+                          StepRandom& random) const {
+    const TransformerConfig& config = model_.config.transformer;
+    const StepSchedule& schedule = model_.schedule;
+    const std::vector<int64_t> shape = {options_.stage.batch, config.chunk_frames, config.in_dim, config.latent_height,
+                                        config.latent_width};
+    at::Tensor x = random.Normal(shape);
+    for (size_t j = 0; j < plan.exit_step; ++j) {
+      const c10::NoGradGuard no_gradients;
+      const PassOutput pass = RunPass(model_.transformer, MakePass(x, schedule.timesteps[j], state.text, state));
+      x = AddNoise(FlowToX0(pass.flow, x, schedule.sigmas[j]), random.Normal(shape), schedule.sigmas[j + 1]);
+    }
+    const c10::AutoGradMode gradients(with_gradients);
+    const PassOutput pass =
+        RunPass(model_.transformer, MakePass(x, schedule.timesteps[plan.exit_step], exit_keys, state));
+    return FlowToX0(pass.flow, x, schedule.sigmas[plan.exit_step]);
+  }
+
+  PassInput MakePass(const at::Tensor& latents, float timestep, const TextKeys& text, const RolloutState& state) const {
+    PassInput pass;
+    pass.latents = latents;
+    pass.timesteps = at::full({latents.size(0), latents.size(1)}, timestep, latents.options().dtype(at::kDouble));
+    pass.first_frame = state.cache.finished_frames();
+    pass.text = &text;
+    pass.past = state.cache.past();
+    return pass;
+  }
+
+  NoisyWindow AddWindowNoise(const at::Tensor& clips, StepRandom& random) const {
+    NoisyWindow window;
+    const at::Tensor sigma = ShiftedSigma(random.Uniform({clips.size(0), kWindowChunks}), model_.config.sampling.shift)
+                                 .clamp(kLowestSigma, kHighestSigma);
+    window.level = PerLatentFrame(sigma, model_.config.transformer.chunk_frames);
+    window.noise = random.Normal(clips.sizes());
+    window.input.clean = clips;
+    window.input.noisy = clips * (1 - window.level) + window.noise * window.level;
+    window.input.timesteps = sigma * 1000;
+    return window;
+  }
+
+  // Flow of a score network over the window; `hidden` [B x 4, ...].
+  at::Tensor ScoreFlow(const DiffusionTransformer& score, const NoisyWindow& window, const at::Tensor& hidden) const {
+    TeacherForcingInput input = window.input;
+    const TextKeys keys = MakeTextKeys(score, hidden);
+    for (int64_t chunk = 0; chunk < kWindowChunks; ++chunk)
+      input.text.push_back(KeysOfChunk(keys, kWindowChunks, chunk));
+    return TeacherForcingFlow(score, input);
+  }
+
+  // Where the generator's clips should go: X - (x0 of Q - x0 of R) / mean |X - x0 of R|, the mean over each chunk.
+  absl::StatusOr<at::Tensor> MatchDistributions(const at::Tensor& clips, const at::Tensor& hidden, StepRandom& random) {
+    const c10::NoGradGuard no_gradients;
+    const NoisyWindow window = AddWindowNoise(clips, random);
+    const absl::StatusOr<at::Tensor> empty = EncodeCaptions(model_, {""});
+    if (!empty.ok()) return empty.status();
+    const at::Tensor conditional = ScoreFlow(real_, window, hidden);
+    const at::Tensor unconditional = ScoreFlow(real_, window, empty->expand_as(hidden));
+    const at::Tensor guided = conditional + (conditional - unconditional) * options_.guidance;
+    const at::Tensor real = window.input.noisy - window.level * guided;
+    const at::Tensor fake = window.input.noisy - window.level * ScoreFlow(fake_, window, hidden);
+    const int64_t frames = model_.config.transformer.chunk_frames;
+    const at::Tensor scale = (clips - real).abs().unflatten(1, {-1, frames}).mean({2, 3, 4, 5}) + 1e-4;  // [B, 4]
+    return clips - (fake - real) / PerLatentFrame(scale, frames);
+  }
+
+  absl::StatusOr<double> UpdateFakeScore(const at::Tensor& clips, const at::Tensor& hidden, const at::Tensor& mask,
+                                         int64_t update, StepRandom& random) {
+    const NoisyWindow window = AddWindowNoise(clips, random);
+    const at::Tensor flow = ScoreFlow(fake_, window, hidden);
+    const at::Tensor loss =
+        MaskedMeanSquare(flow - (window.noise - clips), mask, model_.config.transformer.chunk_frames);
+    loss.backward();
+    const absl::StatusOr<double> norm = fake_optimizer_.Update(options_.critic_learning_rate, update);
+    if (!norm.ok()) return norm.status();
+    return loss.item<double>();
+  }
+
+  const DistillationStageOptions options_;
+  TrainingModel model_;  // its transformer is the generator
+  const DiffusionTransformer real_;
+  DiffusionTransformer fake_;
+  const std::vector<WeightRow> generator_rows_, fake_rows_;
+  AdamW generator_optimizer_, fake_optimizer_;
+  WeightAverage average_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDistillationStage(const DistillationStageOptions& options) {
+  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
+  if (!device.ok()) return device.status();
+  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);
+  if (!model.ok()) return model.status();
+  if (absl::Status relative = CheckWindowRelative(*model, options.stage.model); !relative.ok()) return relative;
+  return std::make_unique<DistillationStage>(options, *std::move(model));
+}
+
+}  // namespace videodiffcr::training

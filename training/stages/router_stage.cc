@@ -1,0 +1,192 @@
+#include "training/stages/router_stage.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <c10/core/GradMode.h>
+
+#include <utility>
+#include <vector>
+
+#include "model/rollout/few_step_sampler.h"
+#include "model/transformer/layers.h"
+#include "model/transformer/router.h"
+#include "training/run/adam_w.h"
+#include "training/run/checkpoint.h"
+#include "training/run/learning_rate.h"
+#include "training/run/random_tensor.h"
+#include "training/stages/initial_weights.h"
+#include "training/stages/training_model.h"
+
+namespace videodiffcr::training {
+namespace {
+
+// What one dense block did to the tokens of a chunk.
+struct BlockObservation {
+  at::Tensor input;   // [B, N, D], after LayerNorm: what the router sees
+  at::Tensor target;  // [B, N]
+};
+
+// (log |update| - mean) / deviation over the tokens of each chunk.
+at::Tensor StandardizedLogNorm(const at::Tensor& update) {
+  const at::Tensor log_norm = (update.norm(2, {-1}) + 1e-6).log();
+  const at::Tensor centred = log_norm - log_norm.mean(1, /*keepdim=*/true);
+  return centred / (centred.square().mean(1, /*keepdim=*/true).sqrt() + 1e-6);
+}
+
+struct ObservedPass {
+  PassOutput output;
+  std::vector<BlockObservation> blocks;
+};
+
+// RunPass(), all blocks dense, with a look at what goes in and out of each.
+ObservedPass RunObservedPass(const DiffusionTransformer& model, const at::Tensor& latents, float timestep,
+                             const RolloutState& state) {
+  const std::vector<KeysValues>& past = state.cache.past();
+  const at::Tensor timesteps =
+      at::full({latents.size(0), latents.size(1)}, timestep, latents.options().dtype(at::kDouble));
+  const TimeEmbedding time = EmbedTime(model, timesteps);
+  const ChunkPositions positions =
+      MakePositions(model, state.cache.finished_frames(), latents.size(1), past.empty() ? 0 : past.front().k.size(1));
+  const KeysValues nothing;
+  ObservedPass pass;
+  at::Tensor x = Patchify(model, latents);
+  for (size_t i = 0; i < model.weights.blocks.size(); ++i) {
+    const BlockContext context = {model.config.num_heads,           model.config.eps, time.e0,
+                                  past.empty() ? nothing : past[i], positions,        state.text[i]};
+    BlockOutput block = DenseBlock(model.weights.blocks[i], context, x);
+    pass.blocks.push_back({LayerNorm(x, model.config.eps), StandardizedLogNorm(block.x - x)});
+    x = block.x;
+    pass.output.keys.push_back(std::move(block.chunk));
+  }
+  pass.output.flow = RunHead(model, x, time.e);
+  return pass;
+}
+
+class RouterStage final : public TrainingStage {
+ public:
+  RouterStage(const RouterStageOptions& options, TrainingModel model)
+      : options_(options), model_(std::move(model)), rows_(MakeRows()), optimizer_(rows_, {0.9, 0.99, 1e-8, 0.0}) {}
+
+  std::string name() const override { return "routers"; }
+  int64_t total_steps() const override { return options_.stage.steps; }
+  std::map<std::string, std::string> settings() const override { return options_.stage.Settings(); }
+  std::vector<WeightRow> State() override {
+    std::vector<WeightRow> rows = rows_;
+    for (WeightRow& row : optimizer_.State("adam")) rows.push_back(std::move(row));
+    return rows;
+  }
+
+  absl::StatusOr<StepResult> Step(int64_t step) override {
+    StepRandom random(options_.stage.seed, step, model_.device);
+    const absl::StatusOr<at::Tensor> hidden = EncodeStepCaptions(step, random.scalars());
+    if (!hidden.ok()) return hidden.status();
+    const int64_t chunks =
+        options_.min_chunks + random.scalars().Below(static_cast<int>(options_.max_chunks - options_.min_chunks + 1));
+    const double loss = LearnFromRollout(*hidden, chunks, random);
+    const double rate =
+        LearningRateSchedule{options_.stage.learning_rate, 0, 0, LearningRateFall::kLinear}.At(step, total_steps());
+    const absl::StatusOr<double> norm = optimizer_.Update(rate, step);
+    if (!norm.ok()) return norm.status();
+    return StepResult{loss, rate, *norm};
+  }
+
+  absl::Status Finish() override {
+    const std::string& folder = options_.stage.output;
+    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
+    std::map<std::string, std::string> metadata = settings();
+    metadata["trained"] = "videodiffcr-train routers: log norm of each dense block's update";
+    return WriteWeights(folder + "/" + model_.config.retention.file, rows_, at::kFloat, metadata);
+  }
+
+ private:
+  std::vector<WeightRow> MakeRows() {
+    std::vector<WeightRow> rows =
+        RouterWeightTable(model_.config.transformer, model_.config.retention.router_dim, &model_.transformer.weights);
+    InitializeRouters(rows, options_.stage.seed, model_.device);
+    return rows;
+  }
+
+  absl::StatusOr<at::Tensor> EncodeStepCaptions(int64_t step, RandomStream& random) const {
+    std::vector<std::string> captions;
+    for (int64_t clip = 0; clip < options_.stage.batch; ++clip) {
+      RandomStream scene_random(options_.stage.seed, DrawPurpose::kScene,
+                                static_cast<uint64_t>(step * options_.stage.batch + clip));
+      captions.push_back(MakeCaption(SampleScene({}, scene_random).segments[0], {}, random));
+    }
+    const c10::NoGradGuard no_gradients;
+    return EncodeCaptions(model_, captions);
+  }
+
+  // One dense rollout; every pass adds its gradient. Returns the mean loss.
+  double LearnFromRollout(const at::Tensor& hidden, int64_t chunks, StepRandom& random) {
+    const TransformerConfig& config = model_.config.transformer;
+    const StepSchedule& schedule = model_.schedule;
+    RolloutState state(config);
+    double loss = 0;
+    const double passes = static_cast<double>(chunks) * static_cast<double>(schedule.sigmas.size());
+    at::Tensor latents;
+    {
+      const c10::NoGradGuard no_gradients;
+      state.text = MakeTextKeys(model_.transformer, hidden);
+    }
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const std::vector<int64_t> shape = {hidden.size(0), config.chunk_frames, config.in_dim, config.latent_height,
+                                          config.latent_width};
+      at::Tensor x = random.Normal(shape);
+      for (size_t j = 0; j < schedule.sigmas.size(); ++j) {
+        const ObservedPass pass = Observe(x, schedule.timesteps[j], state);
+        loss += LearnFromPass(pass.blocks, passes);
+        latents = FlowToX0(pass.output.flow, x, schedule.sigmas[j]);
+        if (j + 1 < schedule.sigmas.size()) x = AddNoise(latents, random.Normal(shape), schedule.sigmas[j + 1]);
+      }
+      if (chunk + 1 < chunks) state.cache.Append(Observe(latents, 0.0f, state).output.keys);
+    }
+    return loss;
+  }
+
+  ObservedPass Observe(const at::Tensor& latents, float timestep, const RolloutState& state) const {
+    const c10::NoGradGuard no_gradients;
+    return RunObservedPass(model_.transformer, latents, timestep, state);
+  }
+
+  double LearnFromPass(const std::vector<BlockObservation>& observations, double passes) {
+    at::Tensor loss;
+    for (size_t i = 0; i < observations.size(); ++i) {
+      const at::Tensor scores = RouterScores(*model_.transformer.weights.blocks[i].router, observations[i].input,
+                                             model_.config.transformer.chunk_frames);
+      const at::Tensor error = (scores - observations[i].target).square().mean();
+      loss = loss.defined() ? loss + error : error;
+    }
+    loss = loss / (passes * static_cast<double>(observations.size()));
+    loss.backward();
+    return loss.item<double>();
+  }
+
+  const RouterStageOptions options_;
+  TrainingModel model_;
+  const std::vector<WeightRow> rows_;
+  AdamW optimizer_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TrainingStage>> MakeRouterStage(const RouterStageOptions& options) {
+  if (options.min_chunks > options.max_chunks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--min-chunks ", options.min_chunks, ": must be at most --max-chunks ", options.max_chunks));
+  }
+  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
+  if (!device.ok()) return device.status();
+  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);
+  if (!model.ok()) return model.status();
+  const RetentionConfig& retention = model->config.retention;
+  if (retention.router_dim < 1 || retention.file.empty() || retention.gate != RouterGate::kNone) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options.stage.model,
+                     "/config.json: retention needs a file, a router_dim of at least 1 and gate "
+                     "\"none\": this stage ranks tokens and trains no gate"));
+  }
+  return std::make_unique<RouterStage>(options, *std::move(model));
+}
+
+}  // namespace videodiffcr::training

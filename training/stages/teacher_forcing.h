@@ -1,0 +1,45 @@
+// A window of chunks in one go, for training: every noisy chunk sees the clean chunks before it and itself
+// (tiny_recipe.md section 6, causal_wan_dit.md section 8).
+#ifndef VIDEODIFFCR_TRAINING_STAGES_TEACHER_FORCING_H_
+#define VIDEODIFFCR_TRAINING_STAGES_TEACHER_FORCING_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/transformer/diffusion_transformer.h"
+#include "model/weights/weight_table.h"
+
+namespace videodiffcr::training {
+
+struct TeacherForcingInput {
+  at::Tensor clean;            // [B, K F, C, h, w]: the context, at timestep 0
+  at::Tensor noisy;            // [B, K F, C, h, w]
+  at::Tensor timesteps;        // fp32 [B, K], 0 to 1000
+  std::vector<TextKeys> text;  // K, one per chunk
+};
+
+// The flow of every noisy chunk, [B, K F, C, h, w]. The same passes as serving makes, so the K chunks take window
+// positions 0, 1, ...: the model must use window-relative rotary positions.
+at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input);
+
+// Noise levels of flow matching: sigma = shift u / (1 + (shift - 1) u), from u in [0, 1].
+at::Tensor ShiftedSigma(const at::Tensor& u, double shift);
+
+// One value per chunk [B, K] spread over latents [B, K F, C, h, w]: -> [B, K F, 1, 1, 1].
+at::Tensor PerLatentFrame(const at::Tensor& per_chunk, int64_t chunk_frames);
+
+// Mean of squares of `error` [B, K F, C, h, w] over the chunks where `mask` [B, K] is 1.
+at::Tensor MaskedMeanSquare(const at::Tensor& error, const at::Tensor& mask, int64_t chunk_frames);
+
+// A network of its own: tensors that are shared with nobody.
+DiffusionTransformer CloneTransformer(const DiffusionTransformer& model);
+
+// `rows` under `prefix` and a dot, for a checkpoint that holds several networks.
+std::vector<WeightRow> WithPrefix(const std::string& prefix, std::vector<WeightRow> rows);
+
+}  // namespace videodiffcr::training
+
+#endif  // VIDEODIFFCR_TRAINING_STAGES_TEACHER_FORCING_H_

@@ -1,0 +1,125 @@
+#include "training/stages/training_model.h"
+
+#include <ATen/Context.h>
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace videodiffcr::training {
+namespace {
+
+absl::Status CheckKind(const ModelConfig& config, const std::string& folder) {
+  if (config.decoder.kind == DecoderKind::kPixelShuffleTaehv && config.pixel_width() == kSceneWidth &&
+      config.pixel_height() == kSceneHeight) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(folder, ": ", config.pixel_width(), "x", config.pixel_height(),
+                                                    " pixels; scenes are made for models of ", kSceneWidth, "x",
+                                                    kSceneHeight, " with a pixel_shuffle_taehv decoder"));
+}
+
+}  // namespace
+
+absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::Device device) {
+  absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
+  if (!config.ok()) return config.status();
+  if (absl::Status kind = CheckKind(*config, folder); !kind.ok()) return kind;
+  WeightOptions options;
+  options.device = device;
+  TokenizerOptions tokenizer_options;
+  tokenizer_options.cleaning = config->tokenizer.cleaning;
+  tokenizer_options.max_tokens = config->transformer.text_len;
+  tokenizer_options.embedding_rows = config->text_encoder.vocab_size;
+  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(folder + "/" + config->tokenizer.file, tokenizer_options);
+  if (!tokenizer.ok()) return tokenizer.status();
+
+  const auto text_file = SafetensorsReader::Open(folder + "/" + config->text_encoder_file);
+  if (!text_file.ok()) return text_file.status();
+  auto text_encoder = LoadTextEncoderWeights(*text_file, config->text_encoder, options);
+  if (!text_encoder.ok()) return text_encoder.status();
+
+  const auto transformer_file = SafetensorsReader::Open(folder + "/" + config->transformer_file);
+  if (!transformer_file.ok()) return transformer_file.status();
+  auto transformer = LoadTransformerWeights(*transformer_file, config->transformer, options);
+  if (!transformer.ok()) return transformer.status();
+
+  const auto autoencoder_file = SafetensorsReader::Open(folder + "/" + config->decoder.file);
+  if (!autoencoder_file.ok()) return autoencoder_file.status();
+  auto encoder = LoadPixelShuffleEncoder(*autoencoder_file, options);
+  if (!encoder.ok()) return encoder.status();
+  auto decoder = LoadPixelShuffleDecoder(*autoencoder_file, options);
+  if (!decoder.ok()) return decoder.status();
+
+  auto schedule = MakeStepSchedule(config->sampling);
+  if (!schedule.ok()) return schedule.status();
+  DiffusionTransformer network = {config->transformer, *std::move(transformer), at::kFloat};
+  return TrainingModel{*std::move(config),  *std::move(tokenizer), *std::move(text_encoder), std::move(network),
+                       *std::move(encoder), *std::move(decoder),   *std::move(schedule),     device};
+}
+
+absl::Status CheckWindowRelative(const TrainingModel& model, const std::string& folder) {
+  const TransformerConfig& config = model.config.transformer;
+  if (config.rope_positions == RopePositions::kWindowRelative && config.window_frames == 4 * config.chunk_frames &&
+      config.sink_frames == config.chunk_frames) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(folder, "/config.json: training needs rope_positions \"window_relative\", a window of four chunks (",
+                   4 * config.chunk_frames, " frames, not ", config.window_frames, ") and a sink of one (not ",
+                   config.sink_frames, " frames)"));
+}
+
+absl::StatusOr<at::Device> ParseDevice(const std::string& name) {
+  if (name == "cpu") return at::Device(at::kCPU);
+  if (name == "cuda" && at::globalContext().hasCUDA()) return at::Device(at::kCUDA, 0);
+  return absl::InvalidArgumentError(absl::StrCat("--device ", name, ": must be cpu",
+                                                 name == "cuda" ? "; this build or machine has no CUDA" : " or cuda"));
+}
+
+absl::Status CompleteModelFolder(const std::string& from, const std::string& to) {
+  std::error_code error;
+  std::filesystem::create_directories(to, error);
+  if (error) return absl::InvalidArgumentError(absl::StrCat("output folder ", to, ": ", error.message()));
+  for (const auto& file : std::filesystem::directory_iterator(from, error)) {
+    const std::filesystem::path target = std::filesystem::path(to) / file.path().filename();
+    if (!file.is_regular_file() || std::filesystem::exists(target)) continue;
+    std::filesystem::copy_file(file.path(), target, error);
+    if (error) return absl::UnavailableError(absl::StrCat(target.string(), ": cannot be copied: ", error.message()));
+  }
+  return error ? absl::NotFoundError(absl::StrCat(from, ": ", error.message())) : absl::OkStatus();
+}
+
+absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const std::vector<std::string>& captions) {
+  std::vector<std::vector<int32_t>> ids;
+  for (const std::string& caption : captions) {
+    absl::StatusOr<TokenizedPrompt> tokens = model.tokenizer.Tokenize(caption);
+    if (!tokens.ok()) return tokens.status();
+    ids.push_back(std::move(tokens->ids));
+  }
+  return EncodePrompts(model.config.text_encoder, model.text_encoder, ids, model.config.transformer.text_len);
+}
+
+TextKeys KeysOfChunk(const TextKeys& all, int64_t chunks, int64_t chunk) {
+  TextKeys keys;
+  for (const KeysValues& block : all) {
+    keys.push_back(
+        {block.k.unflatten(0, {-1, chunks}).select(1, chunk), block.v.unflatten(0, {-1, chunks}).select(1, chunk)});
+  }
+  return keys;
+}
+
+std::vector<std::string> CaptionsOfChunks(const Scene& scene, const std::vector<int64_t>& chunks,
+                                          const CaptionOptions& options, RandomStream& random) {
+  std::vector<std::string> of_segments;
+  for (const SceneSegment& segment : scene.segments) of_segments.push_back(MakeCaption(segment, options, random));
+  std::vector<std::string> captions;
+  for (const int64_t chunk : chunks) {
+    captions.push_back(of_segments[&scene.SegmentAt(FirstFrameOfChunk(chunk)) - scene.segments.data()]);
+  }
+  return captions;
+}
+
+}  // namespace videodiffcr::training

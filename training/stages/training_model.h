@@ -1,0 +1,62 @@
+// A model folder as the trainer sees it: every network as plain fp32 tensors, ready to carry gradients.
+#ifndef VIDEODIFFCR_TRAINING_STAGES_TRAINING_MODEL_H_
+#define VIDEODIFFCR_TRAINING_STAGES_TRAINING_MODEL_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/config/model_config.h"
+#include "model/decoder/pixel_shuffle_taehv.h"
+#include "model/rollout/noise_schedule.h"
+#include "model/text/text_encoder.h"
+#include "model/text/tokenizer.h"
+#include "model/transformer/diffusion_transformer.h"
+#include "training/scenes/caption.h"
+#include "training/scenes/scene.h"
+
+namespace videodiffcr::training {
+
+struct TrainingModel {
+  ModelConfig config;
+  Tokenizer tokenizer;
+  TextEncoderWeights text_encoder;
+  DiffusionTransformer transformer;  // without routers; rotary positions in fp32
+  PixelShuffleEncoderWeights encoder;
+  PixelShuffleDecoderWeights decoder;
+  StepSchedule schedule;
+  at::Device device = at::kCPU;
+};
+
+// Errors name the file and what is wrong with it. FailedPrecondition when the model is not of the tiny kind: frames of
+// 160 x 96, a pixel-shuffle autoencoder.
+absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::Device device);
+
+// FailedPrecondition unless the window of four chunks that training uses is the model's (sink and two chunks before the
+// current one), with window-relative rotary positions.
+absl::Status CheckWindowRelative(const TrainingModel& model, const std::string& folder);
+
+// "cpu", or "cuda" when this build and machine have it; InvalidArgument else.
+absl::StatusOr<at::Device> ParseDevice(const std::string& name);
+
+// Makes `to` a model folder: every file of `from` that it lacks is copied. Errors name the file.
+absl::Status CompleteModelFolder(const std::string& from, const std::string& to);
+
+// Prompts to [prompts, text_len, text_dim]; carries gradients when the text encoder's weights do. A prompt may be
+// empty.
+absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const std::vector<std::string>& captions);
+
+// Cross-attention keys of chunk `chunk` out of those of [clips x chunks] captions, clip by clip.
+TextKeys KeysOfChunk(const TextKeys& all, int64_t chunks, int64_t chunk);
+
+// The caption of every chunk in `chunks` (latent chunk numbers): one caption per segment, so chunks share it.
+std::vector<std::string> CaptionsOfChunks(const Scene& scene, const std::vector<int64_t>& chunks,
+                                          const CaptionOptions& options, RandomStream& random);
+
+}  // namespace videodiffcr::training
+
+#endif  // VIDEODIFFCR_TRAINING_STAGES_TRAINING_MODEL_H_
