@@ -1,0 +1,287 @@
+// Start, health, reflection, metrics and drain of a whole server.
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "tests/integration/test_server.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Response = v1::StreamVideoResponse;
+
+constexpr char kService[] = "videodiffcr.v1.VideoGenerationService";
+
+// grpc.health.v1 by hand: HealthCheckRequest{1: service}, HealthCheckResponse{1: status}; 1 is SERVING, 2 NOT_SERVING.
+grpc::ByteBuffer HealthRequest(const std::string& service) {
+  grpc::Slice slice(service.empty() ? std::string() : absl::StrCat("\x0a", std::string(1, service.size()), service));
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+int HealthStatus(const grpc::ByteBuffer& response) {
+  grpc::Slice slice;
+  if (!response.DumpToSingleSlice(&slice).ok() || slice.size() != 2 || slice.begin()[0] != 0x08) return -1;
+  return slice.begin()[1];
+}
+
+// Watch() of the health service.
+class HealthWatch {
+ public:
+  HealthWatch(const std::shared_ptr<grpc::Channel>& channel, const std::string& service) : stub_(channel) {
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    call_ = stub_.PrepareCall(&context_, "/grpc.health.v1.Health/Watch", &queue_);
+    call_->StartCall(nullptr);
+    Wait();
+    call_->WriteLast(HealthRequest(service), grpc::WriteOptions(), nullptr);
+    Wait();
+  }
+  ~HealthWatch() {
+    context_.TryCancel();
+    grpc::Status status;
+    call_->Finish(&status, nullptr);
+    Wait();
+  }
+  // -1 when the call has ended.
+  int Next() {
+    grpc::ByteBuffer response;
+    call_->Read(&response, nullptr);
+    return Wait() ? HealthStatus(response) : -1;
+  }
+
+ private:
+  bool Wait() {
+    void* tag;
+    bool ok = false;
+    queue_.Next(&tag, &ok);
+    return ok;
+  }
+  grpc::GenericStub stub_;
+  grpc::CompletionQueue queue_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+};
+
+std::shared_ptr<grpc::Channel> Connect(int port) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials(), arguments);
+}
+
+TEST(LifecycleTest, HealthSaysNotServingUntilTheModelIsLoadedAndCallsAreUnavailable) {
+  RealClock clock;
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(TestConfig(), &clock);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto channel = Connect((*server)->port());
+  HealthWatch all(channel, ""), service(channel, kService);
+  EXPECT_EQ(all.Next(), 2);
+  EXPECT_EQ(service.Next(), 2);
+
+  auto stub = v1::VideoGenerationService::NewStub(channel);
+  TestStream early(stub.get());
+  EXPECT_EQ(early.status().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(early.status())->reason(), "MODEL_LOADING");
+  grpc::ClientContext context;
+  v1::GetServerInfoResponse info;
+  EXPECT_EQ(stub->GetServerInfo(&context, {}, &info).error_code(), grpc::StatusCode::UNAVAILABLE);
+
+  ASSERT_TRUE((*server)->Load([] { return std::make_unique<FakeVideoModel>(); }).ok());
+  EXPECT_EQ(all.Next(), 1);
+  EXPECT_EQ(service.Next(), 1);
+  TestStream stream(stub.get());
+  stream.SendConfig(SmallConfig(1));
+  EXPECT_TRUE(stream.status().ok());
+}
+
+TEST(LifecycleTest, WarmUpRunsChunksByTheModelsRulesAndLeavesNothingBehind) {
+  ServerConfig config = TestConfig();
+  config.warm_up_chunks = 2;
+  TestServer server(config);
+  EXPECT_EQ(server.model().plans_run(), 1 + 2 * 5) << "text, then four passes and the context pass of each chunk";
+  EXPECT_EQ(server.model().live_sessions(), 0);
+  EXPECT_THAT(server.model().broken_rules(), IsEmpty());
+}
+
+TEST(LifecycleTest, AModelThatDoesNotLoadIsTheErrorOfLoad) {
+  RealClock clock;
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(TestConfig(), &clock);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const absl::Status status = (*server)->Load(
+      []() -> absl::StatusOr<std::unique_ptr<VideoModel>> { return absl::NotFoundError("no such folder"); });
+  EXPECT_EQ(status, absl::NotFoundError("no such folder"));
+}
+
+TEST(LifecycleTest, APortInUseIsAnErrorThatNamesItAndTheFlag) {
+  TestServer server;
+  RealClock clock;
+  ServerConfig config = TestConfig();
+  config.listen = server.address();
+  const absl::Status status = Server::Create(config, &clock).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(server.address()));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--listen"));
+}
+
+TEST(LifecycleTest, AMetricsPortInUseIsAnErrorThatNamesItAndTheFlag) {
+  TestServer server;
+  RealClock clock;
+  ServerConfig config = TestConfig();
+  config.metrics_listen = server.address();
+  const absl::Status status = Server::Create(config, &clock).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(server.address()));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--metrics_listen"));
+}
+
+TEST(LifecycleTest, ThePortFileNamesThePortsInUse) {
+  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / absl::StrCat("ports.", getpid());
+  ServerConfig config = TestConfig();
+  config.port_file = file.string();
+  TestServer server(config);
+  std::ifstream stream(file);
+  const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+  EXPECT_EQ(text, absl::StrCat("grpc_port=", server.server().port(), "\nmetrics_port=0\n"));
+  std::filesystem::remove(file);
+}
+
+TEST(LifecycleTest, ADrainFlipsHealthRefusesNewSessionsAndEndsRunningOnesAfterTheirChunk) {
+  TestServer server;
+  const auto channel = server.NewConnection();
+  HealthWatch watch(channel, kService);
+  EXPECT_EQ(watch.Next(), 1);
+  auto stub = v1::VideoGenerationService::NewStub(channel);
+  server.model().HoldPlans();
+  TestStream stream(stub.get());
+  stream.SendConfig(SmallConfig(0));
+  ASSERT_TRUE(server.model().WaitForHeldPlan().has_value());
+
+  std::thread drain([&] { server.Drain(); });
+  EXPECT_EQ(watch.Next(), 2) << "health flips while the chunk is still in progress";
+  // Health flips first, so a session may slip in between; from some moment on each one is refused.
+  grpc::Status refused;
+  do {
+    TestStream late(stub.get());
+    v1::SessionConfig config = SmallConfig(1, 2);
+    late.SendConfig(config);
+    auto first = late.Next();
+    if (!first.has_value()) refused = late.status();
+  } while (refused.ok());
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(refused)->reason(), "DRAINING");
+
+  server.model().FreePlans();
+  const auto chunk = stream.NextChunk();
+  ASSERT_TRUE(chunk.has_value()) << "the chunk in progress arrives";
+  EXPECT_EQ(chunk->frame_count(), 9);
+  EXPECT_EQ(stream.status().error_code(), grpc::StatusCode::ABORTED) << stream.status().error_message();
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(stream.status())->reason(), "DRAINING");
+  drain.join();
+  EXPECT_EQ(server.model().live_sessions(), 0);
+}
+
+TEST(LifecycleTest, ADrainWithoutPatienceCutsOffWhatRuns) {
+  ServerConfig config = TestConfig();
+  config.drain_timeout = absl::ZeroDuration();
+  TestServer server(config);
+  auto stub = server.NewStub();
+  TestStream stream(stub.get());
+  v1::SessionConfig endless = SmallConfig(0);
+  endless.set_initial_chunk_credits(1);
+  stream.SendConfig(endless);
+  ASSERT_TRUE(stream.NextChunk().has_value());
+  server.Drain();
+  EXPECT_FALSE(stream.status().ok());
+}
+
+// Asks the reflection service for the list of services: ServerReflectionRequest{7: "*"}.
+grpc::Status AskReflection(const std::shared_ptr<grpc::Channel>& channel, std::string* answer) {
+  grpc::GenericStub stub(channel);
+  grpc::CompletionQueue queue;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  auto call = stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  void* tag;
+  bool ok;
+  call->StartCall(nullptr);
+  queue.Next(&tag, &ok);
+  grpc::Slice slice(std::string("\x3a\x01*", 3));
+  call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), nullptr);
+  queue.Next(&tag, &ok);
+  grpc::ByteBuffer response;
+  call->Read(&response, nullptr);
+  queue.Next(&tag, &ok);
+  grpc::Slice flat;
+  if (ok && response.DumpToSingleSlice(&flat).ok()) answer->assign(flat.begin(), flat.end());
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  queue.Next(&tag, &ok);
+  return status;
+}
+
+TEST(LifecycleTest, ReflectionListsTheServicesUnlessItIsSwitchedOff) {
+  ServerConfig config = TestConfig();
+  {
+    TestServer server(config);
+    std::string services;
+    EXPECT_TRUE(AskReflection(server.NewConnection(), &services).ok());
+    EXPECT_THAT(services, HasSubstr(kService));
+    EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
+  }
+  config.reflection = false;
+  TestServer server(config);
+  std::string services;
+  EXPECT_EQ(AskReflection(server.NewConnection(), &services).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST(LifecycleTest, TheMetricsCountCallsControlsBytesAndReadiness) {
+  ServerConfig config = TestConfig();
+  config.metrics_listen = "127.0.0.1:0";
+  TestServer server(config);
+  EXPECT_EQ(server.Metric("videodiffcr_ready"), 1);
+  EXPECT_EQ(server.Metric("videodiffcr_draining"), 0);
+  EXPECT_EQ(server.Metric("videodiffcr_build_info{version=\"0.1.0\"}"), 1);
+  EXPECT_EQ(server.Metric("videodiffcr_grpc_requests_total{code=\"OK\",method=\"StreamVideo\"}"), 0);
+  EXPECT_GT(server.Metric("process_resident_memory_bytes").value_or(0), 1e6);
+  EXPECT_GT(server.Metric("process_cpu_seconds_total").value_or(-1), 0);
+  EXPECT_GT(server.Metric("process_start_time_seconds").value_or(0), 1.5e9);
+  EXPECT_GT(server.Metric("process_open_fds").value_or(0), 3);
+
+  auto stub = server.NewStub();
+  TestStream stream(stub.get());
+  v1::SessionConfig session = SmallConfig(2);
+  session.set_initial_chunk_credits(1);
+  session.mutable_output()->set_codec(v1::CODEC_RAW_RGB24);
+  stream.SendConfig(session);
+  ASSERT_TRUE(stream.NextChunk().has_value());
+  v1::StreamVideoRequest credit;
+  credit.mutable_credit()->set_chunks(1);
+  stream.Send(credit);
+  EXPECT_TRUE(stream.status().ok());
+  TestStream bad(stub.get());
+  session.set_prompt("");
+  bad.SendConfig(session);
+  EXPECT_FALSE(bad.status().ok());
+
+  EXPECT_TRUE(server.WaitForMetric("videodiffcr_grpc_requests_total{code=\"OK\",method=\"StreamVideo\"}", 1));
+  EXPECT_TRUE(
+      server.WaitForMetric("videodiffcr_grpc_requests_total{code=\"INVALID_ARGUMENT\",method=\"StreamVideo\"}", 1));
+  EXPECT_EQ(server.Metric("videodiffcr_control_messages_total{result=\"accepted\",type=\"credit\"}"), 1);
+  EXPECT_EQ(server.Metric("videodiffcr_output_bytes_total{model=\"fake\",codec=\"raw_rgb24\"}"),
+            (9 + 12) * 64 * 48 * 3);
+  EXPECT_EQ(server.Metric("videodiffcr_encode_seconds_count{model=\"fake\",codec=\"raw_rgb24\"}"), 2);
+  EXPECT_TRUE(server.WaitForMetric("videodiffcr_send_buffer_bytes{model=\"fake\"}", 0));
+}
+
+}  // namespace
+}  // namespace videodiffcr

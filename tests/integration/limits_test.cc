@@ -1,0 +1,149 @@
+// Limits of calls, connections and the server, over real sockets with the fake model.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/integration/test_server.h"
+
+namespace videodiffcr {
+namespace {
+
+using Response = v1::StreamVideoResponse;
+
+// A config of a session that makes one chunk and then stays.
+v1::SessionConfig StayingConfig(uint64_t seed) {
+  v1::SessionConfig config = SmallConfig(0, seed);
+  config.set_initial_chunk_credits(1);
+  return config;
+}
+
+std::string ReasonOf(const grpc::Status& status) {
+  const auto info = DetailOf<google::rpc::ErrorInfo>(status);
+  return info.has_value() ? info->reason() : "";
+}
+
+TEST(LimitsTest, ACallWithoutAFirstMessageEndsAfterTheTimeout) {
+  ServerConfig config = TestConfig();
+  config.rpc_limits.first_message_timeout = absl::Milliseconds(50);
+  TestServer server(config);
+  auto stub = server.NewStub();
+  TestStream silent(stub.get());
+  EXPECT_EQ(silent.status().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(ReasonOf(silent.status()), "FIRST_MESSAGE_TIMEOUT");
+  TestStream quick(stub.get());
+  quick.SendConfig(SmallConfig(2));
+  EXPECT_TRUE(quick.status().ok()) << "one that spoke in time runs on";
+}
+
+TEST(LimitsTest, AConnectionMayHaveOnlySoManySessions) {
+  ServerConfig config = TestConfig();
+  config.rpc_limits.max_sessions_per_connection = 2;
+  TestServer server(config);
+  auto stub = server.NewStub();
+  TestStream first(stub.get());
+  first.SendConfig(StayingConfig(1));
+  ASSERT_TRUE(first.NextChunk().has_value());
+  {
+    TestStream second(stub.get());
+    second.SendConfig(StayingConfig(2));
+    ASSERT_TRUE(second.NextChunk().has_value());
+    TestStream third(stub.get());
+    third.SendConfig(StayingConfig(3));
+    EXPECT_EQ(third.status().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_EQ(ReasonOf(third.status()), "TOO_MANY_SESSIONS_ON_CONNECTION");
+    const auto quota = DetailOf<google::rpc::QuotaFailure>(third.status());
+    ASSERT_TRUE(quota.has_value());
+    EXPECT_EQ(quota->violations(0).subject().substr(0, 11), "connection:");
+    auto other_connection = server.NewStub();
+    TestStream elsewhere(other_connection.get());
+    elsewhere.SendConfig(SmallConfig(1, 4));
+    EXPECT_TRUE(elsewhere.status().ok());
+    second.Cancel();
+  }
+  ASSERT_TRUE(server.model().WaitForLiveSessions(1));
+  TestStream again(stub.get());
+  again.SendConfig(SmallConfig(1, 5));
+  EXPECT_TRUE(again.status().ok()) << "a place that was given back can be had again";
+}
+
+TEST(LimitsTest, AFullServerRefusesAtOnceAndSaysWhenToTryAgain) {
+  ServerConfig config = TestConfig();
+  config.scheduler.max_sessions = 1;
+  config.scheduler.max_waiting_sessions = 1;
+  TestServer server(config);
+  auto stub = server.NewStub();
+  TestStream running(stub.get()), waiting(stub.get()), refused(stub.get());
+  running.SendConfig(StayingConfig(1));
+  ASSERT_TRUE(running.NextChunk().has_value());
+  waiting.SendConfig(SmallConfig(1, 2));
+  ASSERT_TRUE(waiting.NextOf(Response::kStarted).has_value());
+  refused.SendConfig(SmallConfig(1, 3));
+  EXPECT_EQ(refused.status().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(refused.status()), "SERVER_FULL");
+  const auto retry = DetailOf<google::rpc::RetryInfo>(refused.status());
+  ASSERT_TRUE(retry.has_value());
+  EXPECT_GT(retry->retry_delay().seconds() + retry->retry_delay().nanos(), 0);
+  running.Cancel();
+  EXPECT_TRUE(waiting.status().ok()) << "who waited gets the place";
+}
+
+TEST(LimitsTest, ARequestIdIsTakenWhileItsSessionLives) {
+  TestServer server;
+  auto stub = server.NewStub();
+  v1::SessionConfig config = StayingConfig(1);
+  config.set_request_id("order-17");
+  {
+    TestStream first(stub.get());
+    first.SendConfig(config);
+    ASSERT_TRUE(first.NextChunk().has_value());
+    TestStream second(stub.get());
+    second.SendConfig(config);
+    EXPECT_EQ(second.status().error_code(), grpc::StatusCode::ALREADY_EXISTS);
+    EXPECT_EQ(ReasonOf(second.status()), "REQUEST_ID_IN_USE");
+    v1::StreamVideoRequest finish;
+    finish.mutable_finish();
+    first.Send(finish);
+    EXPECT_TRUE(first.status().ok());
+  }
+  TestStream third(stub.get());
+  config.set_length_chunks(1);
+  third.SendConfig(config);
+  EXPECT_TRUE(third.status().ok()) << third.status().error_message();
+}
+
+TEST(LimitsTest, TooManyControlMessagesEndTheCall) {
+  ServerConfig config = TestConfig();
+  config.rpc_limits.control_message_burst = 5;
+  config.rpc_limits.control_messages_per_second = 0.01;
+  TestServer server(config);
+  auto stub = server.NewStub();
+  TestStream stream(stub.get());
+  stream.SendConfig(StayingConfig(1));
+  ASSERT_TRUE(stream.NextChunk().has_value());
+  v1::StreamVideoRequest credit;
+  credit.mutable_credit()->set_bytes(1);
+  for (int i = 0; i < 6; ++i) stream.Send(credit);
+  EXPECT_EQ(stream.status().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(stream.status()), "CONTROL_RATE_EXCEEDED");
+  EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(stream.status()).has_value());
+  EXPECT_TRUE(server.model().WaitForLiveSessions(0));
+}
+
+TEST(LimitsTest, AnEndlessSessionEndsAtTheLongestLength) {
+  ServerConfig config = TestConfig();
+  config.rpc_limits.max_length_chunks = 3;
+  TestServer server(config);
+  auto stub = server.NewStub();
+  TestStream stream(stub.get());
+  stream.SendConfig(SmallConfig(0));
+  const auto finished = stream.NextOf(Response::kFinished);
+  ASSERT_TRUE(finished.has_value());
+  EXPECT_EQ(finished->finished().chunks(), 3);
+  EXPECT_EQ(finished->finished().reason(), "LENGTH_REACHED");
+}
+
+}  // namespace
+}  // namespace videodiffcr
