@@ -217,6 +217,7 @@ absl::Status SessionCall::ChangeSession(absl::StatusOr<CheckedChange> change, Se
   if (!change.ok()) return change.status();
   absl::Status status = environment_.scheduler->Change(session, std::move(change->change));
   if (status.ok()) WarnUnknownWords(std::move(change->unknown_words));
+  if (absl::IsResourceExhausted(status)) return WithErrorInfo(std::move(status), "TOO_MANY_CHANGES");
   return status;
 }
 
@@ -300,11 +301,12 @@ void SessionCall::OnCancel() {
   {
     MutexLock lock(&mutex_);
     session = session_;
-    if (!finished_) FinishLocked(absl::CancelledError("the client cancelled or is gone"));
   }
+  const absl::Status why = absl::CancelledError("the client cancelled or is gone");
   outbox_->Close();
-  if (session.has_value())
-    environment_.scheduler->Cancel(*session, absl::CancelledError("the client cancelled or is gone"));
+  if (session.has_value()) environment_.scheduler->Cancel(*session, why);
+  MutexLock lock(&mutex_);
+  if (!finished_) FinishLocked(why);
 }
 
 void SessionCall::FinishLocked(const absl::Status& status) {

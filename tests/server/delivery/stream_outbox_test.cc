@@ -1,0 +1,153 @@
+#include "server/delivery/stream_outbox.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class RecordingListener final : public StreamOutbox::Listener {
+ public:
+  void OnReadable() override { ++readable; }
+  void OnBlockedChanged(bool blocked) override { changes.push_back(blocked); }
+  int readable = 0;
+  std::vector<bool> changes;
+};
+
+StreamEvent Chunk(int64_t sequence, size_t bytes) {
+  ChunkEvent event;
+  event.sequence = sequence;
+  event.payload = std::string(bytes, 'x');
+  return event;
+}
+
+class StreamOutboxTest : public testing::Test {
+ protected:
+  static OutboxLimits Limits() {
+    OutboxLimits limits;
+    limits.high_bytes = 1000;
+    limits.low_bytes = 500;
+    limits.high_chunks = 4;
+    limits.low_chunks = 2;
+    limits.max_events = 16;
+    return limits;
+  }
+  StreamOutboxTest() { outbox_.SetListener(listener_); }
+  void DeliverOne() {
+    EXPECT_TRUE(outbox_.Take().has_value());
+    outbox_.Delivered();
+  }
+  prometheus::Gauge bytes_;
+  std::shared_ptr<RecordingListener> listener_ = std::make_shared<RecordingListener>();
+  StreamOutbox outbox_{Limits(), &bytes_};
+};
+
+TEST_F(StreamOutboxTest, GivesEventsBackInOrderOneAtATime) {
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 10)).ok());
+  EXPECT_TRUE(outbox_.Push(UpdateAppliedEvent{7, 1}).ok());
+  EXPECT_EQ(listener_->readable, 2);
+  EXPECT_EQ(std::get<ChunkEvent>(*outbox_.Take()).sequence, 0);
+  EXPECT_FALSE(outbox_.Take().has_value()) << "one is being written";
+  outbox_.Delivered();
+  EXPECT_EQ(std::get<UpdateAppliedEvent>(*outbox_.Take()).update_id, 7);
+  outbox_.Delivered();
+  EXPECT_FALSE(outbox_.Take().has_value());
+}
+
+TEST_F(StreamOutboxTest, BlocksAtTheHighChunkMarkAndUnblocksAtTheLowOne) {
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(outbox_.Push(Chunk(i, 1)).ok());
+  EXPECT_THAT(listener_->changes, IsEmpty());
+  EXPECT_TRUE(outbox_.Push(Chunk(3, 1)).ok());
+  EXPECT_THAT(listener_->changes, ElementsAre(true));
+  DeliverOne();
+  EXPECT_THAT(listener_->changes, ElementsAre(true)) << "three is between the marks";
+  DeliverOne();
+  EXPECT_THAT(listener_->changes, ElementsAre(true, false));
+}
+
+TEST_F(StreamOutboxTest, BlocksAtTheHighByteMarkAndUnblocksWhenBytesAndChunksAreLow) {
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 600)).ok());
+  EXPECT_THAT(listener_->changes, IsEmpty());
+  EXPECT_TRUE(outbox_.Push(Chunk(1, 450)).ok());
+  EXPECT_THAT(listener_->changes, ElementsAre(true));
+  EXPECT_EQ(bytes_.Value(), 1050);
+  EXPECT_TRUE(outbox_.Take().has_value());
+  EXPECT_THAT(listener_->changes, ElementsAre(true)) << "bytes being written still count";
+  outbox_.Delivered();
+  EXPECT_THAT(listener_->changes, ElementsAre(true, false));
+  EXPECT_EQ(bytes_.Value(), 450);
+}
+
+TEST_F(StreamOutboxTest, RefusesEventsBeyondItsBoundSoThatAViewerWhoNeverReadsCannotFillMemory) {
+  for (int i = 0; i < 16; ++i) EXPECT_TRUE(outbox_.Push(UpdateAppliedEvent{i, 0}).ok());
+  EXPECT_EQ(outbox_.Push(UpdateAppliedEvent{16, 0}).code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(StreamOutboxTest, EndsOnlyWhenTheLastEventIsDeliveredAndKeepsTheFirstEnd) {
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 10)).ok());
+  outbox_.End(absl::AbortedError("first"));
+  outbox_.End(absl::OkStatus());
+  EXPECT_FALSE(outbox_.Ended().has_value());
+  EXPECT_TRUE(outbox_.Take().has_value());
+  EXPECT_FALSE(outbox_.Ended().has_value()) << "it is not delivered yet";
+  outbox_.Delivered();
+  EXPECT_EQ(outbox_.Ended(), absl::AbortedError("first"));
+}
+
+TEST_F(StreamOutboxTest, CloseDropsEverythingAndGivesTheBytesBack) {
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 100)).ok());
+  EXPECT_TRUE(outbox_.Push(Chunk(1, 100)).ok());
+  EXPECT_TRUE(outbox_.Take().has_value());
+  outbox_.Close();
+  EXPECT_EQ(bytes_.Value(), 0);
+  outbox_.Delivered();
+  EXPECT_EQ(bytes_.Value(), 0) << "counted once";
+  EXPECT_FALSE(outbox_.Take().has_value());
+  EXPECT_EQ(outbox_.Push(Chunk(2, 1)).code(), absl::StatusCode::kCancelled);
+}
+
+TEST_F(StreamOutboxTest, DoesNotNeedItsListenerToLive) {
+  listener_.reset();
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(outbox_.Push(Chunk(i, 1)).ok());
+}
+
+TEST_F(StreamOutboxTest, TheLastWordOnTheWatermarksIsTrueWhenTwoThreadsFillAndEmptyIt) {
+  constexpr int kChunks = 2000;
+  std::thread filler([this] {
+    for (int i = 0; i < kChunks; ++i) {
+      while (!outbox_.Push(Chunk(i, 1)).ok()) std::this_thread::yield();
+    }
+  });
+  for (int taken = 0; taken < kChunks;) {
+    if (outbox_.Take().has_value()) {
+      outbox_.Delivered();
+      ++taken;
+    }
+  }
+  filler.join();
+  ASSERT_EQ(bytes_.Value(), 0);
+  EXPECT_EQ(listener_->changes.size() % 2, 0u) << "the last word is that it is not blocked";
+  for (size_t i = 0; i < listener_->changes.size(); ++i) EXPECT_EQ(listener_->changes[i], i % 2 == 0);
+}
+
+TEST(OutboxLimitsTest, RefusesMarksInTheWrongOrder) {
+  OutboxLimits limits;
+  EXPECT_TRUE(limits.Validate().ok());
+  limits.low_bytes = limits.high_bytes;
+  EXPECT_EQ(limits.Validate().code(), absl::StatusCode::kInvalidArgument);
+  limits = OutboxLimits();
+  limits.low_chunks = limits.high_chunks + 1;
+  EXPECT_EQ(limits.Validate().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace videodiffcr
