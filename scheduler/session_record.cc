@@ -158,6 +158,7 @@ std::optional<PlannedStep> SessionRecord::NextStep(absl::Time now) {
   // A session that is asked to stop ends with the chunk in progress, so a pause no longer holds that chunk.
   if (paused_at_.has_value() && !StopRequested()) return std::nullopt;
   if (chunk_.has_value()) return StepOfChunkInProgress();
+  // Nor a context pass: nothing will read the KV cache after the last chunk.
   if (!WantsAnotherChunk()) return std::nullopt;
   if (context_owed_) {
     PlannedStep step;
@@ -281,8 +282,7 @@ void SessionRecord::FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time
   out.chunk.timings.queue = std::exchange(queue_time_, absl::ZeroDuration());
   ++chunks_made_;
   frames_made_ += out.frame_count;
-  // Nothing will read the KV cache after the last chunk.
-  context_owed_ = WantsAnotherChunk();
+  context_owed_ = true;
   meter_.ChunkMade(out);
   outbox_.Push(std::move(out));
 }

@@ -231,6 +231,7 @@ absl::StatusOr<FrameChunk> FakeVideoModel::Decode(std::unique_ptr<LatentChunk> l
   if (latents.decoder->decoding) Broken("two decodes of one session at once");
   latents.decoder->decoding = true;
   ++held_decodes_;
+  ++decodes_begun_;
   changed_.NotifyAll();
   while (hold_decodes_) changed_.Wait(&mutex_);
   --held_decodes_;
@@ -358,6 +359,11 @@ int64_t FakeVideoModel::live_bytes() const { return live_sessions() * info_.sess
 int64_t FakeVideoModel::plans_run() const {
   MutexLock lock(&mutex_);
   return static_cast<int64_t>(plans_.size());
+}
+
+int64_t FakeVideoModel::decodes_begun() const {
+  MutexLock lock(&mutex_);
+  return decodes_begun_;
 }
 
 std::vector<std::vector<ObservedStep>> FakeVideoModel::plans() const {

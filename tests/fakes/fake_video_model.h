@@ -79,6 +79,7 @@ class FakeVideoModel final : public VideoModel {
   int live_sessions() const;
   int64_t live_bytes() const;
   int64_t plans_run() const;
+  int64_t decodes_begun() const;
   std::vector<std::vector<ObservedStep>> plans() const;  // every plan that passed the gate
   std::vector<std::string> broken_rules() const;         // of model/api/video_model.h, by the caller; should be empty
 
@@ -119,6 +120,7 @@ class FakeVideoModel final : public VideoModel {
   std::optional<StepPlan> held_plan_ ABSL_GUARDED_BY(mutex_);
   bool hold_decodes_ ABSL_GUARDED_BY(mutex_) = false;
   int held_decodes_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t decodes_begun_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(const StepPlan&)> plan_hook_ ABSL_GUARDED_BY(mutex_);
   absl::Duration step_time_ ABSL_GUARDED_BY(mutex_) = absl::Milliseconds(1);
   std::map<uint64_t, absl::Status> begin_failures_ ABSL_GUARDED_BY(mutex_);

@@ -296,6 +296,7 @@ TEST_F(ControlTest, ACancelledSessionDropsChunksThatHaveNotReachedItsSink) {
   model_.FreeDecodes();
   ASSERT_TRUE(session.log->WaitForEnd());
   EXPECT_THAT(session.log->events(), ElementsAre("ended CANCELLED"));
+  EXPECT_EQ(model_.decodes_begun(), 1);
 }
 
 TEST_F(ControlTest, ASessionAtItsRunAheadLimitGoesOnWhenTheViewersClockAllows) {
