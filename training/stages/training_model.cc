@@ -85,7 +85,8 @@ absl::Status CompleteModelFolder(const std::string& from, const std::string& to)
   if (error) return absl::InvalidArgumentError(absl::StrCat("output folder ", to, ": ", error.message()));
   for (const auto& file : std::filesystem::directory_iterator(from, error)) {
     const std::filesystem::path target = std::filesystem::path(to) / file.path().filename();
-    if (!file.is_regular_file() || std::filesystem::exists(target)) continue;
+    const bool about_it = target.extension() == ".md";  // what it says of the old weights is not true of the new ones
+    if (!file.is_regular_file() || about_it || std::filesystem::exists(target)) continue;
     std::filesystem::copy_file(file.path(), target, error);
     if (error) return absl::UnavailableError(absl::StrCat(target.string(), ": cannot be copied: ", error.message()));
   }

@@ -43,7 +43,7 @@ absl::Status CheckWindowRelative(const TrainingModel& model, const std::string& 
 // "cpu", or "cuda" when this build and machine have it; InvalidArgument else.
 absl::StatusOr<at::Device> ParseDevice(const std::string& name);
 
-// Makes `to` a model folder: every file of `from` that it lacks is copied. Errors name the file.
+// Makes `to` a model folder: every file of `from` that it lacks is copied, but for *.md. Errors name the file.
 absl::Status CompleteModelFolder(const std::string& from, const std::string& to);
 
 // Prompts to [prompts, text_len, text_dim]; carries gradients when the text encoder's weights do. A prompt may be
