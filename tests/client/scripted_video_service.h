@@ -29,12 +29,12 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
 
   explicit ScriptedVideoService(Script script) : script_(std::move(script)) {
     grpc::ServerBuilder builder;
-    builder.AddListeningPort("localhost:0", grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
   }
 
-  std::string address() const { return absl::StrCat("localhost:", port_); }
+  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
 
   grpc::Status StreamVideo(grpc::ServerContext* context, Stream* stream) override {
     v1::StreamVideoRequest first;

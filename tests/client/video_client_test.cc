@@ -145,7 +145,7 @@ TEST(VideoClientTest, SendsControlMessagesInTheOrderGiven) {
 
 TEST(VideoClientTest, AnAddressWhereNobodyListensIsUnavailableWithAdvice) {
   // Port 1 needs root to listen on and belongs to a service that nobody runs.
-  const auto client = VideoClient::Connect("localhost:1", absl::Milliseconds(200));
+  const auto client = VideoClient::Connect("127.0.0.1:1", absl::Milliseconds(200));
   ASSERT_TRUE(absl::IsUnavailable(client.status()));
   EXPECT_THAT(std::string(client.status().message()), HasSubstr("start videodiffcr-server"));
 }

@@ -64,7 +64,7 @@ ServerProcess::ServerProcess(const std::vector<std::string>& more_flags) {
   const std::string ports = ContentsOf(port_file);
   const std::string key = "grpc_port=";
   const size_t begin = ports.find(key) + key.size();
-  address_ = "localhost:" + ports.substr(begin, ports.find('\n', begin) - begin);
+  address_ = "127.0.0.1:" + ports.substr(begin, ports.find('\n', begin) - begin);
 }
 
 std::vector<std::string> Generate(const ServerProcess& server, const std::vector<std::string>& flags) {
