@@ -16,12 +16,14 @@ bool EndsWith(const std::string& text, std::string_view end) {
 }
 
 // The table of golden_checks.md section 1.
-Range RangeOf(const std::string& name, const std::vector<int64_t>& shape, int64_t elements) {
+Range RangeOf(const std::string& name, const std::vector<int64_t>& shape) {
   if (EndsWith(name, "gamma") || (shape.size() == 1 && EndsWith(name, ".weight"))) return {1.0, 0.1};
   if (EndsWith(name, ".bias")) return {0.0, 0.1};
   if (EndsWith(name, "modulation")) return {0.0, 0.3};
   if (shape.size() == 2 && name.find("embedding.weight") != std::string::npos) return {0.0, 1.0};
-  return {0.0, std::sqrt(3.0 / (static_cast<double>(elements) / static_cast<double>(shape[0])))};
+  double fan_in = 1;
+  for (size_t i = 1; i < shape.size(); ++i) fan_in *= static_cast<double>(shape[i]);
+  return {0.0, std::sqrt(3.0 / fan_in)};
 }
 
 }  // namespace
@@ -40,17 +42,29 @@ double FillValue(uint32_t name_hash, int64_t i) {
   return 2.0 * u / 4294967296.0 - 1.0;
 }
 
+at::Tensor FillTensor(std::string_view name, const std::vector<int64_t>& shape, double offset, double scale) {
+  at::Tensor tensor = at::empty(shape, at::kFloat);
+  const uint32_t hash = Fnv1a(name);
+  float* const values = tensor.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(offset + scale * FillValue(hash, i));
+  return tensor;
+}
+
+at::Tensor FillNoise(std::string_view name, const std::vector<int64_t>& shape) {
+  return FillTensor(name, shape, 0.0, std::sqrt(3.0));
+}
+
+at::Tensor FillUniform(std::string_view name, const std::vector<int64_t>& shape) {
+  return FillTensor(name, shape, 0.0, 1.0);
+}
+
+at::Tensor FillWeight(const std::string& name, const std::vector<int64_t>& shape) {
+  const Range range = RangeOf(name, shape);
+  return FillTensor(name, shape, range.offset, range.scale);
+}
+
 void FillByRule(const std::vector<WeightRow>& rows) {
-  for (const WeightRow& row : rows) {
-    at::Tensor tensor = at::empty(row.shape, at::kFloat);
-    const uint32_t hash = Fnv1a(row.name);
-    const Range range = RangeOf(row.name, row.shape, tensor.numel());
-    float* values = tensor.mutable_data_ptr<float>();
-    for (int64_t i = 0; i < tensor.numel(); ++i) {
-      values[i] = static_cast<float>(range.offset + range.scale * FillValue(hash, i));
-    }
-    *row.destination = tensor;
-  }
+  for (const WeightRow& row : rows) *row.destination = FillWeight(row.name, row.shape);
 }
 
 }  // namespace videodiffcr

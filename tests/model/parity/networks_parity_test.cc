@@ -5,7 +5,6 @@
 #include <string>
 #include <tuple>
 
-#include "model/parity/fill_rule.h"
 #include "model/parity/parity_case.h"
 
 namespace videodiffcr {
@@ -30,14 +29,6 @@ INSTANTIATE_TEST_SUITE_P(Cases, GoldenNetwork,
                                                               "tests/golden/wan_vae.safetensors",
                                                               "tests/golden/taehv.safetensors"),
                                             ::testing::Values(NetworkPath::kPlain, NetworkPath::kServing)));
-
-TEST(FillRule, GivesTheReferencesHashesAndValues) {
-  EXPECT_EQ(Fnv1a("patch_embedding.weight"), 0xfe19380fu);
-  EXPECT_EQ(Fnv1a("latent"), 0x4f68098bu);
-  EXPECT_NEAR(FillValue(Fnv1a("patch_embedding.weight"), 0), 0.789070796, 1e-9);
-  EXPECT_NEAR(FillValue(Fnv1a("patch_embedding.weight"), 3), 0.348380928, 1e-9);
-  EXPECT_NEAR(FillValue(Fnv1a("latent"), 1), -0.762098923, 1e-9);
-}
 
 }  // namespace
 }  // namespace videodiffcr
