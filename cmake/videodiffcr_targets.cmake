@@ -55,7 +55,7 @@ function(videodiffcr_test name)
   # One ATen thread under the thread sanitizer: OpenMP inside LibTorch is not instrumented.
   set(environment "VIDEODIFFCR_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}" "VIDEODIFFCR_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
   if(VIDEODIFFCR_SANITIZER STREQUAL "thread")
-    list(APPEND environment "TSAN_OPTIONS=ignore_noninstrumented_modules=1" "OMP_NUM_THREADS=1")
+    list(APPEND environment "TSAN_OPTIONS=ignore_noninstrumented_modules=1 suppressions=${PROJECT_SOURCE_DIR}/tests/tsan_suppressions.txt" "OMP_NUM_THREADS=1")
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${environment}")
 endfunction()
