@@ -1,6 +1,7 @@
 #include "client/call_status.h"
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "google/protobuf/util/time_util.h"
@@ -50,6 +51,9 @@ std::string DescribeStatus(const absl::Status& status) {
   std::string text = absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message());
   if (const auto bad_request = BadRequestOf(status)) {
     for (const auto& violation : bad_request->field_violations()) {
+      if (absl::StrContains(status.message(), violation.description())) {
+        continue;  // said already
+      }
       absl::StrAppend(&text, "\n  field ", violation.field(), ": ", violation.description());
     }
   }

@@ -11,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "client/change_schedule.h"
 #include "client/contact_sheet.h"
@@ -82,8 +81,7 @@ class Generation {
         }
         return absl::OkStatus();
       case v1::StreamVideoResponse::kWarning:
-        progress_.Note(absl::StrCat("note: ", event.warning().message(), event.warning().details().empty() ? "" : ": ",
-                                    absl::StrJoin(event.warning().details(), ", ")));
+        progress_.Note(absl::StrCat("note: ", event.warning().message()));
         return absl::OkStatus();
       case v1::StreamVideoResponse::kFinished:
       case v1::StreamVideoResponse::RESPONSE_NOT_SET:  // a later server may say more than this client knows

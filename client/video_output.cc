@@ -14,7 +14,7 @@ absl::StatusOr<VideoOutput> VideoOutput::Open(const std::string& path) {
     return absl::PermissionDeniedError(
         absl::StrCat("cannot write ", path, " (", std::strerror(errno), "): name another file with --output"));
   }
-  return VideoOutput(path, file);
+  return VideoOutput(path == "-" ? "standard output" : path, file);
 }
 
 absl::Status VideoOutput::Write(const std::string& bytes) {
