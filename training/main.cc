@@ -26,6 +26,7 @@ constexpr Subcommand kSubcommands[] = {
     {"denoiser", "trains the causal denoiser and its text encoder", &DenoiserHelp, &RunDenoiser},
     {"distill", "distills the denoiser to few steps", &DistillHelp, &RunDistill},
     {"routers", "teaches the routers which tokens matter", &RoutersHelp, &RunRouters},
+    {"wording", "teaches the text encoder other words for background colours", &WordingHelp, &RunWording},
     {"evaluate", "says how often a model shows what its prompts say", &EvaluateHelp, &RunEvaluate},
 };
 

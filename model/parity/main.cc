@@ -1,5 +1,6 @@
 // videodiffcr-parity [--path plain|serving|both] [--device cpu|cuda] CASE.safetensors...
 // Exit status: 0 all outputs within tolerance, 1 some are not, 2 a file or the command line is bad.
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include <cstdio>
@@ -91,6 +92,9 @@ int Main(int argc, char** argv) {
     return 2;
   }
   at::set_num_threads(1);  // case files are small: threads would only wait for each other
+  // Case files are compared in true fp32: no reduced-precision products on the device.
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
   Totals totals;
   for (const std::string& path : arguments.files) RunFile(path, arguments, &totals);
   std::printf("total: %d outputs, %d passed, %d failed\n", totals.outputs, totals.outputs - totals.failed,

@@ -15,6 +15,7 @@
 #include "training/stages/denoiser_stage.h"
 #include "training/stages/distillation_stage.h"
 #include "training/stages/router_stage.h"
+#include "training/stages/wording_stage.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -112,6 +113,8 @@ const StageCommand<AutoencoderStageOptions>& Autoencoder() {
       "videodiffcr-train autoencoder --output out/tiny --run out/autoencoder --max-seconds 540", &MakeAutoencoderStage,
       [](AutoencoderStageOptions* options, FlagParser* flags) {
         flags->AddFlag("frames", "N", "frames per clip, 1 + 4k (21)", SetInteger(5, 401, &options->frames));
+        flags->AddFlag("frozen-share", "X", "share of the steps, the last ones, that train the decoder alone (0.35)",
+                       SetDouble(0, 1, &options->frozen_share));
         flags->AddFlag("continue-weights", "YES", "start from the weights of --model: yes or no (no)",
                        SetYesNo(&options->continue_weights));
       }};
@@ -168,6 +171,16 @@ const StageCommand<RouterStageOptions>& Routers() {
   return command;
 }
 
+const StageCommand<WordingStageOptions>& Wording() {
+  static const StageCommand<WordingStageOptions> command = {
+      "wording", "teaches the text encoder other words for background colours; the denoiser stays as it is",
+      "videodiffcr-train wording --output out/tiny --run out/wording --max-seconds 540", &MakeWordingStage,
+      [](WordingStageOptions* options, FlagParser* flags) {
+        flags->AddFlag("known-share", "X", "captions that keep their own words (0.3)", SetDouble(0, 1, &options->known_share));
+      }};
+  return command;
+}
+
 }  // namespace
 
 std::string AutoencoderHelp() { return Autoencoder().Help(); }
@@ -180,5 +193,7 @@ std::string DistillHelp() { return Distill().Help(); }
 absl::Status RunDistill(const std::vector<std::string_view>& arguments) { return Distill().Run(arguments); }
 std::string RoutersHelp() { return Routers().Help(); }
 absl::Status RunRouters(const std::vector<std::string_view>& arguments) { return Routers().Run(arguments); }
+std::string WordingHelp() { return Wording().Help(); }
+absl::Status RunWording(const std::vector<std::string_view>& arguments) { return Wording().Run(arguments); }
 
 }  // namespace videodiffcr::training

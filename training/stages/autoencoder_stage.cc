@@ -71,7 +71,8 @@ class AutoencoderStage final : public TrainingStage {
   }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
-    if (step == freeze_step_) FoldStatistics(step);
+    // An encoder that this run does not train keeps its latents as they are: a denoiser was made for them.
+    if (step == freeze_step_ && step > 0) FoldStatistics(step);
     const ClipBatch batch = Render(step);
     StepRandom random(options_.stage.seed, step, model_.device);
     at::Tensor loss;

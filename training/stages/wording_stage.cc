@@ -1,0 +1,121 @@
+#include "training/stages/wording_stage.h"
+
+#include <ATen/TensorOperators.h>
+#include <c10/core/GradMode.h>
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "training/run/adam_w.h"
+#include "training/run/checkpoint.h"
+#include "training/run/learning_rate.h"
+#include "training/scenes/caption.h"
+#include "training/stages/training_model.h"
+
+namespace videodiffcr::training {
+namespace {
+
+// Every word for a colour that is no background of its own, at the background that comes nearest.
+const std::map<std::string, std::vector<std::string>>& OtherWords() {
+  static const auto* words = new std::map<std::string, std::vector<std::string>>{
+      {"navy", {"blue", "purple", "violet"}},
+      {"teal", {"green", "cyan"}},
+      {"brown", {"orange", "red"}},
+      {"cream", {"white", "yellow"}},
+  };
+  return *words;
+}
+
+class WordingStage final : public TrainingStage {
+ public:
+  // Two copies of one model: `taught` changes, `teacher` does not.
+  WordingStage(const WordingStageOptions& options, TrainingModel taught, TrainingModel teacher)
+      : options_(options),
+        taught_(std::move(taught)),
+        teacher_(std::move(teacher)),
+        rows_(TextEncoderWeightTable(taught_.config.text_encoder, &taught_.text_encoder)),
+        optimizer_(rows_, {0.9, 0.98, 1e-8, 0.0}) {}
+
+  std::string name() const override { return "wording"; }
+  int64_t total_steps() const override { return options_.stage.steps; }
+  std::map<std::string, std::string> settings() const override { return options_.stage.Settings(); }
+  std::vector<WeightRow> State() override {
+    std::vector<WeightRow> rows = rows_;
+    for (WeightRow& row : optimizer_.State("adam")) rows.push_back(std::move(row));
+    return rows;
+  }
+
+  absl::StatusOr<StepResult> Step(int64_t step) override {
+    std::vector<std::string> known, reworded;
+    RandomStream random(options_.stage.seed, DrawPurpose::kStage, static_cast<uint64_t>(step));
+    for (int64_t clip = 0; clip < options_.stage.batch; ++clip) {
+      RandomStream scene_random(options_.stage.seed, DrawPurpose::kScene,
+                                static_cast<uint64_t>(step * options_.stage.batch + clip));
+      known.push_back(MakeCaption(SampleScene({}, scene_random).segments[0], {}, random));
+      reworded.push_back(random.Chance(options_.known_share) ? known.back() : RewordBackground(known.back(), random));
+    }
+    const absl::StatusOr<at::Tensor> target = Target(known);
+    if (!target.ok()) return target.status();
+    const absl::StatusOr<at::Tensor> rows = EncodeCaptions(taught_, reworded);  // [batch, text_len, text_dim]
+    if (!rows.ok()) return rows.status();
+    const at::Tensor loss = (*rows - *target).square().mean();
+    loss.backward();
+    const double rate =
+        LearningRateSchedule{options_.stage.learning_rate, 0, 0, LearningRateFall::kCosine}.At(step, total_steps());
+    const absl::StatusOr<double> norm = optimizer_.Update(rate, step);
+    if (!norm.ok()) return norm.status();
+    return StepResult{loss.item<double>(), rate, *norm};
+  }
+
+  absl::Status Finish() override {
+    const std::string& folder = options_.stage.output;
+    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
+    std::map<std::string, std::string> metadata = settings();
+    metadata["trained"] = "videodiffcr-train wording: other words for background colours";
+    return WriteWeights(folder + "/" + taught_.config.text_encoder_file, rows_, at::kHalf, metadata);
+  }
+
+ private:
+  absl::StatusOr<at::Tensor> Target(const std::vector<std::string>& captions) const {
+    const c10::NoGradGuard no_gradients;
+    return EncodeCaptions(teacher_, captions);
+  }
+
+  const WordingStageOptions options_;
+  TrainingModel taught_;
+  const TrainingModel teacher_;
+  const std::vector<WeightRow> rows_;
+  AdamW optimizer_;
+};
+
+}  // namespace
+
+std::string RewordBackground(const std::string& caption, RandomStream& random) {
+  std::vector<std::string> words = absl::StrSplit(caption, ' ');
+  // "... a COLOUR TEXTURE background ..."; an unknown word may stand anywhere between.
+  size_t place = 0;
+  while (place < words.size() && words[place] != "background") ++place;
+  if (place == words.size()) return caption;
+  while (place > 0) {
+    const auto found = OtherWords().find(words[--place]);
+    if (found == OtherWords().end()) continue;
+    words[place] = found->second[random.Below(static_cast<int>(found->second.size()))];
+    return absl::StrJoin(words, " ");
+  }
+  return caption;
+}
+
+absl::StatusOr<std::unique_ptr<TrainingStage>> MakeWordingStage(const WordingStageOptions& options) {
+  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
+  if (!device.ok()) return device.status();
+  absl::StatusOr<TrainingModel> taught = LoadTrainingModel(options.stage.model, *device);
+  if (!taught.ok()) return taught.status();
+  absl::StatusOr<TrainingModel> teacher = LoadTrainingModel(options.stage.model, *device);
+  if (!teacher.ok()) return teacher.status();
+  return std::make_unique<WordingStage>(options, *std::move(taught), *std::move(teacher));
+}
+
+}  // namespace videodiffcr::training
