@@ -176,7 +176,8 @@ const StageCommand<WordingStageOptions>& Wording() {
       "wording", "teaches the text encoder other words for background colours; the denoiser stays as it is",
       "videodiffcr-train wording --output out/tiny --run out/wording --max-seconds 540", &MakeWordingStage,
       [](WordingStageOptions* options, FlagParser* flags) {
-        flags->AddFlag("known-share", "X", "captions that keep their own words (0.3)", SetDouble(0, 1, &options->known_share));
+        flags->AddFlag("known-share", "X", "captions that keep their own words (0.3)",
+                       SetDouble(0, 1, &options->known_share));
       }};
   return command;
 }

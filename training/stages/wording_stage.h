@@ -1,9 +1,9 @@
 // Teaches the text encoder further words for what the model can already show; the denoiser stays as it is.
 //
-// People call a navy background blue, but the captions of tiny_recipe.md section 1 know background colours by six words of
-// their own, and what the denoiser makes of others is mud. The encoder learns by imitating itself: for a caption with another
-// word for the background's colour it must give the rows that it gave before for the caption with its own word, and for
-// captions it knows, what it always gave. Mean squared error over all text rows; no pixels, no denoiser.
+// People call a navy background blue, but the captions of tiny_recipe.md section 1 know background colours by six words
+// of their own, and what the denoiser makes of others is mud. The encoder learns by imitating itself: for a caption
+// with another word for the background's colour it must give the rows that it gave before for the caption with its own
+// word, and for captions it knows, what it always gave. Mean squared error over all text rows; no pixels, no denoiser.
 #ifndef VIDEODIFFCR_TRAINING_STAGES_WORDING_STAGE_H_
 #define VIDEODIFFCR_TRAINING_STAGES_WORDING_STAGE_H_
 
@@ -24,8 +24,8 @@ struct WordingStageOptions {
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeWordingStage(const WordingStageOptions& options);
 
-// `caption` with another word for its background's colour, drawn from those that mean it; as it is when the caption names
-// no background or the colour has no other word.
+// `caption` with another word for its background's colour, drawn from those that mean it; as it is when the caption
+// names no background or the colour has no other word.
 std::string RewordBackground(const std::string& caption, RandomStream& random);
 
 }  // namespace videodiffcr::training

@@ -36,7 +36,7 @@ Encoder GoldenEncoder(const SafetensorsReader& golden) {
 
 Encoder TinyEncoder() {
   const TextEncoderConfig config = LoadModelConfig(SourceDir() + "/models/tiny")->text_encoder;
-  return {config, LoadTextEncoderWeights(Open("models/tiny/text_encoder.safetensors"), config).value()};
+  return {config, LoadTextEncoderWeights(Open("tests/golden/tiny/text_encoder.safetensors"), config).value()};
 }
 
 TEST(TextEncoder, MatchesTheReferenceImplementation) {
