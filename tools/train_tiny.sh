@@ -43,4 +43,5 @@ stage classifier "$out/tiny" 3000 "${batches[1]}"
 stage denoiser "$out/tiny" 12000 "${batches[2]}"
 stage distill "$out/tiny" 300 "${batches[3]}"
 stage routers "$out/tiny" 400 "${batches[4]}"
+stage wording "$out/tiny" 2000 64
 echo "train_tiny.sh: done; the model is in $out/tiny. Judge it: $train evaluate --model $out/tiny --clips 512"

@@ -23,6 +23,7 @@
 #include "training/stages/distillation_stage.h"
 #include "training/stages/router_stage.h"
 #include "training/stages/training_model.h"
+#include "training/stages/wording_stage.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -106,6 +107,14 @@ TEST_F(StagesTest, ClassifierGoesOnExactly) {
         return MakeClassifierStage(ClassifierStageOptions{.stage = SmallStage(output, 2, 2)});
       },
       "classifier.safetensors");
+}
+
+TEST_F(StagesTest, WordingGoesOnExactly) {
+  ExpectResumable(
+      [](const std::string& output) {
+        return MakeWordingStage(WordingStageOptions{.stage = SmallStage(output, 3, 4)});
+      },
+      "text_encoder.safetensors");
 }
 
 TEST_F(StagesTest, RoutersGoOnExactly) {
