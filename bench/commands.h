@@ -25,6 +25,7 @@ struct SessionsBenchOptions {
   int sessions = 4;
   int seconds = 60;  // of playing time per session
   double budget = 1.0;
+  int run_ahead = 2;       // chunks that the server may be ahead of the playout clock
   bool staggered = false;  // starts spread over one chunk's playing time instead of all at once
   std::string json_file;   // empty: none
 };

@@ -15,6 +15,7 @@ ABSL_FLAG(int, chunks, 30, "chunk: chunks measured per budget, after the window 
 ABSL_FLAG(std::string, server, "127.0.0.1:50051", "sessions: address of the running server, host:port");
 ABSL_FLAG(int, seconds, 60, "sessions: playing time per viewer, seconds");
 ABSL_FLAG(double, budget, 1.0, "sessions: retention budget of every viewer");
+ABSL_FLAG(int, run_ahead, 2, "sessions: chunks that the server may be ahead of the playout clock, 1 to 64");
 ABSL_FLAG(bool, staggered, false, "sessions: spread the starts over one chunk's playing time");
 ABSL_FLAG(std::string, json, "", "also write the rows to this file, as JSON");
 
@@ -38,7 +39,8 @@ absl::StatusOr<std::string> Run(const std::string& command) {
   if (command == "sessions") {
     return videodiffcr::RunSessionsBench({absl::GetFlag(FLAGS_server), sessions == 0 ? 4 : sessions,
                                           absl::GetFlag(FLAGS_seconds), absl::GetFlag(FLAGS_budget),
-                                          absl::GetFlag(FLAGS_staggered), absl::GetFlag(FLAGS_json)});
+                                          absl::GetFlag(FLAGS_run_ahead), absl::GetFlag(FLAGS_staggered),
+                                          absl::GetFlag(FLAGS_json)});
   }
   return absl::InvalidArgumentError("unknown subcommand '" + command + "'; it is chunk or sessions");
 }

@@ -34,7 +34,7 @@ v1::SessionConfig ConfigOf(const SessionsBenchOptions& options, int viewer, int6
   config.mutable_retention()->set_target(options.budget);
   // The clock starts with the first chunk; one chunk's playing time is buffered before playing begins.
   config.mutable_playout()->mutable_start_buffer()->set_nanos(750'000'000);
-  config.set_run_ahead_limit_chunks(2);
+  config.set_run_ahead_limit_chunks(options.run_ahead);
   return config;
 }
 
