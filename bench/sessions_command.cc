@@ -8,23 +8,24 @@
 #include "absl/time/clock.h"
 #include "bench/commands.h"
 #include "bench/report.h"
+#include "client/proto_time.h"
 #include "client/video_client.h"
 
 namespace videodiffcr {
 namespace {
+
+// The clock starts with the first chunk; so much playing time is buffered before playing begins.
+constexpr absl::Duration kStartBuffer = absl::Milliseconds(750);
 
 // What one viewer saw.
 struct ViewerResult {
   absl::Status status;
   Samples slack, overhead, queue, denoise, context, decode, encode;
   double first_chunk_ms = 0, executed = 1;
-  int64_t chunks = 0, misses = 0, frames = 0;
-  absl::Duration wall;
+  int64_t chunks = 0, misses = 0;
 };
 
-absl::Duration ToAbsl(const google::protobuf::Duration& d) {
-  return absl::Seconds(d.seconds()) + absl::Nanoseconds(d.nanos());
-}
+absl::Duration ToDuration(const google::protobuf::Duration& duration) { return absl::Seconds(ToSeconds(duration)); }
 
 v1::SessionConfig ConfigOf(const SessionsBenchOptions& options, int viewer, int64_t length_chunks) {
   v1::SessionConfig config;
@@ -32,8 +33,8 @@ v1::SessionConfig ConfigOf(const SessionsBenchOptions& options, int viewer, int6
   config.set_seed(viewer + 1);
   config.set_length_chunks(static_cast<int>(length_chunks));
   config.mutable_retention()->set_target(options.budget);
-  // The clock starts with the first chunk; one chunk's playing time is buffered before playing begins.
-  config.mutable_playout()->mutable_start_buffer()->set_nanos(750'000'000);
+  config.mutable_playout()->mutable_start_buffer()->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(kStartBuffer)));
   config.set_run_ahead_limit_chunks(options.run_ahead);
   return config;
 }
@@ -50,22 +51,20 @@ void Watch(VideoCall& call, absl::Time started, ViewerResult& result) {
     const v1::VideoChunk& chunk = response->chunk();
     if (result.chunks++ == 0) {
       result.first_chunk_ms = absl::ToDoubleMilliseconds(now - started);
-      play_from = now + absl::Milliseconds(750);
+      play_from = now + kStartBuffer;
     }
-    result.frames += chunk.frame_count();
-    const absl::Duration slack = play_from + ToAbsl(chunk.presentation_start()) - now;
+    const absl::Duration slack = play_from + ToDuration(chunk.presentation_start()) - now;
     result.slack.Add(slack);
     if (slack < absl::ZeroDuration()) ++result.misses;
     const v1::StageTimings& t = chunk.timings();
-    result.queue.Add(ToAbsl(t.queue()));
-    result.denoise.Add(ToAbsl(t.denoise()));
-    result.context.Add(ToAbsl(t.context()));
-    result.decode.Add(ToAbsl(t.decode()));
-    result.encode.Add(ToAbsl(t.encode()));
-    result.overhead.Add(ToAbsl(t.total()) - ToAbsl(t.queue()) - ToAbsl(t.text()) - ToAbsl(t.denoise()) -
-                        ToAbsl(t.decode()) - ToAbsl(t.encode()));
+    result.queue.Add(ToDuration(t.queue()));
+    result.denoise.Add(ToDuration(t.denoise()));
+    result.context.Add(ToDuration(t.context()));
+    result.decode.Add(ToDuration(t.decode()));
+    result.encode.Add(ToDuration(t.encode()));
+    result.overhead.Add(ToDuration(t.total()) - ToDuration(t.queue()) - ToDuration(t.text()) - ToDuration(t.denoise()) -
+                        ToDuration(t.decode()) - ToDuration(t.encode()));
   }
-  result.wall = absl::Now() - started;
   result.status = call.Finish();
 }
 
