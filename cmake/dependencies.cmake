@@ -51,6 +51,14 @@ if(VIDEODIFFCR_TORCH)
     target_link_libraries(videodiffcr_torch INTERFACE -Wl,--no-as-needed ${TORCH_DIR}/torch/lib/libtorch_cuda.so ${TORCH_DIR}/torch/lib/libc10_cuda.so
       -Wl,--as-needed CUDA::cudart)
     target_compile_definitions(videodiffcr_torch INTERFACE VIDEODIFFCR_CUDA=1)
+    target_include_directories(videodiffcr_torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
+    set(flashinfer ${VIDEODIFFCR_CACHE_DIR}/flashinfer-0.7.2.post1)
+    if(NOT EXISTS ${flashinfer}/.complete)
+      message(FATAL_ERROR "FlashInfer's headers are missing: run tools/setup.sh --cuda first")
+    endif()
+    set(flashinfer ${flashinfer}/flashinfer/data)
+    set(FLASHINFER_INCLUDE_DIRS ${flashinfer}/include ${flashinfer}/cutlass/include ${flashinfer}/cutlass/tools/util/include
+      ${flashinfer}/cccl/cub ${flashinfer}/cccl/libcudacxx/include ${flashinfer}/cccl/thrust)
   endif()
 endif()
 

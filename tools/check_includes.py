@@ -21,6 +21,8 @@ ALLOWED = {
     "model/decoder": "model/api model/config model/weights torch",
     "model/rollout": "model/api model/config model/weights model/text model/transformer model/decoder torch",
     "model/serving": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout torch json",
+    "model/kernels": "model/rollout cuda flashinfer",
+    "model/gpu": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout model/kernels torch cuda",
     "model/parity": "model/config model/weights model/text model/transformer model/decoder model/rollout model/serving torch json",
     "model/convert": "model/config model/weights model/text json zlib",
     "scheduler": "model/api prometheus",
@@ -52,6 +54,7 @@ PACKAGES = [  # package, pattern of the included path
     ("sentencepiece", r"sentencepiece"),
     ("utf8proc", r"utf8proc"),
     ("zlib", r"zlib\.h"),
+    ("flashinfer", r"(flashinfer|cutlass|cute)/"),
     ("cuda", r"cuda|cublas|cudnn"),
 ]
 ROOTS = ("proto", "model", "training", "scheduler", "server", "client", "bench")  # tests may include anything

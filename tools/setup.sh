@@ -5,11 +5,12 @@
 #   tools/setup.sh           what the server and the client need
 #   tools/setup.sh --test    also what the tests need
 #   tools/setup.sh --format  also the formatter, where this system has it (tools/check_format.sh)
-#   tools/setup.sh --cuda    also LibTorch's CUDA libraries (build preset "cuda")
+#   tools/setup.sh --cuda    also LibTorch's CUDA libraries and FlashInfer's headers (build preset "cuda")
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/videodiffcr
 torch_root=$cache/libtorch-2.11.0
+flashinfer_root=$cache/flashinfer-0.7.2.post1
 protos_root=$cache/googleapis-1.76.0
 sentencepiece_root=$cache/sentencepiece-0.2.1
 groups="build"; cuda=0
@@ -127,6 +128,20 @@ install_libtorch() {
   fi
 }
 
+# Headers alone: the attention kernels are compiled into our own library.
+install_flashinfer() {
+  if [ "$cuda" = 0 ] || [ -e "$flashinfer_root/.complete" ]; then return 0; fi
+  [ -e "$cache"/downloads/flashinfer_python-0.7.2.post1-*.whl ] ||
+    with_progress "fetching FlashInfer 0.7.2.post1 from PyPI (62 MB, once)" "$cache/pip.log" pip_download \
+      --only-binary=:all: -r "$here/pypi_cuda.txt"
+  say "unpacking FlashInfer's headers"
+  rm -rf "$flashinfer_root" "$flashinfer_root.partial"; mkdir -p "$flashinfer_root.partial"
+  unpack 'flashinfer_python-0.7.2.post1-*.whl' "$flashinfer_root.partial" 'flashinfer/data/include/*' 'flashinfer/data/cutlass/include/*' \
+    'flashinfer/data/cutlass/tools/util/include/*' \
+    'flashinfer/data/cccl/cub/*' 'flashinfer/data/cccl/thrust/*' 'flashinfer/data/cccl/libcudacxx/include/*' '*.dist-info/licenses/*'
+  touch "$flashinfer_root.partial/.complete"; mv "$flashinfer_root.partial" "$flashinfer_root"
+}
+
 build_sentencepiece() {
   local source=$1/sentencepiece-0.2.1/sentencepiece
   tar -xzf "$cache/downloads/sentencepiece-0.2.1.tar.gz" -C "$1"
@@ -155,4 +170,5 @@ exec 9>"$cache/.lock"
 flock -n 9 || { say "another setup is running; waiting for it"; flock 9; }
 install_debian_packages
 install_libtorch
+install_flashinfer
 install_sentencepiece

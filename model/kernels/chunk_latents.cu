@@ -1,0 +1,67 @@
+// Compiled with --fmad=false: a fused multiply-add rounds once where the host rounds twice, and noise must agree in
+// every bit.
+#include <cuda_runtime.h>
+
+#include "model/kernels/chunk_latents.h"
+#include "model/kernels/latent_index.h"
+#include "model/rollout/normal_pair.h"
+
+namespace videodiffcr::kernels {
+namespace {
+
+constexpr int kThreads = 256;
+
+int Blocks(int64_t items) { return static_cast<int>((items + kThreads - 1) / kThreads); }
+
+// Values 4 i to 4 i + 3 of a draw.
+__device__ float4 FourNormals(const NoiseDraw& draw, int64_t i) {
+  const PhiloxWords bits = Philox(
+      {static_cast<uint32_t>(i), draw.draw, static_cast<uint32_t>(draw.chunk), static_cast<uint32_t>(draw.chunk >> 32)},
+      static_cast<uint32_t>(draw.seed), static_cast<uint32_t>(draw.seed >> 32));
+  const PairOfNormals low = NormalPair(bits.words[0], bits.words[1]), high = NormalPair(bits.words[2], bits.words[3]);
+  return {low.values[0], low.values[1], high.values[0], high.values[1]};
+}
+
+__global__ void FillNoiseKernel(int64_t values, NoiseDraw draw, float* latents) {
+  const int64_t four = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (4 * four >= values) return;
+  const float4 normals = FourNormals(draw, four);
+  const float* normal = &normals.x;
+  for (int64_t i = 4 * four; i < 4 * four + 4 && i < values; ++i) latents[i] = normal[i - 4 * four];
+}
+
+__global__ void PatchifyKernel(LatentShape shape, int64_t values, const float* latents, float* patches) {
+  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i < values) patches[PlaceOfLatent(shape, i).patch_index] = latents[i];
+}
+
+__global__ void SamplerStepKernel(LatentShape shape, int64_t values, SamplerStep step, const float* flow,
+                                  float* latents) {
+  const int64_t four = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (4 * four >= values) return;
+  float4 normals = {};
+  if (!step.last) normals = FourNormals(step.noise, four);
+  const float* normal = &normals.x;
+  for (int64_t i = 4 * four; i < 4 * four + 4 && i < values; ++i) {
+    const float clean = static_cast<float>(latents[i] - step.sigma * flow[PlaceOfLatent(shape, i).flow_index]);
+    latents[i] = step.last ? clean : (1.0f - step.next_sigma) * clean + step.next_sigma * normal[i - 4 * four];
+  }
+}
+
+}  // namespace
+
+void FillNoise(const LatentShape& shape, const NoiseDraw& draw, float* latents, Stream stream) {
+  FillNoiseKernel<<<Blocks((shape.values() + 3) / 4), kThreads, 0, stream>>>(shape.values(), draw, latents);
+}
+
+void Patchify(const LatentShape& shape, const float* latents, float* patches, Stream stream) {
+  PatchifyKernel<<<Blocks(shape.values()), kThreads, 0, stream>>>(shape, shape.values(), latents, patches);
+}
+
+void TakeSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents,
+                     Stream stream) {
+  SamplerStepKernel<<<Blocks((shape.values() + 3) / 4), kThreads, 0, stream>>>(shape, shape.values(), step, flow,
+                                                                               latents);
+}
+
+}  // namespace videodiffcr::kernels

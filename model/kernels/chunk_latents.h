@@ -1,0 +1,50 @@
+// Between latents and tokens: patches in, flow out, and the few-step sampler's update with its noise
+// (causal_wan_dit.md sections 3 and 5; self_forcing_inference.md sections 3 and 4). Latents are fp32.
+//
+// Promise: noise has the same bits as FillNormal() of model/rollout/noise.h for the same key.
+#ifndef VIDEODIFFCR_MODEL_KERNELS_CHUNK_LATENTS_H_
+#define VIDEODIFFCR_MODEL_KERNELS_CHUNK_LATENTS_H_
+
+#include <cstdint>
+
+#include "model/kernels/element.h"
+
+namespace videodiffcr::kernels {
+
+struct LatentShape {
+  int frames = 0, channels = 0, height = 0, width = 0;
+  int patch_height = 0, patch_width = 0;
+  int64_t values() const { return int64_t{frames} * channels * height * width; }
+};
+
+struct NoiseDraw {
+  uint64_t seed = 0;
+  uint64_t chunk = 0;
+  uint32_t draw = 0;
+};
+
+// latents [frames, channels, height, width] = standard normal values.
+void FillNoise(const LatentShape& shape, const NoiseDraw& draw, float* latents, Stream stream);
+
+// latents -> patches [tokens, channels * patch_height * patch_width], channel slowest.
+void Patchify(const LatentShape& shape, const float* latents, float* patches, Stream stream);
+
+// x0 = x_t - sigma flow; then latents = last ? x0 : (1 - next_sigma) x0 + next_sigma noise. `flow`: [tokens,
+// patch_height * patch_width * channels], channel fastest. In place.
+struct SamplerStep {
+  double sigma = 0;
+  float next_sigma = 0;
+  bool last = false;
+  NoiseDraw noise;
+};
+void TakeSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents,
+                     Stream stream);
+
+// The same two on the host; the step takes its noise as values.
+void PlainPatchify(const LatentShape& shape, const float* latents, float* patches);
+void PlainSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, const float* noise,
+                      float* latents);
+
+}  // namespace videodiffcr::kernels
+
+#endif  // VIDEODIFFCR_MODEL_KERNELS_CHUNK_LATENTS_H_

@@ -1,0 +1,9 @@
+#include "model/kernels/hopper_attention.cuh"
+
+namespace videodiffcr::kernels {
+
+void RunTextDim128(const AttentionCall& call, const DeviceAttentionPlan& plan, Stream stream) {
+  LaunchBfloat16<128, 128, 192, TextAttention>(call, plan, stream);
+}
+
+}  // namespace videodiffcr::kernels

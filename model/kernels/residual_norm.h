@@ -1,0 +1,46 @@
+// The residual stream between two products, in one pass over memory: add the last product through its gate, then
+// normalise for the next (causal_wan_dit.md section 5, steps 1, 5 to 8).
+//
+//   x[token] += gate * factor[row] * product[row]          when there is a product
+//   out[row]  = LN(x[token]) * scale + shift               when there is an `out`
+//
+// The stream is fp32. Promise: fp32 arithmetic, two-pass variance; `out` rounded once to its element type. With
+// Element::kFloat8 each row gets its own scale, its largest magnitude / 448, so that out * out_scale[row] is the value.
+#ifndef VIDEODIFFCR_MODEL_KERNELS_RESIDUAL_NORM_H_
+#define VIDEODIFFCR_MODEL_KERNELS_RESIDUAL_NORM_H_
+
+#include "model/kernels/element.h"
+#include "model/kernels/row_set.h"
+
+namespace videodiffcr::kernels {
+
+inline constexpr int kWidestRow = 10240;  // values; widths are multiples of 4
+
+struct ResidualNormCall {
+  RowSet rows;
+  int width = 0;
+  float eps = 0;
+  float* stream = nullptr;  // [tokens of all sessions, width]
+
+  Element product_element = Element::kBfloat16;  // kFloat32 or kBfloat16
+  const void* product = nullptr;                 // [rows, width]; null: nothing to add
+  const float* gate[kMostSegments] = {};         // [width]; null: 1
+  const float* factor[kMostSegments] = {};       // [rows of the session]; null: 1
+
+  Element out_element = Element::kBfloat16;
+  void* out = nullptr;                     // [rows, width]; null: no norm
+  float* out_scale = nullptr;              // [rows], kFloat8 only
+  const float* scale[kMostSegments] = {};  // [width]; null: 1
+  const float* shift[kMostSegments] = {};  // [width]; null: 0
+};
+
+void ResidualNorm(const ResidualNormCall& call, Stream stream);
+
+// The same on host memory, fp32 throughout, one session with all its rows in order; any of product, gate, factor, scale
+// and shift may be null.
+void PlainResidualNorm(int rows, int width, float eps, const float* product, const float* gate, const float* factor,
+                       const float* scale, const float* shift, float* x, float* out);
+
+}  // namespace videodiffcr::kernels
+
+#endif  // VIDEODIFFCR_MODEL_KERNELS_RESIDUAL_NORM_H_

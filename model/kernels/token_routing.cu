@@ -1,0 +1,143 @@
+#include <cuda_runtime.h>
+
+#include "model/kernels/token_routing.h"
+
+namespace videodiffcr::kernels {
+namespace {
+
+constexpr int kScoreWarps = 8;
+constexpr int kSelectThreads = 1024;
+constexpr int kDigitBits = 8, kDigits = 1 << kDigitBits;
+
+// One warp per token; lanes share the channels.
+__global__ void ScoreTokens(const __grid_constant__ RouterScoresCall call) {
+  const int token = static_cast<int>(blockIdx.x * kScoreWarps + threadIdx.x / 32), lane = threadIdx.x % 32;
+  if (token >= call.tokens) return;
+  const int sites = call.tokens / call.frames, to = token / sites, site = token % sites;
+  float score = 0;
+  for (int c = lane; c < call.width; c += 32) {
+    float mixed = 0;
+    for (int from = 0; from < call.frames; ++from) {
+      const float channel = call.channels[(from * sites + site) * call.width + c] + call.bias[c];
+      mixed += call.mix[(to * call.frames + from) * call.width + c] * channel;
+    }
+    score += mixed / (1.0f + __expf(-mixed)) * call.score[c];
+  }
+  for (int offset = 16; offset > 0; offset /= 2) score += __shfl_xor_sync(0xFFFFFFFF, score, offset);
+  if (lane == 0) call.scores[token] = score;
+}
+
+// Unsigned integers in the order of the scores: NaN as minus infinity, both zeros equal.
+__device__ uint32_t SortKey(float score) {
+  if (isnan(score)) score = -INFINITY;
+  const uint32_t bits = __float_as_uint(score + 0.0f);
+  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+// Adds up `value` over the threads before this one; all threads of the block call it. `total` gets the whole sum.
+__device__ int SumBefore(int value, int* total) {
+  __shared__ int of_warp[kSelectThreads / 32];
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  int sum = value;
+  for (int offset = 1; offset < 32; offset *= 2) {
+    const int other = __shfl_up_sync(0xFFFFFFFF, sum, offset);
+    if (lane >= offset) sum += other;
+  }
+  __syncthreads();  // the last call's readers are done
+  if (lane == 31) of_warp[warp] = sum;
+  __syncthreads();
+  if (warp == 0) {
+    int warps = of_warp[lane];
+    for (int offset = 1; offset < 32; offset *= 2) {
+      const int other = __shfl_up_sync(0xFFFFFFFF, warps, offset);
+      if (lane >= offset) warps += other;
+    }
+    of_warp[lane] = warps;
+  }
+  __syncthreads();
+  *total = of_warp[31];
+  return sum - value + (warp == 0 ? 0 : of_warp[warp - 1]);
+}
+
+// Marks the `count` best tokens of [begin, end) that are not marked yet: a radix search for the last key that gets in,
+// then all keys above it and, of the equal ones, the first by number.
+__device__ void MarkBest(const float* scores, uint8_t* marked, int begin, int end, int count) {
+  __shared__ int histogram[kDigits];
+  __shared__ uint32_t prefix;
+  __shared__ int wanted;
+  if (threadIdx.x == 0) {
+    prefix = 0;
+    wanted = count;
+  }
+  for (int shift = 32 - kDigitBits; shift >= 0; shift -= kDigitBits) {
+    for (int i = threadIdx.x; i < kDigits; i += kSelectThreads) histogram[i] = 0;
+    __syncthreads();
+    const uint32_t known = shift + kDigitBits == 32 ? 0 : ~0u << (shift + kDigitBits);
+    for (int token = begin + threadIdx.x; token < end; token += kSelectThreads) {
+      const uint32_t key = SortKey(scores[token]);
+      if (!marked[token] && (key & known) == prefix) atomicAdd(&histogram[(key >> shift) % kDigits], 1);
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      int digit = kDigits - 1;
+      while (histogram[digit] < wanted) wanted -= histogram[digit--];
+      prefix |= static_cast<uint32_t>(digit) << shift;
+    }
+    __syncthreads();
+  }
+  const uint32_t last = prefix;
+  const int of_equal = wanted;
+  int equal_before = 0;
+  for (int first = begin; first < end; first += kSelectThreads) {
+    const int token = first + threadIdx.x;
+    const bool open = token < end && !marked[token];
+    const uint32_t key = open ? SortKey(scores[token]) : 0;
+    int total;
+    const int rank = equal_before + SumBefore(open && key == last, &total);
+    if (open && (key > last || (key == last && rank < of_equal))) marked[token] = 1;
+    equal_before += total;
+  }
+  __syncthreads();
+}
+
+// One block: 16384 scores are little work, and the next kernel waits for all of it anyway.
+__global__ void __launch_bounds__(kSelectThreads) SelectTokensKernel(const __grid_constant__ SelectTokensCall call) {
+  extern __shared__ uint8_t marked[];
+  for (int token = threadIdx.x; token < call.tokens; token += kSelectThreads) marked[token] = 0;
+  __syncthreads();
+  const int sites = call.tokens / call.frames;
+  if (call.floor_rows > 0) {
+    for (int frame = 0; frame < call.frames; ++frame) {
+      MarkBest(call.scores, marked, frame * sites, (frame + 1) * sites, call.floor_rows);
+    }
+  }
+  const int rest = call.kept_rows - call.frames * call.floor_rows;
+  if (rest > 0) MarkBest(call.scores, marked, 0, call.tokens, rest);
+  int before = 0;
+  for (int first = 0; first < call.tokens; first += kSelectThreads) {
+    const int token = first + threadIdx.x;
+    const bool keep = token < call.tokens && marked[token];
+    int total;
+    const int place = before + SumBefore(keep, &total);
+    if (keep) {
+      call.kept[place] = token;
+      if (call.gate != Gate::kNone) {
+        const float sigmoid = 1.0f / (1.0f + expf(-call.scores[token]));
+        call.factor[place] = call.gate == Gate::kTwoSigmoid ? 2 * sigmoid : sigmoid;
+      }
+    }
+    before += total;
+  }
+}
+
+}  // namespace
+
+void RouterScores(const RouterScoresCall& call, Stream stream) {
+  ScoreTokens<<<(call.tokens + kScoreWarps - 1) / kScoreWarps, kScoreWarps * 32, 0, stream>>>(call);
+}
+
+void SelectTokens(const SelectTokensCall& call, Stream stream) {
+  SelectTokensKernel<<<1, kSelectThreads, call.tokens, stream>>>(call);
+}
+
+}  // namespace videodiffcr::kernels

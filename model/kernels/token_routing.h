@@ -1,0 +1,52 @@
+// A router's scores and which tokens they keep (videodiffcr.md sections 2.2 and 3), on the device: no count, no index
+// visits the host.
+//
+// Promise: scores in fp32; the kept tokens are exactly those that SelectTokens() of model/transformer/selection.h picks
+// from the same scores: score falling, token number rising, NaN last, frame floor first; in ascending order.
+#ifndef VIDEODIFFCR_MODEL_KERNELS_TOKEN_ROUTING_H_
+#define VIDEODIFFCR_MODEL_KERNELS_TOKEN_ROUTING_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "model/kernels/element.h"
+
+namespace videodiffcr::kernels {
+
+struct RouterScoresCall {
+  int tokens = 0;  // of the chunk
+  int frames = 0;
+  int width = 0;                    // r, at most 256
+  const float* channels = nullptr;  // [tokens, r]: LN(x) W_down, without the bias
+  const float* bias = nullptr;      // [r]
+  const float* mix = nullptr;       // [to frame, from frame, r]
+  const float* score = nullptr;     // [r]
+  float* scores = nullptr;          // [tokens]
+};
+
+void RouterScores(const RouterScoresCall& call, Stream stream);
+
+enum class Gate { kNone, kSigmoid, kTwoSigmoid };
+
+struct SelectTokensCall {
+  int tokens = 0;  // at most kMostTokens
+  int frames = 0;
+  int kept_rows = 0;
+  int floor_rows = 0;  // best rows of each frame that come first; 0: none
+  Gate gate = Gate::kNone;
+  const float* scores = nullptr;  // [tokens]
+  int32_t* kept = nullptr;        // [kept_rows], ascending
+  float* factor = nullptr;        // [kept_rows]; unused without a gate
+};
+
+inline constexpr int kMostTokens = 16384;
+
+void SelectTokens(const SelectTokensCall& call, Stream stream);
+
+// The same two on the host.
+void PlainRouterScores(const RouterScoresCall& call);
+std::vector<int32_t> PlainSelectTokens(const float* scores, int tokens, int frames, int kept_rows, int floor_rows);
+
+}  // namespace videodiffcr::kernels
+
+#endif  // VIDEODIFFCR_MODEL_KERNELS_TOKEN_ROUTING_H_
