@@ -45,5 +45,5 @@ if(VIDEODIFFCR_CUDA)
   endif()
   set(CMAKE_CUDA_ARCHITECTURES 90a)
   enable_language(CUDA)
-  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 cannot ask nvcc 13 for C++20
 endif()

@@ -12,6 +12,12 @@ constexpr int64_t SessionsThatFit(int64_t budget_bytes, int64_t session_bytes) {
   return budget_bytes <= 0 ? 0 : budget_bytes / session_bytes;
 }
 
+// What sessions may take together: a model that holds `session_capacity` slots of its own is its own limit, any other
+// lives in the host's memory.
+constexpr int64_t BudgetOfModel(int64_t host_budget_bytes, int64_t session_bytes, int session_capacity) {
+  return session_capacity > 0 ? session_capacity * session_bytes : host_budget_bytes;
+}
+
 constexpr bool FitsOneMore(int64_t budget_bytes, int64_t reserved_bytes, int64_t session_bytes) {
   return reserved_bytes <= budget_bytes && budget_bytes - reserved_bytes >= session_bytes;
 }

@@ -139,8 +139,12 @@ Scheduler::~Scheduler() = default;
 absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(const SchedulerConfig& config, VideoModel* model,
                                                              Clock* clock, SchedulerMetrics* metrics) {
   if (absl::Status status = config.Validate(); !status.ok()) return status;
-  if (absl::Status status = CheckModel(config, model->info()); !status.ok()) return status;
-  return std::unique_ptr<Scheduler>(new Scheduler(std::make_unique<Engine>(config, model, clock, metrics)));
+  const ModelInfo& info = model->info();
+  SchedulerConfig effective = config;
+  effective.memory_budget_bytes =
+      BudgetOfModel(config.memory_budget_bytes, info.session_bytes, info.session_capacity);
+  if (absl::Status status = CheckModel(effective, info); !status.ok()) return status;
+  return std::unique_ptr<Scheduler>(new Scheduler(std::make_unique<Engine>(effective, model, clock, metrics)));
 }
 
 absl::StatusOr<SessionId> Scheduler::Submit(SessionRequest request, std::unique_ptr<SessionSink> sink) {

@@ -32,7 +32,8 @@ struct SchedulerConfig {
   // Sessions that may wait for memory; 0: a session that does not fit is refused at once.
   int max_waiting_sessions = 64;
 
-  // Model memory for all sessions together, in bytes. Each takes ModelInfo::session_bytes from admission to its end.
+  // Model memory for all sessions together, in bytes, where the model lives in the host's memory; one on a GPU has its
+  // own limit (ModelInfo::session_capacity). Each session takes ModelInfo::session_bytes from admission to its end.
   int64_t memory_budget_bytes = int64_t{2} << 30;
 
   SchedulingPolicy policy = SchedulingPolicy::kEarliestDeadlineFirst;

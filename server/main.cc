@@ -39,6 +39,8 @@ int Main(int argc, char** argv) {
     options.model_folder = command_line->model_folder;
     options.device = command_line->device;
     options.threads = command_line->threads;
+    options.precision = command_line->precision;
+    options.gpu_sessions = command_line->gpu_sessions;
     return CreateCausalVideoModel(options);
   });
   if (!loaded.ok()) return Fail(loaded, 1);

@@ -23,6 +23,8 @@ ABSL_FLAG(
     std::string, model_folder, "models/tiny",
     "Folder of the model: config.json, safetensors, spiece.model. Example: --model_folder=/models/wan2.1-t2v-1.3b");
 ABSL_FLAG(std::string, device, "cpu", "Where the model runs: cpu or cuda. Example: --device=cuda");
+ABSL_FLAG(std::string, precision, "bf16",
+          "What a GPU computes in: fp32, bf16 or fp8 (docs/performance.md). Example: --precision=fp8");
 ABSL_FLAG(int, threads, 0, "Threads of the model on the CPU; 0 means one per core. Example: --threads=2");
 ABSL_FLAG(int, warm_up_chunks, 2, "Chunks generated and thrown away before serving. Example: --warm_up_chunks=0");
 // Serving.
@@ -52,7 +54,11 @@ ABSL_FLAG(int, max_sessions, 32, "Sessions that hold model memory at once. Examp
 ABSL_FLAG(int, max_waiting_sessions, 64,
           "Sessions that may wait for memory; more are refused at once. Example: --max_waiting_sessions=0");
 ABSL_FLAG(int64_t, memory_budget_bytes, int64_t{2} << 30,
-          "Model memory of all sessions together, in bytes. Example: --memory_budget_bytes=1073741824");
+          "Model memory of all sessions together on the CPU, in bytes; on a GPU --gpu_sessions is the limit. "
+          "Example: --memory_budget_bytes=1073741824");
+ABSL_FLAG(int, gpu_sessions, 0,
+          "Sessions whose memory is taken on the GPU at the start; 0 means as many as fit, at most 64. "
+          "Example: --gpu_sessions=4");
 ABSL_FLAG(
     int64_t, outbox_high_bytes, int64_t{8} << 20,
     "Encoded bytes waiting for one viewer at which its generation is held. Example: --outbox_high_bytes=33554432");
@@ -133,6 +139,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
   command_line.model_folder = absl::GetFlag(FLAGS_model_folder);
   command_line.device = absl::GetFlag(FLAGS_device);
   command_line.threads = absl::GetFlag(FLAGS_threads);
+  command_line.precision = absl::GetFlag(FLAGS_precision);
+  command_line.gpu_sessions = absl::GetFlag(FLAGS_gpu_sessions);
   if (command_line.device != "cpu" && command_line.device != "cuda") {
     return absl::InvalidArgumentError(absl::StrCat("device is \"", command_line.device, "\"; it must be cpu or cuda"));
   }

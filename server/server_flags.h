@@ -13,8 +13,10 @@ namespace videodiffcr {
 struct CommandLine {
   ServerConfig config;
   std::string model_folder;
-  std::string device;  // "cpu" or "cuda"
-  int threads = 0;     // of the model, on the CPU; 0: one per core
+  std::string device;     // "cpu" or "cuda"
+  int threads = 0;        // of the model, on the CPU; 0: one per core
+  std::string precision;  // on a GPU: "fp32", "bf16" or "fp8"
+  int gpu_sessions = 0;   // slots on a GPU; 0: as many as fit
 };
 
 // Reads argv. --help and flags that do not exist or do not parse are answered on the terminal and end the process, as

@@ -142,7 +142,7 @@ void WriteItems(const Assignment& assignment, AttentionPlan& plan) {
 }  // namespace
 
 AttentionPlan PlanAttention(const std::vector<AttentionSegment>& segments, const AttentionShape& shape,
-                            int32_t first_extra_row) {
+                            int32_t first_extra_row, int32_t most_extra_rows) {
   AttentionPlan plan;
   const std::vector<Tile> tiles = MakeTiles(segments, shape);
   const Assignment whole = AssignWholeTiles(tiles, shape.processors);
@@ -153,9 +153,11 @@ AttentionPlan PlanAttention(const std::vector<AttentionSegment>& segments, const
   for (double limit = total / shape.processors; limit + kMergeCost < whole.longest(); limit *= 1.01) {
     if (!AssignUnder(tiles, shape, limit, cut)) continue;
     PlaceParts(shape, first_extra_row, cut, plan);
+    if (plan.extra_rows > most_extra_rows) break;
     WriteItems(cut.assignment, plan);
     return plan;
   }
+  plan = {};
   WriteItems(whole, plan);
   return plan;
 }

@@ -16,7 +16,6 @@ namespace videodiffcr::kernels {
 struct AttentionSegment {
   int32_t query_row = 0, query_rows = 0;
   int32_t key_row = 0, key_rows = 0;
-  bool operator==(const AttentionSegment&) const = default;
 };
 
 struct AttentionShape {
@@ -24,7 +23,6 @@ struct AttentionShape {
   int query_tile = 128;  // rows of a tile
   int key_tile = 192;    // keys are read in steps of this many
   int processors = 132;
-  bool operator==(const AttentionShape&) const = default;
 };
 
 // At most `query_tile` query rows of one head against a run of keys.
@@ -50,9 +48,10 @@ struct AttentionPlan {
   int32_t extra_rows = 0;                // output rows needed beyond first_extra_row
 };
 
-// `first_extra_row`: the first output row that no query owns. Every segment needs at least one query and one key.
+// `first_extra_row`: the first output row that no query owns; there are `most_extra_rows` of them, and no tile is cut
+// when they do not suffice. Every segment needs at least one query and one key.
 AttentionPlan PlanAttention(const std::vector<AttentionSegment>& segments, const AttentionShape& shape,
-                            int32_t first_extra_row);
+                            int32_t first_extra_row, int32_t most_extra_rows);
 
 }  // namespace videodiffcr::kernels
 

@@ -40,11 +40,11 @@ __global__ void SamplerStepKernel(LatentShape shape, int64_t values, SamplerStep
   const int64_t four = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (4 * four >= values) return;
   float4 normals = {};
-  if (!step.last) normals = FourNormals(step.noise, four);
-  const float* normal = &normals.x;
+  if (!step.last && step.noise_values == nullptr) normals = FourNormals(step.noise, four);
+  const float* noise = step.noise_values == nullptr ? &normals.x : step.noise_values + 4 * four;
   for (int64_t i = 4 * four; i < 4 * four + 4 && i < values; ++i) {
     const float clean = static_cast<float>(latents[i] - step.sigma * flow[PlaceOfLatent(shape, i).flow_index]);
-    latents[i] = step.last ? clean : (1.0f - step.next_sigma) * clean + step.next_sigma * normal[i - 4 * four];
+    latents[i] = step.last ? clean : (1.0f - step.next_sigma) * clean + step.next_sigma * noise[i - 4 * four];
   }
 }
 

@@ -36,14 +36,14 @@ struct SamplerStep {
   float next_sigma = 0;
   bool last = false;
   NoiseDraw noise;
+  const float* noise_values = nullptr;  // [frames, channels, height, width] instead of the draw, for checks
 };
 void TakeSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents,
                      Stream stream);
 
-// The same two on the host; the step takes its noise as values.
+// The same two on the host; the step's noise_values are on the host then, and needed unless it is the last.
 void PlainPatchify(const LatentShape& shape, const float* latents, float* patches);
-void PlainSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, const float* noise,
-                      float* latents);
+void PlainSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents);
 
 }  // namespace videodiffcr::kernels
 

@@ -5,6 +5,8 @@
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 
+#include <type_traits>
+
 namespace videodiffcr::kernels {
 
 inline constexpr int kRowThreads = 128;       // threads that share a row
@@ -60,15 +62,15 @@ __device__ __forceinline__ float LargestOverRow(float value) {
   return ReduceRow(value, [](float a, float b) { return fmaxf(a, b); });
 }
 
-// Calls function.template operator()<V>() with the smallest V of the list such that kRowThreads threads with V groups
-// of four values each hold a row of `width` values.
+// Calls function(integral_constant V) with the smallest V of the list such that kRowThreads threads with V groups of
+// four values each hold a row of `width` values.
 template <typename Function>
 void DispatchRowWidth(int width, Function function) {
   const int groups = (width / 4 + kRowThreads - 1) / kRowThreads;
-  if (groups <= 1) return function.template operator()<1>();
-  if (groups <= 3) return function.template operator()<3>();
-  if (groups <= 10) return function.template operator()<10>();
-  function.template operator()<20>();
+  if (groups <= 1) return function(std::integral_constant<int, 1>());
+  if (groups <= 3) return function(std::integral_constant<int, 3>());
+  if (groups <= 10) return function(std::integral_constant<int, 10>());
+  function(std::integral_constant<int, 20>());
 }
 
 }  // namespace videodiffcr::kernels

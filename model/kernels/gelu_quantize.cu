@@ -37,9 +37,9 @@ __global__ void __launch_bounds__(kRowThreads)
 }  // namespace
 
 void GeluQuantize(int rows, int width, const void* in, void* out, float* out_scale, Stream stream) {
-  DispatchRowWidth(width, [&]<int kGroups>() {
-    GeluQuantizeRows<kGroups><<<rows, kRowThreads, 0, stream>>>(width, static_cast<const __nv_bfloat16*>(in),
-                                                                static_cast<__nv_fp8_e4m3*>(out), out_scale);
+  DispatchRowWidth(width, [&](auto groups) {
+    GeluQuantizeRows<decltype(groups)::value><<<rows, kRowThreads, 0, stream>>>(
+        width, static_cast<const __nv_bfloat16*>(in), static_cast<__nv_fp8_e4m3*>(out), out_scale);
   });
 }
 

@@ -69,8 +69,8 @@ __global__ void __launch_bounds__(kRowThreads) NormRotaryRows(const __grid_const
 
 template <typename In, typename Out>
 void Launch(const NormRotaryCall& call, Stream stream) {
-  DispatchRowWidth(call.width, [&]<int kGroups>() {
-    NormRotaryRows<In, Out, kGroups><<<call.rows.rows(), kRowThreads, 0, stream>>>(call);
+  DispatchRowWidth(call.width, [&](auto groups) {
+    NormRotaryRows<In, Out, decltype(groups)::value><<<call.rows.rows(), kRowThreads, 0, stream>>>(call);
   });
 }
 

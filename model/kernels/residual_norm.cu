@@ -73,8 +73,8 @@ __global__ void __launch_bounds__(kRowThreads) ResidualNormRows(const __grid_con
 
 template <typename Product, typename Out>
 void Launch(const ResidualNormCall& call, Stream stream) {
-  DispatchRowWidth(call.width, [&]<int kGroups>() {
-    ResidualNormRows<Product, Out, kGroups><<<call.rows.rows(), kRowThreads, 0, stream>>>(call);
+  DispatchRowWidth(call.width, [&](auto groups) {
+    ResidualNormRows<Product, Out, decltype(groups)::value><<<call.rows.rows(), kRowThreads, 0, stream>>>(call);
   });
 }
 

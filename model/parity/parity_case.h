@@ -30,6 +30,7 @@ using CaseRunner = absl::StatusOr<CaseOutputs> (*)(const SafetensorsReader& file
 // One function per kind and path, each in a file of its own.
 absl::StatusOr<CaseOutputs> RunRolloutPlain(const SafetensorsReader& file, at::Device device);
 absl::StatusOr<CaseOutputs> RunRolloutServing(const SafetensorsReader& file, at::Device device);
+absl::StatusOr<CaseOutputs> RunRolloutGpu(const SafetensorsReader& file, at::Device device);  // preset cuda only
 absl::StatusOr<CaseOutputs> RunWanVaePlain(const SafetensorsReader& file, at::Device device);
 absl::StatusOr<CaseOutputs> RunWanVaeServing(const SafetensorsReader& file, at::Device device);
 absl::StatusOr<CaseOutputs> RunTaehvPlain(const SafetensorsReader& file, at::Device device);

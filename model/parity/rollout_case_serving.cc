@@ -108,6 +108,9 @@ class ServingRollout {
 }  // namespace
 
 absl::StatusOr<CaseOutputs> RunRolloutServing(const SafetensorsReader& file, at::Device device) {
+#if defined(VIDEODIFFCR_CUDA)
+  if (device.is_cuda()) return RunRolloutGpu(file, device);
+#endif
   if (!device.is_cpu()) return CaseError(file, "the serving path of this build runs on the CPU only; use --device cpu");
   absl::StatusOr<RolloutCase> read = ReadRolloutCase(file, device);
   if (!read.ok()) return read.status();

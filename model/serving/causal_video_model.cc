@@ -16,12 +16,14 @@
 #include "absl/time/clock.h"
 #include "model/config/model_config.h"
 #include "model/decoder/video_decoder.h"
+#include "model/folder/model_folder.h"
+#if defined(VIDEODIFFCR_CUDA)
+#include "model/gpu/gpu_video_model.h"
+#endif
 #include "model/rollout/noise.h"
 #include "model/rollout/noise_schedule.h"
 #include "model/serving/chunk_sampler.h"
 #include "model/text/text_encoder.h"
-#include "model/text/tokenizer.h"
-#include "model/transformer/transformer_weights.h"
 
 namespace videodiffcr {
 namespace {
@@ -33,14 +35,11 @@ using serving::PassScratch;
 using serving::SamplerSession;
 using serving::TeamMember;
 
-// Everything read from the folder; const after loading and shared by all sessions.
-struct LoadedModel {
-  ModelConfig config;
-  Tokenizer tokenizer;
-  TextEncoderWeights text_encoder;
-  std::unique_ptr<const VideoDecoder> decoder;
-  TransformerWeights transformer;
-};
+#if defined(VIDEODIFFCR_CUDA)
+constexpr char kDevices[] = "must be 'cpu' or 'cuda'";
+#else
+constexpr char kDevices[] = "this build runs the model on 'cpu' only; the preset cuda knows 'cuda'";
+#endif
 
 struct FinishedLatents final : LatentChunk {
   serving::FloatBuffer values;  // [chunk frames, C, h, w]
@@ -55,45 +54,6 @@ struct Session {
   SamplerSession sampler;
   std::shared_ptr<DecoderState> decoder_state;
 };
-
-absl::StatusOr<LoadedModel> Load(const std::string& folder) {
-  absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
-  if (!config.ok()) return config.status();
-  const auto path = [&folder](const std::string& file) { return absl::StrCat(folder, "/", file); };
-
-  TokenizerOptions tokenizer_options;
-  tokenizer_options.cleaning = config->tokenizer.cleaning;
-  tokenizer_options.max_tokens = config->transformer.text_len;
-  tokenizer_options.embedding_rows = config->text_encoder.vocab_size;
-  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(path(config->tokenizer.file), tokenizer_options);
-  if (!tokenizer.ok()) return tokenizer.status();
-
-  absl::StatusOr<SafetensorsReader> text_file = SafetensorsReader::Open(path(config->text_encoder_file));
-  if (!text_file.ok()) return text_file.status();
-  absl::StatusOr<TextEncoderWeights> text_encoder = LoadTextEncoderWeights(*text_file, config->text_encoder);
-  if (!text_encoder.ok()) return text_encoder.status();
-
-  absl::StatusOr<SafetensorsReader> transformer_file = SafetensorsReader::Open(path(config->transformer_file));
-  if (!transformer_file.ok()) return transformer_file.status();
-  absl::StatusOr<TransformerWeights> transformer = LoadTransformerWeights(*transformer_file, config->transformer);
-  if (!transformer.ok()) return transformer.status();
-  if (!config->retention.file.empty()) {
-    absl::StatusOr<SafetensorsReader> routers = SafetensorsReader::Open(path(config->retention.file));
-    if (!routers.ok()) return routers.status();
-    const absl::Status loaded =
-        LoadRouterWeights(*routers, config->transformer, config->retention.router_dim, {}, &*transformer);
-    if (!loaded.ok()) return loaded;
-  }
-
-  VideoDecoderOptions decoder_options;
-  decoder_options.latent_height = config->transformer.latent_height;
-  decoder_options.latent_width = config->transformer.latent_width;
-  absl::StatusOr<std::unique_ptr<const VideoDecoder>> decoder =
-      LoadVideoDecoder(folder, config->decoder, decoder_options);
-  if (!decoder.ok()) return decoder.status();
-  return LoadedModel{*std::move(config), *std::move(tokenizer), *std::move(text_encoder), *std::move(decoder),
-                     *std::move(transformer)};
-}
 
 // [frames, 3, height, width] in [0, 1] to interleaved bytes, rounded to nearest.
 FrameChunk ToRgb24(const at::Tensor& pixels) {
@@ -118,36 +78,17 @@ FrameChunk ToRgb24(const at::Tensor& pixels) {
   return chunk;
 }
 
-ModelInfo MakeInfo(const LoadedModel& model, const std::string& device, int lanes) {
-  const ModelConfig& config = model.config;
-  ModelInfo info;
-  info.name = config.name;
-  info.description = config.description;
-  info.device = device;
-  info.width = static_cast<int>(config.pixel_width());
-  info.height = static_cast<int>(config.pixel_height());
-  info.frames_per_second = config.frames_per_second;
-  info.first_chunk_frames = static_cast<int>(config.first_chunk_frames());
-  info.chunk_frames = static_cast<int>(config.later_chunk_frames());
-  info.denoise_steps = static_cast<int>(config.sampling.denoise_steps.size());
-  info.tokens_per_chunk = config.transformer.tokens_per_chunk();
-  info.window_tokens = config.transformer.window_tokens();
-  info.budgets.push_back({kDenseTenths, 1.0});
-  for (const RetentionTable& table : config.retention.tables) {
-    info.budgets.push_back({table.nominal, ExecutedRetention(table, info.tokens_per_chunk)});
-  }
-  info.max_prompt_tokens = static_cast<int>(config.transformer.text_len);
-  info.vocabulary = model.tokenizer.vocabulary();
-  info.example_prompts = config.example_prompts;
-  info.kv_cache_bytes = serving::SessionCache::Bytes(config.transformer);
-  info.session_bytes = SamplerSession::Bytes(config.transformer) + model.decoder->state_bytes();
+ModelInfo MakeInfo(const ModelFolder& model, const std::string& device, int lanes) {
+  ModelInfo info = DescribeModel(model, device);
+  info.kv_cache_bytes = serving::SessionCache::Bytes(model.config.transformer);
+  info.session_bytes = SamplerSession::Bytes(model.config.transformer) + model.decoder->state_bytes();
   info.max_sessions_per_plan = lanes;
   return info;
 }
 
 class CausalVideoModel final : public VideoModel {
  public:
-  CausalVideoModel(LoadedModel model, const std::string& device, int lanes, const StepSchedule& schedule)
+  CausalVideoModel(ModelFolder model, const std::string& device, int lanes, const StepSchedule& schedule)
       : model_(std::move(model)),
         info_(MakeInfo(model_, device, lanes)),
         transformer_(
@@ -203,7 +144,7 @@ class CausalVideoModel final : public VideoModel {
   void FinishDenoise(const PlannedStep& step, const RetentionTable* table, Session& session,
                      StepOutcome& outcome) const;
 
-  LoadedModel model_;
+  ModelFolder model_;
   const ModelInfo info_;
   const CpuTransformer transformer_;
   const ChunkSampler sampler_;
@@ -312,9 +253,13 @@ absl::StatusOr<FrameChunk> CausalVideoModel::Decode(std::unique_ptr<LatentChunk>
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<VideoModel>> CreateCausalVideoModel(const CausalVideoModelOptions& options) {
+#if defined(VIDEODIFFCR_CUDA)
+  if (options.device == "cuda") {
+    return gpu::CreateGpuVideoModel({options.model_folder, options.precision, options.gpu_sessions});
+  }
+#endif
   if (options.device != "cpu") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("device '", options.device, "': this build runs the model on 'cpu' only"));
+    return absl::InvalidArgumentError(absl::StrCat("device '", options.device, "': ", kDevices));
   }
   if (options.threads < 0)
     return absl::InvalidArgumentError(absl::StrCat("threads ", options.threads, ": must be at least 0"));
@@ -323,7 +268,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> CreateCausalVideoModel(const CausalV
   try {
     // No product starts threads of its own: lanes and delivery threads are all there are.
     serving::KeepMathOnThisThread();
-    absl::StatusOr<LoadedModel> model = Load(options.model_folder);
+    absl::StatusOr<ModelFolder> model = LoadModelFolder(options.model_folder, {});
     if (!model.ok()) return model.status();
     absl::StatusOr<StepSchedule> schedule = MakeStepSchedule(model->config.sampling);
     if (!schedule.ok()) return schedule.status();

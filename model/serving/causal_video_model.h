@@ -12,10 +12,13 @@ namespace videodiffcr {
 
 struct CausalVideoModelOptions {
   std::string model_folder;    // holds config.json, safetensors files and spiece.model
-  std::string device = "cpu";  // what the passes run on; "cpu" is what this build knows
+  std::string device = "cpu";  // what the passes run on: "cpu", or "cuda" in a build of the preset cuda
   // Processor threads for denoising, decoding not counted. 0: one per processor. Does not change a single bit of the
   // video.
   int threads = 0;
+  // Of a GPU only; see model/gpu/gpu_video_model.h.
+  std::string precision = "bf16";
+  int gpu_sessions = 0;
 };
 
 // Loads and checks the whole folder. Errors name the file and what is wrong with it.

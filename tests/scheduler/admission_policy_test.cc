@@ -48,6 +48,11 @@ TEST(AdmissionPolicyTest, ASessionIsAdmittedWhenItsMemoryFits) {
   EXPECT_EQ(decision.verdict, AdmissionVerdict::kAdmit);
 }
 
+TEST(AdmissionPolicyTest, AModelWithSlotsOfItsOwnIsItsOwnLimit) {
+  EXPECT_EQ(BudgetOfModel(/*host_budget_bytes=*/50, /*session_bytes=*/100, /*session_capacity=*/3), 300);
+  EXPECT_EQ(BudgetOfModel(50, 100, 0), 50);
+}
+
 TEST(AdmissionPolicyTest, ASessionWaitsWhenOneByteIsMissing) {
   const AdmissionDecision decision = DecideAdmission(SnapshotOf({5}, {}, 199));
   EXPECT_EQ(decision.verdict, AdmissionVerdict::kWait);

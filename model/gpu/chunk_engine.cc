@@ -1,0 +1,61 @@
+#include "model/gpu/chunk_engine.h"
+
+#include <c10/cuda/CUDAStream.h>
+
+#include "model/kernels/chunk_latents.h"
+
+namespace videodiffcr::gpu {
+
+ChunkEngine::ChunkEngine(const TransformerConfig& config, const RetentionConfig& retention,
+                         const StepSchedule& schedule, GpuTransformer* transformer, SessionPool* pool)
+    : config_(config), retention_(retention), sigmas_(schedule.sigmas), transformer_(transformer), pool_(pool) {}
+
+void ChunkEngine::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kept) {
+  const kernels::Stream stream = c10::cuda::getCurrentCUDAStream().stream();
+  const kernels::LatentShape shape = {static_cast<int>(config_.chunk_frames),  static_cast<int>(config_.in_dim),
+                                      static_cast<int>(config_.latent_height), static_cast<int>(config_.latent_width),
+                                      static_cast<int>(config_.patch_height),  static_cast<int>(config_.patch_width)};
+  const auto draw = [](const ChunkStep& step, int number) {
+    return kernels::NoiseDraw{step.seed, static_cast<uint64_t>(step.chunk), static_cast<uint32_t>(number)};
+  };
+  std::vector<PassRequest> requests;
+  for (ChunkStep& step : steps) {
+    if (!step.context_pass && step.step == 0) {
+      step.evicted_frames = pool_->BeginChunk(step.slot, stream);
+      at::Tensor latents = pool_->latents(step.slot);
+      if (step.noise != nullptr) {
+        latents.copy_((*step.noise)[0]);
+      } else {
+        kernels::FillNoise(shape, draw(step, 0), latents.mutable_data_ptr<float>(), stream);
+      }
+    }
+    PassRequest request;
+    request.slot = step.slot;
+    request.timestep = step.context_pass ? this->steps() : step.step;
+    request.context_pass = step.context_pass;
+    const bool routed = !step.context_pass || retention_.context_mode == ContextMode::kRoutedFullKv;
+    request.tenths = step.table != nullptr && routed ? &step.table->tenths : nullptr;
+    request.kv_mode = step.context_pass ? KvMode::kFull : retention_.kv_mode;
+    requests.push_back(request);
+  }
+  transformer_->Pass(requests, *pool_, on_kept);
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const ChunkStep& step = steps[i];
+    if (step.context_pass) {
+      pool_->MarkChunkComplete(step.slot);
+      continue;
+    }
+    kernels::SamplerStep update;
+    update.sigma = sigmas_[step.step];
+    update.last = step.step + 1 == this->steps();
+    update.next_sigma = update.last ? 0.0f : sigmas_[step.step + 1];
+    update.noise = draw(step, step.step + 1);
+    if (step.noise != nullptr && !update.last) {
+      update.noise_values = (*step.noise)[step.step + 1].const_data_ptr<float>();
+    }
+    kernels::TakeSamplerStep(shape, update, transformer_->flow(static_cast<int>(i)).const_data_ptr<float>(),
+                             pool_->latents(step.slot).mutable_data_ptr<float>(), stream);
+  }
+}
+
+}  // namespace videodiffcr::gpu

@@ -1,0 +1,485 @@
+#include "model/gpu/gpu_transformer.h"
+
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "model/config/retention_table.h"
+#include "model/kernels/chunk_latents.h"
+#include "model/kernels/gelu_quantize.h"
+#include "model/kernels/norm_rotary.h"
+#include "model/kernels/residual_norm.h"
+#include "model/kernels/token_routing.h"
+
+namespace videodiffcr::gpu {
+namespace {
+
+using kernels::Element;
+using kernels::RowSet;
+
+kernels::Stream CurrentStream() { return c10::cuda::getCurrentCUDAStream().stream(); }
+
+at::Tensor Empty(std::vector<int64_t> shape, at::ScalarType type) {
+  return at::empty(shape, at::TensorOptions(at::kCUDA).dtype(type));
+}
+
+at::ScalarType TypeOf(Element element) {
+  return element == Element::kFloat32 ? at::kFloat : element == Element::kBfloat16 ? at::kBFloat16 : at::kFloat8_e4m3fn;
+}
+
+int64_t PatchValues(const TransformerConfig& config) {
+  return config.patch_height * config.patch_width * config.in_dim;
+}
+
+kernels::Gate GateOf(RouterGate gate) {
+  switch (gate) {
+    case RouterGate::kTwoSigmoid:
+      return kernels::Gate::kTwoSigmoid;
+    case RouterGate::kSigmoid:
+      return kernels::Gate::kSigmoid;
+    case RouterGate::kNone:
+      break;
+  }
+  return kernels::Gate::kNone;
+}
+
+// Segments of equal length: [session] rows each.
+RowSet EvenRows(int sessions, int rows, int tokens) {
+  RowSet set;
+  set.segments = sessions;
+  for (int s = 0; s < sessions; ++s) {
+    set.first_row[s + 1] = set.first_row[s] + rows;
+    set.base_row[s] = s * tokens;
+  }
+  return set;
+}
+
+bool HasKept(const RowSet& rows) {
+  return std::any_of(rows.kept, rows.kept + rows.segments, [](const int32_t* kept) { return kept != nullptr; });
+}
+
+kernels::LatentShape LatentShapeOf(const TransformerConfig& config) {
+  return {static_cast<int>(config.chunk_frames),  static_cast<int>(config.in_dim),
+          static_cast<int>(config.latent_height), static_cast<int>(config.latent_width),
+          static_cast<int>(config.patch_height),  static_cast<int>(config.patch_width)};
+}
+
+}  // namespace
+
+GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionConfig& retention,
+                               GpuTransformerWeights weights, Precision precision, Element key_element,
+                               int most_sessions, int processors)
+    : config_(config),
+      retention_(retention),
+      weights_(std::move(weights)),
+      precision_(precision),
+      self_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors),
+      text_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors) {
+  const at::ScalarType type = ActivationType(precision);
+  const int64_t tokens = config.tokens_per_chunk(), rows = most_sessions * tokens, dim = config.dim;
+  stream_ = Empty({rows, dim}, at::kFloat);
+  normed_ = Empty({rows, dim}, type);
+  qkv_ = Empty({rows, 3 * dim}, type);
+  text_queries_ = Empty({rows, dim}, type);
+  queries_ = Empty({rows, dim}, TypeOf(key_element));
+  attended_ = Empty({rows + self_attention_.extra_rows(), dim}, type);
+  log_sums_ = Empty({rows + self_attention_.extra_rows(), config.num_heads}, at::kFloat);
+  projected_ = Empty({rows, dim}, type);
+  hidden_ = Empty({rows, config.ffn_dim}, type);
+  if (precision == Precision::kFloat8) {
+    normed8_ = Empty({rows, dim}, at::kFloat8_e4m3fn);
+    hidden8_ = Empty({rows, config.ffn_dim}, at::kFloat8_e4m3fn);
+    row_scale_ = Empty({rows, 1}, at::kFloat);
+  }
+  patches_ = Empty({rows, PatchValues(config)}, at::kFloat);
+  head_normed_ = Empty({rows, dim}, at::kFloat);
+  flow_ = Empty({rows, weights_.head.out()}, at::kFloat);
+  channels_ = Empty({tokens, std::max<int64_t>(retention.router_dim, 1)}, at::kFloat);
+  scores_ = Empty({tokens}, at::kFloat);
+  kept_ = Empty({most_sessions, tokens}, at::kInt);
+  factor_ = Empty({most_sessions, tokens}, at::kFloat);
+}
+
+int64_t GpuTransformer::ScratchBytes(const TransformerConfig& config, int most_sessions) {
+  const int64_t rows = most_sessions * config.tokens_per_chunk() + 8192;
+  return rows * (config.dim * 30 + config.ffn_dim * 4 + 4 * PatchValues(config) * 2 + 64);
+}
+
+void GpuTransformer::EncodeText(const at::Tensor& hidden, int slot, SessionPool& pool) {
+  const at::ScalarType type = ActivationType(precision_);
+  const int64_t padding = config_.text_len - hidden.size(0);
+  // One row of zeros stands for all padding rows: they become the same keys and values.
+  const int64_t rows = hidden.size(0) + (padding > 0 ? 1 : 0);
+  at::Tensor input = at::zeros({rows, config_.text_dim}, hidden.options().dtype(type));
+  input.narrow(0, 0, hidden.size(0)).copy_(hidden);
+  at::Tensor middle = Empty({rows, config_.dim}, type), context = Empty({rows, config_.dim}, type);
+  ApplyGelu(weights_.text_in, input, middle);
+  Apply(weights_.text_out, middle, {}, context);
+  pool.text_bias()[slot].fill_(padding > 0 ? std::log(static_cast<double>(padding)) : 0.0);
+  pool.state(slot).text_rows = static_cast<int>(rows);
+  at::Tensor product = Empty({rows, 2 * config_.dim}, type);
+  for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
+    Apply(weights_.blocks[layer].cross_kv, context, {}, product);
+    kernels::NormRotaryCall call;
+    call.rows = EvenRows(1, static_cast<int>(rows), 0);
+    call.width = static_cast<int>(config_.dim);
+    call.head_dim = static_cast<int>(config_.head_dim());
+    call.eps = static_cast<float>(config_.eps);
+    call.in_element = call.out_element = ActivationElement(precision_);
+    call.in_stride = 2 * config_.dim;
+    call.key_in = product.const_data_ptr();
+    call.value_in = product.narrow(1, config_.dim, config_.dim).const_data_ptr();
+    call.key_weight = weights_.blocks[layer].cross_norm_k.const_data_ptr<float>();
+    call.keys = pool.text_keys(layer).mutable_data_ptr();
+    call.values = pool.text_values(layer).mutable_data_ptr();
+    call.key_row[0] = slot * config_.text_len;
+    kernels::NormRotary(call, CurrentStream());
+  }
+}
+
+void GpuTransformer::Pass(const std::vector<PassRequest>& requests, SessionPool& pool, const KeptObserver& on_kept) {
+  Batch batch{requests, pool, on_kept, {}};
+  const bool only_context =
+      std::all_of(requests.begin(), requests.end(), [](const PassRequest& r) { return r.context_pass; });
+  Embed(batch);
+  for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
+    // Of the last block a context pass wants only the keys.
+    Block(layer, batch, only_context && layer + 1 == config_.num_layers);
+  }
+  if (!only_context) Head(batch);
+}
+
+RowSet GpuTransformer::AllRows(const Batch& batch) const {
+  const int tokens = static_cast<int>(config_.tokens_per_chunk());
+  return EvenRows(static_cast<int>(batch.requests.size()), tokens, tokens);
+}
+
+void GpuTransformer::Embed(Batch& batch) {
+  const int64_t tokens = config_.tokens_per_chunk(), values = PatchValues(config_);
+  const int64_t rows = tokens * static_cast<int64_t>(batch.requests.size());
+  for (size_t i = 0; i < batch.requests.size(); ++i) {
+    kernels::Patchify(LatentShapeOf(config_), batch.pool.latents(batch.requests[i].slot).const_data_ptr<float>(),
+                      patches_.mutable_data_ptr<float>() + i * tokens * values, CurrentStream());
+  }
+  Apply(weights_.patch_embedding, patches_.narrow(0, 0, rows), {}, stream_.narrow(0, 0, rows));
+}
+
+int GpuTransformer::TenthsOf(const PassRequest& request, int64_t layer) const {
+  return request.tenths == nullptr ? kDenseTenths : (*request.tenths)[layer][request.timestep];
+}
+
+void GpuTransformer::Block(int64_t layer, Batch& batch, bool keys_only) {
+  PendingProduct fed;
+  const RowSet rows = Route(layer, batch, fed.factor), key_rows = KeyRows(rows, batch);
+  KeysAndQueries(layer, rows, key_rows, keys_only, batch);
+  if (keys_only) return;
+  SelfAttention(layer, rows, key_rows, batch);
+  batch.pending = {true, rows, {}, {}};
+  Modulation(batch, layer, Vector::kGateAttention, batch.pending.gate);
+
+  const GpuBlock& block = weights_.blocks[layer];
+  const float *scale[kernels::kMostSegments], *shift[kernels::kMostSegments];
+  std::fill_n(scale, kernels::kMostSegments, block.norm3_weight.const_data_ptr<float>());
+  std::fill_n(shift, kernels::kMostSegments, block.norm3_bias.const_data_ptr<float>());
+  Norm(rows, scale, shift, block.cross_q.is_float8(), batch);
+  TextAttention(layer, rows, batch);
+  batch.pending = {true, rows, {}, {}};
+
+  Modulation(batch, layer, Vector::kScaleFfn, scale);
+  Modulation(batch, layer, Vector::kShiftFfn, shift);
+  Norm(rows, scale, shift, block.ffn_in.is_float8(), batch);
+  FeedForward(block, rows.rows());
+  fed.waits = true;
+  fed.rows = rows;
+  Modulation(batch, layer, Vector::kGateFfn, fed.gate);
+  batch.pending = fed;
+}
+
+void GpuTransformer::FeedForward(const GpuBlock& block, int64_t count) {
+  const at::Tensor hidden = hidden_.narrow(0, 0, count), projected = projected_.narrow(0, 0, count);
+  if (!block.ffn_in.is_float8()) {
+    ApplyGelu(block.ffn_in, normed_.narrow(0, 0, count), hidden);
+    Apply(block.ffn_out, hidden, {}, projected);
+    return;
+  }
+  ApplyToNormed(block.ffn_in, count, hidden);
+  kernels::GeluQuantize(static_cast<int>(count), static_cast<int>(config_.ffn_dim), hidden.const_data_ptr(),
+                        hidden8_.mutable_data_ptr(), row_scale_.mutable_data_ptr<float>(), CurrentStream());
+  Apply(block.ffn_out, hidden8_.narrow(0, 0, count), row_scale_.narrow(0, 0, count), projected);
+}
+
+RowSet GpuTransformer::Route(int64_t layer, Batch& batch, const float** factor) {
+  const int64_t tokens = config_.tokens_per_chunk();
+  RowSet rows = AllRows(batch);
+  bool any = false;
+  for (const PassRequest& request : batch.requests) any |= TenthsOf(request, layer) != kDenseTenths;
+  // A product is added together with the next norm, unless rows differ or a router reads the residual stream first.
+  if (any || HasKept(batch.pending.rows)) FlushPending(batch);
+  if (!any) return rows;
+  for (int i = 0; i < rows.segments; ++i) {
+    const int tenths = TenthsOf(batch.requests[i], layer);
+    int count = static_cast<int>(tokens);
+    if (tenths != kDenseTenths) {
+      count = static_cast<int>(KeptRows(tenths, tokens));
+      ScoreAndSelect(layer, i, count, batch);
+      rows.kept[i] = kept_[i].const_data_ptr<int32_t>();
+      if (retention_.gate != RouterGate::kNone) factor[i] = factor_[i].const_data_ptr<float>();
+      if (batch.on_kept) batch.on_kept(i, layer, kept_[i].narrow(0, 0, count));
+    }
+    rows.first_row[i + 1] = rows.first_row[i] + count;
+  }
+  return rows;
+}
+
+void GpuTransformer::ScoreAndSelect(int64_t layer, int session, int kept_rows, Batch& batch) {
+  const GpuRouter& router = *weights_.blocks[layer].router;
+  const int tokens = static_cast<int>(config_.tokens_per_chunk()), frames = static_cast<int>(config_.chunk_frames);
+  kernels::ResidualNormCall norm;
+  norm.rows = EvenRows(1, tokens, 0);
+  norm.rows.base_row[0] = session * tokens;
+  norm.width = static_cast<int>(config_.dim);
+  norm.eps = static_cast<float>(config_.eps);
+  norm.stream = stream_.mutable_data_ptr<float>();
+  norm.out_element = ActivationElement(precision_);
+  norm.out = normed_.mutable_data_ptr();
+  kernels::ResidualNorm(norm, CurrentStream());
+  const at::Tensor normed = normed_.narrow(0, 0, tokens);
+  if (precision_ == Precision::kFloat32) {
+    at::mm_out(channels_, normed, router.down.t());
+  } else {
+    at::mm_out(channels_, normed, router.down.t(), at::kFloat);
+  }
+  kernels::RouterScoresCall scores;
+  scores.tokens = tokens;
+  scores.frames = frames;
+  scores.width = static_cast<int>(router.down.size(0));
+  scores.channels = channels_.const_data_ptr<float>();
+  scores.bias = router.bias.const_data_ptr<float>();
+  scores.mix = router.mix.const_data_ptr<float>();
+  scores.score = router.score.const_data_ptr<float>();
+  scores.scores = scores_.mutable_data_ptr<float>();
+  kernels::RouterScores(scores, CurrentStream());
+  kernels::SelectTokensCall select;
+  select.tokens = tokens;
+  select.frames = frames;
+  select.kept_rows = kept_rows;
+  select.floor_rows = static_cast<int>(retention_.frame_floor * kept_rows / frames);
+  select.gate = GateOf(retention_.gate);
+  select.scores = scores.scores;
+  select.kept = kept_[session].mutable_data_ptr<int32_t>();
+  select.factor = factor_[session].mutable_data_ptr<float>();
+  kernels::SelectTokens(select, CurrentStream());
+}
+
+void GpuTransformer::Norm(const RowSet& rows, const float* const* scale, const float* const* shift, bool float8,
+                          Batch& batch) {
+  kernels::ResidualNormCall call = StreamCall(rows);
+  TakePending(batch, call);
+  std::copy_n(scale, kernels::kMostSegments, call.scale);
+  std::copy_n(shift, kernels::kMostSegments, call.shift);
+  call.out_element = float8 ? Element::kFloat8 : ActivationElement(precision_);
+  call.out = (float8 ? normed8_ : normed_).mutable_data_ptr();
+  if (float8) call.out_scale = row_scale_.mutable_data_ptr<float>();
+  kernels::ResidualNorm(call, CurrentStream());
+}
+
+kernels::ResidualNormCall GpuTransformer::StreamCall(const RowSet& rows) const {
+  kernels::ResidualNormCall call;
+  call.rows = rows;
+  call.width = static_cast<int>(config_.dim);
+  call.eps = static_cast<float>(config_.eps);
+  call.stream = stream_.mutable_data_ptr<float>();
+  return call;
+}
+
+void GpuTransformer::TakePending(Batch& batch, kernels::ResidualNormCall& call) const {
+  if (!batch.pending.waits) return;
+  call.product_element = ActivationElement(precision_);
+  call.product = projected_.const_data_ptr();
+  std::copy_n(batch.pending.gate, kernels::kMostSegments, call.gate);
+  std::copy_n(batch.pending.factor, kernels::kMostSegments, call.factor);
+  batch.pending.waits = false;
+}
+
+void GpuTransformer::FlushPending(Batch& batch) {
+  if (!batch.pending.waits) return;
+  kernels::ResidualNormCall call = StreamCall(batch.pending.rows);
+  TakePending(batch, call);
+  kernels::ResidualNorm(call, CurrentStream());
+}
+
+void GpuTransformer::ApplyToNormed(const GpuLinear& linear, int64_t rows, at::Tensor out) {
+  if (linear.is_float8()) {
+    Apply(linear, normed8_.narrow(0, 0, rows), row_scale_.narrow(0, 0, rows), std::move(out));
+  } else {
+    Apply(linear, normed_.narrow(0, 0, rows), {}, std::move(out));
+  }
+}
+
+RowSet GpuTransformer::KeyRows(const RowSet& rows, const Batch& batch) const {
+  RowSet keys = rows;
+  for (int i = 0; i < rows.segments; ++i) {
+    if (batch.requests[i].kv_mode == KvMode::kFull) keys.kept[i] = nullptr;
+    const int count = keys.kept[i] == nullptr ? static_cast<int>(config_.tokens_per_chunk())
+                                              : rows.first_row[i + 1] - rows.first_row[i];
+    keys.first_row[i + 1] = keys.first_row[i] + count;
+  }
+  return keys;
+}
+
+void GpuTransformer::KeysAndQueries(int64_t layer, const RowSet& rows, const RowSet& key_rows, bool keys_only,
+                                    Batch& batch) {
+  const GpuBlock& block = weights_.blocks[layer];
+  const int64_t dim = config_.dim, count = rows.rows(), key_count = key_rows.rows();
+  const float *scale[kernels::kMostSegments], *shift[kernels::kMostSegments];
+  Modulation(batch, layer, Vector::kScaleAttention, scale);
+  Modulation(batch, layer, Vector::kShiftAttention, shift);
+  if (key_count == count && !keys_only) {
+    Norm(rows, scale, shift, block.qkv.is_float8(), batch);
+    const at::Tensor product = qkv_.narrow(0, 0, count);
+    ApplyToNormed(block.qkv, count, product);
+    Turn(layer, rows, product, product.narrow(1, dim, dim), batch);
+    return;
+  }
+  Norm(key_rows, scale, shift, block.qkv.is_float8(), batch);
+  const at::Tensor keys = qkv_.flatten().narrow(0, 0, key_count * 2 * dim).view({key_count, 2 * dim});
+  ApplyToNormed(OutputsOf(block.qkv, dim, 2 * dim), key_count, keys);
+  Turn(layer, key_rows, {}, keys, batch);
+  if (keys_only) return;
+  Norm(rows, scale, shift, block.qkv.is_float8(), batch);
+  const at::Tensor queries = qkv_.flatten().narrow(0, 0, count * dim).view({count, dim});
+  ApplyToNormed(OutputsOf(block.qkv, 0, dim), count, queries);
+  Turn(layer, rows, queries, {}, batch);
+}
+
+void GpuTransformer::Turn(int64_t layer, const RowSet& rows, const at::Tensor& queries, const at::Tensor& keys,
+                          Batch& batch) {
+  const GpuBlock& block = weights_.blocks[layer];
+  SessionPool& pool = batch.pool;
+  kernels::NormRotaryCall call;
+  call.rows = rows;
+  call.width = static_cast<int>(config_.dim);
+  call.head_dim = static_cast<int>(config_.head_dim());
+  call.eps = static_cast<float>(config_.eps);
+  call.in_element = ActivationElement(precision_);
+  call.out_element = pool.key_element();
+  call.in_stride = (queries.defined() ? queries : keys).stride(0);
+  call.query_weight = block.norm_q.const_data_ptr<float>();
+  call.key_weight = block.norm_k.const_data_ptr<float>();
+  if (queries.defined()) call.query_in = queries.const_data_ptr();
+  call.query_out = queries_.mutable_data_ptr();
+  if (keys.defined()) {
+    call.key_in = keys.const_data_ptr();
+    call.value_in = keys.narrow(1, config_.dim, config_.dim).const_data_ptr();
+  }
+  call.keys = pool.keys(layer).mutable_data_ptr();
+  call.values = pool.values(layer).mutable_data_ptr();
+  if (pool.relative()) call.plain_keys = pool.plain_keys(layer).mutable_data_ptr();
+  for (int i = 0; i < rows.segments; ++i) {
+    const int slot = batch.requests[i].slot;
+    call.cos[i] = pool.rotary_cos(slot).const_data_ptr<float>();
+    call.sin[i] = pool.rotary_sin(slot).const_data_ptr<float>();
+    call.key_row[i] = pool.key_row(slot) + pool.past_tokens(slot);
+    call.plain_key_row[i] = pool.plain_chunk_row(slot);
+  }
+  kernels::NormRotary(call, CurrentStream());
+}
+
+void GpuTransformer::SelfAttention(int64_t layer, const RowSet& rows, const RowSet& key_rows, Batch& batch) {
+  AttentionRequest request;
+  request.element = batch.pool.key_element();
+  for (int i = 0; i < rows.segments; ++i) {
+    const int slot = batch.requests[i].slot;
+    const int64_t chunk_keys = key_rows.first_row[i + 1] - key_rows.first_row[i];
+    request.segments.push_back({rows.first_row[i], rows.first_row[i + 1] - rows.first_row[i],
+                                static_cast<int32_t>(batch.pool.key_row(slot)),
+                                static_cast<int32_t>(batch.pool.past_tokens(slot) + chunk_keys)});
+  }
+  request.queries = queries_.narrow(0, 0, rows.rows());
+  request.keys = batch.pool.keys(layer);
+  request.values = batch.pool.values(layer);
+  request.out = attended_;
+  request.log_sums = log_sums_;
+  self_attention_.Run(request, CurrentStream());
+  Apply(weights_.blocks[layer].self_out, attended_.narrow(0, 0, rows.rows()), {}, projected_.narrow(0, 0, rows.rows()));
+}
+
+void GpuTransformer::TextAttention(int64_t layer, const RowSet& rows, Batch& batch) {
+  const GpuBlock& block = weights_.blocks[layer];
+  const int64_t count = rows.rows();
+  const at::Tensor projected = projected_.narrow(0, 0, count);
+  ApplyToNormed(block.cross_q, count, projected);
+  kernels::NormRotaryCall norm;
+  norm.rows = rows;
+  norm.width = static_cast<int>(config_.dim);
+  norm.head_dim = static_cast<int>(config_.head_dim());
+  norm.eps = static_cast<float>(config_.eps);
+  norm.in_element = norm.out_element = ActivationElement(precision_);
+  norm.in_stride = config_.dim;
+  norm.query_in = projected.const_data_ptr();
+  norm.query_weight = block.cross_norm_q.const_data_ptr<float>();
+  norm.query_out = text_queries_.mutable_data_ptr();
+  kernels::NormRotary(norm, CurrentStream());
+
+  AttentionRequest request;
+  request.element = ActivationElement(precision_);
+  for (int i = 0; i < rows.segments; ++i) {
+    const int slot = batch.requests[i].slot;
+    request.segments.push_back({rows.first_row[i], rows.first_row[i + 1] - rows.first_row[i],
+                                static_cast<int32_t>(slot * config_.text_len), batch.pool.state(slot).text_rows});
+  }
+  request.queries = text_queries_.narrow(0, 0, count);
+  request.keys = batch.pool.text_keys(layer);
+  request.values = batch.pool.text_values(layer);
+  request.out = attended_;
+  request.log_sums = log_sums_;
+  request.last_key_bias = batch.pool.text_bias();
+  request.keys_per_bias = static_cast<int>(config_.text_len);
+  text_attention_.Run(request, CurrentStream());
+  Apply(block.cross_out, attended_.narrow(0, 0, count), {}, projected);
+}
+
+void GpuTransformer::Head(Batch& batch) {
+  const RowSet rows = AllRows(batch);
+  if (HasKept(batch.pending.rows)) FlushPending(batch);
+  kernels::ResidualNormCall call = StreamCall(rows);
+  TakePending(batch, call);
+  for (int i = 0; i < rows.segments; ++i) {
+    call.scale[i] = weights_.head_scale[batch.requests[i].timestep].const_data_ptr<float>();
+    call.shift[i] = weights_.head_shift[batch.requests[i].timestep].const_data_ptr<float>();
+  }
+  call.out_element = Element::kFloat32;
+  call.out = head_normed_.mutable_data_ptr();
+  kernels::ResidualNorm(call, CurrentStream());
+  Apply(weights_.head, head_normed_.narrow(0, 0, rows.rows()), {}, flow_.narrow(0, 0, rows.rows()));
+}
+
+at::Tensor GpuTransformer::flow(int request) const {
+  return flow_.narrow(0, request * config_.tokens_per_chunk(), config_.tokens_per_chunk());
+}
+
+void GpuTransformer::Modulation(const Batch& batch, int64_t layer, Vector which, const float** out) const {
+  const int64_t dim = config_.dim, vectors = 6 * dim;
+  const float* tables = weights_.modulation.const_data_ptr<float>();
+  for (size_t i = 0; i < batch.requests.size(); ++i) {
+    const int64_t block = batch.requests[i].timestep * config_.num_layers + layer;
+    out[i] = tables + block * vectors + static_cast<int>(which) * dim;
+  }
+}
+
+int64_t GpuTransformer::RowsProcessed(const std::vector<std::vector<int>>& tenths, int timestep) const {
+  int64_t rows = 0;
+  for (const std::vector<int>& layer : tenths) {
+    rows += layer[timestep] == kDenseTenths ? config_.tokens_per_chunk()
+                                            : KeptRows(layer[timestep], config_.tokens_per_chunk());
+  }
+  return rows;
+}
+
+}  // namespace videodiffcr::gpu

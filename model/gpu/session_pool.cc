@@ -1,0 +1,168 @@
+#include "model/gpu/session_pool.h"
+
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "model/kernels/key_window.h"
+
+namespace videodiffcr::gpu {
+namespace {
+
+at::ScalarType TypeOf(kernels::Element element) {
+  switch (element) {
+    case kernels::Element::kFloat32:
+      return at::kFloat;
+    case kernels::Element::kBfloat16:
+      return at::kBFloat16;
+    case kernels::Element::kFloat8:
+      break;
+  }
+  return at::kFloat8_e4m3fn;
+}
+
+int64_t BytesOf(kernels::Element element) { return static_cast<int64_t>(c10::elementSize(TypeOf(element))); }
+
+bool IsRelative(const TransformerConfig& config) { return config.rope_positions == RopePositions::kWindowRelative; }
+
+kernels::RotaryShape RotaryShapeOf(const TransformerConfig& config) {
+  return {static_cast<int>(config.head_dim()), static_cast<int>(config.patch_rows()),
+          static_cast<int>(config.patch_columns())};
+}
+
+// Kernels read whole tiles, past a run's end too; what lies there must be numbers. So memory starts as zeros.
+at::Tensor Zeros(std::vector<int64_t> shape, at::ScalarType type) {
+  // Not every type has a fill kernel: bytes have.
+  const int64_t bytes = static_cast<int64_t>(c10::elementSize(type));
+  shape.back() *= bytes;
+  return at::zeros(shape, at::TensorOptions(at::kCUDA).dtype(at::kByte)).view(type);
+}
+
+}  // namespace
+
+SessionPool::SessionPool(const TransformerConfig& config, Precision precision, kernels::Element key_element, int slots)
+    : config_(config),
+      window_(MakePastWindow(config)),
+      key_element_(key_element),
+      slot_rows_(config.window_tokens()),
+      states_(slots) {
+  const at::ScalarType type = ActivationType(precision), key_type = TypeOf(key_element);
+  const int64_t layers = config.num_layers, dim = config.dim, pairs = config.head_dim() / 2;
+  keys_ = Zeros({layers, slots * slot_rows_, dim}, key_type);
+  values_ = Zeros({layers, slots * slot_rows_, dim}, key_type);
+  if (IsRelative(config)) plain_keys_ = Zeros({layers, slots * slot_rows_, dim}, key_type);
+  text_keys_ = Zeros({layers, slots * config.text_len, dim}, type);
+  text_values_ = Zeros({layers, slots * config.text_len, dim}, type);
+  text_bias_ = Zeros({slots}, at::kFloat);
+  rotary_ = Zeros({2, slots, config.tokens_per_chunk(), pairs}, at::kFloat);
+  latents_ = Zeros({slots, config.chunk_frames, config.in_dim, config.latent_height, config.latent_width}, at::kFloat);
+  if (relative()) {
+    window_rotary_ = Zeros({2, config.window_tokens(), pairs}, at::kFloat);
+    // Once, before any stream of a pass exists.
+    kernels::FillRotaryTable(RotaryShapeOf(config), 0, static_cast<int>(config.window_frames),
+                             window_rotary_[0].mutable_data_ptr<float>(), window_rotary_[1].mutable_data_ptr<float>(),
+                             nullptr);
+  }
+}
+
+int64_t SessionPool::KeyBytes(const TransformerConfig& config, kernels::Element key_element) {
+  const int64_t copies = IsRelative(config) ? 3 : 2;
+  return copies * config.num_layers * config.window_tokens() * config.dim * BytesOf(key_element);
+}
+
+int64_t SessionPool::SlotBytes(const TransformerConfig& config, Precision precision, kernels::Element key_element) {
+  const int64_t text = 2 * config.num_layers * config.text_len * config.dim *
+                       static_cast<int64_t>(c10::elementSize(ActivationType(precision)));
+  const int64_t rotary = config.tokens_per_chunk() * config.head_dim();
+  const int64_t latents = config.chunk_frames * config.in_dim * config.latent_height * config.latent_width;
+  return KeyBytes(config, key_element) + text + (rotary + latents + 1) * static_cast<int64_t>(sizeof(float));
+}
+
+void SessionPool::Reset(int slot) {
+  const int text_rows = states_[slot].text_rows;  // a new scene keeps its prompt
+  states_[slot] = {};
+  states_[slot].text_rows = text_rows;
+}
+
+int64_t SessionPool::past_tokens(int slot) const {
+  return window_.visible(states_[slot].frames_committed) * config_.tokens_per_frame();
+}
+
+int64_t SessionPool::plain_chunk_row(int slot) const {
+  return key_row(slot) + window_.capacity_frames * config_.tokens_per_frame();
+}
+
+int64_t SessionPool::BeginChunk(int slot, kernels::Stream stream) {
+  SlotState& state = states_[slot];
+  int64_t evicted = 0;
+  if (state.chunk_complete) {
+    evicted = window_.evicted(state.frames_committed, config_.chunk_frames);
+    CommitChunk(slot, stream);
+  }
+  state.chunk_complete = false;
+  const int64_t first = relative() ? window_.visible(state.frames_committed) : state.frames_committed;
+  kernels::FillRotaryTable(RotaryShapeOf(config_), first, static_cast<int>(config_.chunk_frames),
+                           rotary_cos(slot).mutable_data_ptr<float>(), rotary_sin(slot).mutable_data_ptr<float>(),
+                           stream);
+  if (relative()) TurnPast(slot, stream);
+  return evicted;
+}
+
+void SessionPool::CommitChunk(int slot, kernels::Stream stream) {
+  SlotState& state = states_[slot];
+  const int64_t total = state.frames_committed + config_.chunk_frames, frame_rows = config_.tokens_per_frame();
+  const int64_t row_bytes = config_.dim * BytesOf(key_element_);
+  const int layers = static_cast<int>(config_.num_layers);
+  const int64_t chunk_row = key_row(slot) + past_tokens(slot);
+  kernels::FrameMoves values, plain;
+  values.frame_rows = plain.frame_rows = frame_rows;
+  for (int64_t f = 0; f < config_.chunk_frames; ++f) {
+    const int64_t frame = state.frames_committed + f;
+    if (!window_.is_visible(frame, total)) continue;  // a ring shorter than a chunk
+    const int64_t to = key_row(slot) + window_.slot(frame) * frame_rows;
+    plain.from[plain.count] = plain_chunk_row(slot) + f * frame_rows;
+    plain.to[plain.count++] = to;
+    if (chunk_row + f * frame_rows == to) continue;  // the window is not full: it lies there already
+    values.from[values.count] = chunk_row + f * frame_rows;
+    values.to[values.count++] = to;
+  }
+  const auto move = [&](const kernels::FrameMoves& moves, const at::Tensor& pool) {
+    kernels::MoveFrames(moves, pool.const_data_ptr(), key_rows(), pool.mutable_data_ptr(), key_rows(), layers,
+                        row_bytes, stream);
+  };
+  move(values, values_);
+  if (relative()) {
+    move(plain, plain_keys_);
+  } else {
+    move(values, keys_);
+  }
+  state.frames_committed = total;
+}
+
+void SessionPool::TurnPast(int slot, kernels::Stream stream) {
+  const SlotState& state = states_[slot];
+  const int64_t frame_rows = config_.tokens_per_frame();
+  kernels::FrameTurns turns;
+  turns.moves.frame_rows = frame_rows;
+  const auto launch = [&] {
+    kernels::TurnFrames(turns, key_element_, static_cast<int>(config_.num_heads), static_cast<int>(config_.head_dim()),
+                        window_rotary_[0].const_data_ptr<float>(), window_rotary_[1].const_data_ptr<float>(),
+                        plain_keys_.const_data_ptr(), key_rows(), keys_.mutable_data_ptr(), key_rows(),
+                        static_cast<int>(config_.num_layers), stream);
+    turns.moves.count = 0;
+  };
+  const auto add = [&](int64_t frame) {
+    const int64_t row = key_row(slot) + window_.slot(frame) * frame_rows;
+    turns.moves.from[turns.moves.count] = turns.moves.to[turns.moves.count] = row;
+    turns.position[turns.moves.count++] = static_cast<int32_t>(window_.window_position(frame, state.frames_committed));
+    if (turns.moves.count == kernels::kMostMoves) launch();
+  };
+  const int64_t sink = std::min(window_.sink_frames, state.frames_committed);
+  for (int64_t frame = 0; frame < sink; ++frame) add(frame);
+  for (int64_t frame = window_.oldest_in_ring(state.frames_committed); frame < state.frames_committed; ++frame) {
+    add(frame);
+  }
+  launch();
+}
+
+}  // namespace videodiffcr::gpu

@@ -1,0 +1,116 @@
+// The served model on a GPU, through the seam that the scheduler sees.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/serving/causal_video_model.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::unique_ptr<VideoModel> LoadTiny(const std::string& device, const std::string& precision) {
+  CausalVideoModelOptions options;
+  options.model_folder = "models/tiny";
+  options.device = device;
+  options.precision = precision;
+  options.gpu_sessions = 3;
+  absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateCausalVideoModel(options);
+  EXPECT_TRUE(model.ok()) << model.status();
+  return *std::move(model);
+}
+
+// `chunks` chunks of each session, all in one plan per step.
+std::vector<std::vector<FrameChunk>> Generate(VideoModel& model, const std::vector<SessionId>& sessions, int chunks,
+                                              RetentionTenths budget) {
+  std::vector<std::vector<FrameChunk>> frames(sessions.size());
+  const auto run = [&](StepKind kind, int chunk, int step) {
+    StepPlan plan;
+    for (const SessionId session : sessions) {
+      PlannedStep planned;
+      planned.session = session;
+      planned.kind = kind;
+      planned.chunk = chunk;
+      planned.step = step;
+      planned.budget = budget;
+      planned.scene_start = chunk == 0;
+      planned.prompt =
+          std::make_shared<const std::string>("a large red circle moves right fast on a navy plain background");
+      plan.steps.push_back(planned);
+    }
+    return model.Run(plan);
+  };
+  for (const SessionId session : sessions) EXPECT_TRUE(model.BeginSession(session, 42).ok());
+  run(StepKind::kText, 0, 0);
+  for (int chunk = 0; chunk < chunks; ++chunk) {
+    for (int step = 0; step < model.info().denoise_steps; ++step) {
+      std::vector<StepOutcome> outcomes = run(StepKind::kDenoise, chunk, step);
+      for (size_t i = 0; i < outcomes.size(); ++i) {
+        EXPECT_TRUE(outcomes[i].status.ok()) << outcomes[i].status;
+        if (outcomes[i].latents == nullptr) continue;
+        absl::StatusOr<FrameChunk> decoded = model.Decode(std::move(outcomes[i].latents));
+        EXPECT_TRUE(decoded.ok()) << decoded.status();
+        frames[i].push_back(*std::move(decoded));
+      }
+    }
+    run(StepKind::kContext, chunk, 0);
+  }
+  for (const SessionId session : sessions) model.EndSession(session);
+  return frames;
+}
+
+double MeanDifference(const FrameChunk& a, const FrameChunk& b) {
+  double sum = 0;
+  EXPECT_EQ(a.pixels.size(), b.pixels.size());
+  for (size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(int{a.pixels[i]} - int{b.pixels[i]});
+  return sum / static_cast<double>(a.pixels.size());
+}
+
+TEST(GpuVideoModelTest, Fp32MakesTheVideoThatTheCpuMakes) {
+  const auto cpu = LoadTiny("cpu", ""), gpu = LoadTiny("cuda", "fp32");
+  for (const RetentionTenths budget : {10, 7}) {
+    const auto want = Generate(*cpu, {1}, 5, budget), got = Generate(*gpu, {1}, 5, budget);
+    for (int chunk = 0; chunk < 5; ++chunk) {
+      EXPECT_LE(MeanDifference(want[0][chunk], got[0][chunk]), 0.1) << "chunk " << chunk << ", budget " << budget;
+    }
+  }
+}
+
+TEST(GpuVideoModelTest, TheSameSeedGivesTheSameBytesWhenAlone) {
+  const auto model = LoadTiny("cuda", "bf16");
+  const auto first = Generate(*model, {1}, 4, 8), second = Generate(*model, {2}, 4, 8);
+  for (int chunk = 0; chunk < 4; ++chunk) EXPECT_EQ(first[0][chunk].pixels, second[0][chunk].pixels);
+}
+
+TEST(GpuVideoModelTest, SessionsInOnePlanMakeVideosLikeTheirOwn) {
+  const auto model = LoadTiny("cuda", "fp32");
+  const auto alone = Generate(*model, {1}, 4, 10), among = Generate(*model, {2, 3, 4}, 4, 10);
+  for (int chunk = 0; chunk < 4; ++chunk) {
+    for (const auto& session : among) EXPECT_LE(MeanDifference(alone[0][chunk], session[chunk]), 0.1);
+  }
+}
+
+TEST(GpuVideoModelTest, ASlotIsRefusedWhenAllAreTakenAndFreeAgainAfterASessionEnds) {
+  const auto model = LoadTiny("cuda", "bf16");
+  for (SessionId session = 1; session <= 3; ++session) ASSERT_TRUE(model->BeginSession(session, 1).ok());
+  const absl::Status refused = model->BeginSession(4, 1);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("all 3 slots"));
+  model->EndSession(2);
+  EXPECT_TRUE(model->BeginSession(4, 1).ok());
+}
+
+TEST(GpuVideoModelTest, AWrongPrecisionIsNamed) {
+  CausalVideoModelOptions options;
+  options.model_folder = "models/tiny";
+  options.device = "cuda";
+  options.precision = "fp4";
+  EXPECT_THAT(std::string(CreateCausalVideoModel(options).status().message()), HasSubstr("fp4"));
+}
+
+}  // namespace
+}  // namespace videodiffcr
