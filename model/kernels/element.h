@@ -13,6 +13,7 @@ using Stream = CUstream_st*;
 enum class Element {
   kFloat32,
   kBfloat16,
+  kFloat16,
   kFloat8,  // e4m3
 };
 

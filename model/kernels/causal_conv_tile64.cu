@@ -1,0 +1,11 @@
+#include "model/kernels/causal_conv_instances.h"
+#include "model/kernels/causal_conv_tile.cuh"
+
+namespace videodiffcr::kernels {
+
+bool RunCausalConv64(const CausalConvCall& call, Stream stream) {
+  return call.element == Element::kBfloat16 ? CausalConvTile<cutlass::bfloat16_t, 64, 64, 3, 2>::Launch(call, stream)
+                                            : CausalConvTile<cutlass::half_t, 64, 64, 3, 2>::Launch(call, stream);
+}
+
+}  // namespace videodiffcr::kernels
