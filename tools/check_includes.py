@@ -18,7 +18,7 @@ ALLOWED = {
     "model/weights": "model/config json torch",
     "model/text": "model/api model/config model/weights torch json sentencepiece utf8proc",
     "model/transformer": "model/api model/config model/weights torch",
-    "model/decoder": "model/api model/config model/weights torch",
+    "model/decoder": "model/api model/config model/weights model/kernels torch cuda",
     "model/rollout": "model/api model/config model/weights model/text model/transformer model/decoder torch",
     "model/folder": "model/api model/config model/weights model/text model/transformer model/decoder torch",
     "model/serving": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout model/folder model/gpu torch json",
@@ -38,7 +38,7 @@ ALLOWED = {
     "training/scenes": "model/rollout",
     "training": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout torch json",
     "training/command": "training model client torch",
-    "bench": "client proto protobuf model/api model/config model/serving json",
+    "bench": "client proto protobuf model/api model/config model/serving model/weights model/text model/decoder torch cuda json",
 }
 
 # Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another

@@ -5,6 +5,10 @@
 #include <utility>
 #include <vector>
 
+#ifdef VIDEODIFFCR_CUDA
+#include "model/decoder/device_taehv.h"
+#include "model/decoder/device_wan_vae.h"
+#endif
 #include "model/decoder/taehv.h"
 #include "model/decoder/wan_vae.h"
 
@@ -58,24 +62,72 @@ class TaehvVideoDecoder final : public VideoDecoder {
   TaehvDecoderWeights weights_;
 };
 
+// The fast path packs its weights from fp32, so that nothing is rounded twice.
+WeightOptions LoadOptions(const VideoDecoderOptions& options, bool fast) {
+  if (fast) return {.dtype = at::kFloat, .device = at::kCPU};
+  return {.dtype = options.dtype, .device = options.device};
+}
+
+bool MayBeFast(const VideoDecoderOptions& options) {
+  return options.device.is_cuda() && (options.dtype == at::kBFloat16 || options.dtype == at::kHalf);
+}
+
+#ifdef VIDEODIFFCR_CUDA
+bool IsFast(const WanVaeDecoderWeights& weights, const VideoDecoderOptions& options) {
+  return DeviceWanVaeTakes(weights, options);
+}
+bool IsFast(const TaehvDecoderWeights& weights, const VideoDecoderOptions& options) {
+  return DeviceTaehvTakes(weights, options);
+}
+#else
+template <typename Weights>
+bool IsFast(const Weights&, const VideoDecoderOptions&) {
+  return false;
+}
+#endif
+
+// `load` (WeightOptions) -> StatusOr<weights>.
+template <typename Load>
+auto LoadForPath(const VideoDecoderOptions& options, const Load& load) {
+  auto weights = load(LoadOptions(options, MayBeFast(options)));
+  if (weights.ok() && MayBeFast(options) && !IsFast(*weights, options)) weights = load(LoadOptions(options, false));
+  return weights;
+}
+
 }  // namespace
+
+std::unique_ptr<const VideoDecoder> MakeWanVaeVideoDecoder(WanVaeDecoderWeights weights, int64_t z_dim,
+                                                           const VideoDecoderOptions& options) {
+#ifdef VIDEODIFFCR_CUDA
+  if (IsFast(weights, options)) return MakeDeviceWanVaeDecoder(weights, z_dim, options);
+#endif
+  return std::make_unique<const WanVaeVideoDecoder>(std::move(weights), z_dim, options);
+}
+
+std::unique_ptr<const VideoDecoder> MakeTaehvVideoDecoder(TaehvDecoderWeights weights, int64_t z_dim,
+                                                          const VideoDecoderOptions& options) {
+#ifdef VIDEODIFFCR_CUDA
+  if (IsFast(weights, options)) return MakeDeviceTaehvDecoder(weights, z_dim, options);
+#endif
+  return std::make_unique<const TaehvVideoDecoder>(std::move(weights), z_dim, options);
+}
 
 absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadWanVaeVideoDecoder(const SafetensorsReader& reader,
                                                                            const DecoderConfig& config,
                                                                            const VideoDecoderOptions& options) {
   absl::StatusOr<WanVaeDecoderWeights> weights =
-      LoadWanVaeDecoder(reader, config, {.dtype = options.dtype, .device = options.device});
+      LoadForPath(options, [&](const WeightOptions& wanted) { return LoadWanVaeDecoder(reader, config, wanted); });
   if (!weights.ok()) return weights.status();
-  return std::make_unique<const WanVaeVideoDecoder>(*std::move(weights), config.z_dim, options);
+  return MakeWanVaeVideoDecoder(*std::move(weights), config.z_dim, options);
 }
 
 absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadTaehvVideoDecoder(const SafetensorsReader& reader,
                                                                           const DecoderConfig& config,
                                                                           const VideoDecoderOptions& options) {
   absl::StatusOr<TaehvDecoderWeights> weights =
-      LoadTaehvDecoder(reader, config.z_dim, {.dtype = options.dtype, .device = options.device});
+      LoadForPath(options, [&](const WeightOptions& wanted) { return LoadTaehvDecoder(reader, config.z_dim, wanted); });
   if (!weights.ok()) return weights.status();
-  return std::make_unique<const TaehvVideoDecoder>(*std::move(weights), config.z_dim, options);
+  return MakeTaehvVideoDecoder(*std::move(weights), config.z_dim, options);
 }
 
 }  // namespace videodiffcr

@@ -5,6 +5,7 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv3d.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/silu.h>
@@ -142,6 +143,11 @@ at::Tensor EncodeFrameGroup(const WanVaeEncoderWeights& weights, at::Tensor x, H
 }
 
 }  // namespace
+
+LatentNormalization WanLatentNormalization(at::ScalarType dtype) {
+  const at::Tensor like = at::empty({0}, at::TensorOptions().dtype(dtype));
+  return {PerChannel(kLatentMean, like).flatten(), (1 / PerChannel(kLatentStd, like)).flatten()};
+}
 
 std::vector<std::vector<int64_t>> WanVaeHistoryShapes(const WanVaeDecoderWeights& weights, int64_t latent_height,
                                                       int64_t latent_width) {

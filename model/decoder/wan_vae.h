@@ -20,6 +20,14 @@ struct WanVaeDecoderState {
   bool started = false;  // the first latent frame of a stream passes the temporal upsamplers by
 };
 
+// How the diffusion model's latents are normalised (wan_vae.md section 2): decoder input = latent / inverse_std + mean.
+// [16] each, on the CPU, rounded to `dtype` before the inversion, as the reference does.
+struct LatentNormalization {
+  at::Tensor mean;
+  at::Tensor inverse_std;
+};
+LatentNormalization WanLatentNormalization(at::ScalarType dtype);
+
 // Shapes of the histories for latents of h x w, in their order.
 std::vector<std::vector<int64_t>> WanVaeHistoryShapes(const WanVaeDecoderWeights& weights, int64_t latent_height,
                                                       int64_t latent_width);
