@@ -30,8 +30,8 @@ constexpr KindOfCase kKinds[] = {
     {"wan_vae", NetworkPath::kServing, RunWanVaeServing},
     {"taehv", NetworkPath::kPlain, RunTaehvPlain},
     {"taehv", NetworkPath::kServing, RunTaehvServing},
-    {"umt5", NetworkPath::kPlain, RunUmt5},
-    {"umt5", NetworkPath::kServing, RunUmt5},
+    {"umt5", NetworkPath::kPlain, RunUmt5Plain},
+    {"umt5", NetworkPath::kServing, RunUmt5Serving},
 };
 
 bool IsFloating(const at::Tensor& tensor) { return at::isFloatingType(tensor.scalar_type()); }

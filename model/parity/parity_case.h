@@ -35,7 +35,8 @@ absl::StatusOr<CaseOutputs> RunWanVaePlain(const SafetensorsReader& file, at::De
 absl::StatusOr<CaseOutputs> RunWanVaeServing(const SafetensorsReader& file, at::Device device);
 absl::StatusOr<CaseOutputs> RunTaehvPlain(const SafetensorsReader& file, at::Device device);
 absl::StatusOr<CaseOutputs> RunTaehvServing(const SafetensorsReader& file, at::Device device);
-absl::StatusOr<CaseOutputs> RunUmt5(const SafetensorsReader& file, at::Device device);  // both paths
+absl::StatusOr<CaseOutputs> RunUmt5Plain(const SafetensorsReader& file, at::Device device);
+absl::StatusOr<CaseOutputs> RunUmt5Serving(const SafetensorsReader& file, at::Device device);
 
 // Runs the file's case. InvalidArgument when its kind has no implementation on this path. Exceptions of LibTorch (an
 // impossible size that no check foresaw, memory) end here, as Internal.

@@ -56,19 +56,6 @@ at::Tensor FeedForward(const TextEncoderBlockWeights& block, const at::Tensor& y
   return at::linear(at::linear(y, block.fc1) * at::gelu(at::linear(y, block.gate), "tanh"), block.fc2);
 }
 
-absl::Status CheckTokenIds(const TextEncoderConfig& config, const std::vector<int32_t>& ids, int64_t text_len) {
-  if (ids.empty() || static_cast<int64_t>(ids.size()) > text_len) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt: ", ids.size(), " tokens; must be 1 to ", text_len));
-  }
-  for (int32_t id : ids) {
-    if (id < 0 || id >= config.vocab_size) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("prompt: token id ", id, "; the text encoder has ", config.vocab_size, " embedding rows"));
-    }
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 std::vector<WeightRow> TextEncoderWeightTable(const TextEncoderConfig& config, TextEncoderWeights* weights) {
@@ -113,6 +100,19 @@ at::Tensor EncodeTokens(const TextEncoderConfig& config, const TextEncoderWeight
     x = x + FeedForward(block, RmsNorm(x, block.norm2, config.eps));
   }
   return RmsNorm(x, weights.norm, config.eps);
+}
+
+absl::Status CheckTokenIds(const TextEncoderConfig& config, const std::vector<int32_t>& ids, int64_t text_len) {
+  if (ids.empty() || static_cast<int64_t>(ids.size()) > text_len) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt: ", ids.size(), " tokens; must be 1 to ", text_len));
+  }
+  for (int32_t id : ids) {
+    if (id < 0 || id >= config.vocab_size) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("prompt: token id ", id, "; the text encoder has ", config.vocab_size, " embedding rows"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<at::Tensor> EncodePrompts(const TextEncoderConfig& config, const TextEncoderWeights& weights,

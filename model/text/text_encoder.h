@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/config/model_config.h"
 #include "model/weights/safetensors_reader.h"
@@ -45,8 +46,11 @@ absl::StatusOr<TextEncoderWeights> LoadTextEncoderWeights(const SafetensorsReade
 // call have the same length, so there is nothing to mask. Ids must be in range (CheckTokenIds).
 at::Tensor EncodeTokens(const TextEncoderConfig& config, const TextEncoderWeights& weights, const at::Tensor& ids);
 
+// InvalidArgument when `ids` is empty, is longer than `text_len` or has an id outside the vocabulary.
+absl::Status CheckTokenIds(const TextEncoderConfig& config, const std::vector<int32_t>& ids, int64_t text_len);
+
 // Prompts of any lengths to [prompts, text_len, D]; rows past a prompt's end token are zero. Prompts of equal length
-// run together. InvalidArgument when a prompt is empty, is longer than `text_len` or has an id outside the vocabulary.
+// run together. InvalidArgument as CheckTokenIds(), and when there are no prompts.
 absl::StatusOr<at::Tensor> EncodePrompts(const TextEncoderConfig& config, const TextEncoderWeights& weights,
                                          const std::vector<std::vector<int32_t>>& prompts, int64_t text_len);
 

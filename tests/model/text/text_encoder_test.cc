@@ -3,12 +3,15 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <string>
 #include <utility>
+
+#include "model/text/packed_text_encoder.h"
 
 namespace videodiffcr {
 namespace {
@@ -70,6 +73,47 @@ TEST(TextEncoder, CarriesGradientsToEveryWeight) {
   for (const WeightRow& row : rows) row.destination->requires_grad_(true);
   EncodePrompts(encoder.config, encoder.weights, {{4, 30, 1}}, 32)->square().sum().backward();
   for (const WeightRow& row : rows) EXPECT_GT(row.destination->grad().abs().sum().item<double>(), 0.0) << row.name;
+}
+
+TEST(PackedTextEncoder, MatchesTheReferenceImplementation) {
+  const SafetensorsReader golden = Open("tests/golden/umt5.safetensors");
+  Encoder encoder = GoldenEncoder(golden);
+  const at::Tensor ids = Read(golden, "in.ids");
+  const int32_t* first = ids.const_data_ptr<int32_t>();
+  const PackedTextEncoder packed(encoder.config, std::move(encoder.weights), 512);
+  EXPECT_LE(WorstError(packed.Encode({first, first + ids.numel()}).value(), Read(golden, "out.hidden")), 1e-4);
+}
+
+TEST(PackedTextEncoder, GivesPromptsOfEveryLengthThePlainRows) {
+  const Encoder plain = TinyEncoder();
+  const PackedTextEncoder packed(plain.config, TinyEncoder().weights, 32);
+  std::vector<int32_t> prompt;
+  for (int32_t id = 1; id <= 32; ++id) {
+    prompt.push_back(id);
+    const at::Tensor ids = at::tensor(std::vector<int64_t>(prompt.begin(), prompt.end())).unsqueeze(0);
+    EXPECT_LE(WorstError(packed.Encode(prompt).value(), EncodeTokens(plain.config, plain.weights, ids)[0]), 1e-4) << id;
+  }
+}
+
+TEST(PackedTextEncoder, RefusesWhatThePlainOneRefuses) {
+  const PackedTextEncoder packed(TinyEncoder().config, TinyEncoder().weights, 4);
+  EXPECT_THAT(packed.Encode({4, 64, 1}).status().message(), HasSubstr("token id 64"));
+  EXPECT_THAT(packed.Encode({4, 4, 4, 4, 1}).status().message(), HasSubstr("5 tokens; must be 1 to 4"));
+  EXPECT_THAT(packed.Encode({}).status().message(), HasSubstr("0 tokens"));
+}
+
+TEST(PackedTextEncoder, KeepsNoWeightTwice) {
+  const Encoder plain = TinyEncoder();
+  TextEncoderWeights counted;
+  int64_t bytes = 0;
+  for (const WeightRow& row : TextEncoderWeightTable(plain.config, &counted)) {
+    int64_t values = 1;
+    for (const int64_t size : row.shape) values *= size;
+    bytes += 4 * values;
+  }
+  // Biases are kept by distance instead of by bucket.
+  bytes += 4 * plain.config.num_layers * plain.config.num_heads * (2 * 32 - 1 - plain.config.num_buckets);
+  EXPECT_EQ(PackedTextEncoder(plain.config, TinyEncoder().weights, 32).bytes(), bytes);
 }
 
 TEST(TextEncoder, RefusesIdsOutsideTheVocabularyAndPromptsThatDoNotFit) {
