@@ -32,9 +32,6 @@ struct SessionsBenchOptions {
 // Viewers of a running server, each with a playout clock: continuous-play ratio, first chunk, stages, server overhead.
 absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options);
 
-// Writes `text` to `file` unless that is empty.
-absl::Status WriteReport(const std::string& file, const std::string& text);
-
 }  // namespace videodiffcr
 
 #endif  // VIDEODIFFCR_BENCH_COMMANDS_H_

@@ -7,11 +7,13 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "bench/commands.h"
+#include "bench/decode_bench.h"
 
 ABSL_FLAG(std::string, model_folder, "models/tiny", "chunk: folder of the model to measure");
 ABSL_FLAG(int, threads, 0, "chunk: processor threads for denoising; 0: one per processor");
 ABSL_FLAG(int, sessions, 0, "sessions in every plan (chunk, default 1), or viewers (sessions, default 4)");
-ABSL_FLAG(int, chunks, 30, "chunk: chunks measured per budget, after the window is full");
+ABSL_FLAG(int, chunks, 30, "chunks measured per budget, after the window is full (chunk), or per decoder (decode)");
+ABSL_FLAG(int, prompts, 30, "text: prompts measured per length");
 ABSL_FLAG(std::string, server, "127.0.0.1:50051", "sessions: address of the running server, host:port");
 ABSL_FLAG(int, seconds, 60, "sessions: playing time per viewer, seconds");
 ABSL_FLAG(double, budget, 1.0, "sessions: retention budget of every viewer");
@@ -24,7 +26,9 @@ namespace {
 constexpr char kUsage[] =
     "measures VideoDiffCR.\n\n"
     "  videodiffcr-bench chunk      stages and passes of a chunk, inside this process, every budget of the model\n"
-    "  videodiffcr-bench sessions   viewers with playout clocks on a running server\n\n"
+    "  videodiffcr-bench sessions   viewers with playout clocks on a running server\n"
+    "  videodiffcr-bench decode     decoders of the public model on a GPU, random weights\n"
+    "  videodiffcr-bench text       UMT5-XXL on a GPU, random weights\n\n"
     "Examples:\n"
     "  videodiffcr-bench chunk --model_folder=models/tiny --threads=2 --chunks=30\n"
     "  videodiffcr-bench sessions --server=127.0.0.1:50051 --sessions=4 --seconds=60";
@@ -42,7 +46,11 @@ absl::StatusOr<std::string> Run(const std::string& command) {
                                           absl::GetFlag(FLAGS_run_ahead), absl::GetFlag(FLAGS_staggered),
                                           absl::GetFlag(FLAGS_json)});
   }
-  return absl::InvalidArgumentError("unknown subcommand '" + command + "'; it is chunk or sessions");
+  if (command == "decode") {
+    return videodiffcr::RunDecodeBench({absl::GetFlag(FLAGS_chunks), absl::GetFlag(FLAGS_json)});
+  }
+  if (command == "text") return videodiffcr::RunTextBench({absl::GetFlag(FLAGS_prompts), absl::GetFlag(FLAGS_json)});
+  return absl::InvalidArgumentError("unknown subcommand '" + command + "'; it is chunk, sessions, decode or text");
 }
 
 }  // namespace

@@ -55,6 +55,13 @@ std::string Report::Json(const std::map<std::string, std::string>& context) cons
   return json.dump(1) + "\n";
 }
 
+absl::Status WriteReport(const std::string& file, const std::string& text) {
+  if (file.empty()) return absl::OkStatus();
+  std::ofstream out(file);
+  out << text;
+  return out.good() ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot write ", file));
+}
+
 std::string MachineName() {
   std::ifstream info("/proc/cpuinfo");
   std::string line, name = "unknown processor";

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 
 namespace videodiffcr {
@@ -39,6 +40,9 @@ class Report {
   const std::vector<std::string> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
+
+// Writes `text` to `file` unless that is empty.
+absl::Status WriteReport(const std::string& file, const std::string& text);
 
 // Processor and its number of threads, as the system names them.
 std::string MachineName();

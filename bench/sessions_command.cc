@@ -1,4 +1,3 @@
-#include <fstream>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -69,13 +68,6 @@ void Watch(VideoCall& call, absl::Time started, ViewerResult& result) {
 }
 
 }  // namespace
-
-absl::Status WriteReport(const std::string& file, const std::string& text) {
-  if (file.empty()) return absl::OkStatus();
-  std::ofstream out(file);
-  out << text;
-  return out.good() ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot write ", file));
-}
 
 absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options) {
   absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(options.server, absl::Seconds(10));
