@@ -105,6 +105,10 @@ absl::Status Server::Load(const ModelLoader& load_model) {
   if (absl::Status status = WarmUp(model_.get(), config_.warm_up_chunks); !status.ok()) return status;
   server_metrics_.warmup_seconds->Set(absl::ToDoubleSeconds(clock_->Now() - loaded));
 
+  for (const DeviceMemory& memory : model_->info().device_memory) {
+    server_metrics_.SetGpuMemory(model_->info().device, memory.kind, memory.bytes);
+  }
+
   const std::string& name = model_->info().name;
   scheduler_metrics_ = std::make_unique<SchedulerMetrics>(registry_.get(), name);
   delivery_metrics_ = std::make_unique<DeliveryMetrics>(registry_.get(), name);

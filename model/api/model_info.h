@@ -19,6 +19,12 @@ struct RetentionBudget {
   double executed = 1.0;
 };
 
+// What the model holds on its device for good, by what it is for ("weights", "sessions", "scratch").
+struct DeviceMemory {
+  std::string kind;
+  int64_t bytes = 0;
+};
+
 struct ModelInfo {
   std::string name;
   std::string description;
@@ -39,6 +45,7 @@ struct ModelInfo {
 
   int64_t session_bytes = 0;   // what one session holds at its worst: KV cache, text keys, decoder state
   int64_t kv_cache_bytes = 0;  // the part of session_bytes that is KV cache
+  std::vector<DeviceMemory> device_memory;  // empty where the host's memory is the device's
   int session_capacity = 0;    // sessions that fit into the model's own memory; 0: the host's memory is the limit
   int64_t tokens_per_chunk = 0;
   int64_t window_tokens = 0;      // keys a chunk can attend to, its own included

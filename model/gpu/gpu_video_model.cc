@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
@@ -11,7 +12,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
-#include <set>
+#include <stdexcept>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -293,14 +294,25 @@ int SessionsPerPlan(const TransformerConfig& config) {
   return static_cast<int>(std::clamp<int64_t>(20000 / config.tokens_per_chunk(), 1, kernels::kMostSegments));
 }
 
-absl::StatusOr<int> SlotsThatFit(int wanted, int64_t slot_bytes, int64_t scratch_bytes) {
+struct GpuMemory {
+  int64_t free_bytes = 0, total_bytes = 0;
+};
+
+// What is really free: blocks that LibTorch keeps for later are given back first.
+absl::StatusOr<GpuMemory> AskGpuMemory() {
+  c10::cuda::CUDACachingAllocator::emptyCache();
   size_t free_bytes = 0, total_bytes = 0;
   if (cudaMemGetInfo(&free_bytes, &total_bytes) != cudaSuccess) {
     return absl::InternalError(absl::StrCat("asking for free GPU memory: ", cudaGetErrorString(cudaGetLastError())));
   }
+  return GpuMemory{static_cast<int64_t>(free_bytes), static_cast<int64_t>(total_bytes)};
+}
+
+absl::StatusOr<int> SlotsThatFit(int wanted, int64_t slot_bytes, int64_t scratch_bytes, const GpuMemory& memory) {
+  const int64_t free_bytes = memory.free_bytes;
   // Decoding, cuBLAS and cuDNN take work space of their own.
-  const int64_t reserve = static_cast<int64_t>(total_bytes / 16);
-  const int64_t room = static_cast<int64_t>(free_bytes) - scratch_bytes - reserve;
+  const int64_t reserve = memory.total_bytes / 16;
+  const int64_t room = free_bytes - scratch_bytes - reserve;
   const int64_t fit = std::max<int64_t>(room, 0) / slot_bytes;
   if (fit < std::max(wanted, 1)) {
     return absl::ResourceExhaustedError(absl::StrCat(
@@ -325,6 +337,8 @@ absl::StatusOr<std::unique_ptr<VideoModel>> Create(const GpuVideoModelOptions& o
   }
   if (*precision == Precision::kFloat32) at::globalContext().setAllowTF32CuDNN(false);
 
+  const absl::StatusOr<GpuMemory> at_start = AskGpuMemory();
+  if (!at_start.ok()) return at_start.status();
   ModelPlacement placement;
   placement.device = at::kCUDA;
   placement.transformer_type = at::kFloat;
@@ -343,10 +357,15 @@ absl::StatusOr<std::unique_ptr<VideoModel>> Create(const GpuVideoModelOptions& o
   info.kv_cache_bytes = SessionPool::KeyBytes(config, key_element);
   info.session_bytes = SessionPool::SlotBytes(config, *precision, key_element) + folder->decoder->state_bytes();
   info.max_sessions_per_plan = SessionsPerPlan(config);
-  const absl::StatusOr<int> slots = SlotsThatFit(options.sessions, info.session_bytes,
-                                                 GpuTransformer::ScratchBytes(config, info.max_sessions_per_plan));
+  const int64_t scratch_bytes = GpuTransformer::ScratchBytes(config, info.max_sessions_per_plan);
+  const absl::StatusOr<GpuMemory> loaded = AskGpuMemory();
+  if (!loaded.ok()) return loaded.status();
+  const absl::StatusOr<int> slots = SlotsThatFit(options.sessions, info.session_bytes, scratch_bytes, *loaded);
   if (!slots.ok()) return slots.status();
   info.session_capacity = *slots;
+  info.device_memory = {{"weights", at_start->free_bytes - loaded->free_bytes},
+                        {"sessions", *slots * info.session_bytes},
+                        {"scratch", scratch_bytes}};
   auto model = std::make_unique<GpuVideoModel>(
       std::make_unique<GpuParts>(*std::move(folder), *std::move(weights), *schedule, *precision, key_element, *slots,
                                  info.max_sessions_per_plan, processors),

@@ -16,9 +16,16 @@ ServerMetrics::ServerMetrics(prometheus::Registry* registry, const std::string& 
       &AddFamily(registry, "videodiffcr_model_load_seconds", "Time it took to load the model; 0 before.").Add({});
   warmup_seconds =
       &AddFamily(registry, "videodiffcr_warmup_seconds", "Time it took to warm the model up; 0 before.").Add({});
+  gpu_memory_bytes = &AddFamily(registry, "videodiffcr_gpu_memory_bytes",
+                                "Memory the model holds on the GPU, by what it is for; 0 where it runs on the CPU.");
+  for (const char* kind : {"weights", "sessions", "scratch"}) SetGpuMemory("cuda", kind, 0);
   AddFamily(registry, "videodiffcr_build_info", "Always 1; the labels say what runs.")
       .Add({{"version", version}})
       .Set(1);
+}
+
+void ServerMetrics::SetGpuMemory(const std::string& device, const std::string& kind, int64_t bytes) {
+  gpu_memory_bytes->Add({{"device", device}, {"kind", kind}}).Set(static_cast<double>(bytes));
 }
 
 }  // namespace videodiffcr

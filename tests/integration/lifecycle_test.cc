@@ -251,6 +251,7 @@ TEST(LifecycleTest, TheMetricsCountCallsControlsBytesAndReadiness) {
   EXPECT_EQ(server.Metric("videodiffcr_ready"), 1);
   EXPECT_EQ(server.Metric("videodiffcr_draining"), 0);
   EXPECT_EQ(server.Metric("videodiffcr_build_info{version=\"0.1.0\"}"), 1);
+  EXPECT_EQ(server.Metric("videodiffcr_gpu_memory_bytes{device=\"cuda\",kind=\"sessions\"}"), 0);
   EXPECT_EQ(server.Metric("videodiffcr_grpc_requests_total{code=\"OK\",method=\"StreamVideo\"}"), 0);
   EXPECT_GT(server.Metric("process_resident_memory_bytes").value_or(0), 1e6);
   EXPECT_GT(server.Metric("process_cpu_seconds_total").value_or(-1), 0);
