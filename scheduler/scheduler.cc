@@ -141,8 +141,7 @@ absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(const SchedulerConf
   if (absl::Status status = config.Validate(); !status.ok()) return status;
   const ModelInfo& info = model->info();
   SchedulerConfig effective = config;
-  effective.memory_budget_bytes =
-      BudgetOfModel(config.memory_budget_bytes, info.session_bytes, info.session_capacity);
+  effective.memory_budget_bytes = BudgetOfModel(config.memory_budget_bytes, info.session_bytes, info.session_capacity);
   if (absl::Status status = CheckModel(effective, info); !status.ok()) return status;
   return std::unique_ptr<Scheduler>(new Scheduler(std::make_unique<Engine>(effective, model, clock, metrics)));
 }

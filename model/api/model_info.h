@@ -43,10 +43,10 @@ struct ModelInfo {
   std::vector<std::string> vocabulary;  // words the model knows; empty: any text
   std::vector<std::string> example_prompts;
 
-  int64_t session_bytes = 0;   // what one session holds at its worst: KV cache, text keys, decoder state
-  int64_t kv_cache_bytes = 0;  // the part of session_bytes that is KV cache
+  int64_t session_bytes = 0;                // what one session holds at its worst: KV cache, text keys, decoder state
+  int64_t kv_cache_bytes = 0;               // the part of session_bytes that is KV cache
   std::vector<DeviceMemory> device_memory;  // empty where the host's memory is the device's
-  int session_capacity = 0;    // sessions that fit into the model's own memory; 0: the host's memory is the limit
+  int session_capacity = 0;  // sessions that fit into the model's own memory; 0: the host's memory is the limit
   int64_t tokens_per_chunk = 0;
   int64_t window_tokens = 0;      // keys a chunk can attend to, its own included
   int max_sessions_per_plan = 1;  // sessions worth running in one plan on this device

@@ -15,8 +15,7 @@ absl::StatusOr<TransformerWeights> LoadTransformer(const std::string& folder, co
   if (!file.ok()) return file.status();
   absl::StatusOr<TransformerWeights> weights = LoadTransformerWeights(*file, config.transformer, options);
   if (!weights.ok() || config.retention.file.empty()) return weights;
-  absl::StatusOr<SafetensorsReader> routers =
-      SafetensorsReader::Open(absl::StrCat(folder, "/", config.retention.file));
+  absl::StatusOr<SafetensorsReader> routers = SafetensorsReader::Open(absl::StrCat(folder, "/", config.retention.file));
   if (!routers.ok()) return routers.status();
   const absl::Status loaded =
       LoadRouterWeights(*routers, config.transformer, config.retention.router_dim, options, &*weights);

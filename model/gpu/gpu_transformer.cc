@@ -344,7 +344,7 @@ void GpuTransformer::KeysAndQueries(int64_t layer, const RowSet& rows, const Row
     Norm(rows, scale, shift, block.qkv.is_float8(), batch);
     const at::Tensor product = qkv_.narrow(0, 0, count);
     ApplyToNormed(block.qkv, count, product);
-    Turn(layer, rows, product, product.narrow(1, dim, dim), batch);
+    Turn(layer, rows, product, product.narrow(1, dim, 2 * dim), batch);
     return;
   }
   Norm(key_rows, scale, shift, block.qkv.is_float8(), batch);

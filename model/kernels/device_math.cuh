@@ -5,16 +5,10 @@
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 
-#include <type_traits>
-
 namespace videodiffcr::kernels {
 
-inline constexpr int kRowThreads = 128;       // threads that share a row
 inline constexpr float kFloat8Largest = 448;  // e4m3
 
-struct alignas(4) Float8x4 {
-  __nv_fp8_storage_t values[4];
-};
 struct alignas(8) Bfloat16x4 {
   __nv_bfloat162 low, high;
 };
@@ -30,8 +24,7 @@ __device__ __forceinline__ void Store4(__nv_bfloat16* to, float4 v) {
   *reinterpret_cast<Bfloat16x4*>(to) = {__floats2bfloat162_rn(v.x, v.y), __floats2bfloat162_rn(v.z, v.w)};
 }
 __device__ __forceinline__ void Store4(__nv_fp8_e4m3* to, float4 v) {
-  const auto narrow = [](float x) { return __nv_cvt_float_to_fp8(x, __NV_SATFINITE, __NV_E4M3); };
-  *reinterpret_cast<Float8x4*>(to) = {{narrow(v.x), narrow(v.y), narrow(v.z), narrow(v.w)}};
+  *reinterpret_cast<__nv_fp8x4_e4m3*>(to) = __nv_fp8x4_e4m3(v);  // saturates
 }
 
 __device__ __forceinline__ float4 operator*(float4 a, float4 b) { return {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w}; }
@@ -43,34 +36,52 @@ __device__ __forceinline__ float LargestMagnitude(float4 v) {
   return fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w)));
 }
 
-// Both over the kRowThreads threads of a block; every thread gets the result, in the same order of additions each time.
-template <typename Combine>
+// Combines a value of each of the kThreads threads that share a row; all of them get the result, combined in the same
+// order each time. kThreads 32: a warp with a row of its own; else all threads of the block share one row.
+template <int kThreads, typename Combine>
 __device__ __forceinline__ float ReduceRow(float value, Combine combine) {
-  __shared__ float of_warp[kRowThreads / 32];
   for (int offset = 16; offset > 0; offset /= 2) value = combine(value, __shfl_xor_sync(0xFFFFFFFF, value, offset));
-  __syncthreads();  // the last call's readers are done
-  if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = value;
-  __syncthreads();
-  value = of_warp[0];
-  for (int warp = 1; warp < kRowThreads / 32; ++warp) value = combine(value, of_warp[warp]);
+  if constexpr (kThreads > 32) {
+    __shared__ float of_warp[kThreads / 32];
+    __syncthreads();  // the last call's readers are done
+    if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = value;
+    __syncthreads();
+    value = of_warp[0];
+    for (int warp = 1; warp < kThreads / 32; ++warp) value = combine(value, of_warp[warp]);
+  }
   return value;
 }
+template <int kThreads>
 __device__ __forceinline__ float SumOverRow(float value) {
-  return ReduceRow(value, [](float a, float b) { return a + b; });
+  return ReduceRow<kThreads>(value, [](float a, float b) { return a + b; });
 }
+template <int kThreads>
 __device__ __forceinline__ float LargestOverRow(float value) {
-  return ReduceRow(value, [](float a, float b) { return fmaxf(a, b); });
+  return ReduceRow<kThreads>(value, [](float a, float b) { return fmaxf(a, b); });
 }
 
-// Calls function(integral_constant V) with the smallest V of the list such that kRowThreads threads with V groups of
-// four values each hold a row of `width` values.
+// How threads share rows: threadIdx.x is a thread's place in its row, threadIdx.y the row within the block. A warp that
+// has a row to itself needs no barrier and keeps many loads in flight; wider rows would not fit into its registers.
+inline constexpr int kBlockThreads = 128;
+template <int kThreadsPerRow, int kGroupsPerThread>
+struct RowLayout {
+  static constexpr int kThreads = kThreadsPerRow;         // of one row
+  static constexpr int kGroups = kGroupsPerThread;        // groups of four values that a thread holds
+  static constexpr int kRows = kBlockThreads / kThreads;  // of one block
+  static dim3 grid(int rows) { return dim3((rows + kRows - 1) / kRows); }
+  static dim3 block() { return dim3(kThreads, kRows); }
+  // First value of a group of this thread.
+  __device__ static int column(int group) { return 4 * (static_cast<int>(threadIdx.x) + group * kThreads); }
+  __device__ static int row() { return static_cast<int>(blockIdx.x) * kRows + static_cast<int>(threadIdx.y); }
+};
+
+// Calls function(RowLayout) with the narrowest layout that holds a row of `width` values.
 template <typename Function>
 void DispatchRowWidth(int width, Function function) {
-  const int groups = (width / 4 + kRowThreads - 1) / kRowThreads;
-  if (groups <= 1) return function(std::integral_constant<int, 1>());
-  if (groups <= 3) return function(std::integral_constant<int, 3>());
-  if (groups <= 10) return function(std::integral_constant<int, 10>());
-  function(std::integral_constant<int, 20>());
+  if (width <= 256) return function(RowLayout<32, 2>());
+  if (width <= 1536) return function(RowLayout<32, 12>());
+  if (width <= 5120) return function(RowLayout<128, 10>());
+  function(RowLayout<128, 20>());
 }
 
 }  // namespace videodiffcr::kernels

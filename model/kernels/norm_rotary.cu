@@ -10,10 +10,11 @@ __device__ __forceinline__ float4 Turn(float4 v, const float* cos, const float* 
 }
 
 // Norm and turn of one row; `plain` and `out` are the row's places, either may be null.
-template <typename In, typename Out, int kGroups>
+template <typename In, typename Out, typename Layout>
 __device__ void NormAndTurn(const NormRotaryCall& call, const In* in, const float* weight, const float* cos,
                             const float* sin, Out* plain, Out* out) {
-  const auto column = [](int group) { return 4 * static_cast<int>(threadIdx.x + group * kRowThreads); };
+  constexpr int kGroups = Layout::kGroups;
+  const auto column = [](int group) { return Layout::column(group); };
   float4 x[kGroups];
   float squares = 0;
 #pragma unroll
@@ -22,7 +23,7 @@ __device__ void NormAndTurn(const NormRotaryCall& call, const In* in, const floa
     x[group] = Load4(in + column(group));
     squares += Sum(x[group] * x[group]);
   }
-  const float inverse = rsqrtf(SumOverRow(squares) / call.width + call.eps);
+  const float inverse = rsqrtf(SumOverRow<Layout::kThreads>(squares) / call.width + call.eps);
 #pragma unroll
   for (int group = 0; group < kGroups; ++group) {
     const int at = column(group);
@@ -35,9 +36,11 @@ __device__ void NormAndTurn(const NormRotaryCall& call, const In* in, const floa
   }
 }
 
-template <typename In, typename Out, int kGroups>
-__global__ void __launch_bounds__(kRowThreads) NormRotaryRows(const __grid_constant__ NormRotaryCall call) {
-  const int row = static_cast<int>(blockIdx.x), segment = call.rows.segment_of(row);
+template <typename In, typename Out, typename Layout>
+__global__ void __launch_bounds__(kBlockThreads) NormRotaryRows(const __grid_constant__ NormRotaryCall call) {
+  const int row = Layout::row();
+  if (row >= call.rows.rows()) return;
+  const int segment = call.rows.segment_of(row);
   const int index = row - call.rows.first_row[segment];
   const int64_t from = row * call.in_stride, width = call.width;
   const float* cos = call.cos[segment];
@@ -48,29 +51,29 @@ __global__ void __launch_bounds__(kRowThreads) NormRotaryRows(const __grid_const
     sin += at;
   }
   if (call.query_in != nullptr) {
-    NormAndTurn<In, Out, kGroups>(call, static_cast<const In*>(call.query_in) + from, call.query_weight, cos, sin,
-                                  nullptr, static_cast<Out*>(call.query_out) + row * width);
+    NormAndTurn<In, Out, Layout>(call, static_cast<const In*>(call.query_in) + from, call.query_weight, cos, sin,
+                                 nullptr, static_cast<Out*>(call.query_out) + row * width);
   }
   const int64_t key_at = (call.key_row[segment] + index) * width;
   if (call.key_in != nullptr) {
     Out* plain = call.plain_keys == nullptr
                      ? nullptr
                      : static_cast<Out*>(call.plain_keys) + (call.plain_key_row[segment] + index) * width;
-    NormAndTurn<In, Out, kGroups>(call, static_cast<const In*>(call.key_in) + from, call.key_weight, cos, sin, plain,
-                                  static_cast<Out*>(call.keys) + key_at);
+    NormAndTurn<In, Out, Layout>(call, static_cast<const In*>(call.key_in) + from, call.key_weight, cos, sin, plain,
+                                 static_cast<Out*>(call.keys) + key_at);
   }
   if (call.value_in != nullptr) {
     const In* in = static_cast<const In*>(call.value_in) + from;
     Out* out = static_cast<Out*>(call.values) + key_at;
-    for (int at = 4 * static_cast<int>(threadIdx.x); at < width; at += 4 * kRowThreads)
-      Store4(out + at, Load4(in + at));
+    for (int at = Layout::column(0); at < width; at += 4 * Layout::kThreads) Store4(out + at, Load4(in + at));
   }
 }
 
 template <typename In, typename Out>
 void Launch(const NormRotaryCall& call, Stream stream) {
-  DispatchRowWidth(call.width, [&](auto groups) {
-    NormRotaryRows<In, Out, decltype(groups)::value><<<call.rows.rows(), kRowThreads, 0, stream>>>(call);
+  DispatchRowWidth(call.width, [&](auto layout) {
+    using Layout = decltype(layout);
+    NormRotaryRows<In, Out, Layout><<<Layout::grid(call.rows.rows()), Layout::block(), 0, stream>>>(call);
   });
 }
 

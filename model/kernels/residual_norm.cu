@@ -7,13 +7,15 @@ namespace {
 
 __device__ __forceinline__ float4 Filled(float value) { return {value, value, value, value}; }
 
-// One block per row; a thread holds kGroups groups of four values, kRowThreads groups apart.
-template <typename Product, typename Out, int kGroups>
-__global__ void __launch_bounds__(kRowThreads) ResidualNormRows(const __grid_constant__ ResidualNormCall call) {
-  const int row = static_cast<int>(blockIdx.x), segment = call.rows.segment_of(row), width = call.width;
+template <typename Product, typename Out, typename Layout>
+__global__ void __launch_bounds__(kBlockThreads) ResidualNormRows(const __grid_constant__ ResidualNormCall call) {
+  constexpr int kGroups = Layout::kGroups;
+  const int row = Layout::row();
+  if (row >= call.rows.rows()) return;
+  const int segment = call.rows.segment_of(row), width = call.width;
   const int64_t at = int64_t{call.rows.base_row[segment] + call.rows.token(row, segment)} * width;
   float* stream = call.stream + at;
-  const auto column = [](int group) { return 4 * static_cast<int>(threadIdx.x + group * kRowThreads); };
+  const auto column = [](int group) { return Layout::column(group); };
 
   float4 x[kGroups];
   float sum = 0;
@@ -38,7 +40,7 @@ __global__ void __launch_bounds__(kRowThreads) ResidualNormRows(const __grid_con
 
 #pragma unroll
   for (int group = 0; group < kGroups; ++group) sum += Sum(x[group]);
-  const float mean = SumOverRow(sum) / width;
+  const float mean = SumOverRow<Layout::kThreads>(sum) / width;
   float squares = 0;
 #pragma unroll
   for (int group = 0; group < kGroups; ++group) {
@@ -46,7 +48,7 @@ __global__ void __launch_bounds__(kRowThreads) ResidualNormRows(const __grid_con
     x[group] = x[group] - mean;
     squares += Sum(x[group] * x[group]);
   }
-  const float inverse = rsqrtf(SumOverRow(squares) / width + call.eps);
+  const float inverse = rsqrtf(SumOverRow<Layout::kThreads>(squares) / width + call.eps);
   const float* scale = call.scale[segment];
   const float* shift = call.shift[segment];
   float largest = 0;
@@ -60,7 +62,7 @@ __global__ void __launch_bounds__(kRowThreads) ResidualNormRows(const __grid_con
   }
   float shrink = 1;
   if constexpr (sizeof(Out) == 1) {
-    const float row_scale = fmaxf(LargestOverRow(largest) / kFloat8Largest, 1e-12f);
+    const float row_scale = fmaxf(LargestOverRow<Layout::kThreads>(largest) / kFloat8Largest, 1e-12f);
     if (threadIdx.x == 0) call.out_scale[row] = row_scale;
     shrink = 1 / row_scale;
   }
@@ -73,8 +75,9 @@ __global__ void __launch_bounds__(kRowThreads) ResidualNormRows(const __grid_con
 
 template <typename Product, typename Out>
 void Launch(const ResidualNormCall& call, Stream stream) {
-  DispatchRowWidth(call.width, [&](auto groups) {
-    ResidualNormRows<Product, Out, decltype(groups)::value><<<call.rows.rows(), kRowThreads, 0, stream>>>(call);
+  DispatchRowWidth(call.width, [&](auto layout) {
+    using Layout = decltype(layout);
+    ResidualNormRows<Product, Out, Layout><<<Layout::grid(call.rows.rows()), Layout::block(), 0, stream>>>(call);
   });
 }
 

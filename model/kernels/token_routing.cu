@@ -59,6 +59,28 @@ __device__ int SumBefore(int value, int* total) {
   return sum - value + (warp == 0 ? 0 : of_warp[warp - 1]);
 }
 
+// One warp: the digit in which the `wanted` best keys end, counted from the highest; adds it to `prefix` and leaves in
+// `wanted` how many keys with that digit are still among the best.
+__device__ void FindDigit(const int* histogram, int shift, uint32_t* prefix, int* wanted) {
+  constexpr int kOwn = kDigits / 32;
+  const int lane = threadIdx.x, highest = kDigits - 1 - lane * kOwn;  // lanes go down the digits
+  int own = 0;
+  for (int i = 0; i < kOwn; ++i) own += histogram[highest - i];
+  int upto = own;
+  for (int offset = 1; offset < 32; offset *= 2) {
+    const int other = __shfl_up_sync(0xFFFFFFFF, upto, offset);
+    if (lane >= offset) upto += other;
+  }
+  const int count = *wanted;
+  __syncwarp();
+  if (upto >= count && upto - own < count) {
+    int rest = count - (upto - own), digit = highest;
+    while (histogram[digit] < rest) rest -= histogram[digit--];
+    *prefix |= static_cast<uint32_t>(digit) << shift;
+    *wanted = rest;
+  }
+}
+
 // Marks the `count` best tokens of [begin, end) that are not marked yet: a radix search for the last key that gets in,
 // then all keys above it and, of the equal ones, the first by number.
 __device__ void MarkBest(const float* scores, uint8_t* marked, int begin, int end, int count) {
@@ -78,11 +100,7 @@ __device__ void MarkBest(const float* scores, uint8_t* marked, int begin, int en
       if (!marked[token] && (key & known) == prefix) atomicAdd(&histogram[(key >> shift) % kDigits], 1);
     }
     __syncthreads();
-    if (threadIdx.x == 0) {
-      int digit = kDigits - 1;
-      while (histogram[digit] < wanted) wanted -= histogram[digit--];
-      prefix |= static_cast<uint32_t>(digit) << shift;
-    }
+    if (threadIdx.x < 32) FindDigit(histogram, shift, &prefix, &wanted);
     __syncthreads();
   }
   const uint32_t last = prefix;

@@ -54,7 +54,7 @@ class GpuRollout {
     step.table = rollout_.table.tenths.empty() ? nullptr : &rollout_.table;
     step.noise = &noise;
     for (step.step = 0; step.step < engine_.steps(); ++step.step) RunStep(step, outputs);
-    latents_.push_back(pool_.latents(kSlot).clone());
+    latents_.push_back(pool_.latents(kSlot).to(at::kCPU));
     step.context_pass = true;
     RunStep(step, nullptr);
   }
@@ -96,7 +96,7 @@ class GpuRollout {
     }
     const int64_t chunk_row = plain ? pool_.plain_chunk_row(kSlot) : pool_.key_row(kSlot) + pool_.past_tokens(kSlot);
     parts.push_back(rows.narrow(0, chunk_row, c.tokens_per_chunk()));
-    return at::cat(parts).view({-1, c.num_heads, c.head_dim()});
+    return at::cat(parts).view({-1, c.num_heads, c.head_dim()}).to(at::kCPU);
   }
 
   const RolloutCase& rollout_;

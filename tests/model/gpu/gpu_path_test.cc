@@ -18,9 +18,15 @@ namespace {
 using namespace path_cases;
 
 TransformerWeights ToGpu(const TransformerConfig& config, TransformerWeights weights) {
-  std::vector<WeightRow> rows = TransformerWeightTable(config, &weights);
-  for (const WeightRow& row : RouterWeightTable(config, kRouterWidth, &weights)) rows.push_back(row);
-  for (const WeightRow& row : rows) *row.destination = row.destination->to(at::kCUDA);
+  for (const WeightRow& row : TransformerWeightTable(config, &weights)) {
+    *row.destination = row.destination->to(at::kCUDA);
+  }
+  for (BlockWeights& block : weights.blocks) {
+    RouterWeights& router = *block.router;
+    for (at::Tensor* tensor : {&router.down.weight, &router.down.bias, &router.mix, &router.score}) {
+      *tensor = tensor->to(at::kCUDA);
+    }
+  }
   return weights;
 }
 
