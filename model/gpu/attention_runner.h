@@ -36,7 +36,9 @@ class AttentionRunner {
   void Run(const AttentionRequest& request, kernels::Stream stream);
 
  private:
-  static constexpr int kExtraRows = 8192;
+  // The tiles that remain after whole rounds are mostly of the last heads, so their parts crowd in few columns: a chunk
+  // of 4680 rows in 12 heads needs some 9000 rows.
+  static constexpr int kExtraRows = 16384;
   static constexpr size_t kMostPlans = 512;  // then all are forgotten: more shapes than any steady state has
 
   struct StoredPlan {

@@ -107,7 +107,7 @@ GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionC
 }
 
 int64_t GpuTransformer::ScratchBytes(const TransformerConfig& config, int most_sessions) {
-  const int64_t rows = most_sessions * config.tokens_per_chunk() + 8192;
+  const int64_t rows = most_sessions * config.tokens_per_chunk() + 16384;
   return rows * (config.dim * 30 + config.ffn_dim * 4 + 4 * PatchValues(config) * 2 + 64);
 }
 

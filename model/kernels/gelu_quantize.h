@@ -7,7 +7,7 @@
 
 namespace videodiffcr::kernels {
 
-// `width`: a multiple of 4, at most kWidestRow (residual_norm.h).
+// `width`: a multiple of 8, at most kWidestRow (residual_norm.h).
 void GeluQuantize(int rows, int width, const void* in, void* out, float* out_scale, Stream stream);
 
 // GELU alone, fp32 on the host.

@@ -174,7 +174,8 @@ struct Bounds {
   double cosine, overlap;
 };
 
-// `routed` for bf16; fp8 is stated beside it, with bounds that only catch a break.
+// `routed` for bf16; fp8 is stated beside it, with bounds that only catch a break. Random routers have no margin: about
+// one kept token in two hundred changes sides, and what it misses then is what the cosine of the routed video shows.
 void CompareAll(Weights weights, Bounds routed) {
   const at::NoGradGuard no_gradients;
   at::globalContext().setAllowTF32CuBLAS(false);
@@ -194,7 +195,7 @@ void CompareAll(Weights weights, Bounds routed) {
   }
 }
 
-TEST(RealShapeTest, ThePathThatServesStaysCloseToThePlainPathInFp32) { CompareAll(Weights::kReference, {0.999, 0.98}); }
+TEST(RealShapeTest, ThePathThatServesStaysCloseToThePlainPathInFp32) { CompareAll(Weights::kReference, {0.995, 0.98}); }
 
 TEST(RealShapeTest, BlocksThatChangeEverythingStillKeepTheSameTokens) { CompareAll(Weights::kUnitGain, {0.99, 0.98}); }
 

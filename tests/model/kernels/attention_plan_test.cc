@@ -38,7 +38,7 @@ double LongestLoad(const AttentionPlan& plan, const AttentionShape& shape) {
 
 TEST(AttentionPlanTest, EveryQueryMeetsEveryKeyOfItsSessionOnce) {
   const std::vector<AttentionSegment> sessions = {{0, 4680, 0, 32760}, {4680, 3276, 40000, 12345}, {7956, 1, 60000, 1}};
-  const AttentionPlan plan = PlanAttention(sessions, kHopper, 10000, 8192);
+  const AttentionPlan plan = PlanAttention(sessions, kHopper, 10000, 16384);
   const auto keys = KeysByQuery(plan);
   ASSERT_EQ(keys.size(), 12u * (4680 + 3276 + 1));
   for (const auto& [query, count] : keys) {
@@ -48,7 +48,7 @@ TEST(AttentionPlanTest, EveryQueryMeetsEveryKeyOfItsSessionOnce) {
 }
 
 TEST(AttentionPlanTest, PartsOfACutTileFollowEachOtherWithoutGapOrOverlap) {
-  const AttentionPlan plan = PlanAttention({{0, 4680, 100, 32760}}, kHopper, 5000, 8192);
+  const AttentionPlan plan = PlanAttention({{0, 4680, 100, 32760}}, kHopper, 5000, 16384);
   ASSERT_FALSE(plan.cut_tiles.empty());
   for (const CutTile& tile : plan.cut_tiles) {
     std::vector<std::pair<int, int>> runs;
@@ -67,7 +67,7 @@ TEST(AttentionPlanTest, PartsOfACutTileFollowEachOtherWithoutGapOrOverlap) {
 }
 
 TEST(AttentionPlanTest, NoTwoPartsOfOneHeadShareResultRows) {
-  const AttentionPlan plan = PlanAttention({{0, 4680, 0, 32760}}, kHopper, 5000, 8192);
+  const AttentionPlan plan = PlanAttention({{0, 4680, 0, 32760}}, kHopper, 5000, 16384);
   std::map<std::pair<int, int>, int> owners;
   for (const AttentionItem& item : plan.items) ++owners[{item.head, item.output_row}];
   for (const auto& [place, count] : owners) EXPECT_EQ(count, 1) << "head " << place.first << " row " << place.second;
@@ -81,20 +81,20 @@ TEST(AttentionPlanTest, NoTwoPartsOfOneHeadShareResultRows) {
 
 TEST(AttentionPlanTest, CuttingTheLastRoundBringsAllProcessorsToAnEvenEnd) {
   // 444 tiles on 132 processors: four rounds of 171 steps without cutting, 3.36 when even.
-  const AttentionPlan plan = PlanAttention({{0, 4680, 0, 32760}}, kHopper, 5000, 8192);
+  const AttentionPlan plan = PlanAttention({{0, 4680, 0, 32760}}, kHopper, 5000, 16384);
   const double even = 444.0 / 132 * (171 + 1.5);
   EXPECT_LT(LongestLoad(plan, kHopper), 1.03 * even);
 }
 
 TEST(AttentionPlanTest, FewKeysAreNotWorthCutting) {
-  const AttentionPlan plan = PlanAttention({{0, 4680, 0, 100}}, kHopper, 5000, 8192);
+  const AttentionPlan plan = PlanAttention({{0, 4680, 0, 100}}, kHopper, 5000, 16384);
   EXPECT_TRUE(plan.cut_tiles.empty());
   EXPECT_EQ(plan.extra_rows, 0);
   EXPECT_EQ(plan.items.size(), 444u);
 }
 
 TEST(AttentionPlanTest, FewerTilesThanProcessorsAreCutWhenTheirKeysAreMany) {
-  const AttentionPlan plan = PlanAttention({{0, 100, 0, 30000}}, {3, 128, 192, 132}, 100, 8192);
+  const AttentionPlan plan = PlanAttention({{0, 100, 0, 30000}}, {3, 128, 192, 132}, 100, 16384);
   EXPECT_EQ(plan.cut_tiles.size(), 3u);
   EXPECT_GT(plan.items.size(), 60u);
 }
@@ -107,8 +107,8 @@ TEST(AttentionPlanTest, NothingIsCutWhenThereIsNoRoomForItsParts) {
 
 TEST(AttentionPlanTest, TheSameInputGivesTheSamePlan) {
   const std::vector<AttentionSegment> sessions = {{0, 4680, 0, 32760}, {4680, 4680, 32760, 14040}};
-  const AttentionPlan a = PlanAttention(sessions, kHopper, 9360, 8192),
-                      b = PlanAttention(sessions, kHopper, 9360, 8192);
+  const AttentionPlan a = PlanAttention(sessions, kHopper, 9360, 16384),
+                      b = PlanAttention(sessions, kHopper, 9360, 16384);
   EXPECT_EQ(a.first_item, b.first_item);
   EXPECT_EQ(a.extra_part_rows, b.extra_part_rows);
 }
