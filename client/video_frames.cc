@@ -62,13 +62,23 @@ absl::StatusOr<RgbImage> ToRgb(const AVFrame& frame, int max_width) {
   if (scaler == nullptr) {
     return absl::InternalError(absl::StrCat("libswscale cannot convert pixel format ", frame.format, " to RGB"));
   }
-  RgbImage image = RgbImage::Filled(width, height, {});
-  uint8_t* planes[] = {image.pixels.data()};
-  const int strides[] = {width * 3};
-  const int rows = sws_scale(scaler.get(), frame.data, frame.linesize, 0, frame.height, planes, strides);
-  if (rows < 0) {
-    return AvError("scaling a frame", rows);
+  // FFmpeg's vector instructions may write past a row's end: into a frame of its own, which has room there.
+  const UniqueAvFrame scaled(av_frame_alloc());
+  if (scaled == nullptr) return absl::ResourceExhaustedError("no memory for a frame");
+  scaled->format = AV_PIX_FMT_RGB24;
+  scaled->width = width;
+  scaled->height = height;
+  int code = av_frame_get_buffer(scaled.get(), /*align=*/0);
+  if (code >= 0)
+    code = sws_scale(scaler.get(), frame.data, frame.linesize, 0, frame.height, scaled->data, scaled->linesize);
+  if (code < 0) {
+    return AvError("scaling a frame", code);
   }
+  RgbImage image = RgbImage::Filled(width, height, {});
+  uint8_t* planes[4] = {image.pixels.data()};
+  int strides[4] = {width * 3};
+  const uint8_t* from[4] = {scaled->data[0]};
+  av_image_copy(planes, strides, from, scaled->linesize, AV_PIX_FMT_RGB24, width, height);
   return image;
 }
 

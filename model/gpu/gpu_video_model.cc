@@ -2,7 +2,6 @@
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/tensor.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -17,12 +16,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "model/decoder/frame_download.h"
 #include "model/folder/model_folder.h"
 #include "model/gpu/chunk_engine.h"
 #include "model/gpu/device_event.h"
-#include "model/gpu/frame_download.h"
 #include "model/gpu/gpu_weights.h"
 #include "model/rollout/noise_schedule.h"
+#include "model/text/packed_text_encoder.h"
 
 namespace videodiffcr::gpu {
 namespace {
@@ -47,11 +47,13 @@ struct GpuParts {
   GpuParts(ModelFolder folder, GpuTransformerWeights weights, const StepSchedule& schedule, Precision precision,
            kernels::Element key_element, int slots, int plan_sessions, int processors)
       : model(std::move(folder)),
+        text(model.config.text_encoder, std::move(model.text_encoder), model.config.transformer.text_len),
         pool(model.config.transformer, precision, key_element, slots),
         transformer(model.config.transformer, model.config.retention, std::move(weights), precision, key_element,
                     plan_sessions, processors),
         engine(model.config.transformer, model.config.retention, schedule, &transformer, &pool) {}
-  ModelFolder model;
+  ModelFolder model;  // its text encoder and transformer have moved on, packed
+  PackedTextEncoder text;
   SessionPool pool;
   GpuTransformer transformer;
   ChunkEngine engine;
@@ -80,6 +82,10 @@ class GpuVideoModel final : public VideoModel {
 
  private:
   const ModelConfig& config() const { return parts_->model.config; }
+  // What encoders take without another conversion, where chroma of half the size fits.
+  PixelFormat FrameFormat() const {
+    return info_.width % 2 == 0 && info_.height % 2 == 0 ? PixelFormat::kYuv420p : PixelFormat::kRgb24;
+  }
   // nullptr with OK: the dense model.
   absl::StatusOr<const RetentionTable*> TableOf(RetentionTenths budget) const;
   std::shared_ptr<DecoderState> NewDecoderState();
@@ -171,10 +177,9 @@ absl::Status GpuVideoModel::Prepare(const PlannedStep& step, ChunkStep& chunk_st
 absl::Status GpuVideoModel::EncodePrompt(const PlannedStep& step, Session& session) {
   absl::StatusOr<TokenizedPrompt> tokens = parts_->model.tokenizer.Tokenize(*step.prompt);
   if (!tokens.ok()) return tokens.status();
-  const std::vector<int64_t> ids(tokens->ids.begin(), tokens->ids.end());
-  const at::Tensor batch = at::tensor(ids, at::kLong).pin_memory().to(at::kCUDA, at::kLong, true).unsqueeze(0);
-  const at::Tensor rows = EncodeTokens(config().text_encoder, parts_->model.text_encoder, batch);
-  parts_->transformer.EncodeText(rows[0], session.slot, parts_->pool);
+  const absl::StatusOr<at::Tensor> rows = parts_->text.Encode(tokens->ids);
+  if (!rows.ok()) return rows.status();
+  parts_->transformer.EncodeText(*rows, session.slot, parts_->pool);
   return absl::OkStatus();
 }
 
@@ -228,7 +233,7 @@ absl::StatusOr<FrameChunk> GpuVideoModel::Decode(std::unique_ptr<LatentChunk> la
   auto* finished = static_cast<FinishedLatents*>(latents.get());  // only FinishStep() makes them
   try {
     const at::NoGradGuard no_gradients;
-    at::Tensor bytes;
+    QueuedFrames frames;
     DeviceEvent copied;
     {
       const std::lock_guard<std::mutex> in_order(decode_mutex_);
@@ -236,12 +241,14 @@ absl::StatusOr<FrameChunk> GpuVideoModel::Decode(std::unique_ptr<LatentChunk> la
       finished->ready.MakeStreamWait(decode_stream_.stream());
       absl::StatusOr<at::Tensor> pixels = parts_->model.decoder->Decode(finished->values, *finished->decoder_state);
       if (!pixels.ok()) return pixels.status();
-      bytes = QueueRgb24(*pixels);
+      absl::StatusOr<QueuedFrames> queued = QueueDownload(*pixels, FrameFormat());
+      if (!queued.ok()) return queued.status();
+      frames = *std::move(queued);
       copied.Record(decode_stream_.stream());
     }
     const absl::Status done = copied.Wait();
     if (!done.ok()) return done;
-    return MakeRgb24Chunk(bytes);
+    return TakeFrames(frames);
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("decoding failed: ", error.what()));
   }

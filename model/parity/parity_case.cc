@@ -24,14 +24,10 @@ struct KindOfCase {
 };
 
 constexpr KindOfCase kKinds[] = {
-    {"rollout", NetworkPath::kPlain, RunRolloutPlain},
-    {"rollout", NetworkPath::kServing, RunRolloutServing},
-    {"wan_vae", NetworkPath::kPlain, RunWanVaePlain},
-    {"wan_vae", NetworkPath::kServing, RunWanVaeServing},
-    {"taehv", NetworkPath::kPlain, RunTaehvPlain},
-    {"taehv", NetworkPath::kServing, RunTaehvServing},
-    {"umt5", NetworkPath::kPlain, RunUmt5Plain},
-    {"umt5", NetworkPath::kServing, RunUmt5Serving},
+    {"rollout", NetworkPath::kPlain, RunRolloutPlain}, {"rollout", NetworkPath::kServing, RunRolloutServing},
+    {"wan_vae", NetworkPath::kPlain, RunWanVaePlain},  {"wan_vae", NetworkPath::kServing, RunWanVaeServing},
+    {"taehv", NetworkPath::kPlain, RunTaehvPlain},     {"taehv", NetworkPath::kServing, RunTaehvServing},
+    {"umt5", NetworkPath::kPlain, RunUmt5Plain},       {"umt5", NetworkPath::kServing, RunUmt5Serving},
 };
 
 bool IsFloating(const at::Tensor& tensor) { return at::isFloatingType(tensor.scalar_type()); }

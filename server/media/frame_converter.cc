@@ -1,5 +1,8 @@
 #include "server/media/frame_converter.h"
 
+#include <utility>
+
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 
 extern "C" {
@@ -11,6 +14,19 @@ namespace {
 
 AVPixelFormat AvFormat(PixelFormat format) {
   return format == PixelFormat::kRgb24 ? AV_PIX_FMT_RGB24 : AV_PIX_FMT_YUV420P;
+}
+
+absl::StatusOr<UniqueFrame> MakePaddedFrame(PixelFormat format, int width, int height) {
+  UniqueFrame frame(av_frame_alloc());
+  if (frame == nullptr) return absl::ResourceExhaustedError("no memory for a frame to convert");
+  frame->format = AvFormat(format);
+  frame->width = width;
+  frame->height = height;
+  if (av_frame_get_buffer(frame.get(), /*align=*/0) < 0) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory for a frame of ", width, "x", height, " pixels to convert"));
+  }
+  return frame;
 }
 
 }  // namespace
@@ -49,7 +65,11 @@ void DescribeFrame(PixelFormat format, int width, int height, const uint8_t* pix
   strides[1] = strides[2] = width / 2;
 }
 
-absl::Status FrameConverter::MakeScaler(PixelFormat from_format, PixelFormat to_format) {
+absl::Status FrameConverter::Prepare(PixelFormat from_format, PixelFormat to_format) {
+  absl::StatusOr<UniqueFrame> from = MakePaddedFrame(from_format, width_, height_);
+  if (!from.ok()) return from.status();
+  absl::StatusOr<UniqueFrame> to = MakePaddedFrame(to_format, width_, height_);
+  if (!to.ok()) return to.status();
   // Bit-exact: without it the rounding, and so the encoded bytes, would depend on the processor's vector instructions.
   constexpr int kFlags = SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_BITEXACT;
   scaler_.reset(sws_getContext(width_, height_, AvFormat(from_format), width_, height_, AvFormat(to_format), kFlags,
@@ -63,6 +83,8 @@ absl::Status FrameConverter::MakeScaler(PixelFormat from_format, PixelFormat to_
                                kNeutralContrast) < 0) {
     return absl::InternalError("FFmpeg refused BT.601 coefficients for this conversion");
   }
+  padded_from_ = *std::move(from);
+  padded_to_ = *std::move(to);
   scaler_from_ = from_format;
   scaler_to_ = to_format;
   return absl::OkStatus();
@@ -80,12 +102,19 @@ absl::Status FrameConverter::Convert(PixelFormat from_format, const uint8_t* fro
     return absl::OkStatus();
   }
   if (scaler_ == nullptr || scaler_from_ != from_format || scaler_to_ != to_format) {
-    if (absl::Status status = MakeScaler(from_format, to_format); !status.ok()) return status;
+    if (absl::Status status = Prepare(from_format, to_format); !status.ok()) return status;
   }
-  const int rows = sws_scale(scaler_.get(), from_planes, from_strides, 0, height_, planes, strides);
+  av_image_copy(padded_from_->data, padded_from_->linesize, from_planes, from_strides, AvFormat(from_format), width_,
+                height_);
+  const int rows = sws_scale(scaler_.get(), padded_from_->data, padded_from_->linesize, 0, height_, padded_to_->data,
+                             padded_to_->linesize);
   if (rows != height_) {
     return absl::InternalError(absl::StrCat("FFmpeg converted ", rows, " of ", height_, " rows of a frame"));
   }
+  uint8_t* to_planes[4] = {planes[0], planes[1], planes[2], planes[3]};
+  const uint8_t* converted[4] = {padded_to_->data[0], padded_to_->data[1], padded_to_->data[2], padded_to_->data[3]};
+  av_image_copy(to_planes, const_cast<int*>(strides), converted, padded_to_->linesize, AvFormat(to_format), width_,
+                height_);
   return absl::OkStatus();
 }
 

@@ -35,11 +35,15 @@ class FrameConverter {
                        const int strides[4]);
 
  private:
-  absl::Status MakeScaler(PixelFormat from_format, PixelFormat to_format);
+  absl::Status Prepare(PixelFormat from_format, PixelFormat to_format);
 
   const int width_;
   const int height_;
-  UniqueScaler scaler_;  // made at the first conversion; sessions whose model gives the wanted format need none
+  // All made at the first conversion; sessions whose model gives the wanted format need none.
+  UniqueScaler scaler_;
+  // FFmpeg's vector instructions read, and may write, some bytes past the end of a row, the last one too. So they work
+  // on frames of FFmpeg's own, which have room there; the packed ones they would leave by a page fault now and then.
+  UniqueFrame padded_from_, padded_to_;
   PixelFormat scaler_from_ = PixelFormat::kRgb24;
   PixelFormat scaler_to_ = PixelFormat::kRgb24;
 };
