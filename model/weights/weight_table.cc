@@ -35,6 +35,38 @@ bool BelongsToOthers(const std::string& name, const WeightOptions& options) {
   return false;
 }
 
+// The companion of an 8-bit tensor (docs/converting.md), absent where its values stand as they are.
+std::string ScaleName(const std::string& name) { return name + ".scale"; }
+
+// Checks the companion of `name`, [1] or [out] in fp32, and notes it as known.
+absl::Status CheckScale(const SafetensorsReader& reader, const std::string& name, const TensorEntry& weight,
+                        std::set<std::string>& known) {
+  const auto found = reader.tensors().find(ScaleName(name));
+  if (weight.dtype != DType::kF8E4M3 || found == reader.tensors().end()) return absl::OkStatus();
+  const TensorEntry& scale = found->second;
+  const bool fits = scale.shape.size() == 1 && (scale.shape[0] == 1 || scale.shape[0] == weight.shape.front());
+  if (scale.dtype != DType::kF32 || !fits) {
+    return absl::InvalidArgumentError(absl::StrCat(reader.path(), ": tensor ", found->first, " has type ",
+                                                   std::string(DTypeName(scale.dtype)), " and ", scale.elements(),
+                                                   " values; the scale of an E4M3 tensor is F32, one value or one per "
+                                                   "output row (",
+                                                   weight.shape.front(), ")"));
+  }
+  known.insert(found->first);
+  return absl::OkStatus();
+}
+
+// Moves first and widens there: the narrow type is what travels.
+at::Tensor LoadTensor(const SafetensorsReader& reader, const std::string& name, const TensorEntry& entry,
+                      const WeightOptions& options) {
+  const at::Tensor values = CopyToTensor(entry).to(options.device);
+  const auto scale = reader.tensors().find(ScaleName(name));
+  if (entry.dtype != DType::kF8E4M3 || scale == reader.tensors().end()) return values.to(options.dtype);
+  std::vector<int64_t> by_row(entry.shape.size(), 1);
+  by_row[0] = -1;
+  return values.to(at::kFloat).mul(CopyToTensor(scale->second).to(options.device).view(by_row)).to(options.dtype);
+}
+
 absl::Status CheckRows(const SafetensorsReader& reader, const std::vector<WeightRow>& rows,
                        const WeightOptions& options) {
   std::set<std::string> known;
@@ -47,6 +79,7 @@ absl::Status CheckRows(const SafetensorsReader& reader, const std::vector<Weight
                                                      std::string(DTypeName(entry->dtype)),
                                                      "; weights must be floating"));
     }
+    if (absl::Status status = CheckScale(reader, name, *entry, known); !status.ok()) return status;
     known.insert(name);
   }
   for (const auto& [name, entry] : reader.tensors()) {
@@ -89,9 +122,10 @@ absl::Status LoadWeightTable(const SafetensorsReader& reader, const std::vector<
                              const WeightOptions& options) {
   if (absl::Status status = CheckRows(reader, rows, options); !status.ok()) return status;
   for (const WeightRow& row : rows) {
-    const absl::StatusOr<TensorEntry> entry = reader.Find(options.prefix + row.name, row.shape);
+    const std::string name = options.prefix + row.name;
+    const absl::StatusOr<TensorEntry> entry = reader.Find(name, row.shape);
     if (!entry.ok()) return entry.status();
-    *row.destination = CopyToTensor(*entry).to(options.device, options.dtype);
+    *row.destination = LoadTensor(reader, name, *entry, options);
   }
   return absl::OkStatus();
 }

@@ -53,6 +53,40 @@ TEST_F(TransformerWeightsTest, WeightsTakeTheTypeThatWasAskedFor) {
   EXPECT_EQ(LoadTransformerWeights(golden_, config_, options_)->head.weight.scalar_type(), at::kBFloat16);
 }
 
+TEST_F(TransformerWeightsTest, AnEightBitTensorIsMultipliedByItsScale) {
+  // E4M3 1.0 is 0x38, 2.0 is 0x40: rows of ones and twos, scaled by 3 and by one value per row.
+  const std::string name = "weights.blocks.1.ffn.0.weight";  // [64, 32]
+  std::vector<uint8_t> codes(64 * 32, 0x38);
+  std::fill_n(codes.begin() + 32, 32, 0x40);
+  std::vector<float> one_scale = {3.0f}, row_scales(64, 0.5f);
+  row_scales[1] = 10.0f;
+  for (const std::vector<float>& scales : {one_scale, row_scales}) {
+    tensors_[name] = {DType::kF8E4M3, {64, 32}, codes.data(), 64 * 32};
+    tensors_[name + ".scale"] = {DType::kF32,
+                                 {static_cast<int64_t>(scales.size())},
+                                 reinterpret_cast<const uint8_t*>(scales.data()),
+                                 static_cast<int64_t>(scales.size() * sizeof(float))};
+    const std::string path = ::testing::TempDir() + "/scaled_" + std::to_string(getpid()) + ".safetensors";
+    ASSERT_TRUE(WriteSafetensors(path, tensors_, {}).ok());
+    const absl::StatusOr<TransformerWeights> weights =
+        LoadTransformerWeights(*SafetensorsReader::Open(path), config_, options_);
+    unlink(path.c_str());
+    ASSERT_TRUE(weights.ok()) << weights.status();
+    const at::Tensor weight = weights->blocks[1].ffn_in.weight;
+    EXPECT_EQ(weight[0][5].item<float>(), 1.0f * scales[0]);
+    EXPECT_EQ(weight[1][31].item<float>(), 2.0f * scales[scales.size() == 1 ? 0 : 1]);
+  }
+}
+
+TEST_F(TransformerWeightsTest, AScaleOfAnotherLengthIsNamed) {
+  const std::vector<uint8_t> codes(64 * 32, 0x38);
+  const std::vector<float> scales(63, 1.0f);
+  tensors_["weights.blocks.1.ffn.0.weight"] = {DType::kF8E4M3, {64, 32}, codes.data(), 64 * 32};
+  tensors_["weights.blocks.1.ffn.0.weight.scale"] = {
+      DType::kF32, {63}, reinterpret_cast<const uint8_t*>(scales.data()), 63 * 4};
+  EXPECT_THAT(LoadError(), HasSubstr("tensor weights.blocks.1.ffn.0.weight.scale has type F32 and 63 values"));
+}
+
 TEST_F(TransformerWeightsTest, AMissingTensorIsNamed) {
   tensors_.erase("weights.blocks.2.cross_attn.norm_k.weight");
   EXPECT_THAT(LoadError(), HasSubstr("tensor weights.blocks.2.cross_attn.norm_k.weight is missing"));
