@@ -108,7 +108,7 @@ GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionC
 
 int64_t GpuTransformer::ScratchBytes(const TransformerConfig& config, int most_sessions) {
   const int64_t rows = most_sessions * config.tokens_per_chunk() + 16384;
-  return rows * (config.dim * 30 + config.ffn_dim * 4 + 4 * PatchValues(config) * 2 + 64);
+  return rows * (config.dim * 40 + config.ffn_dim * 4 + 4 * PatchValues(config) * 2 + 64);
 }
 
 void GpuTransformer::EncodeText(const at::Tensor& hidden, int slot, SessionPool& pool) {

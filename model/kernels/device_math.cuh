@@ -12,9 +12,6 @@ inline constexpr float kFloat8Largest = 448;  // e4m3
 struct alignas(8) Bfloat16x4 {
   __nv_bfloat162 low, high;
 };
-struct EightFloats {  // eight numbers
-  float4 low, high;
-};
 
 __device__ __forceinline__ float4 Load4(const float* from) { return *reinterpret_cast<const float4*>(from); }
 __device__ __forceinline__ float4 Load4(const __nv_bfloat16* from) {
@@ -28,30 +25,6 @@ __device__ __forceinline__ void Store4(__nv_bfloat16* to, float4 v) {
 }
 __device__ __forceinline__ void Store4(__nv_fp8_e4m3* to, float4 v) {
   *reinterpret_cast<__nv_fp8x4_e4m3*>(to) = __nv_fp8x4_e4m3(v);  // saturates
-}
-
-// Eight values: one access of 16 bytes where the type is bfloat16.
-__device__ __forceinline__ EightFloats Load8(const float* from) { return {Load4(from), Load4(from + 4)}; }
-__device__ __forceinline__ EightFloats Load8(const __nv_bfloat16* from) {
-  const uint4 packed = *reinterpret_cast<const uint4*>(from);
-  const __nv_bfloat162* pairs = reinterpret_cast<const __nv_bfloat162*>(&packed);
-  const float2 a = __bfloat1622float2(pairs[0]), b = __bfloat1622float2(pairs[1]);
-  const float2 c = __bfloat1622float2(pairs[2]), d = __bfloat1622float2(pairs[3]);
-  return {{a.x, a.y, b.x, b.y}, {c.x, c.y, d.x, d.y}};
-}
-__device__ __forceinline__ void Store8(float* to, EightFloats v) {
-  Store4(to, v.low);
-  Store4(to + 4, v.high);
-}
-__device__ __forceinline__ void Store8(__nv_bfloat16* to, EightFloats v) {
-  const __nv_bfloat162 pairs[4] = {__floats2bfloat162_rn(v.low.x, v.low.y), __floats2bfloat162_rn(v.low.z, v.low.w),
-                                   __floats2bfloat162_rn(v.high.x, v.high.y),
-                                   __floats2bfloat162_rn(v.high.z, v.high.w)};
-  *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(pairs);
-}
-__device__ __forceinline__ void Store8(__nv_fp8_e4m3* to, EightFloats v) {
-  const __nv_fp8x4_e4m3 halves[2] = {__nv_fp8x4_e4m3(v.low), __nv_fp8x4_e4m3(v.high)};
-  *reinterpret_cast<uint2*>(to) = *reinterpret_cast<const uint2*>(halves);
 }
 
 __device__ __forceinline__ float4 operator*(float4 a, float4 b) { return {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w}; }

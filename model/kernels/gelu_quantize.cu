@@ -1,5 +1,6 @@
 #include "model/kernels/device_math.cuh"
 #include "model/kernels/gelu_quantize.h"
+#include "model/kernels/vector8.cuh"
 
 namespace videodiffcr::kernels {
 namespace {
@@ -15,21 +16,23 @@ __device__ __forceinline__ float Gelu(float x) {
   asm("tanh.approx.f32 %0, %1;" : "=f"(tanh_u) : "f"(u));
   return 0.5f * x * (1.0f + tanh_u);
 }
-__device__ __forceinline__ float4 Gelu(float4 v) { return {Gelu(v.x), Gelu(v.y), Gelu(v.z), Gelu(v.w)}; }
 
 // One block per row.
 __global__ void __launch_bounds__(kThreads)
     GeluQuantizeRows(int width, const __nv_bfloat16* in, __nv_fp8_e4m3* out, float* out_scale) {
   const int64_t row = blockIdx.x;
-  EightFloats x[kGroups];
+  Vector8 x[kGroups];
   float largest = 0;
 #pragma unroll
   for (int group = 0; group < kGroups; ++group) {
     const int at = 8 * static_cast<int>(threadIdx.x + group * kThreads);
     if (at >= width) continue;
-    const EightFloats v = Load8(in + row * width + at);
-    x[group] = {Gelu(v.low), Gelu(v.high)};
-    largest = fmaxf(largest, fmaxf(LargestMagnitude(x[group].low), LargestMagnitude(x[group].high)));
+    x[group] = Load8(in + row * width + at);
+#pragma unroll
+    for (float& value : x[group].values) {
+      value = Gelu(value);
+      largest = fmaxf(largest, fabsf(value));
+    }
   }
   const float scale = fmaxf(LargestOverRow<kThreads>(largest) / kFloat8Largest, 1e-12f);
   if (threadIdx.x == 0) out_scale[row] = scale;
@@ -37,7 +40,10 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
   for (int group = 0; group < kGroups; ++group) {
     const int at = 8 * static_cast<int>(threadIdx.x + group * kThreads);
-    if (at < width) Store8(out + row * width + at, {x[group].low * shrink, x[group].high * shrink});
+    if (at >= width) continue;
+#pragma unroll
+    for (float& value : x[group].values) value *= shrink;
+    Store8(out + row * width + at, x[group]);
   }
 }
 

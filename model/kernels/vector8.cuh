@@ -1,9 +1,11 @@
-// Eight values at a time between memory and fp32 registers: 16 bytes of a 16-bit type, twice that of floats.
+// Eight values at a time between memory and fp32 registers: 16 bytes of a 16-bit type, twice that of floats, 8 of an
+// 8-bit one.
 #ifndef VIDEODIFFCR_MODEL_KERNELS_VECTOR8_CUH_
 #define VIDEODIFFCR_MODEL_KERNELS_VECTOR8_CUH_
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_fp8.h>
 
 namespace videodiffcr::kernels {
 
@@ -51,6 +53,12 @@ __device__ __forceinline__ void Store8(__nv_bfloat16* to, const Vector8& v) {
 }
 __device__ __forceinline__ void Store8(__half* to, const Vector8& v) {
   StorePairs<__half2>(to, v, [](float a, float b) { return __floats2half2_rn(a, b); });
+}
+// Saturates.
+__device__ __forceinline__ void Store8(__nv_fp8_e4m3* to, const Vector8& v) {
+  const __nv_fp8x4_e4m3 halves[2] = {__nv_fp8x4_e4m3(float4{v.values[0], v.values[1], v.values[2], v.values[3]}),
+                                     __nv_fp8x4_e4m3(float4{v.values[4], v.values[5], v.values[6], v.values[7]})};
+  *reinterpret_cast<uint2*>(to) = *reinterpret_cast<const uint2*>(halves);
 }
 __device__ __forceinline__ void Store8(float* to, const Vector8& v) {
   reinterpret_cast<float4*>(to)[0] = {v.values[0], v.values[1], v.values[2], v.values[3]};
