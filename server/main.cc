@@ -3,6 +3,10 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
+#include <future>
 #include <iostream>
 #include <memory>
 
@@ -21,8 +25,18 @@ int Fail(const absl::Status& status, int exit_status) {
   return exit_status;
 }
 
+absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command_line) {
+  CausalVideoModelOptions options;
+  options.model_folder = command_line.model_folder;
+  options.device = command_line.device;
+  options.threads = command_line.threads;
+  options.precision = command_line.precision;
+  options.gpu_sessions = command_line.gpu_sessions;
+  return CreateCausalVideoModel(options);
+}
+
 int Main(int argc, char** argv) {
-  // Blocked before any thread starts, since threads inherit it: only sigwait() below sees them.
+  // Blocked before any thread starts, since threads inherit it: only the waits below see them.
   sigset_t stop_signals;
   sigemptyset(&stop_signals);
   sigaddset(&stop_signals, SIGTERM);
@@ -34,16 +48,17 @@ int Main(int argc, char** argv) {
   RealClock clock;
   const absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(command_line->config, &clock);
   if (!server.ok()) return Fail(server.status(), 1);
-  const absl::Status loaded = (*server)->Load([&command_line] {
-    CausalVideoModelOptions options;
-    options.model_folder = command_line->model_folder;
-    options.device = command_line->device;
-    options.threads = command_line->threads;
-    options.precision = command_line->precision;
-    options.gpu_sessions = command_line->gpu_sessions;
-    return CreateCausalVideoModel(options);
+  // Beside this thread, so that a signal need not wait for gigabytes of weights.
+  std::future<absl::Status> loading = std::async(std::launch::async, [&command_line, &server] {
+    return (*server)->Load([&command_line] { return LoadModel(*command_line); });
   });
-  if (!loaded.ok()) return Fail(loaded, 1);
+  while (loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    const timespec moment = {0, 50'000'000};
+    if (sigtimedwait(&stop_signals, nullptr, &moment) < 0) continue;
+    std::cerr << "videodiffcr-server: told to stop while loading" << std::endl;
+    std::_Exit(0);  // nobody has been served yet, and nothing waits to be written
+  }
+  if (const absl::Status loaded = loading.get(); !loaded.ok()) return Fail(loaded, 1);
 
   int signal = 0;
   sigwait(&stop_signals, &signal);

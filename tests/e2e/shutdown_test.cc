@@ -1,5 +1,10 @@
 // How the server process ends.
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -15,6 +20,21 @@ TEST(ShutdownTest, SigtermEndsAnIdleServerWithStatusZero) {
   ServerProcess server;
   server.process().Signal(SIGTERM);
   EXPECT_EQ(server.process().Wait(), 0);
+}
+
+TEST(ShutdownTest, SigtermEndsAServerThatStillLoadsItsModel) {
+  const std::string folder = TempPath("endless_model");
+  ASSERT_EQ(mkdir(folder.c_str(), 0700), 0);
+  const std::string config = folder + "/config.json";
+  ASSERT_EQ(mkfifo(config.c_str(), 0600), 0);
+  Process server(
+      {BinaryPath("videodiffcr-server"), "--model_folder=" + folder, "--listen=127.0.0.1:0", "--metrics_listen="});
+  const int writer = open(config.c_str(), O_WRONLY);  // returns when the server reads
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.Wait(), 0) << server.output();
+  EXPECT_THAT(server.output(), HasSubstr("told to stop while loading"));
+  close(writer);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(ShutdownTest, SigtermEndsARunningSessionAtAChunkSoThatItsFilePlays) {
