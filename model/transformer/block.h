@@ -4,6 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
+
 #include "model/config/retention_table.h"
 #include "model/transformer/attention.h"
 #include "model/transformer/transformer_weights.h"
@@ -20,11 +22,15 @@ struct BlockContext {
   const KeysValues& text;           // of this block, [B, text_len, N, d]
 };
 
+// Something else than the router that ranks a block's tokens: x [B, N, D] -> scores, fp32 [B, N].
+using TokenScorer = std::function<at::Tensor(const BlockWeights&, const BlockContext&, const at::Tensor& x)>;
+
 // How a routed block goes about it; how many rows it keeps is a number of its own.
 struct RoutingRule {
   RouterGate gate = RouterGate::kTwoSigmoid;
   KvMode kv_mode = KvMode::kKept;
   double frame_floor = 0.0;
+  TokenScorer scorer;  // empty: the block's router. Others are for comparison.
 };
 
 struct BlockOutput {
@@ -40,9 +46,16 @@ struct BlockOutput {
 BlockOutput DenseBlock(const BlockWeights& weights, const BlockContext& context, const at::Tensor& x);
 
 // Runs `kept_rows` of the N tokens through the block; the others leave as they came, bit for bit. The weights must have
-// a router and 1 <= kept_rows <= N.
+// a router unless the rule has a scorer; 1 <= kept_rows <= N.
 BlockOutput RoutedBlock(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
                         int64_t kept_rows, const at::Tensor& x);
+
+// DenseBlock() for all chunks of B whole windows of K chunks at once, with teacher forcing (tiny_recipe.md section 6).
+// x [(2 K - 1) B, N, D]: the K noisy chunks, chunk by chunk, then the clean ones but the last. Noisy chunk j sees the
+// clean chunks before it and itself, clean chunk j those up to itself. `context`: a row of time and text per row of x,
+// no past; angles of shape [2 K - 1, 1, N, 1, d/2] for the chunks. -> [(2 K - 1) B, N, D].
+at::Tensor TeacherForcingBlock(const BlockWeights& weights, const BlockContext& context, int64_t chunks,
+                               const at::Tensor& x);
 
 }  // namespace videodiffcr
 

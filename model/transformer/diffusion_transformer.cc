@@ -82,10 +82,9 @@ ChunkPositions MakePositions(const DiffusionTransformer& model, int64_t first_fr
 
 at::Tensor RunHead(const DiffusionTransformer& model, const at::Tensor& x, const at::Tensor& e) {
   const at::Tensor s = model.weights.head_modulation.unsqueeze(1) + e.unsqueeze(2);  // [B, F, 2, D]
-  const int64_t tokens_per_frame = x.size(1) / e.size(1);
-  const at::Tensor shift = s.select(2, 0).repeat_interleave(tokens_per_frame, 1);  // [B, N, D]
-  const at::Tensor scale = (1 + s.select(2, 1)).repeat_interleave(tokens_per_frame, 1);
-  return Unpatchify(model.config, Linear(LayerNorm(x, model.config.eps) * scale + shift, model.weights.head));
+  const at::Tensor shift = s.narrow(2, 0, 1), scale = 1 + s.narrow(2, 1, 1);         // [B, F, 1, D]
+  const at::Tensor by_frame = LayerNorm(x, model.config.eps).unflatten(1, {e.size(1), -1});
+  return Unpatchify(model.config, Linear((by_frame * scale + shift).flatten(1, 2), model.weights.head));
 }
 
 PassOutput RunPass(const DiffusionTransformer& model, const PassInput& input) {

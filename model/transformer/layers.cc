@@ -1,9 +1,9 @@
 #include "model/transformer/layers.h"
-#include <ATen/TensorOperators.h>
 
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/rms_norm.h>
 
 namespace videodiffcr {
 
@@ -18,9 +18,7 @@ at::Tensor AffineLayerNorm(const at::Tensor& x, const at::Tensor& weight, const 
 }
 
 at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  const at::Tensor wide = WidenToFloat(x);
-  const at::Tensor root_mean_square = (wide.square().mean({-1}, /*keepdim=*/true) + eps).sqrt();
-  return (wide / root_mean_square).to(x.scalar_type()) * weight;
+  return at::rms_norm(x, {x.size(-1)}, weight, eps);
 }
 
 at::Tensor GeluTanh(const at::Tensor& x) { return at::gelu(x, "tanh"); }

@@ -24,8 +24,8 @@ struct RotaryTable {
   at::Tensor sin;  // [1 or B, L, 1, d/2]
 };
 
-// Angles of `frames` whole latent frames from `first_frame` on; rows and columns start at 0. Computed in float64 on the
-// CPU, then stored as `dtype` (float64 is what the reference multiplies in) on `device`.
+// Angles of `frames` whole latent frames from `first_frame` on; rows and columns start at 0. Computed in float64 on
+// `device`, where no copy makes the host wait, then stored as `dtype` (float64 is what the reference multiplies in).
 RotaryTable MakeRotaryTable(const TransformerConfig& config, int64_t first_frame, int64_t frames, at::ScalarType dtype,
                             at::Device device);
 

@@ -22,14 +22,18 @@ at::Tensor RenderClip(const SceneRenderer& renderer, int64_t first_frame, int64_
   return clip;
 }
 
-at::Tensor ObjectMask(const SceneRenderer& renderer, int64_t first_frame, const at::Tensor& clip) {
-  at::Tensor bare = at::empty(clip.sizes());
-  float* out = bare.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < clip.size(0); ++i) {
+at::Tensor RenderBackgrounds(const SceneRenderer& renderer, int64_t first_frame, int64_t frames) {
+  at::Tensor clip = at::empty({frames, 3, kSceneHeight, kSceneWidth});
+  float* out = clip.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < frames; ++i) {
     const std::vector<float>& background = renderer.BackgroundAt(first_frame + i);
     std::copy(background.begin(), background.end(), out + i * kFrameValues);
   }
-  const at::Tensor differs = (clip - bare).abs().amax(1, /*keepdim=*/true).gt(0.03).to(at::kFloat);
+  return clip;
+}
+
+at::Tensor ObjectMask(const at::Tensor& pixels, const at::Tensor& background) {
+  const at::Tensor differs = (pixels - background).abs().amax(1, /*keepdim=*/true).gt(0.03).to(at::kFloat);
   return at::max_pool2d(differs, /*kernel_size=*/5, /*stride=*/1, /*padding=*/2);
 }
 

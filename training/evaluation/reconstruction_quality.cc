@@ -50,7 +50,7 @@ ReconstructionQuality JudgeReconstruction(const PixelShuffleEncoderWeights& enco
     const at::Tensor decoded =
         DecodePixelShuffleTaehv(decoder, EncodePixelShuffleTaehv(encoder, clip.unsqueeze(0)), &memories);
     const at::Tensor error = (decoded[0].narrow(0, 3, options.frames).clamp(0, 1) - clip).square();
-    const at::Tensor mask = ObjectMask(renderer, first_frame, clip);
+    const at::Tensor mask = ObjectMask(clip, RenderBackgrounds(renderer, first_frame, options.frames));
     whole.push_back(Decibels(error.mean().item<double>()));
     object.push_back(Decibels((error * mask).sum().item<double>() / (3 * mask.sum().item<double>())));
   }

@@ -1,7 +1,11 @@
 #include "training/run/adam_w.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
@@ -22,40 +26,45 @@ AdamW::AdamW(std::vector<WeightRow> parameters, const AdamWOptions& options)
   }
 }
 
-absl::StatusOr<double> AdamW::GradientNorm() const {
-  double squares = 0;
-  for (const WeightRow& row : parameters_) {
-    const at::Tensor& gradient = row.destination->grad();
-    if (!gradient.defined()) continue;
-    const double norm = at::linalg_vector_norm(gradient, 2).item<double>();
-    if (!std::isfinite(norm)) {
-      return absl::InternalError(
-          absl::StrCat("the gradient of ", row.name, " is not finite; try a lower learning rate"));
-    }
-    squares += norm * norm;
+AdamW::Lists AdamW::RowsWithGradient() const {
+  Lists lists;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const at::Tensor& weight = *parameters_[i].destination;
+    if (!weight.grad().defined()) continue;
+    lists.rows.push_back(i);
+    lists.weights.push_back(weight);
+    lists.gradients.push_back(weight.grad());
+    lists.means.push_back(means_[i]);
+    lists.squares.push_back(squares_[i]);
   }
-  return std::sqrt(squares);
+  return lists;
+}
+
+absl::StatusOr<double> AdamW::GradientNorm(const Lists& lists) const {
+  if (lists.rows.empty()) return 0.0;
+  const at::Tensor norms = at::stack(at::_foreach_norm(lists.gradients, 2)).to(at::kDouble).cpu();
+  for (size_t i = 0; i < lists.rows.size(); ++i) {
+    if (std::isfinite(norms.const_data_ptr<double>()[i])) continue;
+    return absl::InternalError(
+        absl::StrCat("the gradient of ", parameters_[lists.rows[i]].name, " is not finite; try a lower learning rate"));
+  }
+  return norms.norm().item<double>();
 }
 
 absl::StatusOr<double> AdamW::Update(double learning_rate, int64_t update) {
   const c10::NoGradGuard no_gradients;
-  const absl::StatusOr<double> norm = GradientNorm();
-  if (!norm.ok()) return norm.status();
-  const double scale = std::min(1.0, options_.clip_norm / std::max(*norm, 1e-12));
-  const double number = static_cast<double>(update + 1);
-  const double mean_correction = 1 - std::pow(options_.beta1, number);
-  const double square_correction = std::sqrt(1 - std::pow(options_.beta2, number));
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    at::Tensor& weight = *parameters_[i].destination;
-    if (!weight.grad().defined()) continue;
-    const at::Tensor gradient = weight.grad() * scale;
-    means_[i].mul_(options_.beta1).add_(gradient, 1 - options_.beta1);
-    squares_[i].mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
-    weight.mul_(1 - learning_rate * options_.weight_decay);
-    const at::Tensor denominator = (squares_[i].sqrt() / square_correction).add_(options_.eps);
-    weight.addcdiv_(means_[i], denominator, -learning_rate / mean_correction);
-    weight.mutable_grad() = at::Tensor();
-  }
+  Lists lists = RowsWithGradient();
+  const absl::StatusOr<double> norm = GradientNorm(lists);
+  if (!norm.ok() || lists.rows.empty()) return norm;
+  if (*norm > options_.clip_norm) at::_foreach_mul_(lists.gradients, options_.clip_norm / *norm);
+  const at::Tensor number =
+      at::full({}, static_cast<double>(update + 1), lists.weights[0].options().dtype(at::kFloat).requires_grad(false));
+  const std::vector<at::Tensor> numbers(lists.rows.size(), number);
+  // One kernel for many tensors: with one or more a tensor, starting them costs a GPU more than running them.
+  at::_fused_adamw_(lists.weights, lists.gradients, lists.means, lists.squares, {}, numbers, learning_rate,
+                    options_.beta1, options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false,
+                    /*maximize=*/false);
+  for (const size_t row : lists.rows) parameters_[row].destination->mutable_grad() = at::Tensor();
   return norm;
 }
 

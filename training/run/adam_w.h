@@ -36,7 +36,13 @@ class AdamW {
   std::vector<WeightRow> State(const std::string& prefix);
 
  private:
-  absl::StatusOr<double> GradientNorm() const;
+  // The parameters that have a gradient, as the lists that fused operators take.
+  struct Lists {
+    std::vector<size_t> rows;  // places in parameters_
+    std::vector<at::Tensor> weights, gradients, means, squares;
+  };
+  Lists RowsWithGradient() const;
+  absl::StatusOr<double> GradientNorm(const Lists& lists) const;
 
   const std::vector<WeightRow> parameters_;
   const AdamWOptions options_;

@@ -1,6 +1,7 @@
 #include "training/run/random_tensor.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/rand.h>
@@ -19,14 +20,21 @@ at::Generator WeightGenerator(uint64_t seed, uint64_t index) {
 StepRandom::StepRandom(uint64_t seed, int64_t step, at::Device device)
     : scalars_(seed, DrawPurpose::kStage, static_cast<uint64_t>(step)), device_(device) {}
 
-at::Generator StepRandom::NextGenerator() { return at::make_generator<at::CPUGeneratorImpl>(scalars_.Bits64()); }
+at::Generator StepRandom::NextGenerator() {
+  const uint64_t seed = scalars_.Bits64();
+  if (device_.is_cpu()) return at::make_generator<at::CPUGeneratorImpl>(seed);
+  at::Generator generator =
+      at::globalContext().getAcceleratorHooksInterface(device_.type()).getNewGenerator(device_.index());
+  generator.set_current_seed(seed);
+  return generator;
+}
 
 at::Tensor StepRandom::Normal(at::IntArrayRef shape) {
-  return at::randn(shape, NextGenerator(), at::TensorOptions(at::kFloat)).to(device_);
+  return at::randn(shape, NextGenerator(), at::TensorOptions(at::kFloat).device(device_));
 }
 
 at::Tensor StepRandom::Uniform(at::IntArrayRef shape) {
-  return at::rand(shape, NextGenerator(), at::TensorOptions(at::kFloat)).to(device_);
+  return at::rand(shape, NextGenerator(), at::TensorOptions(at::kFloat).device(device_));
 }
 
 void FillNormalWeight(const WeightRow& row, double std, uint64_t seed, uint64_t index, at::Device device) {

@@ -12,7 +12,8 @@
 
 namespace videodiffcr::training {
 
-// The tensors of one step, drawn in a fixed order on the CPU and moved to `device`.
+// The tensors of one step, drawn in a fixed order on `device`. Its generator is the device's own: the same seed draws
+// other numbers on a GPU than on a CPU.
 class StepRandom {
  public:
   StepRandom(uint64_t seed, int64_t step, at::Device device);

@@ -1,5 +1,6 @@
 #include "training/run/weight_average.h"
 
+#include <ATen/ops/_foreach_lerp.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -17,7 +18,9 @@ void WeightAverage::Update(int64_t update) {
   const c10::NoGradGuard no_gradients;
   const double number = static_cast<double>(update);
   const double decay = std::min(decay_, (1 + number) / (10 + number));
-  for (size_t i = 0; i < rows_.size(); ++i) averages_[i].mul_(decay).add_(*rows_[i].destination, 1 - decay);
+  std::vector<at::Tensor> weights;
+  for (const WeightRow& row : rows_) weights.push_back(*row.destination);
+  at::_foreach_lerp_(averages_, weights, 1 - decay);
 }
 
 std::vector<WeightRow> WeightAverage::State(const std::string& prefix) {

@@ -8,8 +8,7 @@
 namespace videodiffcr::training {
 namespace {
 
-using Rgb = std::array<double, 3>;  // 0 to 255
-
+// 0 to 255.
 constexpr std::array<Rgb, 8> kShapeColors = {{{224, 44, 40},
                                               {244, 134, 24},
                                               {246, 216, 48},
@@ -26,17 +25,15 @@ double Unit(double value) { return std::clamp(value, 0.0, 1.0); }
 double SignedUnit(double value) { return std::clamp(value, -1.0, 1.0); }
 
 std::vector<float> RenderBackground(const Background& background) {
-  const Rgb& base = kBackgroundColors[background.color];
-  const double mean = (base[0] + base[1] + base[2]) / (3 * 255);
-  const double step = mean < 0.5 ? 0.16 : -0.16;
+  const BackgroundPaint paint = PaintOfBackground(background.color);
   std::vector<float> out(kFrameValues);
   for (int row = 0; row < kSceneHeight; ++row) {
-    const double y = row + 0.5, brightness = 1.08 - 0.16 * y / kSceneHeight;
+    const double y = row + 0.5, brightness = BackgroundBrightness(y);
     for (int column = 0; column < kSceneWidth; ++column) {
       const double pattern = TexturePattern(static_cast<Texture>(background.texture), column + 0.5, y);
       for (int c = 0; c < 3; ++c) {
         out[c * kPlane + row * kSceneWidth + column] =
-            static_cast<float>(Unit((base[c] / 255 + step * pattern) * brightness));
+            static_cast<float>(Unit((paint.base[c] + paint.step * pattern) * brightness));
       }
     }
   }
@@ -67,7 +64,7 @@ ObjectPixel ShadeObject(const SceneObject& object, double dx, double dy) {
 
 void DrawObject(const SceneObject& object, int64_t frame, absl::Span<float> out) {
   const Point centre = object.trajectory.At(frame);
-  const Rgb& color = kShapeColors[object.color];
+  const Rgb color = PaintOfShape(object.color);
   // The star's tip reaches 1.18 R, the shadow 1.02 R + 3 from a centre at (3, 4).
   const int reach = static_cast<int>(std::ceil(1.2 * object.drawn_radius())) + 9;
   const int first_x = static_cast<int>(std::floor(centre.x)) - reach;
@@ -79,14 +76,25 @@ void DrawObject(const SceneObject& object, int64_t frame, absl::Span<float> out)
       const int x = (first_x + i + kSceneWidth) % kSceneWidth, y = (first_y + j + kSceneHeight) % kSceneHeight;
       for (int c = 0; c < 3; ++c) {
         float& value = out[c * kPlane + y * kSceneWidth + x];
-        const double own = Unit(color[c] / 255 * pixel.shade + pixel.highlight);
+        const double own = Unit(color[c] * pixel.shade + pixel.highlight);
         value = static_cast<float>(value * pixel.shadow_factor * (1 - pixel.coverage) + own * pixel.coverage);
       }
     }
   }
 }
 
+Rgb ToUnit(const Rgb& bytes) { return {bytes[0] / 255, bytes[1] / 255, bytes[2] / 255}; }
+
 }  // namespace
+
+BackgroundPaint PaintOfBackground(int background_color) {
+  const Rgb base = ToUnit(kBackgroundColors[background_color]);
+  return {base, (base[0] + base[1] + base[2]) / 3 < 0.5 ? 0.16 : -0.16};
+}
+
+Rgb PaintOfShape(int color) { return ToUnit(kShapeColors[color]); }
+
+double BackgroundBrightness(double y) { return 1.08 - 0.16 * y / kSceneHeight; }
 
 double SignedDistance(Shape shape, double dx, double dy, double radius) {
   const double up = -dy, rho = std::hypot(dx, dy);

@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_TRAINING_SCENES_SCENE_RENDERER_H_
 #define VIDEODIFFCR_TRAINING_SCENES_SCENE_RENDERER_H_
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -11,6 +12,18 @@
 namespace videodiffcr::training {
 
 inline constexpr int64_t kFrameValues = int64_t{3} * kSceneHeight * kSceneWidth;
+
+using Rgb = std::array<double, 3>;  // 0 to 1
+
+// What a background's pattern mixes: where it is 0 the base, where it is 1 the base plus `step` in every colour.
+struct BackgroundPaint {
+  Rgb base;
+  double step;
+};
+BackgroundPaint PaintOfBackground(int background_color);
+Rgb PaintOfShape(int color);
+// Light on the background at height y, a pixel centre.
+double BackgroundBrightness(double y);
 
 class SceneRenderer {
  public:

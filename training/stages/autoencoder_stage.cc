@@ -1,20 +1,21 @@
 #include "training/stages/autoencoder_stage.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
 #include <utility>
 #include <vector>
 
 #include "model/decoder/pixel_shuffle_taehv.h"
+#include "training/data/clip_painter.h"
 #include "training/data/clip_tensor.h"
 #include "training/run/adam_w.h"
 #include "training/run/checkpoint.h"
 #include "training/run/learning_rate.h"
+#include "training/run/mixed_precision.h"
 #include "training/run/random_tensor.h"
 #include "training/stages/initial_weights.h"
+#include "training/stages/step_scenes.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
@@ -51,6 +52,7 @@ class AutoencoderStage final : public TrainingStage {
   AutoencoderStage(const AutoencoderStageOptions& options, TrainingModel model)
       : options_(options),
         model_(std::move(model)),
+        painter_(model_.device),
         rows_(MakeRows()),
         optimizer_(rows_, {0.9, 0.99, 1e-8, 1e-4}),
         freeze_step_(static_cast<int64_t>(static_cast<double>(options.stage.steps) * (1 - options.frozen_share))) {}
@@ -75,13 +77,9 @@ class AutoencoderStage final : public TrainingStage {
     if (step == freeze_step_ && step > 0) FoldStatistics(step);
     const ClipBatch batch = Render(step);
     StepRandom random(options_.stage.seed, step, model_.device);
-    at::Tensor loss;
     const at::Tensor latents = Encode(batch.pixels, step < freeze_step_);
     const at::Tensor amount = random.Uniform({latents.size(0), 1, 1, 1, 1}) * kMostNoise;
-    std::vector<at::Tensor> memories;
-    const at::Tensor decoded =
-        DecodePixelShuffleTaehv(model_.decoder, latents + amount * random.Normal(latents.sizes()), &memories);
-    loss = ReconstructionLoss(decoded.narrow(1, 3, options_.frames), batch);
+    at::Tensor loss = ReconstructionLoss(Decode(latents + amount * random.Normal(latents.sizes())), batch);
     if (step < freeze_step_) {
       const auto [mean, deviation] = ChannelStatistics(latents);
       loss = loss + kRegularizer * (mean.square() + (deviation - 1).square()).mean();
@@ -111,37 +109,37 @@ class AutoencoderStage final : public TrainingStage {
     std::vector<WeightRow> rows = PixelShuffleDecoderTable(sizes, &model_.decoder);
     for (WeightRow& row : PixelShuffleEncoderTable(sizes, &model_.encoder)) rows.push_back(std::move(row));
     if (!options_.continue_weights) InitializeConvolutions(rows, options_.stage.seed, model_.device);
+    if (model_.device.is_cpu()) return rows;
+    for (const WeightRow& row : rows) {  // the order in memory that a GPU's convolutions are fastest in
+      if (row.shape.size() == 4) *row.destination = row.destination->contiguous(at::MemoryFormat::ChannelsLast);
+    }
     return rows;
   }
 
   ClipBatch Render(int64_t step) const {
-    const int64_t clips = options_.stage.batch, frames = options_.frames;
-    ClipBatch batch = {at::empty({clips, frames, 3, kSceneHeight, kSceneWidth}),
-                       at::empty({clips, frames, 1, kSceneHeight, kSceneWidth})};
-    at::parallel_for(0, clips, 1, [&](int64_t begin, int64_t end) {
-      const c10::NoGradGuard no_gradients;
-      for (int64_t clip = begin; clip < end; ++clip) {
-        RandomStream random(options_.stage.seed, DrawPurpose::kScene, static_cast<uint64_t>(step * clips + clip));
-        const SceneRenderer renderer(SampleScene({}, random));
-        const int64_t first = random.Below(kLastStartFrame);
-        const at::Tensor pixels = RenderClip(renderer, first, frames);
-        batch.pixels[clip].copy_(pixels);
-        batch.weight[clip].copy_(1 + 7 * ObjectMask(renderer, first, pixels));
-      }
-    });
-    return {batch.pixels.to(model_.device), batch.weight.to(model_.device)};
+    const PaintedClips painted =
+        painter_.Paint(ClipsOfStep(options_.stage, step, {}, kLastStartFrame), options_.frames);
+    const at::Tensor mask = ObjectMask(painted.pixels.flatten(0, 1), painted.backgrounds.flatten(0, 1));
+    return {painted.pixels, 1 + 7 * mask.unflatten(0, {-1, options_.frames})};
   }
 
   at::Tensor Encode(const at::Tensor& pixels, bool trained) const {
-    if (trained) return EncodePixelShuffleTaehv(model_.encoder, pixels);
-    const c10::NoGradGuard no_gradients;
-    return EncodePixelShuffleTaehv(model_.encoder, pixels);
+    const c10::AutoGradMode gradients(trained);
+    const MixedPrecision mixed_precision(model_.device);
+    return EncodePixelShuffleTaehv(model_.encoder, pixels).to(at::kFloat);
+  }
+
+  at::Tensor Decode(const at::Tensor& latents) const {
+    const MixedPrecision mixed_precision(model_.device);
+    std::vector<at::Tensor> memories;
+    const at::Tensor frames = DecodePixelShuffleTaehv(model_.decoder, latents, &memories);
+    return frames.narrow(1, 3, options_.frames).to(at::kFloat);
   }
 
   // From here on latents have mean 0 and deviation 1 in every channel, so that no one else has to normalise them.
   void FoldStatistics(int64_t step) {
     const c10::NoGradGuard no_gradients;
-    const auto [mean, deviation] = ChannelStatistics(EncodePixelShuffleTaehv(model_.encoder, Render(step).pixels));
+    const auto [mean, deviation] = ChannelStatistics(Encode(Render(step).pixels, /*trained=*/false));
     ConvWeights& last = model_.encoder.conv_out;
     last.weight.div_(deviation.view({-1, 1, 1, 1}));
     last.bias.sub_(mean).div_(deviation);
@@ -149,6 +147,7 @@ class AutoencoderStage final : public TrainingStage {
 
   const AutoencoderStageOptions options_;
   TrainingModel model_;
+  const ClipPainter painter_;
   const std::vector<WeightRow> rows_;
   AdamW optimizer_;
   const int64_t freeze_step_;

@@ -1,11 +1,9 @@
 #include "training/stages/classifier_stage.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Reduction.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
@@ -13,11 +11,13 @@
 #include <vector>
 
 #include "training/classifier/attribute_classifier.h"
-#include "training/data/clip_tensor.h"
+#include "training/data/clip_painter.h"
 #include "training/run/adam_w.h"
 #include "training/run/checkpoint.h"
 #include "training/run/learning_rate.h"
+#include "training/run/mixed_precision.h"
 #include "training/stages/initial_weights.h"
+#include "training/stages/step_scenes.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
@@ -31,6 +31,7 @@ class ClassifierTraining final : public TrainingStage {
   ClassifierTraining(const ClassifierStageOptions& options, TrainingModel model)
       : options_(options),
         model_(std::move(model)),
+        painter_(model_.device),
         rows_(MakeRows()),
         optimizer_(TrainedRows(), {0.9, 0.999, 1e-8, 1e-4}) {}
 
@@ -46,7 +47,7 @@ class ClassifierTraining final : public TrainingStage {
   absl::StatusOr<StepResult> Step(int64_t step) override {
     std::vector<AttributeValues> truth;
     const at::Tensor frames = MakeFrames(step, &truth);
-    const std::array<at::Tensor, kAttributeCount> scores = Classify(weights_, frames, BatchNormMode::kBatchStatistics);
+    const std::array<at::Tensor, kAttributeCount> scores = Read(frames);
     at::Tensor loss;
     for (int attribute = 0; attribute < kAttributeCount; ++attribute) {
       std::vector<int64_t> labels;
@@ -54,8 +55,9 @@ class ClassifierTraining final : public TrainingStage {
         const bool asked = attribute != kSpeed || values[kMotion] != kStill;
         labels.push_back(asked ? values[attribute] : kNotAsked);
       }
-      const at::Tensor part = at::cross_entropy_loss(scores[attribute], at::tensor(labels, at::kLong).to(model_.device),
-                                                     {}, at::Reduction::Mean, kNotAsked);
+      const at::Tensor part =
+          at::cross_entropy_loss(scores[attribute].to(at::kFloat), at::tensor(labels, at::kLong).to(model_.device), {},
+                                 at::Reduction::Mean, kNotAsked);
       loss = loss.defined() ? loss + part : part;
     }
     loss.backward();
@@ -89,34 +91,32 @@ class ClassifierTraining final : public TrainingStage {
     return trained;
   }
 
+  std::array<at::Tensor, kAttributeCount> Read(const at::Tensor& frames) const {
+    const MixedPrecision mixed_precision(model_.device);
+    return Classify(weights_, frames, BatchNormMode::kBatchStatistics);
+  }
+
   // The frames that are read of each clip, the second half of the batch after the autoencoder: [B, 9, 3, H, W].
   at::Tensor MakeFrames(int64_t step, std::vector<AttributeValues>* truth) const {
-    const int64_t clips = options_.stage.batch;
-    at::Tensor pixels = at::empty({clips, kJudgedFrames, 3, kSceneHeight, kSceneWidth});
-    truth->resize(clips);
     SceneOptions scenes;
     scenes.two_objects = scenes.prompt_switch = 0;
-    at::parallel_for(0, clips, 1, [&](int64_t begin, int64_t end) {
-      const c10::NoGradGuard no_gradients;
-      for (int64_t clip = begin; clip < end; ++clip) {
-        RandomStream random(options_.stage.seed, DrawPurpose::kScene, static_cast<uint64_t>(step * clips + clip));
-        const Scene scene = SampleScene(scenes, random);
-        (*truth)[clip] = scene.segments[0].attributes();
-        pixels[clip].copy_(RenderClip(SceneRenderer(scene), random.Below(kLastStartFrame), kJudgedFrames));
-      }
-    });
-    pixels = pixels.to(model_.device);
+    const std::vector<ClipToPaint> painted = ClipsOfStep(options_.stage, step, scenes, kLastStartFrame);
+    for (const ClipToPaint& clip : painted) truth->push_back(clip.scene.segments[0].attributes());
+    const at::Tensor pixels = painter_.Paint(painted, kJudgedFrames).pixels;
+    const int64_t clips = options_.stage.batch;
     const int64_t plain = clips - clips / 2;
     if (plain == clips) return ReadFrames(pixels);
     const c10::NoGradGuard no_gradients;
+    const MixedPrecision mixed_precision(model_.device);
     std::vector<at::Tensor> memories;
     const at::Tensor latents = EncodePixelShuffleTaehv(model_.encoder, pixels.narrow(0, plain, clips - plain));
     const at::Tensor decoded = DecodePixelShuffleTaehv(model_.decoder, latents, &memories).narrow(1, 3, kJudgedFrames);
-    return at::cat({ReadFrames(pixels.narrow(0, 0, plain)), ReadFrames(decoded.clamp(0, 1))});
+    return at::cat({ReadFrames(pixels.narrow(0, 0, plain)), ReadFrames(decoded.to(at::kFloat).clamp(0, 1))});
   }
 
   const ClassifierStageOptions options_;
   const TrainingModel model_;
+  const ClipPainter painter_;
   ClassifierWeights weights_;
   const std::vector<WeightRow> rows_;
   AdamW optimizer_;

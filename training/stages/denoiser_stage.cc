@@ -1,8 +1,6 @@
 #include "training/stages/denoiser_stage.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
@@ -10,54 +8,26 @@
 #include <utility>
 #include <vector>
 
-#include "training/data/clip_tensor.h"
 #include "training/run/adam_w.h"
 #include "training/run/checkpoint.h"
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
 #include "training/run/weight_average.h"
 #include "training/stages/initial_weights.h"
+#include "training/stages/latent_pool.h"
 #include "training/stages/teacher_forcing.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
 namespace {
 
-constexpr int64_t kPoolChunks = 8, kWindowChunks = 4;
+constexpr int64_t kWindowChunks = 4;
 constexpr double kEmptyCaption = 0.1, kContextNoise = 0.12, kAverageDecay = 0.999;
-
-// Scenes and their latents by number, made when first asked for.
-class LatentPool {
- public:
-  LatentPool(const TrainingModel& model, uint64_t seed, int64_t size)
-      : model_(model), seed_(seed), latents_(static_cast<size_t>(size)) {}
-
-  Scene SceneAt(int64_t index) const {
-    RandomStream random(seed_, DrawPurpose::kScene, static_cast<uint64_t>(index));
-    return SampleScene({}, random);
-  }
-
-  const at::Tensor& LatentsAt(int64_t index) {  // [24, C, h, w]
-    at::Tensor& latents = latents_[static_cast<size_t>(index)];
-    if (!latents.defined()) {
-      const c10::NoGradGuard no_gradients;
-      const SceneRenderer renderer(SceneAt(index));
-      const at::Tensor pixels = RenderClip(renderer, 0, FirstFrameOfChunk(kPoolChunks)).to(model_.device);
-      latents = EncodePixelShuffleTaehv(model_.encoder, pixels.unsqueeze(0))[0];
-    }
-    return latents;
-  }
-
- private:
-  const TrainingModel& model_;
-  const uint64_t seed_;
-  std::vector<at::Tensor> latents_;
-};
 
 struct Batch {
   at::Tensor latents;                 // [B, 12, C, h, w]
   at::Tensor mask;                    // [B, 4]: chunks that count
-  std::vector<std::string> captions;  // [B x 4]
+  std::vector<std::string> captions;  // of chunk 0 of all clips, then of chunk 1, ...
 };
 
 class DenoiserStage final : public TrainingStage {
@@ -84,22 +54,22 @@ class DenoiserStage final : public TrainingStage {
     settings["pool"] = absl::StrCat(options_.pool);
     settings["warm-up"] = absl::StrCat(options_.warmup_steps);
     settings["start"] = options_.continue_weights ? "model" : "drawn";
+    settings["text"] = options_.train_text ? "trained" : "as it is";
     return settings;
   }
   std::vector<WeightRow> State() override {
     std::vector<WeightRow> rows = Rows();
-    for (const std::vector<WeightRow>& more :
-         {optimizer_->State("adam"), transformer_average_->State("average.transformer"),
-          text_average_->State("average.text")}) {
-      rows.insert(rows.end(), more.begin(), more.end());
-    }
+    std::vector<std::vector<WeightRow>> more = {optimizer_->State("adam"),
+                                                transformer_average_->State("average.transformer")};
+    if (options_.train_text) more.push_back(text_average_->State("average.text"));
+    for (const std::vector<WeightRow>& part : more) rows.insert(rows.end(), part.begin(), part.end());
     return rows;
   }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     StepRandom random(options_.stage.seed, step, model_.device);
     const Batch batch = Draw(random);
-    const absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model_, batch.captions);
+    const absl::StatusOr<at::Tensor> hidden = Encode(batch);
     if (!hidden.ok()) return hidden.status();
     const at::Tensor loss = FlowLoss(batch, *hidden, random);
     loss.backward();
@@ -109,7 +79,7 @@ class DenoiserStage final : public TrainingStage {
     const absl::StatusOr<double> norm = optimizer_->Update(rate, step);
     if (!norm.ok()) return norm.status();
     transformer_average_->Update(step);
-    text_average_->Update(step);
+    if (options_.train_text) text_average_->Update(step);
     return StepResult{loss.item<double>(), rate, *norm};
   }
 
@@ -118,10 +88,10 @@ class DenoiserStage final : public TrainingStage {
     if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
     std::map<std::string, std::string> metadata = settings();
     metadata["trained"] = "videodiffcr-train denoiser";
-    if (absl::Status text = WriteWeights(folder + "/" + model_.config.text_encoder_file, text_average_->Averaged(),
-                                         at::kHalf, metadata);
-        !text.ok()) {
-      return text;
+    if (options_.train_text) {
+      const absl::Status text =
+          WriteWeights(folder + "/" + model_.config.text_encoder_file, text_average_->Averaged(), at::kHalf, metadata);
+      if (!text.ok()) return text;
     }
     return WriteWeights(folder + "/" + model_.config.transformer_file, transformer_average_->Averaged(), at::kHalf,
                         metadata);
@@ -130,37 +100,43 @@ class DenoiserStage final : public TrainingStage {
  private:
   std::vector<WeightRow> Rows() const {
     std::vector<WeightRow> rows = WithPrefix("transformer", transformer_rows_);
+    if (!options_.train_text) return rows;
     for (WeightRow& row : WithPrefix("text", text_rows_)) rows.push_back(std::move(row));
     return rows;
   }
 
   Batch Draw(StepRandom& random) {
     RandomStream& scalars = random.scalars();
-    const int64_t chunk_frames = model_.config.transformer.chunk_frames;
     Batch batch;
-    std::vector<at::Tensor> latents;
+    std::vector<PoolChunk> places;
     std::vector<float> mask;
+    std::vector<std::vector<std::string>> captions;
     for (int64_t clip = 0; clip < options_.stage.batch; ++clip) {
       const int64_t index = scalars.Below(static_cast<int>(options_.pool));
       const int64_t m = scalars.Chance(0.65) ? 1 : 2 + scalars.Below(4);
       const std::vector<int64_t> chunks = {0, m, m + 1, m + 2};
-      std::vector<at::Tensor> parts;
       for (const int64_t chunk : chunks) {
-        parts.push_back(pool_.LatentsAt(index).narrow(0, chunk * chunk_frames, chunk_frames));
+        places.push_back({index, chunk});
         mask.push_back(m == 1 || chunk == 0 || chunk == m + 2 ? 1.0f : 0.0f);
       }
-      latents.push_back(at::cat(parts));
       const bool empty = scalars.Chance(kEmptyCaption);
-      for (std::string& caption : CaptionsOfChunks(pool_.SceneAt(index), chunks, {}, scalars)) {
-        batch.captions.push_back(empty ? "" : std::move(caption));
-      }
+      captions.push_back(CaptionsOfChunks(pool_.SceneOfClip(index), chunks, {}, scalars));
+      if (empty) captions.back().assign(kWindowChunks, "");
     }
-    batch.latents = at::stack(latents);
+    batch.captions = ChunkByChunk(captions);
+    batch.latents = pool_.Latents(places).unflatten(0, {-1, kWindowChunks}).flatten(1, 2);
     batch.mask = at::tensor(mask).view({-1, kWindowChunks}).to(model_.device);
     return batch;
   }
 
+  // Carries gradients when the text encoder is trained too.
+  absl::StatusOr<at::Tensor> Encode(const Batch& batch) const {
+    const c10::AutoGradMode gradients(options_.train_text);
+    return EncodeCaptions(model_, batch.captions);
+  }
+
   at::Tensor FlowLoss(const Batch& batch, const at::Tensor& hidden, StepRandom& random) const {
+    const DiffusionTransformer transformer = CastTransformer(model_.transformer, model_.compute_type());
     const int64_t frames = model_.config.transformer.chunk_frames, clips = batch.latents.size(0);
     const at::Tensor sigma = ShiftedSigma(random.Uniform({clips, kWindowChunks}), model_.config.sampling.shift);
     const at::Tensor level = PerLatentFrame(sigma, frames);
@@ -173,10 +149,8 @@ class DenoiserStage final : public TrainingStage {
     input.noisy = batch.latents * (1 - level) + noise * level;
     input.clean = batch.latents * (1 - context_level) + random.Normal(batch.latents.sizes()) * context_level;
     input.timesteps = sigma * 1000;
-    const TextKeys keys = MakeTextKeys(model_.transformer, hidden);
-    for (int64_t chunk = 0; chunk < kWindowChunks; ++chunk)
-      input.text.push_back(KeysOfChunk(keys, kWindowChunks, chunk));
-    const at::Tensor flow = TeacherForcingFlow(model_.transformer, input);
+    input.text = MakeTextKeys(transformer, hidden);
+    const at::Tensor flow = TeacherForcingFlow(transformer, input);
     return MaskedMeanSquare(flow - (noise - batch.latents), batch.mask, frames);
   }
 
@@ -191,6 +165,9 @@ class DenoiserStage final : public TrainingStage {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDenoiserStage(const DenoiserStageOptions& options) {
+  if (!options.train_text && !options.continue_weights) {
+    return absl::InvalidArgumentError("--train-text no: only with --continue-weights yes");
+  }
   const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
   if (!device.ok()) return device.status();
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);

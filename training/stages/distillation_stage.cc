@@ -16,6 +16,7 @@
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
 #include "training/run/weight_average.h"
+#include "training/stages/step_scenes.h"
 #include "training/stages/teacher_forcing.h"
 #include "training/stages/training_model.h"
 
@@ -27,10 +28,11 @@ constexpr double kPromptSwitch = 0.2, kAverageDecay = 0.98, kLowestSigma = 0.02,
 
 // What one iteration is about.
 struct Plan {
-  int64_t chunks = 0;                 // of the rollout
-  size_t exit_step = 0;               // whose x0 is the chunk
-  std::vector<int64_t> window;        // the four chunks that are judged: the first, and the last three
-  std::vector<std::string> captions;  // [B x chunks]
+  int64_t chunks = 0;                     // of the rollout
+  size_t exit_step = 0;                   // whose x0 is the chunk
+  std::vector<int64_t> window;            // the four chunks that are judged: the first, and the last three
+  const RetentionTable* table = nullptr;  // of the rollout's passes; null: all dense
+  std::vector<std::string> captions;      // of chunk 0 of all clips, then of chunk 1, ...
 };
 
 // The four chunks of the window with their noise levels.
@@ -42,11 +44,12 @@ struct NoisyWindow {
 
 class DistillationStage final : public TrainingStage {
  public:
-  DistillationStage(const DistillationStageOptions& options, TrainingModel model)
+  // `teacher`: what R and Q start as; it may share its tensors with the model.
+  DistillationStage(const DistillationStageOptions& options, TrainingModel model, const DiffusionTransformer& teacher)
       : options_(options),
         model_(std::move(model)),
-        real_(CloneTransformer(model_.transformer)),
-        fake_(CloneTransformer(model_.transformer)),
+        real_(CastTransformer(CloneTransformer(teacher), model_.compute_type())),
+        fake_(CloneTransformer(teacher)),
         generator_rows_(TransformerWeightTable(model_.config.transformer, &model_.transformer.weights)),
         fake_rows_(TransformerWeightTable(model_.config.transformer, &fake_.weights)),
         generator_optimizer_(generator_rows_, {0.0, 0.999, 1e-8, 0.01}),
@@ -60,6 +63,8 @@ class DistillationStage final : public TrainingStage {
     settings["critic learning rate"] = absl::StrCat(options_.critic_learning_rate);
     settings["guidance"] = absl::StrCat(options_.guidance);
     settings["critic-only steps"] = absl::StrCat(options_.critic_only_steps);
+    settings["teacher"] = options_.teacher.empty() ? "the model" : options_.teacher;
+    settings["routed share"] = absl::StrCat(options_.routed_share);
     return settings;
   }
   std::vector<WeightRow> State() override {
@@ -119,17 +124,20 @@ class DistillationStage final : public TrainingStage {
     const double length = random.Uniform();
     plan.chunks = length < 0.7 ? 4 : length < 0.85 ? 5 : 6;
     plan.exit_step = static_cast<size_t>(random.Below(static_cast<int>(model_.schedule.sigmas.size())));
+    if (random.Chance(options_.routed_share)) {
+      const std::vector<RetentionTable>& tables = model_.config.retention.tables;
+      plan.table = &tables[static_cast<size_t>(random.Below(static_cast<int>(tables.size())))];
+    }
     plan.window = {0, plan.chunks - 3, plan.chunks - 2, plan.chunks - 1};
     std::vector<int64_t> all;
     for (int64_t chunk = 0; chunk < plan.chunks; ++chunk) all.push_back(chunk);
     SceneOptions scenes;
     scenes.prompt_switch = kPromptSwitch;
-    for (int64_t clip = 0; clip < options_.stage.batch; ++clip) {
-      RandomStream scene_random(options_.stage.seed, DrawPurpose::kScene,
-                                static_cast<uint64_t>(step * options_.stage.batch + clip));
-      const Scene scene = SampleScene(scenes, scene_random);
-      for (std::string& caption : CaptionsOfChunks(scene, all, {}, random)) plan.captions.push_back(std::move(caption));
+    std::vector<std::vector<std::string>> captions;
+    for (const Scene& scene : ScenesOfStep(options_.stage, step, scenes)) {
+      captions.push_back(CaptionsOfChunks(scene, all, {}, random));
     }
+    plan.captions = ChunkByChunk(captions);
     return plan;
   }
 
@@ -145,65 +153,65 @@ class DistillationStage final : public TrainingStage {
     return mask;
   }
 
-  // Captions of the window's chunks: [B x chunks, ...] -> [B x 4, ...].
+  // Captions of the window's chunks: [chunks B, ...] -> [4 B, ...].
   at::Tensor WindowRows(const Plan& plan, const at::Tensor& hidden) const {
-    const at::Tensor by_chunk = hidden.unflatten(0, {-1, plan.chunks});
     std::vector<at::Tensor> rows;
-    for (const int64_t chunk : plan.window) rows.push_back(by_chunk.narrow(1, chunk, 1));
-    return at::cat(rows, 1).flatten(0, 1);
+    for (const int64_t chunk : plan.window) {
+      rows.push_back(hidden.narrow(0, chunk * options_.stage.batch, options_.stage.batch));
+    }
+    return at::cat(rows);
   }
 
-  // The generator's clips, the window's chunks only: [B, 12, C, h, w], with gradients through the exit step of the
-  // chunks that count.
+  // The generator's clips, the window's chunks only: [B, 12, C, h, w] in fp32, with gradients through the exit step of
+  // the chunks that count.
   at::Tensor Rollout(const Plan& plan, const at::Tensor& hidden, bool without_gradients, StepRandom& random) const {
+    const c10::AutoGradMode gradients(!without_gradients);
+    const DiffusionTransformer generator = CastTransformer(model_.transformer, model_.compute_type());
+    const TextKeys keys = MakeTextKeys(generator, hidden);
     RolloutState state(model_.config.transformer);
-    TextKeys keys, detached_keys;
-    {
-      const c10::AutoGradMode gradients(!without_gradients);
-      keys = MakeTextKeys(model_.transformer, hidden);
-    }
-    for (const KeysValues& block : keys) detached_keys.push_back({block.k.detach(), block.v.detach()});
     std::vector<at::Tensor> window;
     for (int64_t chunk = 0; chunk < plan.chunks; ++chunk) {
       const bool counts = chunk == 0 || chunk == plan.chunks - 1 || plan.chunks == kWindowChunks;
       const bool in_window = chunk == 0 || chunk >= plan.chunks - 3;
-      const bool with_gradients = counts && !without_gradients;
-      state.text = KeysOfChunk(detached_keys, plan.chunks, chunk);
-      const TextKeys exit_keys = KeysOfChunk(with_gradients ? keys : detached_keys, plan.chunks, chunk);
-      const at::Tensor latents = RolloutChunk(plan, exit_keys, with_gradients, state, random);
+      state.text = KeysOfChunk(keys, options_.stage.batch, chunk);
+      const at::Tensor latents = RolloutChunk(generator, plan, counts && !without_gradients, state, random);
       if (in_window) window.push_back(latents);
       if (chunk + 1 == plan.chunks) break;
       const c10::NoGradGuard no_gradients;
-      state.cache.Append(RunPass(model_.transformer, MakePass(latents.detach(), 0.0f, state.text, state)).keys);
+      state.cache.Append(RunPass(generator, MakePass(latents, 0.0f, state)).keys);
     }
     return at::cat(window, 1);
   }
 
-  at::Tensor RolloutChunk(const Plan& plan, const TextKeys& exit_keys, bool with_gradients, const RolloutState& state,
-                          StepRandom& random) const {
+  at::Tensor RolloutChunk(const DiffusionTransformer& generator, const Plan& plan, bool with_gradients,
+                          const RolloutState& state, StepRandom& random) const {
     const TransformerConfig& config = model_.config.transformer;
     const StepSchedule& schedule = model_.schedule;
     const std::vector<int64_t> shape = {options_.stage.batch, config.chunk_frames, config.in_dim, config.latent_height,
                                         config.latent_width};
     at::Tensor x = random.Normal(shape);
-    for (size_t j = 0; j < plan.exit_step; ++j) {
-      const c10::NoGradGuard no_gradients;
-      const PassOutput pass = RunPass(model_.transformer, MakePass(x, schedule.timesteps[j], state.text, state));
-      x = AddNoise(FlowToX0(pass.flow, x, schedule.sigmas[j]), random.Normal(shape), schedule.sigmas[j + 1]);
+    for (size_t step = 0;; ++step) {
+      const c10::AutoGradMode gradients(with_gradients && step == plan.exit_step);
+      PassInput pass = MakePass(x, schedule.timesteps[step], state);
+      if (plan.table != nullptr) {
+        for (const std::vector<int>& layer : plan.table->tenths) pass.tenths.push_back(layer[step]);
+      }
+      const at::Tensor x0 = FlowToX0(RunPass(generator, pass).flow.to(at::kFloat), x, schedule.sigmas[step]);
+      if (step == plan.exit_step) return x0;
+      x = AddNoise(x0, random.Normal(shape), schedule.sigmas[step + 1]);
     }
-    const c10::AutoGradMode gradients(with_gradients);
-    const PassOutput pass =
-        RunPass(model_.transformer, MakePass(x, schedule.timesteps[plan.exit_step], exit_keys, state));
-    return FlowToX0(pass.flow, x, schedule.sigmas[plan.exit_step]);
   }
 
-  PassInput MakePass(const at::Tensor& latents, float timestep, const TextKeys& text, const RolloutState& state) const {
+  // `latents` in fp32, at the place where `state` is. What came before carries no gradients: context passes have none.
+  PassInput MakePass(const at::Tensor& latents, float timestep, const RolloutState& state) const {
     PassInput pass;
-    pass.latents = latents;
+    pass.latents = latents.detach().to(model_.compute_type());
     pass.timesteps = at::full({latents.size(0), latents.size(1)}, timestep, latents.options().dtype(at::kDouble));
     pass.first_frame = state.cache.finished_frames();
-    pass.text = &text;
+    pass.text = &state.text;
     pass.past = state.cache.past();
+    pass.routing = {
+        model_.config.retention.gate, model_.config.retention.kv_mode, model_.config.retention.frame_floor, {}};
     return pass;
   }
 
@@ -219,14 +227,14 @@ class DistillationStage final : public TrainingStage {
     return window;
   }
 
-  // Flow of a score network over the window; `hidden` [B x 4, ...].
+  // Flow of a score network over the window, in fp32; `hidden` [4 B, ...], chunk by chunk.
   at::Tensor ScoreFlow(const DiffusionTransformer& score, const NoisyWindow& window, const at::Tensor& hidden) const {
     TeacherForcingInput input = window.input;
-    const TextKeys keys = MakeTextKeys(score, hidden);
-    for (int64_t chunk = 0; chunk < kWindowChunks; ++chunk)
-      input.text.push_back(KeysOfChunk(keys, kWindowChunks, chunk));
+    input.text = MakeTextKeys(score, hidden);
     return TeacherForcingFlow(score, input);
   }
+
+  DiffusionTransformer FakeScore() const { return CastTransformer(fake_, model_.compute_type()); }
 
   // Where the generator's clips should go: X - (x0 of Q - x0 of R) / mean |X - x0 of R|, the mean over each chunk.
   absl::StatusOr<at::Tensor> MatchDistributions(const at::Tensor& clips, const at::Tensor& hidden, StepRandom& random) {
@@ -238,7 +246,7 @@ class DistillationStage final : public TrainingStage {
     const at::Tensor unconditional = ScoreFlow(real_, window, empty->expand_as(hidden));
     const at::Tensor guided = conditional + (conditional - unconditional) * options_.guidance;
     const at::Tensor real = window.input.noisy - window.level * guided;
-    const at::Tensor fake = window.input.noisy - window.level * ScoreFlow(fake_, window, hidden);
+    const at::Tensor fake = window.input.noisy - window.level * ScoreFlow(FakeScore(), window, hidden);
     const int64_t frames = model_.config.transformer.chunk_frames;
     const at::Tensor scale = (clips - real).abs().unflatten(1, {-1, frames}).mean({2, 3, 4, 5}) + 1e-4;  // [B, 4]
     return clips - (fake - real) / PerLatentFrame(scale, frames);
@@ -247,7 +255,7 @@ class DistillationStage final : public TrainingStage {
   absl::StatusOr<double> UpdateFakeScore(const at::Tensor& clips, const at::Tensor& hidden, const at::Tensor& mask,
                                          int64_t update, StepRandom& random) {
     const NoisyWindow window = AddWindowNoise(clips, random);
-    const at::Tensor flow = ScoreFlow(fake_, window, hidden);
+    const at::Tensor flow = ScoreFlow(FakeScore(), window, hidden);
     const at::Tensor loss =
         MaskedMeanSquare(flow - (window.noise - clips), mask, model_.config.transformer.chunk_frames);
     loss.backward();
@@ -257,13 +265,46 @@ class DistillationStage final : public TrainingStage {
   }
 
   const DistillationStageOptions options_;
-  TrainingModel model_;  // its transformer is the generator
-  const DiffusionTransformer real_;
+  TrainingModel model_;              // its transformer is the generator
+  const DiffusionTransformer real_;  // in the type that passes are computed in
   DiffusionTransformer fake_;
   const std::vector<WeightRow> generator_rows_, fake_rows_;
   AdamW generator_optimizer_, fake_optimizer_;
   WeightAverage average_;
 };
+
+}  // namespace
+
+namespace {
+
+// The transformer of options.teacher, or the model's own.
+absl::StatusOr<DiffusionTransformer> LoadTeacher(const DistillationStageOptions& options, const TrainingModel& model) {
+  if (options.teacher.empty()) return model.transformer;
+  absl::StatusOr<TrainingModel> teacher = LoadTrainingModel(options.teacher, model.device);
+  if (!teacher.ok()) return teacher.status();
+  if (absl::Status relative = CheckWindowRelative(*teacher, options.teacher); !relative.ok()) return relative;
+  const TransformerConfig &ours = model.config.transformer, &theirs = teacher->config.transformer;
+  if (ours.dim == theirs.dim && ours.num_layers == theirs.num_layers && ours.in_dim == theirs.in_dim &&
+      ours.text_dim == theirs.text_dim && ours.text_len == theirs.text_len &&
+      ours.chunk_frames == theirs.chunk_frames && ours.tokens_per_frame() == theirs.tokens_per_frame()) {
+    return std::move(teacher->transformer);
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "--teacher ", options.teacher, ": its transformer has other sizes than ", options.stage.model, "'s"));
+}
+
+absl::Status LoadRouters(const DistillationStageOptions& options, TrainingModel& model) {
+  const RetentionConfig& retention = model.config.retention;
+  if (retention.file.empty() || retention.tables.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("--routed-share: ", options.stage.model, " has no routers or no budgets below 1"));
+  }
+  const auto file = SafetensorsReader::Open(options.stage.model + "/" + retention.file);
+  if (!file.ok()) return file.status();
+  WeightOptions weights;
+  weights.device = model.device;
+  return LoadRouterWeights(*file, model.config.transformer, retention.router_dim, weights, &model.transformer.weights);
+}
 
 }  // namespace
 
@@ -273,7 +314,12 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDistillationStage(const Disti
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);
   if (!model.ok()) return model.status();
   if (absl::Status relative = CheckWindowRelative(*model, options.stage.model); !relative.ok()) return relative;
-  return std::make_unique<DistillationStage>(options, *std::move(model));
+  const absl::StatusOr<DiffusionTransformer> teacher = LoadTeacher(options, *model);
+  if (!teacher.ok()) return teacher.status();
+  if (options.routed_share > 0) {
+    if (absl::Status routers = LoadRouters(options, *model); !routers.ok()) return routers;
+  }
+  return std::make_unique<DistillationStage>(options, *std::move(model), *teacher);
 }
 
 }  // namespace videodiffcr::training

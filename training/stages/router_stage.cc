@@ -15,6 +15,7 @@
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
 #include "training/stages/initial_weights.h"
+#include "training/stages/step_scenes.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
@@ -107,12 +108,7 @@ class RouterStage final : public TrainingStage {
   }
 
   absl::StatusOr<at::Tensor> EncodeStepCaptions(int64_t step, RandomStream& random) const {
-    std::vector<std::string> captions;
-    for (int64_t clip = 0; clip < options_.stage.batch; ++clip) {
-      RandomStream scene_random(options_.stage.seed, DrawPurpose::kScene,
-                                static_cast<uint64_t>(step * options_.stage.batch + clip));
-      captions.push_back(MakeCaption(SampleScene({}, scene_random).segments[0], {}, random));
-    }
+    const std::vector<std::string> captions = CaptionsOfStep(options_.stage, step, random);
     const c10::NoGradGuard no_gradients;
     return EncodeCaptions(model_, captions);
   }

@@ -4,34 +4,69 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace videodiffcr::training {
 
-at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input) {
-  const int64_t frames = model.config.chunk_frames;
-  const int64_t chunks = static_cast<int64_t>(input.text.size());
-  const at::TensorOptions doubles = input.noisy.options().dtype(at::kDouble);
-  std::vector<KeysValues> past;
-  std::vector<at::Tensor> flows;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    PassInput pass;
-    pass.latents = input.noisy.narrow(1, chunk * frames, frames);
-    pass.timesteps = input.timesteps.narrow(1, chunk, 1).to(at::kDouble).expand({-1, frames});
-    pass.first_frame = chunk * frames;
-    pass.text = &input.text[chunk];
-    pass.past = past;
-    flows.push_back(RunPass(model, pass).flow);
-    if (chunk + 1 == chunks) break;  // no one sees the last chunk's clean copy
-    pass.latents = input.clean.narrow(1, chunk * frames, frames);
-    pass.timesteps = at::zeros({pass.latents.size(0), frames}, doubles);
-    const PassOutput context = RunPass(model, pass);
-    past.resize(context.keys.size());
-    for (size_t block = 0; block < past.size(); ++block) past[block] = Concatenate(past[block], context.keys[block]);
+namespace {
+
+// [B, K F, ...] to chunk 0 of all windows, then chunk 1, ...: [K B, F, ...].
+at::Tensor ChunksFirst(const at::Tensor& windows, int64_t chunks) {
+  return windows.unflatten(1, {chunks, -1}).transpose(0, 1).flatten(0, 1);
+}
+
+// Angles of the rows that TeacherForcingBlock() takes: [2 K - 1, 1, N, 1, d/2].
+RotaryTable WindowRotary(const DiffusionTransformer& model, int64_t chunks) {
+  const RotaryTable table = MakePositions(model, 0, chunks * model.config.chunk_frames, 0).chunk;
+  const auto rows = [chunks](const at::Tensor& angles) {  // [1, K N, 1, d/2]
+    const at::Tensor noisy = angles.unflatten(1, {chunks, -1}).transpose(0, 1);
+    return at::cat({noisy, noisy.narrow(0, 0, chunks - 1)});
+  };
+  return {rows(table.cos), rows(table.sin)};
+}
+
+// Keys of the noisy chunks, then of the clean ones but the last.
+TextKeys WindowText(const TextKeys& text, int64_t clean_rows) {
+  TextKeys keys;
+  for (const KeysValues& block : text) {
+    keys.push_back(
+        {at::cat({block.k, block.k.narrow(0, 0, clean_rows)}), at::cat({block.v, block.v.narrow(0, 0, clean_rows)})});
   }
-  return at::cat(flows, 1);
+  return keys;
+}
+
+}  // namespace
+
+at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input) {
+  const int64_t windows = input.timesteps.size(0), chunks = input.timesteps.size(1);
+  const int64_t noisy_rows = chunks * windows, clean_rows = noisy_rows - windows;
+  const at::Tensor latents =
+      at::cat({ChunksFirst(input.noisy, chunks), ChunksFirst(input.clean, chunks).narrow(0, 0, clean_rows)});
+  const at::Tensor timesteps = input.timesteps.t().flatten().to(at::kDouble);
+  // One time for all frames of a chunk: [rows, 1].
+  const TimeEmbedding time =
+      EmbedTime(model, at::cat({timesteps, at::zeros({clean_rows}, timesteps.options())}).unsqueeze(1));
+  const ChunkPositions positions = {WindowRotary(model, chunks), std::nullopt};
+  const TextKeys text = WindowText(input.text, clean_rows);
+  const KeysValues nothing;
+  at::Tensor x = Patchify(model, latents.to(model.weights.head.weight.scalar_type()));
+  for (size_t i = 0; i < model.weights.blocks.size(); ++i) {
+    const BlockContext context = {model.config.num_heads, model.config.eps, time.e0, nothing, positions, text[i]};
+    x = TeacherForcingBlock(model.weights.blocks[i], context, chunks, x);
+  }
+  const at::Tensor flow = RunHead(model, x.narrow(0, 0, noisy_rows), time.e.narrow(0, 0, noisy_rows)).to(at::kFloat);
+  return flow.unflatten(0, {chunks, windows}).transpose(0, 1).flatten(1, 2);
+}
+
+DiffusionTransformer CastTransformer(const DiffusionTransformer& model, at::ScalarType dtype) {
+  DiffusionTransformer cast = model;
+  for (const WeightRow& row : TransformerWeightTable(cast.config, &cast.weights)) {
+    *row.destination = row.destination->to(dtype);
+  }
+  return cast;
 }
 
 at::Tensor ShiftedSigma(const at::Tensor& u, double shift) { return u * shift / (u * (shift - 1) + 1); }

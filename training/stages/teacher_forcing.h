@@ -15,14 +15,15 @@
 namespace videodiffcr::training {
 
 struct TeacherForcingInput {
-  at::Tensor clean;            // [B, K F, C, h, w]: the context, at timestep 0
-  at::Tensor noisy;            // [B, K F, C, h, w]
-  at::Tensor timesteps;        // fp32 [B, K], 0 to 1000
-  std::vector<TextKeys> text;  // K, one per chunk
+  at::Tensor clean;      // [B, K F, C, h, w]: the context, at timestep 0
+  at::Tensor noisy;      // [B, K F, C, h, w]
+  at::Tensor timesteps;  // fp32 [B, K], 0 to 1000
+  TextKeys text;         // of chunk 0 of all B windows, then of chunk 1, ...: [K B, text_len, N, d]
 };
 
-// The flow of every noisy chunk, [B, K F, C, h, w]. The same passes as serving makes, so the K chunks take window
-// positions 0, 1, ...: the model must use window-relative rotary positions.
+// The flow of every noisy chunk, [B, K F, C, h, w] in fp32, computed in the type of the weights. What serving's passes
+// give one by one, all chunks and both copies at once; the K chunks take window positions 0, 1, ...: the model must use
+// window-relative rotary positions.
 at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input);
 
 // Noise levels of flow matching: sigma = shift u / (1 + (shift - 1) u), from u in [0, 1].
@@ -33,6 +34,9 @@ at::Tensor PerLatentFrame(const at::Tensor& per_chunk, int64_t chunk_frames);
 
 // Mean of squares of `error` [B, K F, C, h, w] over the chunks where `mask` [B, K] is 1.
 at::Tensor MaskedMeanSquare(const at::Tensor& error, const at::Tensor& mask, int64_t chunk_frames);
+
+// The same network in another type, for computing: gradients reach the weights of `model`.
+DiffusionTransformer CastTransformer(const DiffusionTransformer& model, at::ScalarType dtype);
 
 // A network of its own: tensors that are shared with nobody.
 DiffusionTransformer CloneTransformer(const DiffusionTransformer& model);

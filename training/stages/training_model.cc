@@ -1,8 +1,10 @@
 #include "training/stages/training_model.h"
 
 #include <ATen/Context.h>
+#include <ATen/ops/tensor.h>
 
 #include <filesystem>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -94,20 +96,27 @@ absl::Status CompleteModelFolder(const std::string& from, const std::string& to)
 }
 
 absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const std::vector<std::string>& captions) {
+  std::map<std::string, int64_t> numbers;  // chunks of one segment share a caption: each is encoded once
   std::vector<std::vector<int32_t>> ids;
+  std::vector<int64_t> rows;
   for (const std::string& caption : captions) {
+    const auto [number, is_new] = numbers.try_emplace(caption, static_cast<int64_t>(ids.size()));
+    rows.push_back(number->second);
+    if (!is_new) continue;
     absl::StatusOr<TokenizedPrompt> tokens = model.tokenizer.Tokenize(caption);
     if (!tokens.ok()) return tokens.status();
     ids.push_back(std::move(tokens->ids));
   }
-  return EncodePrompts(model.config.text_encoder, model.text_encoder, ids, model.config.transformer.text_len);
+  const absl::StatusOr<at::Tensor> encoded =
+      EncodePrompts(model.config.text_encoder, model.text_encoder, ids, model.config.transformer.text_len);
+  if (!encoded.ok()) return encoded.status();
+  return encoded->index_select(0, at::tensor(rows, at::kLong).to(model.device));
 }
 
-TextKeys KeysOfChunk(const TextKeys& all, int64_t chunks, int64_t chunk) {
+TextKeys KeysOfChunk(const TextKeys& all, int64_t clips, int64_t chunk) {
   TextKeys keys;
   for (const KeysValues& block : all) {
-    keys.push_back(
-        {block.k.unflatten(0, {-1, chunks}).select(1, chunk), block.v.unflatten(0, {-1, chunks}).select(1, chunk)});
+    keys.push_back({block.k.narrow(0, chunk * clips, clips), block.v.narrow(0, chunk * clips, clips)});
   }
   return keys;
 }
@@ -121,6 +130,14 @@ std::vector<std::string> CaptionsOfChunks(const Scene& scene, const std::vector<
     captions.push_back(of_segments[&scene.SegmentAt(FirstFrameOfChunk(chunk)) - scene.segments.data()]);
   }
   return captions;
+}
+
+std::vector<std::string> ChunkByChunk(const std::vector<std::vector<std::string>>& captions) {
+  std::vector<std::string> ordered;
+  for (size_t chunk = 0; chunk < captions.front().size(); ++chunk) {
+    for (const std::vector<std::string>& of_clip : captions) ordered.push_back(of_clip[chunk]);
+  }
+  return ordered;
 }
 
 }  // namespace videodiffcr::training

@@ -30,6 +30,10 @@ struct TrainingModel {
   PixelShuffleDecoderWeights decoder;
   StepSchedule schedule;
   at::Device device = at::kCPU;
+
+  // What passes are computed in; weights, gradients' sums and losses are fp32 everywhere. bf16 on a GPU, as the recipe
+  // had it; fp32 on a CPU.
+  at::ScalarType compute_type() const { return device.is_cpu() ? at::kFloat : at::kBFloat16; }
 };
 
 // Errors name the file and what is wrong with it. FailedPrecondition when the model is not of the tiny kind: frames of
@@ -50,12 +54,14 @@ absl::Status CompleteModelFolder(const std::string& from, const std::string& to)
 // empty.
 absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const std::vector<std::string>& captions);
 
-// Cross-attention keys of chunk `chunk` out of those of [clips x chunks] captions, clip by clip.
-TextKeys KeysOfChunk(const TextKeys& all, int64_t chunks, int64_t chunk);
+// Cross-attention keys of chunk `chunk` of `clips` clips, out of those of all chunks, chunk by chunk.
+TextKeys KeysOfChunk(const TextKeys& all, int64_t clips, int64_t chunk);
 
 // The caption of every chunk in `chunks` (latent chunk numbers): one caption per segment, so chunks share it.
 std::vector<std::string> CaptionsOfChunks(const Scene& scene, const std::vector<int64_t>& chunks,
                                           const CaptionOptions& options, RandomStream& random);
+// Captions [clip][chunk] behind each other, chunk by chunk.
+std::vector<std::string> ChunkByChunk(const std::vector<std::vector<std::string>>& captions);
 
 }  // namespace videodiffcr::training
 

@@ -12,7 +12,7 @@
 #include "training/run/adam_w.h"
 #include "training/run/checkpoint.h"
 #include "training/run/learning_rate.h"
-#include "training/scenes/caption.h"
+#include "training/stages/step_scenes.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
@@ -49,13 +49,11 @@ class WordingStage final : public TrainingStage {
   }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
-    std::vector<std::string> known, reworded;
     RandomStream random(options_.stage.seed, DrawPurpose::kStage, static_cast<uint64_t>(step));
-    for (int64_t clip = 0; clip < options_.stage.batch; ++clip) {
-      RandomStream scene_random(options_.stage.seed, DrawPurpose::kScene,
-                                static_cast<uint64_t>(step * options_.stage.batch + clip));
-      known.push_back(MakeCaption(SampleScene({}, scene_random).segments[0], {}, random));
-      reworded.push_back(random.Chance(options_.known_share) ? known.back() : RewordBackground(known.back(), random));
+    const std::vector<std::string> known = CaptionsOfStep(options_.stage, step, random);
+    std::vector<std::string> reworded;
+    for (const std::string& caption : known) {
+      reworded.push_back(random.Chance(options_.known_share) ? caption : RewordBackground(caption, random));
     }
     const absl::StatusOr<at::Tensor> target = Target(known);
     if (!target.ok()) return target.status();

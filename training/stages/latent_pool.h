@@ -1,0 +1,49 @@
+// Clips of training scenes as latents, by number: drawn and encoded when first asked for, then kept on the device.
+#ifndef VIDEODIFFCR_TRAINING_STAGES_LATENT_POOL_H_
+#define VIDEODIFFCR_TRAINING_STAGES_LATENT_POOL_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "training/data/clip_painter.h"
+#include "training/scenes/scene.h"
+#include "training/stages/training_model.h"
+
+namespace videodiffcr::training {
+
+// One chunk of one clip of the pool.
+struct PoolChunk {
+  int64_t clip = 0;
+  int64_t chunk = 0;  // below LatentPool::kChunks
+};
+
+class LatentPool {
+ public:
+  static constexpr int64_t kChunks = 8;  // per clip: 24 latent frames
+
+  // `model` lives as long as the pool. `size` clips, 0.2 MB each once made (stored in 16 bits).
+  LatentPool(const TrainingModel& model, uint64_t seed, int64_t size);
+
+  Scene SceneOfClip(int64_t clip) const;
+
+  // [chunks, chunk frames, C, h, w] in fp32.
+  at::Tensor Latents(const std::vector<PoolChunk>& chunks);
+
+ private:
+  void Make(int64_t group);
+
+  const TrainingModel& model_;
+  const uint64_t seed_;
+  const int64_t size_;
+  // Clips are made in groups of neighbours, always the same ones: on a GPU many at once, on a CPU one by one.
+  const int64_t group_clips_;
+  const ClipPainter painter_;
+  std::vector<char> made_;  // by group
+  at::Tensor latents_;      // [size x kChunks, chunk frames, C, h, w], fp16
+};
+
+}  // namespace videodiffcr::training
+
+#endif  // VIDEODIFFCR_TRAINING_STAGES_LATENT_POOL_H_

@@ -1,0 +1,27 @@
+// The scenes a step trains on: they follow from the stage's seed, the step and the clip's place in the batch.
+#ifndef VIDEODIFFCR_TRAINING_STAGES_STEP_SCENES_H_
+#define VIDEODIFFCR_TRAINING_STAGES_STEP_SCENES_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "training/data/clip_painter.h"
+#include "training/scenes/random_stream.h"
+#include "training/scenes/scene.h"
+#include "training/stages/stage_options.h"
+
+namespace videodiffcr::training {
+
+std::vector<Scene> ScenesOfStep(const StageOptions& stage, int64_t step, const SceneOptions& options = {});
+
+// The same scenes with a first frame each, drawn from [0, last_start_frame).
+std::vector<ClipToPaint> ClipsOfStep(const StageOptions& stage, int64_t step, const SceneOptions& options,
+                                     int last_start_frame);
+
+// One caption of each of these scenes before any switch, worded by draws from `random`.
+std::vector<std::string> CaptionsOfStep(const StageOptions& stage, int64_t step, RandomStream& random);
+
+}  // namespace videodiffcr::training
+
+#endif  // VIDEODIFFCR_TRAINING_STAGES_STEP_SCENES_H_
