@@ -73,12 +73,16 @@ absl::StatusOr<ClassifierWeights> LoadClassifier(const SafetensorsReader& reader
   return weights;
 }
 
-std::array<at::Tensor, kAttributeCount> Classify(const ClassifierWeights& weights, const at::Tensor& clips,
-                                                 BatchNormMode mode) {
+namespace {
+
+at::Tensor RunFeatures(const ClassifierWeights& weights, const at::Tensor& clips, BatchNormMode mode) {
   at::Tensor x = clips.flatten(1, 2) - 0.5;
   for (const ClassifierStage& stage : weights.stages) x = RunStage(stage, x, mode);
   const at::Tensor pooled = at::cat({x.mean(at::IntArrayRef{2, 3}), x.amax(at::IntArrayRef{2, 3})}, 1);
-  const at::Tensor features = at::relu(at::linear(pooled, weights.features.weight, weights.features.bias));
+  return at::relu(at::linear(pooled, weights.features.weight, weights.features.bias));
+}
+
+std::array<at::Tensor, kAttributeCount> RunHeads(const ClassifierWeights& weights, const at::Tensor& features) {
   std::array<at::Tensor, kAttributeCount> scores;
   for (int i = 0; i < kAttributeCount; ++i) {
     scores[i] = at::linear(features, weights.heads[i].weight, weights.heads[i].bias);
@@ -86,15 +90,27 @@ std::array<at::Tensor, kAttributeCount> Classify(const ClassifierWeights& weight
   return scores;
 }
 
+}  // namespace
+
+std::array<at::Tensor, kAttributeCount> Classify(const ClassifierWeights& weights, const at::Tensor& clips,
+                                                 BatchNormMode mode) {
+  return RunHeads(weights, RunFeatures(weights, clips, mode));
+}
+
+at::Tensor ClipFeatures(const ClassifierWeights& weights, const at::Tensor& clips) {
+  const c10::NoGradGuard no_gradients;
+  return RunFeatures(weights, clips, BatchNormMode::kRunningStatistics);
+}
+
 at::Tensor ReadFrames(const at::Tensor& clips) {
   const int64_t first = clips.size(1) - kJudgedFrames + kFirstReadFrame;
   return clips.slice(1, first, first + kReadStride * (kReadFrames - 1) + 1, kReadStride);
 }
 
-std::vector<AttributeValues> ReadAttributes(const ClassifierWeights& weights, const at::Tensor& clips) {
+std::vector<AttributeValues> ReadFeatures(const ClassifierWeights& weights, const at::Tensor& features) {
   const c10::NoGradGuard no_gradients;
-  const std::array<at::Tensor, kAttributeCount> scores = Classify(weights, clips, BatchNormMode::kRunningStatistics);
-  std::vector<AttributeValues> read(clips.size(0));
+  const std::array<at::Tensor, kAttributeCount> scores = RunHeads(weights, features);
+  std::vector<AttributeValues> read(features.size(0));
   for (int attribute = 0; attribute < kAttributeCount; ++attribute) {
     const at::Tensor best = scores[attribute].argmax(1).cpu();
     for (size_t clip = 0; clip < read.size(); ++clip) {
@@ -102,6 +118,10 @@ std::vector<AttributeValues> ReadAttributes(const ClassifierWeights& weights, co
     }
   }
   return read;
+}
+
+std::vector<AttributeValues> ReadAttributes(const ClassifierWeights& weights, const at::Tensor& clips) {
+  return ReadFeatures(weights, ClipFeatures(weights, clips));
 }
 
 }  // namespace videodiffcr::training

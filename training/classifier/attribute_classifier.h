@@ -52,6 +52,11 @@ enum class BatchNormMode {
 std::array<at::Tensor, kAttributeCount> Classify(const ClassifierWeights& weights, const at::Tensor& clips,
                                                  BatchNormMode mode);
 
+// What the heads read, [clips, 256], by running statistics: where clips are alike, these are near each other.
+at::Tensor ClipFeatures(const ClassifierWeights& weights, const at::Tensor& clips);
+// The most likely values by the heads, from ClipFeatures().
+std::vector<AttributeValues> ReadFeatures(const ClassifierWeights& weights, const at::Tensor& features);
+
 // The nine frames that are read: [clips, frames >= 45, 3, height, width] -> [clips, 9, 3, height, width].
 at::Tensor ReadFrames(const at::Tensor& clips);
 

@@ -1,5 +1,7 @@
 #include "training/command/evaluate_command.h"
 
+#include <ATen/Parallel.h>
+
 #include <cstdint>
 #include <fstream>
 #include <iostream>
@@ -13,6 +15,7 @@
 #include "client/flag_parser.h"
 #include "client/png_file.h"
 #include "model/serving/causal_video_model.h"
+#include "training/command/yes_no.h"
 #include "training/evaluation/evaluation.h"
 #include "training/evaluation/reconstruction_quality.h"
 
@@ -25,6 +28,8 @@ struct EvaluateOptions {
   std::string csv;
   std::string sheets;
   std::string only;
+  std::string device;  // empty: as served
+  bool baselines = false;
   int64_t clips = 64;
   int64_t reconstructions = 64;
   int64_t long_chunks = 24;
@@ -47,6 +52,10 @@ FlagParser Flags(EvaluateOptions* options) {
   flags.AddFlag("csv", "FILE", "also write the table here as CSV", SetString(&options->csv));
   flags.AddFlag("sheets", "FOLDER", "also write one contact sheet per budget here, of the model's example prompts",
                 SetString(&options->sheets));
+  flags.AddFlag("plain", "DEVICE", "make clips on the plain path instead of the served one, on cpu or cuda",
+                SetString(&options->device));
+  flags.AddFlag("baselines", "YES", "with --plain: budgets by random scores and by the oracle too: yes or no (no)",
+                SetYesNo(&options->baselines));
   flags.AddFlag("threads", "N", "processor threads; 0: one per processor (0)", SetInteger(0, 1024, &options->threads));
   return flags;
 }
@@ -58,11 +67,13 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   return file ? absl::OkStatus() : absl::PermissionDeniedError(absl::StrCat("--csv ", path, ": cannot be written"));
 }
 
-absl::StatusOr<ClassifierWeights> OpenClassifier(const EvaluateOptions& options) {
+absl::StatusOr<ClassifierWeights> OpenClassifier(const EvaluateOptions& options, at::Device device) {
   absl::StatusOr<SafetensorsReader> file = SafetensorsReader::Open(
       options.classifier.empty() ? options.model + "/classifier.safetensors" : options.classifier);
   if (!file.ok()) return file.status();
-  return LoadClassifier(*file);
+  WeightOptions weights;
+  weights.device = device;
+  return LoadClassifier(*file, weights);
 }
 
 absl::Status EvaluateReconstruction(const EvaluateOptions& options) {
@@ -85,12 +96,13 @@ absl::Status EvaluateReconstruction(const EvaluateOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status EvaluateGeneration(const EvaluateOptions& options, VideoModel& model) {
-  const absl::StatusOr<ClassifierWeights> classifier = OpenClassifier(options);
+absl::Status EvaluateGeneration(const EvaluateOptions& options, const std::vector<EvaluationCondition>& conditions,
+                                const ClipSource& source, at::Device device) {
+  const absl::StatusOr<ClassifierWeights> classifier = OpenClassifier(options, device);
   if (!classifier.ok()) return classifier.status();
   std::vector<QualityRow> rows;
   std::vector<std::string> names;
-  for (const EvaluationCondition& condition : StandardConditions(model.info(), options.long_chunks)) {
+  for (const EvaluationCondition& condition : conditions) {
     names.push_back(condition.name);
     if (!absl::StrContains(condition.name, options.only)) continue;
     const auto progress = [&](const QualityRow& row) {
@@ -99,7 +111,7 @@ absl::Status EvaluateGeneration(const EvaluateOptions& options, VideoModel& mode
                 << std::flush;
     };
     absl::StatusOr<QualityRow> row =
-        EvaluateCondition(model, *classifier, condition, options.clips, options.seed, progress);
+        EvaluateCondition(source, *classifier, condition, options.clips, options.seed, progress);
     std::cerr << "\n";
     if (!row.ok()) return row.status();
     rows.push_back(*std::move(row));
@@ -110,8 +122,23 @@ absl::Status EvaluateGeneration(const EvaluateOptions& options, VideoModel& mode
     return absl::InvalidArgumentError(
         absl::StrCat("--only '", options.only, "': no such condition; there are ", absl::StrJoin(names, ", ")));
   }
-  std::cout << FormatTable(rows) << std::flush;
+  std::cout << FormatTable(rows) << "\nmost frequent mistakes\n";
+  for (const QualityRow& row : rows) std::cout << row.condition << ": " << FormatMistakes(row, 5) << "\n";
+  std::cout << std::flush;
   return absl::OkStatus();
+}
+
+absl::Status EvaluatePlain(const EvaluateOptions& options) {
+  const absl::StatusOr<at::Device> device = ParseDevice(options.device);
+  if (!device.ok()) return device.status();
+  const absl::StatusOr<PlainSampler> sampler = PlainSampler::Load(options.model, *device);
+  if (!sampler.ok()) return sampler.status();
+  std::vector<EvaluationCondition> conditions = StandardConditions(sampler->budgets(), options.long_chunks);
+  if (options.baselines) {
+    for (EvaluationCondition& baseline : BaselineConditions(sampler->budgets())) conditions.push_back(baseline);
+  }
+  const int64_t side_by_side = device->is_cpu() ? 8 : 256;
+  return EvaluateGeneration(options, conditions, PlainClips(*sampler, side_by_side, options.seed), *device);
 }
 
 std::vector<VideoFrame> SpreadOverClip(const std::vector<FrameChunk>& chunks, int count, int frames_per_second) {
@@ -180,8 +207,16 @@ std::string EvaluateHelp() {
 absl::Status RunEvaluate(const std::vector<std::string_view>& arguments) {
   EvaluateOptions options;
   if (absl::Status parsed = Flags(&options).Parse(arguments); !parsed.ok()) return parsed;
+  if (options.baselines && options.device.empty()) {
+    return absl::InvalidArgumentError("--baselines yes: needs --plain cpu or --plain cuda; serving knows routers only");
+  }
   if (options.reconstructions > 0) {
     if (absl::Status status = EvaluateReconstruction(options); !status.ok()) return status;
+  }
+  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+  if (options.clips > 0 && !options.device.empty()) {
+    if (absl::Status status = EvaluatePlain(options); !status.ok()) return status;
+    options.clips = 0;
   }
   if (options.clips == 0 && options.sheets.empty()) return absl::OkStatus();
   CausalVideoModelOptions model_options;
@@ -190,7 +225,11 @@ absl::Status RunEvaluate(const std::vector<std::string_view>& arguments) {
   const absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateCausalVideoModel(model_options);
   if (!model.ok()) return model.status();
   if (options.clips > 0) {
-    if (absl::Status status = EvaluateGeneration(options, **model); !status.ok()) return status;
+    std::vector<RetentionTenths> budgets;
+    for (const RetentionBudget& budget : (*model)->info().budgets) budgets.push_back(budget.tenths);
+    const absl::Status status =
+        EvaluateGeneration(options, StandardConditions(budgets, options.long_chunks), ServedClips(**model), at::kCPU);
+    if (!status.ok()) return status;
   }
   return options.sheets.empty() ? absl::OkStatus() : WriteSheets(options, **model);
 }

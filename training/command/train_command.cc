@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/flag_parser.h"
+#include "training/command/yes_no.h"
 #include "training/run/training_run.h"
 #include "training/stages/autoencoder_stage.h"
 #include "training/stages/classifier_stage.h"
@@ -27,21 +28,10 @@ struct CommonOptions {
   int64_t threads = 0;
 };
 
-// Sets a boolean from "yes" or "no".
-SetFlagValue SetYesNo(bool* out) {
-  return [out](std::string_view value) {
-    if (value != "yes" && value != "no") return absl::InvalidArgumentError("must be yes or no");
-    *out = value == "yes";
-    return absl::OkStatus();
-  };
-}
-
-// On a GPU: fp32 products on the matrix units in TF32, and convolutions by the algorithm that measures fastest. Without
-// effect on a CPU.
+// On a GPU: fp32 products and convolutions on the matrix units, in TF32. Without effect on a CPU.
 void UseFastGpuArithmetic() {
   at::globalContext().setAllowTF32CuBLAS(true);
   at::globalContext().setAllowTF32CuDNN(true);
-  at::globalContext().setBenchmarkCuDNN(true);
 }
 
 std::string Default(const std::string& text, double value) { return absl::StrCat(text, " (", value, ")"); }
@@ -67,6 +57,8 @@ FlagParser CommonFlags(StageOptions* stage, CommonOptions* common) {
                 SetInteger(1, 1'000'000, &common->run.checkpoint_every));
   flags.AddFlag("max-seconds", "S", "stop after so long, to go on with the same command later; 0: no limit (0)",
                 SetDouble(0, 1e9, &common->run.max_seconds));
+  flags.AddFlag("finish-at-limit", "YES", "a limit ends the run for good and writes the result: yes or no (no)",
+                SetYesNo(&common->run.finish_at_limit));
   flags.AddFlag("max-steps", "N", "stop after so many steps of this call; 0: no limit (0)",
                 SetInteger(0, 100'000'000, &common->run.max_steps));
   return flags;

@@ -11,6 +11,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "training/data/clip_painter.h"
+#include "training/evaluation/frechet_distance.h"
 #include "training/scenes/caption.h"
 
 namespace videodiffcr::training {
@@ -33,16 +35,30 @@ std::string Caption(const AttributeValues& values, RandomStream& random) {
 
 }  // namespace
 
-std::vector<EvaluationCondition> StandardConditions(const ModelInfo& info, int64_t long_chunks) {
+namespace {
+
+std::string BudgetName(RetentionTenths budget) {
+  return budget == kDenseTenths ? "dense" : absl::StrFormat("retention %.1f", budget / 10.0);
+}
+
+}  // namespace
+
+std::vector<EvaluationCondition> StandardConditions(const std::vector<RetentionTenths>& budgets, int64_t long_chunks) {
   std::vector<EvaluationCondition> conditions;
-  for (const RetentionBudget& budget : info.budgets) {
-    const std::string name =
-        budget.tenths == kDenseTenths ? "dense" : absl::StrFormat("retention %.1f", budget.tenths / 10.0);
-    conditions.push_back({name, budget.tenths});
-  }
+  for (const RetentionTenths budget : budgets) conditions.push_back({BudgetName(budget), budget});
   conditions.push_back({absl::StrCat("after ", long_chunks, " chunks"), kDenseTenths, long_chunks});
   conditions.push_back({"prompt switch", kDenseTenths, 8, /*switch_chunk=*/3});
   conditions.push_back({"held-out pairs", kDenseTenths, 4, 0, /*held_out_pairs=*/true});
+  return conditions;
+}
+
+std::vector<EvaluationCondition> BaselineConditions(const std::vector<RetentionTenths>& budgets) {
+  std::vector<EvaluationCondition> conditions;
+  for (const RetentionTenths budget : budgets) {
+    if (budget == kDenseTenths) continue;
+    conditions.push_back({BudgetName(budget) + ", random", budget, 4, 0, false, TokenRanking::kRandom});
+    conditions.push_back({BudgetName(budget) + ", oracle", budget, 4, 0, false, TokenRanking::kUpdateNorm});
+  }
   return conditions;
 }
 
@@ -76,28 +92,53 @@ at::Tensor FramesToTensor(const std::vector<FrameChunk>& chunks) {
   return (at::cat(parts).permute({0, 3, 1, 2}) / 255).unsqueeze(0).contiguous();
 }
 
-absl::StatusOr<QualityRow> EvaluateCondition(VideoModel& model, const ClassifierWeights& classifier,
+ClipSource ServedClips(VideoModel& model) {
+  const auto make = [&model](const EvaluationCondition&,
+                             const std::vector<ClipRequest>& requests) -> absl::StatusOr<at::Tensor> {
+    const absl::StatusOr<std::vector<std::vector<FrameChunk>>> clips = GenerateClips(model, requests);
+    if (!clips.ok()) return clips.status();
+    std::vector<at::Tensor> frames;
+    for (const std::vector<FrameChunk>& clip : *clips) frames.push_back(FramesToTensor(clip));
+    return at::cat(frames);
+  };
+  return {std::max(1, model.info().max_sessions_per_plan), make};
+}
+
+ClipSource PlainClips(const PlainSampler& sampler, int64_t side_by_side, uint64_t seed) {
+  const auto make = [&sampler, seed](const EvaluationCondition& condition, const std::vector<ClipRequest>& requests) {
+    return sampler.Generate(requests, condition.ranking, seed);
+  };
+  return {side_by_side, make};
+}
+
+absl::StatusOr<QualityRow> EvaluateCondition(const ClipSource& source, const ClassifierWeights& classifier,
                                              const EvaluationCondition& condition, int64_t clips, uint64_t seed,
                                              const std::function<void(const QualityRow&)>& progress) {
   QualityRow row;
   row.condition = condition.name;
   const absl::Time start = absl::Now();
-  const int64_t group = std::max(1, model.info().max_sessions_per_plan);
-  for (int64_t begin = 0; begin < clips; begin += group) {
+  const ClipPainter painter(classifier.features.weight.device());
+  std::vector<at::Tensor> features, of_renders;
+  for (int64_t begin = 0; begin < clips; begin += source.side_by_side) {
     std::vector<EvaluationClip> made;
     std::vector<ClipRequest> requests;
-    for (int64_t index = begin; index < std::min(clips, begin + group); ++index) {
+    std::vector<ClipToPaint> renders;  // of the same prompts
+    for (int64_t index = begin; index < std::min(clips, begin + source.side_by_side); ++index) {
       made.push_back(MakeEvaluationClip(condition, seed, static_cast<uint64_t>(index)));
       requests.push_back(made.back().request);
+      RandomStream random(seed, DrawPurpose::kEvaluation, ~static_cast<uint64_t>(index));
+      renders.push_back({MakeScene(made.back().prompted, random), 0});
     }
-    absl::StatusOr<std::vector<std::vector<FrameChunk>>> frames = GenerateClips(model, requests);
+    const absl::StatusOr<at::Tensor> frames = source.make(condition, requests);
     if (!frames.ok()) return frames.status();
-    for (size_t i = 0; i < made.size(); ++i) {
-      AddClip(made[i].prompted, ReadAttributes(classifier, ReadFrames(FramesToTensor((*frames)[i])))[0], row);
-    }
+    features.push_back(ClipFeatures(classifier, ReadFrames(*frames)));
+    of_renders.push_back(ClipFeatures(classifier, ReadFrames(painter.Paint(renders, kJudgedFrames).pixels)));
+    const std::vector<AttributeValues> read = ReadFeatures(classifier, features.back());
+    for (size_t i = 0; i < made.size(); ++i) AddClip(made[i].prompted, read[i], row);
     row.seconds = absl::ToDoubleSeconds(absl::Now() - start);
     progress(row);
   }
+  if (clips > 1) row.frechet_distance = FrechetDistance(at::cat(features), at::cat(of_renders));
   return row;
 }
 

@@ -11,6 +11,7 @@
 #include "model/api/video_model.h"
 #include "training/classifier/attribute_classifier.h"
 #include "training/evaluation/clip_generator.h"
+#include "training/evaluation/plain_sampler.h"
 #include "training/evaluation/quality_report.h"
 
 namespace videodiffcr::training {
@@ -22,11 +23,14 @@ struct EvaluationCondition {
   int64_t chunks = 4;
   int64_t switch_chunk = 0;     // above 0: the prompt changes before this chunk, and the new one is judged
   bool held_out_pairs = false;  // only the shape and colour pairs that training never shows; else all pairs
+  TokenRanking ranking = TokenRanking::kRouter;
 };
 
 // "dense", "retention 0.9" and so on for every budget of the model, "after K chunks" for `long_chunks`, "prompt switch"
 // (before chunk 3 of 8), "held-out pairs".
-std::vector<EvaluationCondition> StandardConditions(const ModelInfo& info, int64_t long_chunks);
+std::vector<EvaluationCondition> StandardConditions(const std::vector<RetentionTenths>& budgets, int64_t long_chunks);
+// Every budget below 1 with random scores and with the oracle's: "retention 0.7, random", "retention 0.7, oracle".
+std::vector<EvaluationCondition> BaselineConditions(const std::vector<RetentionTenths>& budgets);
 
 struct EvaluationClip {
   ClipRequest request;
@@ -37,8 +41,19 @@ struct EvaluationClip {
 // on that; never on the budget, so budgets are compared on the same noise.
 EvaluationClip MakeEvaluationClip(const EvaluationCondition& condition, uint64_t seed, uint64_t index);
 
-// Generates and judges `clips` clips; calls `progress` with the row so far after each group.
-absl::StatusOr<QualityRow> EvaluateCondition(VideoModel& model, const ClassifierWeights& classifier,
+// Makes the clips of some requests of one condition: kept frames [requests, frames, 3, height, width] in [0, 1].
+struct ClipSource {
+  int64_t side_by_side = 1;  // requests worth making in one call
+  std::function<absl::StatusOr<at::Tensor>(const EvaluationCondition&, const std::vector<ClipRequest>&)> make;
+};
+// As the server makes them; routers only. `model` outlives the source.
+ClipSource ServedClips(VideoModel& model);
+// On the plain path; `sampler` outlives the source.
+ClipSource PlainClips(const PlainSampler& sampler, int64_t side_by_side, uint64_t seed);
+
+// Generates and judges `clips` clips, which must come on the classifier's device; calls `progress` with the row so far
+// after each group.
+absl::StatusOr<QualityRow> EvaluateCondition(const ClipSource& source, const ClassifierWeights& classifier,
                                              const EvaluationCondition& condition, int64_t clips, uint64_t seed,
                                              const std::function<void(const QualityRow&)>& progress);
 

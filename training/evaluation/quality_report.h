@@ -3,7 +3,9 @@
 #define VIDEODIFFCR_TRAINING_EVALUATION_QUALITY_REPORT_H_
 
 #include <array>
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,11 +22,20 @@ struct Share {
   double standard_error() const;
 };
 
+struct Mistake {
+  Attribute attribute = kShape;
+  int prompted = 0, read = 0;
+  auto operator<=>(const Mistake&) const = default;
+};
+
 struct QualityRow {
   std::string condition;  // "dense", "retention 0.7", "after 24 chunks", ...
   Share all;              // all seven attributes right
   std::array<Share, kAttributeCount> attributes;
-  double seconds = 0;  // wall time of generating and judging
+  // What was prompted and what was read instead, by number of clips.
+  std::map<Mistake, int64_t> mistakes;
+  double frechet_distance = 0;  // to renders of the same prompts; 0: not measured
+  double seconds = 0;           // wall time of generating and judging
 };
 
 // Adds one judged clip. Speed is not asked of what was to stand still (tiny_recipe.md section 4).
@@ -32,7 +43,9 @@ void AddClip(const AttributeValues& prompted, const AttributeValues& read, Quali
 
 // For people: aligned columns, one line per row.
 std::string FormatTable(const std::vector<QualityRow>& rows);
-// For programs: condition,n,all,all_standard_error,<attribute>,...,seconds.
+// The `count` most frequent mistakes of a row, in one line: "motion: bounce read as orbit 12; ...".
+std::string FormatMistakes(const QualityRow& row, int count);
+// For programs: condition,n,all,all_standard_error,<attribute>,...,frechet_distance,seconds.
 std::string FormatCsv(const std::vector<QualityRow>& rows);
 
 }  // namespace videodiffcr::training

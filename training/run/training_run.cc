@@ -41,7 +41,7 @@ class Run {
     progress_ << "\n";
     if (absl::Status saved = Save(step, *log); !saved.ok()) return saved;
     if (absl::Status drawn = Plot(*log); !drawn.ok()) return drawn;
-    if (step < stage_.total_steps()) return RunEnd::kPaused;
+    if (step < stage_.total_steps() && !options_.finish_at_limit) return RunEnd::kPaused;
     if (absl::Status finished = stage_.Finish(); !finished.ok()) return finished;
     return RunEnd::kFinished;
   }

@@ -41,6 +41,7 @@ struct TrainingRunOptions {
   int64_t checkpoint_every = 50;  // steps
   double max_seconds = 0;         // stop in good order after so long; 0: no limit
   int64_t max_steps = 0;          // of this call; 0: no limit
+  bool finish_at_limit = false;   // a limit ends the run for good: Finish() with what there is
 };
 
 enum class RunEnd {

@@ -12,6 +12,7 @@
 #include "training/run/checkpoint.h"
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
+#include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
 #include "training/stages/initial_weights.h"
 #include "training/stages/latent_pool.h"
@@ -24,10 +25,13 @@ namespace {
 constexpr int64_t kWindowChunks = 4;
 constexpr double kEmptyCaption = 0.1, kContextNoise = 0.12, kAverageDecay = 0.999;
 
+// What a step trains on, as far as the weights that it trains have no part in it.
 struct Batch {
-  at::Tensor latents;                 // [B, 12, C, h, w]
+  StepRandom random;                  // goes on to draw noise
+  std::vector<PoolChunk> places;      // [B x 4]
   at::Tensor mask;                    // [B, 4]: chunks that count
   std::vector<std::string> captions;  // of chunk 0 of all clips, then of chunk 1, ...
+  at::Tensor hidden;  // of the captions, [4 B, text_len, text_dim]; undefined when the text encoder is trained
 };
 
 class DenoiserStage final : public TrainingStage {
@@ -37,7 +41,9 @@ class DenoiserStage final : public TrainingStage {
         model_(std::move(model)),
         transformer_rows_(TransformerWeightTable(model_.config.transformer, &model_.transformer.weights)),
         text_rows_(TextEncoderWeightTable(model_.config.text_encoder, &model_.text_encoder)),
-        pool_(model_, options.stage.seed, options.pool) {
+        fixed_text_(TextEncoderOnCpu(model_)),
+        pool_(model_, options.stage.seed, options.pool),
+        batches_([this](int64_t step) { return Draw(step); }) {
     if (!options_.continue_weights) {
       InitializeTransformer(transformer_rows_, model_.config.transformer.dim, options_.stage.seed, model_.device);
       InitializeTextEncoder(text_rows_, model_.config.text_encoder, options_.stage.seed + 1, model_.device);
@@ -67,11 +73,14 @@ class DenoiserStage final : public TrainingStage {
   }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
-    StepRandom random(options_.stage.seed, step, model_.device);
-    const Batch batch = Draw(random);
-    const absl::StatusOr<at::Tensor> hidden = Encode(batch);
+    absl::StatusOr<Batch> batch = batches_.Take(step);
+    if (!batch.ok()) return batch.status();
+    absl::StatusOr<at::Tensor> hidden = options_.train_text
+                                            ? EncodeCaptions(model_, batch->captions)
+                                            : absl::StatusOr<at::Tensor>(batch->hidden.to(model_.device));
     if (!hidden.ok()) return hidden.status();
-    const at::Tensor loss = FlowLoss(batch, *hidden, random);
+    const at::Tensor latents = pool_.Latents(batch->places).unflatten(0, {-1, kWindowChunks}).flatten(1, 2);
+    const at::Tensor loss = FlowLoss(latents, batch->mask.to(model_.device), *hidden, batch->random);
     loss.backward();
     const double rate =
         LearningRateSchedule{options_.stage.learning_rate, options_.stage.learning_rate / 80, options_.warmup_steps}.At(
@@ -105,10 +114,9 @@ class DenoiserStage final : public TrainingStage {
     return rows;
   }
 
-  Batch Draw(StepRandom& random) {
-    RandomStream& scalars = random.scalars();
-    Batch batch;
-    std::vector<PoolChunk> places;
+  absl::StatusOr<Batch> Draw(int64_t step) const {
+    Batch batch = {StepRandom(options_.stage.seed, step, model_.device), {}, {}, {}, {}};
+    RandomStream& scalars = batch.random.scalars();
     std::vector<float> mask;
     std::vector<std::vector<std::string>> captions;
     for (int64_t clip = 0; clip < options_.stage.batch; ++clip) {
@@ -116,7 +124,7 @@ class DenoiserStage final : public TrainingStage {
       const int64_t m = scalars.Chance(0.65) ? 1 : 2 + scalars.Below(4);
       const std::vector<int64_t> chunks = {0, m, m + 1, m + 2};
       for (const int64_t chunk : chunks) {
-        places.push_back({index, chunk});
+        batch.places.push_back({index, chunk});
         mask.push_back(m == 1 || chunk == 0 || chunk == m + 2 ? 1.0f : 0.0f);
       }
       const bool empty = scalars.Chance(kEmptyCaption);
@@ -124,42 +132,44 @@ class DenoiserStage final : public TrainingStage {
       if (empty) captions.back().assign(kWindowChunks, "");
     }
     batch.captions = ChunkByChunk(captions);
-    batch.latents = pool_.Latents(places).unflatten(0, {-1, kWindowChunks}).flatten(1, 2);
-    batch.mask = at::tensor(mask).view({-1, kWindowChunks}).to(model_.device);
+    batch.mask = at::tensor(mask).view({-1, kWindowChunks});
+    if (options_.train_text) return batch;
+    const c10::NoGradGuard no_gradients;
+    absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model_, fixed_text_, batch.captions);
+    if (!hidden.ok()) return hidden.status();
+    batch.hidden = *std::move(hidden);
     return batch;
   }
 
-  // Carries gradients when the text encoder is trained too.
-  absl::StatusOr<at::Tensor> Encode(const Batch& batch) const {
-    const c10::AutoGradMode gradients(options_.train_text);
-    return EncodeCaptions(model_, batch.captions);
-  }
-
-  at::Tensor FlowLoss(const Batch& batch, const at::Tensor& hidden, StepRandom& random) const {
+  // latents [B, 12, C, h, w], mask [B, 4], hidden [4 B, text_len, text_dim].
+  at::Tensor FlowLoss(const at::Tensor& latents, const at::Tensor& mask, const at::Tensor& hidden,
+                      StepRandom& random) const {
     const DiffusionTransformer transformer = CastTransformer(model_.transformer, model_.compute_type());
-    const int64_t frames = model_.config.transformer.chunk_frames, clips = batch.latents.size(0);
+    const int64_t frames = model_.config.transformer.chunk_frames, clips = latents.size(0);
     const at::Tensor sigma = ShiftedSigma(random.Uniform({clips, kWindowChunks}), model_.config.sampling.shift);
     const at::Tensor level = PerLatentFrame(sigma, frames);
-    const at::Tensor noise = random.Normal(batch.latents.sizes());
+    const at::Tensor noise = random.Normal(latents.sizes());
     // Half of the clean copies carry up to 0.12 of noise and still say that they are at timestep 0.
     const at::Tensor dirty = (random.Uniform({clips, 1}) < 0.5).to(at::kFloat);
     const at::Tensor context_level =
         PerLatentFrame((random.Uniform({clips, 1}) * dirty * kContextNoise).expand({-1, kWindowChunks}), frames);
     TeacherForcingInput input;
-    input.noisy = batch.latents * (1 - level) + noise * level;
-    input.clean = batch.latents * (1 - context_level) + random.Normal(batch.latents.sizes()) * context_level;
+    input.noisy = latents * (1 - level) + noise * level;
+    input.clean = latents * (1 - context_level) + random.Normal(latents.sizes()) * context_level;
     input.timesteps = sigma * 1000;
     input.text = MakeTextKeys(transformer, hidden);
     const at::Tensor flow = TeacherForcingFlow(transformer, input);
-    return MaskedMeanSquare(flow - (noise - batch.latents), batch.mask, frames);
+    return MaskedMeanSquare(flow - (noise - latents), mask, frames);
   }
 
   const DenoiserStageOptions options_;
   TrainingModel model_;
   const std::vector<WeightRow> transformer_rows_, text_rows_;
+  const TextEncoderWeights fixed_text_;  // for captions when the text encoder is not trained
   LatentPool pool_;
   std::optional<AdamW> optimizer_;
   std::optional<WeightAverage> transformer_average_, text_average_;
+  StepAhead<absl::StatusOr<Batch>> batches_;  // last: its thread uses the others
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "training/run/checkpoint.h"
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
+#include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/teacher_forcing.h"
@@ -28,11 +29,12 @@ constexpr double kPromptSwitch = 0.2, kAverageDecay = 0.98, kLowestSigma = 0.02,
 
 // What one iteration is about.
 struct Plan {
+  StepRandom random;                      // goes on to draw noise
   int64_t chunks = 0;                     // of the rollout
   size_t exit_step = 0;                   // whose x0 is the chunk
   std::vector<int64_t> window;            // the four chunks that are judged: the first, and the last three
   const RetentionTable* table = nullptr;  // of the rollout's passes; null: all dense
-  std::vector<std::string> captions;      // of chunk 0 of all clips, then of chunk 1, ...
+  at::Tensor hidden;                      // of the captions of chunk 0 of all clips, then of chunk 1, ...
 };
 
 // The four chunks of the window with their noise levels.
@@ -54,7 +56,9 @@ class DistillationStage final : public TrainingStage {
         fake_rows_(TransformerWeightTable(model_.config.transformer, &fake_.weights)),
         generator_optimizer_(generator_rows_, {0.0, 0.999, 1e-8, 0.01}),
         fake_optimizer_(fake_rows_, {0.0, 0.999, 1e-8, 0.01}),
-        average_(generator_rows_, kAverageDecay) {}
+        average_(generator_rows_, kAverageDecay),
+        text_(TextEncoderOnCpu(model_)),
+        plans_([this](int64_t step) { return MakePlan(step); }) {}
 
   std::string name() const override { return "distill"; }
   int64_t total_steps() const override { return options_.stage.steps; }
@@ -79,13 +83,14 @@ class DistillationStage final : public TrainingStage {
 
   // The loss reported is the fake score's: the generator's says little about quality.
   absl::StatusOr<StepResult> Step(int64_t step) override {
-    StepRandom random(options_.stage.seed, step, model_.device);
-    const Plan plan = MakePlan(step, random.scalars());
-    absl::StatusOr<at::Tensor> hidden = Encode(plan.captions);
-    if (!hidden.ok()) return hidden.status();
+    absl::StatusOr<Plan> taken = plans_.Take(step);
+    if (!taken.ok()) return taken.status();
+    const Plan& plan = *taken;
+    StepRandom& random = taken->random;
+    const at::Tensor hidden = plan.hidden.to(model_.device);
     const bool critic_only = step < options_.critic_only_steps;
-    const at::Tensor clips = Rollout(plan, *hidden, critic_only, random);
-    const at::Tensor window_hidden = WindowRows(plan, *hidden);
+    const at::Tensor clips = Rollout(plan, hidden, critic_only, random);
+    const at::Tensor window_hidden = WindowRows(plan, hidden);
     const at::Tensor mask = WindowMask(plan);
     StepResult result;
     result.learning_rate = LearningRateSchedule{options_.stage.learning_rate, 0.2 * options_.stage.learning_rate,
@@ -119,8 +124,9 @@ class DistillationStage final : public TrainingStage {
   }
 
  private:
-  Plan MakePlan(int64_t step, RandomStream& random) const {
-    Plan plan;
+  absl::StatusOr<Plan> MakePlan(int64_t step) const {
+    Plan plan = {StepRandom(options_.stage.seed, step, model_.device), 0, 0, {}, nullptr, {}};
+    RandomStream& random = plan.random.scalars();
     const double length = random.Uniform();
     plan.chunks = length < 0.7 ? 4 : length < 0.85 ? 5 : 6;
     plan.exit_step = static_cast<size_t>(random.Below(static_cast<int>(model_.schedule.sigmas.size())));
@@ -137,13 +143,11 @@ class DistillationStage final : public TrainingStage {
     for (const Scene& scene : ScenesOfStep(options_.stage, step, scenes)) {
       captions.push_back(CaptionsOfChunks(scene, all, {}, random));
     }
-    plan.captions = ChunkByChunk(captions);
-    return plan;
-  }
-
-  absl::StatusOr<at::Tensor> Encode(const std::vector<std::string>& captions) const {
     const c10::NoGradGuard no_gradients;
-    return EncodeCaptions(model_, captions);
+    absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model_, text_, ChunkByChunk(captions));
+    if (!hidden.ok()) return hidden.status();
+    plan.hidden = *std::move(hidden);
+    return plan;
   }
 
   // Chunks of the window whose output counts: with a gap behind the sink, only its two ends.
@@ -271,6 +275,8 @@ class DistillationStage final : public TrainingStage {
   const std::vector<WeightRow> generator_rows_, fake_rows_;
   AdamW generator_optimizer_, fake_optimizer_;
   WeightAverage average_;
+  const TextEncoderWeights text_;
+  StepAhead<absl::StatusOr<Plan>> plans_;  // last: its thread uses the others
 };
 
 }  // namespace
@@ -293,19 +299,6 @@ absl::StatusOr<DiffusionTransformer> LoadTeacher(const DistillationStageOptions&
       "--teacher ", options.teacher, ": its transformer has other sizes than ", options.stage.model, "'s"));
 }
 
-absl::Status LoadRouters(const DistillationStageOptions& options, TrainingModel& model) {
-  const RetentionConfig& retention = model.config.retention;
-  if (retention.file.empty() || retention.tables.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("--routed-share: ", options.stage.model, " has no routers or no budgets below 1"));
-  }
-  const auto file = SafetensorsReader::Open(options.stage.model + "/" + retention.file);
-  if (!file.ok()) return file.status();
-  WeightOptions weights;
-  weights.device = model.device;
-  return LoadRouterWeights(*file, model.config.transformer, retention.router_dim, weights, &model.transformer.weights);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDistillationStage(const DistillationStageOptions& options) {
@@ -317,7 +310,7 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDistillationStage(const Disti
   const absl::StatusOr<DiffusionTransformer> teacher = LoadTeacher(options, *model);
   if (!teacher.ok()) return teacher.status();
   if (options.routed_share > 0) {
-    if (absl::Status routers = LoadRouters(options, *model); !routers.ok()) return routers;
+    if (absl::Status routers = LoadRouters(options.stage.model, &*model); !routers.ok()) return routers;
   }
   return std::make_unique<DistillationStage>(options, *std::move(model), *teacher);
 }

@@ -62,6 +62,19 @@ absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::D
                        *std::move(encoder), *std::move(decoder),   *std::move(schedule),     device};
 }
 
+absl::Status LoadRouters(const std::string& folder, TrainingModel* model) {
+  const RetentionConfig& retention = model->config.retention;
+  if (retention.file.empty() || retention.tables.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(folder, "/config.json: no routers or no budgets below 1"));
+  }
+  const auto file = SafetensorsReader::Open(folder + "/" + retention.file);
+  if (!file.ok()) return file.status();
+  WeightOptions options;
+  options.device = model->device;
+  return LoadRouterWeights(*file, model->config.transformer, retention.router_dim, options,
+                           &model->transformer.weights);
+}
+
 absl::Status CheckWindowRelative(const TrainingModel& model, const std::string& folder) {
   const TransformerConfig& config = model.config.transformer;
   if (config.rope_positions == RopePositions::kWindowRelative && config.window_frames == 4 * config.chunk_frames &&
@@ -95,7 +108,20 @@ absl::Status CompleteModelFolder(const std::string& from, const std::string& to)
   return error ? absl::NotFoundError(absl::StrCat(from, ": ", error.message())) : absl::OkStatus();
 }
 
+TextEncoderWeights TextEncoderOnCpu(const TrainingModel& model) {
+  TextEncoderWeights weights = model.text_encoder;
+  for (const WeightRow& row : TextEncoderWeightTable(model.config.text_encoder, &weights)) {
+    *row.destination = row.destination->cpu();
+  }
+  return weights;
+}
+
 absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const std::vector<std::string>& captions) {
+  return EncodeCaptions(model, model.text_encoder, captions);
+}
+
+absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const TextEncoderWeights& weights,
+                                          const std::vector<std::string>& captions) {
   std::map<std::string, int64_t> numbers;  // chunks of one segment share a caption: each is encoded once
   std::vector<std::vector<int32_t>> ids;
   std::vector<int64_t> rows;
@@ -108,9 +134,9 @@ absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const std:
     ids.push_back(std::move(tokens->ids));
   }
   const absl::StatusOr<at::Tensor> encoded =
-      EncodePrompts(model.config.text_encoder, model.text_encoder, ids, model.config.transformer.text_len);
+      EncodePrompts(model.config.text_encoder, weights, ids, model.config.transformer.text_len);
   if (!encoded.ok()) return encoded.status();
-  return encoded->index_select(0, at::tensor(rows, at::kLong).to(model.device));
+  return encoded->index_select(0, at::tensor(rows, at::kLong).to(encoded->device()));
 }
 
 TextKeys KeysOfChunk(const TextKeys& all, int64_t clips, int64_t chunk) {

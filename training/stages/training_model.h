@@ -40,6 +40,9 @@ struct TrainingModel {
 // 160 x 96, a pixel-shuffle autoencoder.
 absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::Device device);
 
+// Fills the routers of the model's transformer from the folder. FailedPrecondition when its config.json names none.
+absl::Status LoadRouters(const std::string& folder, TrainingModel* model);
+
 // FailedPrecondition unless the window of four chunks that training uses is the model's (sink and two chunks before the
 // current one), with window-relative rotary positions.
 absl::Status CheckWindowRelative(const TrainingModel& model, const std::string& folder);
@@ -53,6 +56,11 @@ absl::Status CompleteModelFolder(const std::string& from, const std::string& to)
 // Prompts to [prompts, text_len, text_dim]; carries gradients when the text encoder's weights do. A prompt may be
 // empty.
 absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const std::vector<std::string>& captions);
+// The same on the device of `weights`, a text encoder of the model's sizes.
+absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const TextEncoderWeights& weights,
+                                          const std::vector<std::string>& captions);
+// The model's text encoder on the CPU, for a thread that prepares captions; shares its tensors if it is there already.
+TextEncoderWeights TextEncoderOnCpu(const TrainingModel& model);
 
 // Cross-attention keys of chunk `chunk` of `clips` clips, out of those of all chunks, chunk by chunk.
 TextKeys KeysOfChunk(const TextKeys& all, int64_t clips, int64_t chunk);

@@ -48,7 +48,7 @@ TEST(ClipGeneratorTest, EndsItsSessionsWhenAStepFails) {
 }
 
 TEST(EvaluationTest, ComparesBudgetsOnTheSamePromptsAndNoise) {
-  const std::vector<EvaluationCondition> conditions = StandardConditions(FakeVideoModel::SmallInfo(), 24);
+  const std::vector<EvaluationCondition> conditions = StandardConditions({10, 7}, 24);
   for (uint64_t index = 0; index < 20; ++index) {
     const EvaluationClip dense = MakeEvaluationClip(conditions[0], 1, index);
     const EvaluationClip pruned = MakeEvaluationClip(conditions[1], 1, index);
@@ -60,7 +60,7 @@ TEST(EvaluationTest, ComparesBudgetsOnTheSamePromptsAndNoise) {
 }
 
 TEST(EvaluationTest, AsksForHeldOutPairsWhereTheConditionSaysSo) {
-  for (const EvaluationCondition& condition : StandardConditions(FakeVideoModel::SmallInfo(), 24)) {
+  for (const EvaluationCondition& condition : StandardConditions({10, 7}, 24)) {
     std::set<std::pair<int, int>> pairs;
     for (uint64_t index = 0; index < 200; ++index) {
       const AttributeValues prompted = MakeEvaluationClip(condition, 1, index).prompted;

@@ -36,6 +36,17 @@ TEST(QualityRowTest, DoesNotAskForTheSpeedOfWhatStandsStill) {
   EXPECT_EQ(row.attributes[kSpeed].asked, 0);
 }
 
+TEST(QualityReportTest, NamesTheMostFrequentMistakesFirst) {
+  QualityRow row;
+  const AttributeValues prompted = {kCircle, 0, 1, kBounce, 1, 2, kCheckered};
+  AttributeValues orbit = prompted, star = prompted;
+  orbit[kMotion] = kOrbit;
+  star[kShape] = kStar;
+  for (const AttributeValues& read : {star, orbit, orbit}) AddClip(prompted, read, row);
+  EXPECT_EQ(FormatMistakes(row, 5), "motion: bounce read as orbit 2; shape: circle read as star 1");
+  EXPECT_EQ(FormatMistakes(row, 1), "motion: bounce read as orbit 2");
+}
+
 TEST(QualityReportTest, WritesOneCsvLinePerCondition) {
   QualityRow row;
   row.condition = "dense";
@@ -43,8 +54,9 @@ TEST(QualityReportTest, WritesOneCsvLinePerCondition) {
   row.seconds = 2.5;
   for (Share& share : row.attributes) share = {4, 4};
   EXPECT_EQ(FormatCsv({row}),
-            "condition,n,all,all_standard_error,shape,colour,size,motion,speed,background_colour,texture,seconds\n"
-            "dense,4,0.7500,0.2165,1.0000,1.0000,1.0000,1.0000,1.0000,1.0000,1.0000,2.5\n");
+            "condition,n,all,all_standard_error,shape,colour,size,motion,speed,background_colour,texture,"
+            "frechet_distance,seconds\n"
+            "dense,4,0.7500,0.2165,1.0000,1.0000,1.0000,1.0000,1.0000,1.0000,1.0000,0.00,2.5\n");
 }
 
 }  // namespace
