@@ -15,7 +15,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kTinyFile[] = "models/tiny/autoencoder.safetensors";
+constexpr char kTinyFile[] = "tests/golden/tiny/autoencoder.safetensors";
 constexpr char kGoldenFile[] = "tests/golden/tiny/rollout.safetensors";
 
 PixelShuffleDecoderWeights TinyDecoder() { return LoadPixelShuffleDecoder(OpenFile(kTinyFile)).value(); }

@@ -20,9 +20,10 @@ using ::testing::HasSubstr;
 
 const VideoDecoderOptions kTinyLatents = {.latent_height = 12, .latent_width = 20};
 
+// With the weights that the golden frames were made with; those of models/tiny move on.
 std::unique_ptr<const VideoDecoder> TinyDecoder() {
   const ModelConfig config = LoadModelConfig(SourcePath("models/tiny")).value();
-  return LoadVideoDecoder(SourcePath("models/tiny"), config.decoder, kTinyLatents).value();
+  return LoadVideoDecoder(SourcePath("tests/golden/tiny"), config.decoder, kTinyLatents).value();
 }
 
 // [frames, 16, 12, 20], the frames from `first` on.
@@ -52,7 +53,7 @@ TEST(VideoDecoder, EqualsThePlainNetworkInDoublePrecision) {
   VideoDecoderOptions options = kTinyLatents;
   options.dtype = at::kDouble;
   const auto fast = TinyDecoder();
-  const auto plain = LoadVideoDecoder(SourcePath("models/tiny"), config.decoder, options).value();
+  const auto plain = LoadVideoDecoder(SourcePath("tests/golden/tiny"), config.decoder, options).value();
   DecoderState fast_state = fast->NewState(), plain_state = plain->NewState();
   for (int64_t chunk = 0; chunk < 3; ++chunk) {
     const at::Tensor latents = GoldenLatents(3 * chunk, 3);

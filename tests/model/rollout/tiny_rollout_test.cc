@@ -16,7 +16,7 @@ at::Tensor Read(const SafetensorsReader& file, const char* name) {
 TEST(TinyRollout, LatentsAreTheReferencesThroughWindowSinkAndPromptSwitch) {
   const c10::NoGradGuard no_gradients;
   const SafetensorsReader golden = *SafetensorsReader::Open("tests/golden/tiny/rollout.safetensors");
-  const SafetensorsReader weights = *SafetensorsReader::Open("models/tiny/transformer.safetensors");
+  const SafetensorsReader weights = *SafetensorsReader::Open("tests/golden/tiny/transformer.safetensors");
   DiffusionTransformer model;
   model.config = LoadModelConfig("models/tiny")->transformer;
   absl::StatusOr<TransformerWeights> loaded = LoadTransformerWeights(weights, model.config);

@@ -32,7 +32,7 @@ TEST(AttributeClassifierTest, ReadsTheReferenceClipAsItsPromptSays) {
   const c10::NoGradGuard no_gradients;
   const ClassifierWeights classifier = LoadClassifier(OpenFile("models/tiny/classifier.safetensors")).value();
   const PixelShuffleDecoderWeights decoder =
-      LoadPixelShuffleDecoder(OpenFile("models/tiny/autoencoder.safetensors")).value();
+      LoadPixelShuffleDecoder(OpenFile("tests/golden/tiny/autoencoder.safetensors")).value();
   const SafetensorsReader golden = OpenFile("tests/golden/tiny/rollout.safetensors");
   // Four chunks under the first prompt: 12 latent frames.
   const at::Tensor latents = CopyToTensor(golden.Find("out.latents").value()).to(at::kFloat).narrow(0, 0, 12);
