@@ -18,6 +18,7 @@
 #include "training/command/yes_no.h"
 #include "training/evaluation/evaluation.h"
 #include "training/evaluation/reconstruction_quality.h"
+#include "training/evaluation/two_objects.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -28,10 +29,11 @@ struct EvaluateOptions {
   std::string csv;
   std::string sheets;
   std::string only;
-  std::string device;  // empty: as served
+  std::string plain;  // the device of the plain path; empty: as served
   bool baselines = false;
   int64_t clips = 64;
   int64_t reconstructions = 64;
+  int64_t two_objects = 0;
   int64_t long_chunks = 24;
   int64_t threads = 0;
   uint64_t seed = 1;
@@ -48,12 +50,14 @@ FlagParser Flags(EvaluateOptions* options) {
                 SetInteger(5, 100'000, &options->long_chunks));
   flags.AddFlag("reconstructions", "N", "held-out clips for the autoencoder; 0: none (64)",
                 SetInteger(0, 1'000'000, &options->reconstructions));
+  flags.AddFlag("two-objects", "N", "clips of two objects, judged by colour; 0: none (0)",
+                SetInteger(0, 1'000'000, &options->two_objects));
   flags.AddFlag("seed", "N", "prompts, noise and scenes follow from it (1)", SetUnsigned(&options->seed));
   flags.AddFlag("csv", "FILE", "also write the table here as CSV", SetString(&options->csv));
   flags.AddFlag("sheets", "FOLDER", "also write one contact sheet per budget here, of the model's example prompts",
                 SetString(&options->sheets));
   flags.AddFlag("plain", "DEVICE", "make clips on the plain path instead of the served one, on cpu or cuda",
-                SetString(&options->device));
+                SetString(&options->plain));
   flags.AddFlag("baselines", "YES", "with --plain: budgets by random scores and by the oracle too: yes or no (no)",
                 SetYesNo(&options->baselines));
   flags.AddFlag("threads", "N", "processor threads; 0: one per processor (0)", SetInteger(0, 1024, &options->threads));
@@ -96,7 +100,7 @@ absl::Status EvaluateReconstruction(const EvaluateOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status EvaluateGeneration(const EvaluateOptions& options, const std::vector<EvaluationCondition>& conditions,
+absl::Status EvaluateConditions(const EvaluateOptions& options, const std::vector<EvaluationCondition>& conditions,
                                 const ClipSource& source, at::Device device) {
   const absl::StatusOr<ClassifierWeights> classifier = OpenClassifier(options, device);
   if (!classifier.ok()) return classifier.status();
@@ -128,17 +132,39 @@ absl::Status EvaluateGeneration(const EvaluateOptions& options, const std::vecto
   return absl::OkStatus();
 }
 
+// All that is asked of generated clips: the table, then scenes of two objects.
+absl::Status EvaluateClips(const EvaluateOptions& options, const std::vector<EvaluationCondition>& conditions,
+                           const ClipSource& source, at::Device device) {
+  if (options.clips > 0) {
+    const absl::Status status = EvaluateConditions(options, conditions, source, device);
+    if (!status.ok()) return status;
+  }
+  if (options.two_objects == 0) return absl::OkStatus();
+  const absl::StatusOr<TwoObjectQuality> quality = JudgeTwoObjects(source, options.two_objects, options.seed);
+  if (!quality.ok()) return quality.status();
+  std::cout << FormatTwoObjects(*quality) << std::flush;
+  return absl::OkStatus();
+}
+
 absl::Status EvaluatePlain(const EvaluateOptions& options) {
-  const absl::StatusOr<at::Device> device = ParseDevice(options.device);
+  const absl::StatusOr<at::Device> device = ParseDevice(options.plain);
   if (!device.ok()) return device.status();
   const absl::StatusOr<PlainSampler> sampler = PlainSampler::Load(options.model, *device);
   if (!sampler.ok()) return sampler.status();
   std::vector<EvaluationCondition> conditions = StandardConditions(sampler->budgets(), options.long_chunks);
   if (options.baselines) {
-    for (EvaluationCondition& baseline : BaselineConditions(sampler->budgets())) conditions.push_back(baseline);
+    for (EvaluationCondition& baseline : BaselineConditions(sampler->budgets())) {
+      conditions.push_back(std::move(baseline));
+    }
   }
   const int64_t side_by_side = device->is_cpu() ? 8 : 256;
-  return EvaluateGeneration(options, conditions, PlainClips(*sampler, side_by_side, options.seed), *device);
+  return EvaluateClips(options, conditions, PlainClips(*sampler, side_by_side, options.seed), *device);
+}
+
+absl::Status EvaluateServed(const EvaluateOptions& options, VideoModel& model) {
+  std::vector<RetentionTenths> budgets;
+  for (const RetentionBudget& budget : model.info().budgets) budgets.push_back(budget.tenths);
+  return EvaluateClips(options, StandardConditions(budgets, options.long_chunks), ServedClips(model), at::kCPU);
 }
 
 std::vector<VideoFrame> SpreadOverClip(const std::vector<FrameChunk>& chunks, int count, int frames_per_second) {
@@ -197,8 +223,8 @@ std::string EvaluateHelp() {
       "videodiffcr-train evaluate: how often a model shows what its prompts say\n\n"
       "Generates clips as a server does, lets a classifier read seven attributes back, and prints the share of clips\n"
       "with all of them right (n, standard error) for each retention budget, for long videos, after a prompt switch\n"
-      "and for shape and colour pairs that were held out of training; and the autoencoder's PSNR on held-out "
-      "scenes.\n\n"
+      "and for shape and colour pairs that were held out of training; the Frechet distance of the classifier's "
+      "features\nto those of renders, the most frequent mistakes, and the autoencoder's PSNR on held-out scenes.\n\n"
       "Example:\n  videodiffcr-train evaluate --model models/tiny --clips 256 --csv quality.csv --sheets "
       "docs/images\n\n",
       Flags(&options).FlagsHelp());
@@ -207,29 +233,26 @@ std::string EvaluateHelp() {
 absl::Status RunEvaluate(const std::vector<std::string_view>& arguments) {
   EvaluateOptions options;
   if (absl::Status parsed = Flags(&options).Parse(arguments); !parsed.ok()) return parsed;
-  if (options.baselines && options.device.empty()) {
+  if (options.baselines && options.plain.empty()) {
     return absl::InvalidArgumentError("--baselines yes: needs --plain cpu or --plain cuda; serving knows routers only");
   }
+  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   if (options.reconstructions > 0) {
     if (absl::Status status = EvaluateReconstruction(options); !status.ok()) return status;
   }
-  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
-  if (options.clips > 0 && !options.device.empty()) {
+  const bool judge_clips = options.clips > 0 || options.two_objects > 0;
+  if (judge_clips && !options.plain.empty()) {
     if (absl::Status status = EvaluatePlain(options); !status.ok()) return status;
-    options.clips = 0;
   }
-  if (options.clips == 0 && options.sheets.empty()) return absl::OkStatus();
+  const bool judge_served = judge_clips && options.plain.empty();
+  if (!judge_served && options.sheets.empty()) return absl::OkStatus();
   CausalVideoModelOptions model_options;
   model_options.model_folder = options.model;
   model_options.threads = static_cast<int>(options.threads);
   const absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateCausalVideoModel(model_options);
   if (!model.ok()) return model.status();
-  if (options.clips > 0) {
-    std::vector<RetentionTenths> budgets;
-    for (const RetentionBudget& budget : (*model)->info().budgets) budgets.push_back(budget.tenths);
-    const absl::Status status =
-        EvaluateGeneration(options, StandardConditions(budgets, options.long_chunks), ServedClips(**model), at::kCPU);
-    if (!status.ok()) return status;
+  if (judge_served) {
+    if (absl::Status status = EvaluateServed(options, **model); !status.ok()) return status;
   }
   return options.sheets.empty() ? absl::OkStatus() : WriteSheets(options, **model);
 }

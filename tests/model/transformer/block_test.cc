@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 
 #include <limits>
@@ -59,6 +60,15 @@ TEST_P(BlockTest, Acceptance3BypassedRowsLeaveAsTheyCame) {
       EXPECT_EQ(routed.x[b][token].equal(x_[b][token]), !is_kept) << "batch " << b << ", token " << token;
     }
   }
+}
+
+TEST_P(BlockTest, KeepsTheTokensThatAnotherScorerRanksHighest) {
+  RoutingRule rule = {RouterGate::kNone, KvMode::kKept, 0.0, {}};
+  rule.scorer = [](const BlockWeights&, const BlockContext&, const at::Tensor& x) {
+    return at::arange(x.size(1), at::TensorOptions(at::kFloat)).expand({x.size(0), x.size(1)});
+  };
+  const BlockOutput routed = RoutedBlock(weights(), Context(), rule, 7, x_);
+  for (int64_t b = 0; b < 2; ++b) EXPECT_TRUE(routed.kept[b].equal(at::arange(11, 18)));
 }
 
 TEST_P(BlockTest, KeysOfAllRowsAreMadeFromTheBlocksInputWhenKvModeIsFull) {

@@ -106,6 +106,17 @@ TEST_F(TrainingRunTest, GivesTheSameBitsTwiceForTheSameSeedAndOthersForAnother) 
   EXPECT_NE(Losses("first"), Losses("other"));
 }
 
+TEST_F(TrainingRunTest, WritesWhatThereIsWhenALimitShallEndTheRun) {
+  PointStage stage;
+  TrainingRunOptions options = Options("run");
+  options.max_steps = 4;
+  ASSERT_EQ(RunTraining(stage, options, progress_).value(), RunEnd::kPaused);
+  EXPECT_EQ(stage.finished, 0);
+  options.finish_at_limit = true;
+  ASSERT_EQ(RunTraining(stage, options, progress_).value(), RunEnd::kFinished);
+  EXPECT_EQ(stage.finished, 1);
+}
+
 TEST_F(TrainingRunTest, GoesOnExactlyWhereItWasStopped) {
   PointStage whole;
   ASSERT_TRUE(RunTraining(whole, Options("whole"), progress_).ok());

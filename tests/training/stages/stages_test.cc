@@ -131,9 +131,27 @@ TEST_F(StagesTest, DistillationGoesOnExactly) {
         DistillationStageOptions options{.stage = SmallStage(output, 2, 1)};
         options.critic_only_steps = 1;
         options.warmup_steps = 1;
+        options.teacher = TinyModel();
+        options.routed_share = 1;
         return MakeDistillationStage(options);
       },
       "transformer.safetensors");
+}
+
+TEST_F(StagesTest, LeavesTheTextEncoderAloneWhenAsked) {
+  const auto make = [](const std::string& output) {
+    DenoiserStageOptions options{.stage = SmallStage(output, 1, 1)};
+    options.pool = 1;
+    options.warmup_steps = 0;
+    options.continue_weights = true;
+    options.train_text = false;
+    return MakeDenoiserStage(options);
+  };
+  ASSERT_NO_FATAL_FAILURE(Train(make, "whole", 0));
+  EXPECT_TRUE(ReadFile(folder_ + "/whole/text_encoder.safetensors") ==
+              ReadFile(TinyModel() + "/text_encoder.safetensors"));
+  EXPECT_FALSE(ReadFile(folder_ + "/whole/transformer.safetensors") ==
+               ReadFile(TinyModel() + "/transformer.safetensors"));
 }
 
 TEST_F(StagesTest, RoutersLearnToPredictTheUpdates) {
