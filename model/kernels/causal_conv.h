@@ -39,13 +39,15 @@ struct CausalConvCall {
   int out_frames() const { return frames - kernel_frames + 1; }
 };
 
-// A tile of the device kernel covers 128 output positions and so many output channels, and takes so many input channels
-// at a time; more tiles, and more steps, do the rest.
+// What a tile of the device kernel covers, and how many input channels it takes at a time; more tiles, and more steps,
+// do the rest.
 struct CausalConvTileShape {
+  int positions = 0;
   int channels = 0;
   int depth = 0;
 };
-inline constexpr CausalConvTileShape kCausalConvTiles[] = {{64, 64}, {96, 32}, {128, 64}, {192, 64}};
+inline constexpr CausalConvTileShape kCausalConvTiles[] = {
+    {256, 64, 64}, {256, 96, 32}, {128, 128, 64}, {128, 192, 64}};
 
 // Channels of the tile that keeps `processors` multiprocessors busiest with useful work: a pure function. `positions`:
 // output frames times rows times columns.

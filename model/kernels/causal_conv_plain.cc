@@ -7,7 +7,7 @@ namespace {
 
 // Time for the same products through each tile, against the widest: measured on an H200 (docs/performance.md).
 double RelativeCost(int channels) {
-  return channels == 192 ? 1.0 : channels == 128 ? 1.06 : channels == 96 ? 1.5 : 1.7;
+  return channels == 192 ? 1.0 : channels == 128 ? 1.06 : channels == 96 ? 1.22 : 1.5;
 }
 
 float SumOfProducts(const CausalConvCall& call, int frame, int row, int column, int channel) {
@@ -34,16 +34,15 @@ float SumOfProducts(const CausalConvCall& call, int frame, int row, int column, 
 }  // namespace
 
 int ChooseCausalConvTile(int64_t positions, int in_channels, int out_channels, int processors) {
-  constexpr int kTilePositions = 128;
   const auto pieces = [](int64_t whole, int64_t piece) { return (whole + piece - 1) / piece; };
   int best = 0;
   double best_cost = 0;
-  for (const auto& [channels, depth] : kCausalConvTiles) {
-    const int64_t tiles = pieces(positions, kTilePositions) * pieces(out_channels, channels);
-    const int64_t work = pieces(tiles, processors) * channels * pieces(in_channels, depth) * depth;
-    const double cost = static_cast<double>(work) * RelativeCost(channels);
+  for (const CausalConvTileShape& tile : kCausalConvTiles) {
+    const int64_t tiles = pieces(positions, tile.positions) * pieces(out_channels, tile.channels);
+    const int64_t products = int64_t{tile.positions} * tile.channels * pieces(in_channels, tile.depth) * tile.depth;
+    const double cost = static_cast<double>(pieces(tiles, processors) * products) * RelativeCost(tile.channels);
     if (best != 0 && cost >= best_cost) continue;
-    best = channels;
+    best = tile.channels;
     best_cost = cost;
   }
   return best;

@@ -22,9 +22,10 @@
 
 namespace videodiffcr::kernels {
 
-// kTileChannels: output channels of a tile; kDepth: input channels per step; kStages: steps in flight (0: as many as
-// shared memory holds); kBlocks: tiles that share a multiprocessor, one multiplying while another begins or ends.
-template <typename T, int kTileChannels, int kDepth, int kStages, int kBlocks>
+// kPositions and kTileChannels: what a tile covers; kDepth: input channels per step; kStages: steps in flight (0: as
+// many as shared memory holds); kBlocks: tiles that share a multiprocessor, one multiplying while another begins or
+// ends.
+template <typename T, int kPositions, int kTileChannels, int kDepth, int kStages, int kBlocks>
 struct CausalConvTile {
   using Channels = cutlass::layout::TensorNDHWC;
   using Cluster = cute::Shape<cute::_1, cute::_1, cute::_1>;
@@ -32,7 +33,7 @@ struct CausalConvTile {
                                                                     float, T, float>;
   using Epilogue = typename cutlass::epilogue::collective::CollectiveBuilder<
       cutlass::arch::Sm90, cutlass::arch::OpClassTensorOp,
-      cute::Shape<cute::_128, cute::Int<kTileChannels>, cute::Int<kDepth>>, Cluster,
+      cute::Shape<cute::Int<kPositions>, cute::Int<kTileChannels>, cute::Int<kDepth>>, Cluster,
       cutlass::epilogue::collective::EpilogueTileAuto, float, float, T, Channels, 8, T, Channels, 8,
       cutlass::epilogue::TmaWarpSpecialized, Fusion>::CollectiveOp;
   using Stages = std::conditional_t<
@@ -41,8 +42,8 @@ struct CausalConvTile {
       cutlass::conv::collective::StageCount<kStages>>;
   using Mainloop = typename cutlass::conv::collective::CollectiveBuilder<
       cutlass::arch::Sm90, cutlass::arch::OpClassTensorOp, cutlass::conv::Operator::kFprop, T, Channels, 8, T, Channels,
-      8, float, cute::Shape<cute::_128, cute::Int<kTileChannels>, cute::Shape<cute::Int<kDepth>>>, Cluster, Stages,
-      cutlass::conv::KernelImplicitTmaWarpSpecializedSm90>::CollectiveOp;
+      8, float, cute::Shape<cute::Int<kPositions>, cute::Int<kTileChannels>, cute::Shape<cute::Int<kDepth>>>, Cluster,
+      Stages, cutlass::conv::KernelImplicitTmaWarpSpecializedSm90>::CollectiveOp;
   using Problem = cutlass::conv::ConvProblemShape<cutlass::conv::Operator::kFprop, 3>;
   struct Kernel : cutlass::conv::kernel::ConvUniversal<Problem, Mainloop, Epilogue> {
     static constexpr uint32_t MinBlocksPerMultiprocessor = kBlocks;

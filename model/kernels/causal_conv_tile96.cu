@@ -4,8 +4,9 @@
 namespace videodiffcr::kernels {
 
 bool RunCausalConv96(const CausalConvCall& call, Stream stream) {
-  return call.element == Element::kBfloat16 ? CausalConvTile<cutlass::bfloat16_t, 96, 32, 5, 2>::Launch(call, stream)
-                                            : CausalConvTile<cutlass::half_t, 96, 32, 5, 2>::Launch(call, stream);
+  return call.element == Element::kBfloat16
+             ? CausalConvTile<cutlass::bfloat16_t, 256, 96, 32, 0, 1>::Launch(call, stream)
+             : CausalConvTile<cutlass::half_t, 256, 96, 32, 0, 1>::Launch(call, stream);
 }
 
 }  // namespace videodiffcr::kernels
