@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <future>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -12,10 +15,13 @@ namespace videodiffcr {
 namespace {
 
 constexpr char kPrompt[] = "a large red circle moves right fast on a navy checkered background";
+constexpr int kFirstChunks = 5;  // sessions whose first chunk is timed
 
 struct ChunkSamples {
   std::vector<Samples> passes;  // one per denoising step, ms
-  Samples context, decode, chunk, routing;
+  Samples context, decode, routing;
+  Samples first_chunk;  // of a session alone: prompt to frames
+  Samples period;       // from one finished chunk to the next
 };
 
 // Multiply-adds of all blocks for the four passes over a chunk with a full window, routed against dense.
@@ -51,43 +57,181 @@ StepPlan PlanForAll(int sessions, StepKind kind, int64_t chunk, int step, Retent
   return plan;
 }
 
-absl::Status RunPlan(VideoModel& model, const StepPlan& plan, std::vector<StepOutcome>& outcomes, Samples* elapsed,
-                     Samples* routing) {
-  const absl::Time began = absl::Now();
-  outcomes = model.Run(plan);
-  if (elapsed != nullptr) elapsed->Add(absl::Now() - began);
-  for (const StepOutcome& outcome : outcomes) {
-    if (!outcome.status.ok()) return outcome.status;
-    if (routing != nullptr) routing->Add(outcome.routing);
+struct Decoded {
+  absl::Status status;
+  std::vector<absl::Duration> elapsed;  // by session
+  absl::Time finished;
+};
+
+Decoded DecodeAll(VideoModel& model, std::vector<StepOutcome> outcomes) {
+  Decoded decoded;
+  for (StepOutcome& outcome : outcomes) {
+    const absl::Time began = absl::Now();
+    decoded.status.Update(model.Decode(std::move(outcome.latents)).status());
+    decoded.elapsed.push_back(absl::Now() - began);
+  }
+  decoded.finished = absl::Now();
+  return decoded;
+}
+
+// One run: some sessions at one budget, from their first chunk on.
+class ChunkRun {
+ public:
+  // `samples` is filled from chunk `warm_up` on.
+  ChunkRun(VideoModel& model, int sessions, RetentionTenths budget, int64_t warm_up, ChunkSamples* samples)
+      : model_(model), sessions_(sessions), budget_(budget), warm_up_(warm_up), samples_(samples) {
+    samples_->passes.resize(model.info().denoise_steps);
+  }
+  ~ChunkRun() {
+    if (decoding_.valid()) decoding_.wait();
+    for (int session = 1; session <= sessions_; ++session) model_.EndSession(session);
+  }
+
+  absl::Status Begin() {
+    for (int session = 1; session <= sessions_; ++session) {
+      const absl::Status begun = model_.BeginSession(session, session);
+      if (!begun.ok()) return begun;
+    }
+    return RunStep(StepKind::kText, 0, 0, nullptr).status();
+  }
+
+  // A chunk of all sessions; its frames may still be on their way.
+  absl::Status Chunk(int64_t chunk) {
+    const bool measured = chunk >= warm_up_;
+    absl::StatusOr<std::vector<StepOutcome>> outcomes;
+    for (int step = 0; step < model_.info().denoise_steps; ++step) {
+      outcomes = RunStep(StepKind::kDenoise, chunk, step, measured ? &samples_->passes[step] : nullptr);
+      if (!outcomes.ok()) return outcomes.status();
+      for (const StepOutcome& outcome : *outcomes) {
+        if (measured) samples_->routing.Add(outcome.routing);
+      }
+    }
+    if (const absl::Status before = TakeDecoded(); !before.ok()) return before;
+    decoding_chunk_ = chunk;
+    decoding_ = std::async(on_gpu() ? std::launch::async : std::launch::deferred, DecodeAll, std::ref(model_),
+                           *std::move(outcomes));
+    if (!on_gpu()) decoding_.wait();
+    return RunStep(StepKind::kContext, chunk, 0, measured ? &samples_->context : nullptr).status();
+  }
+
+  // Waits for the frames of the chunk before. At most one chunk is decoded beside the passes of the next.
+  absl::Status TakeDecoded() {
+    if (!decoding_.valid()) return absl::OkStatus();
+    const Decoded decoded = decoding_.get();
+    if (decoding_chunk_ >= warm_up_) {
+      for (const absl::Duration elapsed : decoded.elapsed) samples_->decode.Add(elapsed);
+      samples_->period.Add(decoded.finished - last_finished_);
+    }
+    last_finished_ = decoded.finished;
+    return decoded.status;
+  }
+
+ private:
+  bool on_gpu() const { return model_.info().device == "cuda"; }
+
+  absl::StatusOr<std::vector<StepOutcome>> RunStep(StepKind kind, int64_t chunk, int step, Samples* elapsed) {
+    const StepPlan plan = PlanForAll(sessions_, kind, chunk, step, budget_);
+    const absl::Time began = absl::Now();
+    std::vector<StepOutcome> outcomes = model_.Run(plan);
+    const absl::Duration took = absl::Now() - began;
+    // On a GPU a call returns when the step of the call before it is done (model/gpu/gpu_video_model.h).
+    Samples* const owner = on_gpu() ? std::exchange(step_before_, elapsed) : elapsed;
+    if (owner != nullptr) owner->Add(took);
+    for (const StepOutcome& outcome : outcomes) {
+      if (!outcome.status.ok()) return outcome.status;
+    }
+    return outcomes;
+  }
+
+  VideoModel& model_;
+  const int sessions_;
+  const RetentionTenths budget_;
+  const int64_t warm_up_;
+  ChunkSamples* const samples_;
+  Samples* step_before_ = nullptr;
+  std::future<Decoded> decoding_;
+  int64_t decoding_chunk_ = -1;
+  absl::Time last_finished_;
+};
+
+// Prompt to frames of one session alone, several times.
+absl::Status MeasureFirstChunks(VideoModel& model, RetentionTenths budget, Samples* first_chunk) {
+  for (int i = 0; i < kFirstChunks; ++i) {
+    ChunkSamples ignored;
+    ChunkRun run(model, 1, budget, /*warm_up=*/1, &ignored);
+    const absl::Time began = absl::Now();
+    absl::Status status = run.Begin();
+    if (status.ok()) status = run.Chunk(0);
+    if (status.ok()) status = run.TakeDecoded();
+    if (!status.ok()) return status;
+    first_chunk->Add(absl::Now() - began);
   }
   return absl::OkStatus();
 }
 
-// One chunk of all sessions; `samples` null: not measured.
-absl::Status RunChunk(VideoModel& model, int sessions, int64_t chunk, RetentionTenths budget, ChunkSamples* samples) {
-  std::vector<StepOutcome> outcomes;
-  const absl::Time began = absl::Now();
-  const int steps = model.info().denoise_steps;
-  for (int step = 0; step < steps; ++step) {
-    const absl::Status status = RunPlan(model, PlanForAll(sessions, StepKind::kDenoise, chunk, step, budget), outcomes,
-                                        samples == nullptr ? nullptr : &samples->passes[step],
-                                        samples == nullptr ? nullptr : &samples->routing);
-    if (!status.ok()) return status;
-  }
-  for (StepOutcome& outcome : outcomes) {
-    const absl::Time decode_began = absl::Now();
-    const absl::StatusOr<FrameChunk> frames = model.Decode(std::move(outcome.latents));
-    if (!frames.ok()) return frames.status();
-    if (samples != nullptr) samples->decode.Add(absl::Now() - decode_began);
-  }
-  const absl::Status status = RunPlan(model, PlanForAll(sessions, StepKind::kContext, chunk, 0, budget), outcomes,
-                                      samples == nullptr ? nullptr : &samples->context, nullptr);
-  if (samples != nullptr) samples->chunk.Add(absl::Now() - began);
-  return status;
+absl::StatusOr<ChunkSamples> Measure(VideoModel& model, int sessions, RetentionTenths budget, int chunks) {
+  ChunkSamples samples;
+  absl::Status status = MeasureFirstChunks(model, budget, &samples.first_chunk);
+  const int64_t warm_up = model.info().window_tokens / model.info().tokens_per_chunk + 1;
+  ChunkRun run(model, sessions, budget, warm_up, &samples);
+  if (status.ok()) status = run.Begin();
+  for (int64_t chunk = 0; status.ok() && chunk < warm_up + chunks; ++chunk) status = run.Chunk(chunk);
+  if (status.ok()) status = run.TakeDecoded();
+  if (!status.ok()) return status;
+  return samples;
 }
 
 std::string Format(const Samples& samples) {
   return absl::StrFormat("%.1f (%.1f)", samples.Median(), samples.Quantile(0.95));
+}
+
+std::vector<std::string> Columns(const ModelInfo& info) {
+  std::vector<std::string> columns = {"sessions", "budget", "executed", "predicted MACs"};
+  for (int step = 0; step < info.denoise_steps; ++step) columns.push_back(absl::StrCat("pass ", step + 1));
+  for (const char* column : {"all passes", "of it routing", "context", "decode", "first chunk", "chunk", "frames/s"}) {
+    columns.push_back(column);
+  }
+  return columns;
+}
+
+std::vector<std::string> Row(const ModelConfig& config, const ModelInfo& info, int sessions,
+                             const RetentionBudget& budget, const ChunkSamples& samples) {
+  double predicted = 1.0, all_passes = 0;
+  for (const RetentionTable& table : config.retention.tables) {
+    if (table.nominal == budget.tenths) predicted = PredictedShare(config, table);
+  }
+  std::vector<std::string> row = {absl::StrCat(sessions), absl::StrFormat("%.1f", budget.tenths / 10.0),
+                                  absl::StrFormat("%.4f", budget.executed), absl::StrFormat("%.3f", predicted)};
+  for (const Samples& pass : samples.passes) {
+    row.push_back(Format(pass));
+    all_passes += pass.Median();
+  }
+  row.push_back(absl::StrFormat("%.1f", all_passes));
+  // Of a GPU no part of a pass is timed by itself.
+  row.push_back(info.device == "cuda" ? "-" : absl::StrFormat("%.2f", samples.routing.Mean() * info.denoise_steps));
+  row.push_back(Format(samples.context));
+  row.push_back(Format(samples.decode));
+  row.push_back(Format(samples.first_chunk));
+  row.push_back(Format(samples.period));
+  row.push_back(absl::StrFormat("%.1f", 1000.0 * sessions * info.chunk_frames / samples.period.Median()));
+  return row;
+}
+
+absl::Status CheckOptions(const ChunkBenchOptions& options, const ModelInfo& info) {
+  for (const int sessions : options.sessions) {
+    if (sessions < 1 || sessions > info.max_sessions_per_plan) {
+      return absl::InvalidArgumentError(absl::StrCat("sessions: ", sessions, "; must be from 1 to ",
+                                                     info.max_sessions_per_plan, ", the most ", info.name,
+                                                     " takes in one plan"));
+    }
+  }
+  for (const int tenths : options.budgets) {
+    if (std::none_of(info.budgets.begin(), info.budgets.end(),
+                     [tenths](const RetentionBudget& budget) { return budget.tenths == tenths; })) {
+      return absl::InvalidArgumentError(absl::StrCat("budgets: ", tenths, "; ", info.name, " has no such budget"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -95,62 +239,43 @@ std::string Format(const Samples& samples) {
 absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
   absl::StatusOr<ModelConfig> config = LoadModelConfig(options.model_folder);
   if (!config.ok()) return config.status();
-  absl::StatusOr<std::unique_ptr<VideoModel>> created =
-      CreateCausalVideoModel({options.model_folder, "cpu", options.threads});
+  if (options.sessions.empty()) return absl::InvalidArgumentError("sessions: none; name at least one number");
+  const int most_sessions = *std::max_element(options.sessions.begin(), options.sessions.end());
+  absl::StatusOr<std::unique_ptr<VideoModel>> created = CreateCausalVideoModel(
+      {options.model_folder, options.device, options.threads, options.precision, std::max(most_sessions, 1)});
   if (!created.ok()) return created.status();
   VideoModel& model = **created;
   const ModelInfo& info = model.info();
+  if (absl::Status status = CheckOptions(options, info); !status.ok()) return status;
 
-  std::vector<std::string> columns = {"budget", "executed", "predicted MACs"};
-  for (int step = 0; step < info.denoise_steps; ++step) columns.push_back(absl::StrCat("pass ", step + 1));
-  for (const char* column : {"all passes", "of it routing", "context", "decode", "chunk", "frames/s"})
-    columns.push_back(column);
-  Report report(columns);
-  const int64_t warm_up = info.window_tokens / info.tokens_per_chunk + 1;
-  for (const RetentionBudget& budget : info.budgets) {
-    for (int session = 1; session <= options.sessions; ++session) {
-      const absl::Status begun = model.BeginSession(session, session);
-      if (!begun.ok()) return begun;
+  Report report(Columns(info));
+  for (const int sessions : options.sessions) {
+    for (const RetentionBudget& budget : info.budgets) {
+      const auto& chosen = options.budgets;
+      if (!chosen.empty() && std::find(chosen.begin(), chosen.end(), budget.tenths) == chosen.end()) continue;
+      const absl::StatusOr<ChunkSamples> samples = Measure(model, sessions, budget.tenths, options.chunks);
+      if (!samples.ok()) return samples.status();
+      report.AddRow(Row(*config, info, sessions, budget, *samples));
     }
-    std::vector<StepOutcome> outcomes;
-    absl::Status status =
-        RunPlan(model, PlanForAll(options.sessions, StepKind::kText, 0, 0, budget.tenths), outcomes, nullptr, nullptr);
-    ChunkSamples samples;
-    samples.passes.resize(info.denoise_steps);
-    for (int64_t chunk = 0; status.ok() && chunk < warm_up + options.chunks; ++chunk) {
-      status = RunChunk(model, options.sessions, chunk, budget.tenths, chunk < warm_up ? nullptr : &samples);
-    }
-    for (int session = 1; session <= options.sessions; ++session) model.EndSession(session);
-    if (!status.ok()) return status;
-
-    double predicted = 1.0, all_passes = 0;
-    for (const RetentionTable& table : config->retention.tables) {
-      if (table.nominal == budget.tenths) predicted = PredictedShare(*config, table);
-    }
-    std::vector<std::string> row = {absl::StrFormat("%.1f", budget.tenths / 10.0),
-                                    absl::StrFormat("%.4f", budget.executed), absl::StrFormat("%.3f", predicted)};
-    for (const Samples& pass : samples.passes) {
-      row.push_back(Format(pass));
-      all_passes += pass.Median();
-    }
-    row.push_back(absl::StrFormat("%.1f", all_passes));
-    row.push_back(absl::StrFormat("%.2f", samples.routing.Mean() * info.denoise_steps));
-    row.push_back(Format(samples.context));
-    row.push_back(Format(samples.decode));
-    row.push_back(Format(samples.chunk));
-    row.push_back(absl::StrFormat("%.1f", 1000.0 * options.sessions * info.chunk_frames / samples.chunk.Median()));
-    report.AddRow(std::move(row));
   }
-  const std::map<std::string, std::string> context = {{"machine", MachineName()},
-                                                      {"model", info.name},
-                                                      {"sessions", absl::StrCat(options.sessions)},
-                                                      {"threads", absl::StrCat(options.threads)},
-                                                      {"chunks", absl::StrCat(options.chunks)}};
-  const absl::Status written = WriteReport(options.json_file, report.Json(context));
+  const bool gpu = info.device == "cuda";
+  const std::string machine = gpu ? absl::StrCat(GpuName(), " (read just after); ", MachineName()) : MachineName();
+  const std::string window = absl::StrCat(config->transformer.window_frames, " latent frames, ",
+                                          config->transformer.sink_frames, " of them the sink");
+  const absl::Status written =
+      WriteReport(options.json_file, report.Json({{"machine", machine},
+                                                  {"model", info.name},
+                                                  {"window", window},
+                                                  {"device", info.device},
+                                                  {"precision", gpu ? options.precision : "fp32"},
+                                                  {"threads", absl::StrCat(options.threads)},
+                                                  {"chunks", absl::StrCat(options.chunks)}}));
   if (!written.ok()) return written;
-  return absl::StrCat(MachineName(), "; model ", info.name, "; ", options.sessions,
-                      " session(s) in every plan; median (p95) of ", options.chunks,
-                      " chunks after the window is full, in ms; decoding after the passes, on one thread\n\n",
+  return absl::StrCat(machine, "; ", info.description, "; window ", window, "; ", gpu ? options.precision : "fp32",
+                      "; median (p95) of ", options.chunks,
+                      " chunks after the window is full, in ms; first chunk: prompt to frames, one session alone; "
+                      "chunk: from one finished chunk to the next; decoding ",
+                      gpu ? "beside the passes of the next chunk" : "after the passes, on one thread", "\n\n",
                       report.Table());
 }
 

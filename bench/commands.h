@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_BENCH_COMMANDS_H_
 #define VIDEODIFFCR_BENCH_COMMANDS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,26 +12,51 @@ namespace videodiffcr {
 
 struct ChunkBenchOptions {
   std::string model_folder;
-  int threads = 0;        // as in CausalVideoModelOptions
-  int sessions = 1;       // in every plan
-  int chunks = 30;        // measured per budget, after the window is full
-  std::string json_file;  // empty: none
+  std::string device = "cpu";       // this and the next two as in CausalVideoModelOptions
+  std::string precision = "bf16";   // of a GPU only
+  int threads = 0;                  // of the CPU only
+  std::vector<int> sessions = {1};  // in every plan, one run each; at most what the model takes in one plan
+  std::vector<int> budgets;         // tenths, of the model's; empty: all
+  int chunks = 30;                  // measured per run, after the window is full
+  std::string json_file;            // empty: none
 };
-// Stages and passes of a chunk inside this process: text, each denoising pass, context pass, decoding; every budget of
-// the model in turn, dense first.
+// Stages and passes of a chunk inside this process: the first chunk from prompt to frames, each denoising pass, context
+// pass, decoding, and the time from one finished chunk to the next; dense first.
 absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options);
 
+enum class ViewerStarts {
+  kAligned,    // all at once
+  kStaggered,  // spread over one chunk's playing time
+  kBoth,       // one after the other
+};
+
 struct SessionsBenchOptions {
-  std::string server = "127.0.0.1:50051";
+  std::string server;        // address of a running server; empty: starts one, with the next three
+  std::string model_folder;  // as the server's flags
+  std::string device = "cpu";
+  std::string precision = "bf16";
   int sessions = 4;
   int seconds = 60;  // of playing time per session
   double budget = 1.0;
-  int run_ahead = 2;       // chunks that the server may be ahead of the playout clock
-  bool staggered = false;  // starts spread over one chunk's playing time instead of all at once
-  std::string json_file;   // empty: none
+  int run_ahead = 2;  // chunks that the server may be ahead of the playout clock
+  ViewerStarts starts = ViewerStarts::kAligned;
+  std::string json_file;  // empty: none
 };
-// Viewers of a running server, each with a playout clock: continuous-play ratio, first chunk, stages, server overhead.
+// Viewers of a server, each with a playout clock: continuous-play ratio, first chunk, stages, server overhead. Of a
+// server that it started also the time to SERVING and the first chunk of the first request and of the second.
 absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options);
+
+struct MakeModelOptions {
+  std::string preset = "wan2.1-t2v-1.3b";
+  std::string output;            // folder to write
+  std::string weights_from;      // a folder made before: its files are linked, only config.json is new; empty: none
+  std::string tokenizer_folder;  // model folder whose tokenizer is taken
+  int window_frames = 0;         // 0: as the preset or that folder has it
+  int sink_frames = 0;
+  uint64_t seed = 1;
+};
+// A model folder for a shape benchmark (bench/shape_model.h).
+absl::StatusOr<std::string> MakeModel(const MakeModelOptions& options);
 
 }  // namespace videodiffcr
 

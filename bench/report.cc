@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <thread>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -72,6 +74,16 @@ std::string MachineName() {
     }
   }
   return absl::StrCat(name, ", ", std::thread::hardware_concurrency(), " threads");
+}
+
+std::string GpuName() {
+  std::FILE* answer = popen(
+      "nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem,power.draw --format=csv,noheader 2>/dev/null",
+      "r");
+  if (answer == nullptr) return "";
+  std::string text;
+  for (int c = std::fgetc(answer); c != EOF; c = std::fgetc(answer)) text += static_cast<char>(c);
+  return pclose(answer) == 0 ? std::string(absl::StripAsciiWhitespace(text)) : "";
 }
 
 }  // namespace videodiffcr

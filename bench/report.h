@@ -47,6 +47,9 @@ absl::Status WriteReport(const std::string& file, const std::string& text);
 // Processor and its number of threads, as the system names them.
 std::string MachineName();
 
+// Name, driver and present clocks of the GPUs, as nvidia-smi says them. Empty when it does not answer.
+std::string GpuName();
+
 }  // namespace videodiffcr
 
 #endif  // VIDEODIFFCR_BENCH_REPORT_H_

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -7,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "bench/commands.h"
 #include "bench/report.h"
+#include "bench/server_process.h"
 #include "client/proto_time.h"
 #include "client/video_client.h"
 
@@ -67,53 +70,143 @@ void Watch(VideoCall& call, absl::Time started, ViewerResult& result) {
   result.status = call.Finish();
 }
 
-}  // namespace
+// The playing time of a chunk, and what else the viewers need to know of the server's model.
+struct ServedModel {
+  std::string name, version;
+  double frames_per_second = 0;
+  absl::Duration chunk_time;
+};
 
-absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options) {
-  absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(options.server, absl::Seconds(10));
-  if (!client.ok()) return client.status();
-  absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
+absl::StatusOr<ServedModel> AskForModel(VideoClient& client) {
+  absl::StatusOr<v1::GetServerInfoResponse> info = client.GetServerInfo();
   if (!info.ok()) return info.status();
   const double fps = info->model().frames_per_second(0);
-  const absl::Duration chunk_time = absl::Seconds(info->model().chunk_frames() / fps);
-  const int64_t length = static_cast<int64_t>(absl::Seconds(options.seconds) / chunk_time) + 1;
+  return ServedModel{info->model().name(), info->version(), fps, absl::Seconds(info->model().chunk_frames() / fps)};
+}
 
+// The time from request to first chunk of a session of one chunk.
+absl::StatusOr<double> FirstChunkMs(VideoClient& client, const SessionsBenchOptions& options) {
+  ViewerResult result;
+  const absl::Time started = absl::Now();
+  const std::unique_ptr<VideoCall> call = client.StreamVideo(ConfigOf(options, 0, 1));
+  Watch(*call, started, result);
+  if (!result.status.ok()) return result.status;
+  return result.first_chunk_ms;
+}
+
+// All viewers to their end.
+std::vector<ViewerResult> WatchTogether(VideoClient& client, const SessionsBenchOptions& options,
+                                        absl::Duration chunk_time, bool staggered) {
+  const int64_t length = static_cast<int64_t>(absl::Seconds(options.seconds) / chunk_time) + 1;
   std::vector<ViewerResult> results(options.sessions);
   std::vector<std::thread> viewers;
   const absl::Time origin = absl::Now();
   for (int viewer = 0; viewer < options.sessions; ++viewer) {
     viewers.emplace_back([&, viewer] {
-      if (options.staggered) absl::SleepFor(origin + chunk_time * viewer / options.sessions - absl::Now());
+      if (staggered) absl::SleepFor(origin + chunk_time * viewer / options.sessions - absl::Now());
       const absl::Time started = absl::Now();
-      const std::unique_ptr<VideoCall> call = (*client)->StreamVideo(ConfigOf(options, viewer, length));
+      const std::unique_ptr<VideoCall> call = client.StreamVideo(ConfigOf(options, viewer, length));
       Watch(*call, started, results[viewer]);
     });
   }
   for (std::thread& viewer : viewers) viewer.join();
+  return results;
+}
 
-  Report report({"session", "chunks", "CPR", "first chunk", "slack p1", "overhead p50", "overhead p99", "queue p50",
-                 "denoise p50", "context p50", "decode p50", "encode p50", "executed"});
+double ContinuousPlayRatio(const ViewerResult& result) {
+  return 1.0 - static_cast<double>(result.misses) / static_cast<double>(std::max<int64_t>(1, result.chunks));
+}
+
+const std::vector<std::string>& Columns() {
+  static const auto& columns = *new std::vector<std::string>{
+      "starts",       "session",   "chunks",      "CPR",         "first chunk", "slack p1",   "overhead p50",
+      "overhead p99", "queue p50", "denoise p50", "context p50", "decode p50",  "encode p50", "executed"};
+  return columns;
+}
+
+std::vector<std::string> Row(const char* starts, int viewer, const ViewerResult& r) {
+  const auto ms = [](double value) { return absl::StrFormat("%.1f", value); };
+  return {starts,
+          absl::StrCat(viewer + 1),
+          absl::StrCat(r.chunks),
+          absl::StrFormat("%.4f", ContinuousPlayRatio(r)),
+          ms(r.first_chunk_ms),
+          ms(r.slack.Quantile(0.01)),
+          ms(r.overhead.Median()),
+          ms(r.overhead.Quantile(0.99)),
+          ms(r.queue.Median()),
+          ms(r.denoise.Median()),
+          ms(r.context.Median()),
+          ms(r.decode.Median()),
+          ms(r.encode.Median()),
+          absl::StrFormat("%.4f", r.executed)};
+}
+
+// Adds the viewers' rows to the report and a line about them to `summary`.
+absl::Status Measure(VideoClient& client, const SessionsBenchOptions& options, absl::Duration chunk_time,
+                     bool staggered, Report* report, std::string* summary) {
+  const char* const starts = staggered ? "staggered" : "aligned";
+  const std::vector<ViewerResult> results = WatchTogether(client, options, chunk_time, staggered);
   int good = 0;
   for (int viewer = 0; viewer < options.sessions; ++viewer) {
-    const ViewerResult& r = results[viewer];
-    if (!r.status.ok()) return r.status;
-    const double ratio = 1.0 - static_cast<double>(r.misses) / static_cast<double>(std::max<int64_t>(1, r.chunks));
-    if (ratio >= 0.99) ++good;
-    const auto ms = [](double value) { return absl::StrFormat("%.1f", value); };
-    report.AddRow({absl::StrCat(viewer + 1), absl::StrCat(r.chunks), absl::StrFormat("%.4f", ratio),
-                   ms(r.first_chunk_ms), ms(r.slack.Quantile(0.01)), ms(r.overhead.Median()),
-                   ms(r.overhead.Quantile(0.99)), ms(r.queue.Median()), ms(r.denoise.Median()), ms(r.context.Median()),
-                   ms(r.decode.Median()), ms(r.encode.Median()), absl::StrFormat("%.4f", r.executed)});
+    if (!results[viewer].status.ok()) return results[viewer].status;
+    if (ContinuousPlayRatio(results[viewer]) >= 0.99) ++good;
+    report->AddRow(Row(starts, viewer, results[viewer]));
   }
-  const absl::Status written = WriteReport(options.json_file, report.Json({{"machine", MachineName()},
-                                                                           {"model", info->model().name()},
-                                                                           {"budget", absl::StrCat(options.budget)}}));
+  absl::StrAppend(summary, starts, " sessions with CPR >= 0.99: ", good, " of ", options.sessions, "\n");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options) {
+  std::unique_ptr<ServerProcess> server;
+  std::string address = options.server, summary;
+  if (address.empty()) {
+    // One slot beyond the viewers' is for who leaves while another comes.
+    absl::StatusOr<std::unique_ptr<ServerProcess>> started = ServerProcess::Start(
+        {"--model_folder=" + options.model_folder, "--device=" + options.device, "--precision=" + options.precision,
+         absl::StrCat("--gpu_sessions=", options.sessions + 1)});
+    if (!started.ok()) return started.status();
+    server = *std::move(started);
+    address = server->address();
+  }
+  absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(address, absl::Seconds(10));
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<ServedModel> model = AskForModel(**client);
+  if (!model.ok()) return model.status();
+  std::map<std::string, std::string> context = {{"machine", MachineName()},
+                                                {"model", model->name},
+                                                {"sessions", absl::StrCat(options.sessions)},
+                                                {"seconds", absl::StrCat(options.seconds)},
+                                                {"budget", absl::StrCat(options.budget)}};
+  if (server != nullptr) {
+    const absl::StatusOr<double> first = FirstChunkMs(**client, options), second = FirstChunkMs(**client, options);
+    if (!first.ok()) return first.status();
+    if (!second.ok()) return second.status();
+    const double ready_s = absl::ToDoubleSeconds(server->ready_after());
+    summary =
+        absl::StrFormat("start to SERVING: %.1f s; first chunk of the first request: %.1f ms, of the second: %.1f ms\n",
+                        ready_s, *first, *second);
+    context["device"] = options.device;
+    context["precision"] = options.precision;
+    context["start to SERVING, s"] = absl::StrFormat("%.2f", ready_s);
+    context["first chunk of the first request, ms"] = absl::StrFormat("%.1f", *first);
+    context["first chunk of the second request, ms"] = absl::StrFormat("%.1f", *second);
+  }
+
+  Report report(Columns());
+  for (const bool staggered : {false, true}) {
+    if (options.starts == (staggered ? ViewerStarts::kAligned : ViewerStarts::kStaggered)) continue;
+    const absl::Status measured = Measure(**client, options, model->chunk_time, staggered, &report, &summary);
+    if (!measured.ok()) return measured;
+  }
+  const absl::Status written = WriteReport(options.json_file, report.Json(context));
   if (!written.ok()) return written;
-  return absl::StrCat(MachineName(), "; server ", info->version(), " with model ", info->model().name(), "; ",
-                      options.sessions, options.staggered ? " staggered" : " aligned", " viewers at ", fps,
-                      " frames/s for ", options.seconds, " s of playing time, budget ", options.budget,
-                      "; times in ms\n\n", report.Table(), "\nsessions with CPR >= 0.99: ", good, " of ",
-                      options.sessions, "\n");
+  return absl::StrCat(MachineName(), "; server ", model->version, " with model ", model->name, "; ", options.sessions,
+                      " viewers at ", model->frames_per_second, " frames/s for ", options.seconds,
+                      " s of playing time, budget ", options.budget, "; times in ms\n\n", report.Table(), "\n",
+                      summary);
 }
 
 }  // namespace videodiffcr

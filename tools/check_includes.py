@@ -38,7 +38,7 @@ ALLOWED = {
     "training/scenes": "model/rollout",
     "training": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout torch json",
     "training/command": "training model client torch",
-    "bench": "client proto protobuf model/api model/config model/serving model/weights model/text model/decoder torch cuda json",
+    "bench": "client proto protobuf model torch cuda json",
 }
 
 # Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another

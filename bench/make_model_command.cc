@@ -1,0 +1,31 @@
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "bench/commands.h"
+#include "bench/shape_model.h"
+#include "model/config/model_config.h"
+
+namespace videodiffcr {
+
+absl::StatusOr<std::string> MakeModel(const MakeModelOptions& options) {
+  if (options.output.empty()) {
+    return absl::InvalidArgumentError("output: empty; name the folder to write with --output");
+  }
+  const bool links = !options.weights_from.empty();
+  absl::StatusOr<ModelConfig> config = LoadModelConfig(links ? options.weights_from : options.tokenizer_folder);
+  if (config.ok() && !links) config = MakeShapeConfig(options.preset, *config);
+  if (!config.ok()) return config.status();
+  if (options.window_frames > 0) {
+    config->transformer.window_frames = options.window_frames;
+    config->transformer.sink_frames = options.sink_frames;
+  }
+  const absl::Time began = absl::Now();
+  const absl::Status written = links ? LinkShapeModel(*config, options.weights_from, options.output)
+                                     : WriteShapeModel(*config, options.seed, options.tokenizer_folder, options.output);
+  if (!written.ok()) return written;
+  return absl::StrFormat("%s: %s, window %d, sink %d latent frames; %.1f s\n", options.output, config->description,
+                         config->transformer.window_frames, config->transformer.sink_frames,
+                         absl::ToDoubleSeconds(absl::Now() - began));
+}
+
+}  // namespace videodiffcr

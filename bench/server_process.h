@@ -1,0 +1,42 @@
+// A videodiffcr-server of this build, for the time of a measurement.
+#ifndef VIDEODIFFCR_BENCH_SERVER_PROCESS_H_
+#define VIDEODIFFCR_BENCH_SERVER_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace videodiffcr {
+
+class ServerProcess {
+ public:
+  // Starts the videodiffcr-server that lies beside this program, on a free port, and waits until it serves. When it
+  // ends instead, FailedPrecondition carries what it printed.
+  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::vector<std::string>& flags);
+  // Asks it to end and waits for that.
+  ~ServerProcess();
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
+
+  const std::string& address() const { return address_; }
+  absl::Duration ready_after() const { return ready_after_; }  // from its start
+
+ private:
+  ServerProcess() = default;
+  absl::Status Spawn(const std::vector<std::string>& flags);
+  absl::Status WaitUntilItServes();
+
+  pid_t pid_ = -1;
+  std::string folder_;  // its ports and its output
+  std::string address_;
+  absl::Duration ready_after_;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_BENCH_SERVER_PROCESS_H_
