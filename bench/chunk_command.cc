@@ -1,6 +1,8 @@
 #include <algorithm>
-#include <future>
+#include <functional>
 #include <memory>
+#include <semaphore>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -74,16 +76,58 @@ Decoded DecodeAll(VideoModel& model, std::vector<StepOutcome> outcomes) {
   return decoded;
 }
 
+// Decodes the chunks of one plan at a time beside the passes of the next, as a server's delivery threads do. One thread
+// for all of them, since LibTorch keeps the plans of its convolutions by thread.
+class DecodeThread {
+ public:
+  explicit DecodeThread(VideoModel& model) : model_(model), thread_([this] { Loop(); }) {}
+  ~DecodeThread() {
+    stop_ = true;
+    begin_.release();
+    thread_.join();
+  }
+  DecodeThread(const DecodeThread&) = delete;
+  DecodeThread& operator=(const DecodeThread&) = delete;
+
+  // Every Begin() is followed by one Take(), which waits.
+  void Begin(std::vector<StepOutcome> outcomes) {
+    outcomes_ = std::move(outcomes);
+    begin_.release();
+  }
+  Decoded Take() {
+    done_.acquire();
+    return std::move(decoded_);
+  }
+
+ private:
+  void Loop() {
+    for (begin_.acquire(); !stop_; begin_.acquire()) {
+      decoded_ = DecodeAll(model_, std::move(outcomes_));
+      done_.release();
+    }
+  }
+
+  VideoModel& model_;
+  // The members between the two semaphores belong to one thread at a time: to the caller's until begin_ is released,
+  // then to the other until done_ is.
+  std::binary_semaphore begin_{0}, done_{0};
+  std::vector<StepOutcome> outcomes_;
+  Decoded decoded_;
+  bool stop_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
 // One run: some sessions at one budget, from their first chunk on.
 class ChunkRun {
  public:
-  // `samples` is filled from chunk `warm_up` on.
-  ChunkRun(VideoModel& model, int sessions, RetentionTenths budget, int64_t warm_up, ChunkSamples* samples)
-      : model_(model), sessions_(sessions), budget_(budget), warm_up_(warm_up), samples_(samples) {
+  // `samples` is filled from chunk `warm_up` on. `decoder` null: chunks are decoded between the passes.
+  ChunkRun(VideoModel& model, DecodeThread* decoder, int sessions, RetentionTenths budget, int64_t warm_up,
+           ChunkSamples* samples)
+      : model_(model), decoder_(decoder), sessions_(sessions), budget_(budget), warm_up_(warm_up), samples_(samples) {
     samples_->passes.resize(model.info().denoise_steps);
   }
   ~ChunkRun() {
-    if (decoding_.valid()) decoding_.wait();
+    if (decoding_ >= 0) decoder_->Take();
     for (int session = 1; session <= sessions_; ++session) model_.EndSession(session);
   }
 
@@ -107,27 +151,32 @@ class ChunkRun {
       }
     }
     if (const absl::Status before = TakeDecoded(); !before.ok()) return before;
-    decoding_chunk_ = chunk;
-    decoding_ = std::async(on_gpu() ? std::launch::async : std::launch::deferred, DecodeAll, std::ref(model_),
-                           *std::move(outcomes));
-    if (!on_gpu()) decoding_.wait();
+    if (decoder_ != nullptr) {
+      decoding_ = chunk;
+      decoder_->Begin(*std::move(outcomes));
+    } else if (const absl::Status own = Record(chunk, DecodeAll(model_, *std::move(outcomes))); !own.ok()) {
+      return own;
+    }
     return RunStep(StepKind::kContext, chunk, 0, measured ? &samples_->context : nullptr).status();
   }
 
-  // Waits for the frames of the chunk before. At most one chunk is decoded beside the passes of the next.
+  // Waits for the frames of the chunk before, if they are being decoded. At most one chunk is.
   absl::Status TakeDecoded() {
-    if (!decoding_.valid()) return absl::OkStatus();
-    const Decoded decoded = decoding_.get();
-    if (decoding_chunk_ >= warm_up_) {
+    if (decoding_ < 0) return absl::OkStatus();
+    return Record(std::exchange(decoding_, -1), decoder_->Take());
+  }
+
+ private:
+  bool on_gpu() const { return model_.info().device == "cuda"; }
+
+  absl::Status Record(int64_t chunk, const Decoded& decoded) {
+    if (chunk >= warm_up_) {
       for (const absl::Duration elapsed : decoded.elapsed) samples_->decode.Add(elapsed);
       samples_->period.Add(decoded.finished - last_finished_);
     }
     last_finished_ = decoded.finished;
     return decoded.status;
   }
-
- private:
-  bool on_gpu() const { return model_.info().device == "cuda"; }
 
   absl::StatusOr<std::vector<StepOutcome>> RunStep(StepKind kind, int64_t chunk, int step, Samples* elapsed) {
     const StepPlan plan = PlanForAll(sessions_, kind, chunk, step, budget_);
@@ -144,21 +193,22 @@ class ChunkRun {
   }
 
   VideoModel& model_;
+  DecodeThread* const decoder_;
   const int sessions_;
   const RetentionTenths budget_;
   const int64_t warm_up_;
   ChunkSamples* const samples_;
   Samples* step_before_ = nullptr;
-  std::future<Decoded> decoding_;
-  int64_t decoding_chunk_ = -1;
+  int64_t decoding_ = -1;  // the chunk that decoder_ has, none: -1
   absl::Time last_finished_;
 };
 
 // Prompt to frames of one session alone, several times.
-absl::Status MeasureFirstChunks(VideoModel& model, RetentionTenths budget, Samples* first_chunk) {
+absl::Status MeasureFirstChunks(VideoModel& model, DecodeThread* decoder, RetentionTenths budget,
+                                Samples* first_chunk) {
   for (int i = 0; i < kFirstChunks; ++i) {
     ChunkSamples ignored;
-    ChunkRun run(model, 1, budget, /*warm_up=*/1, &ignored);
+    ChunkRun run(model, decoder, 1, budget, /*warm_up=*/1, &ignored);
     const absl::Time began = absl::Now();
     absl::Status status = run.Begin();
     if (status.ok()) status = run.Chunk(0);
@@ -169,11 +219,12 @@ absl::Status MeasureFirstChunks(VideoModel& model, RetentionTenths budget, Sampl
   return absl::OkStatus();
 }
 
-absl::StatusOr<ChunkSamples> Measure(VideoModel& model, int sessions, RetentionTenths budget, int chunks) {
+absl::StatusOr<ChunkSamples> Measure(VideoModel& model, DecodeThread* decoder, int sessions, RetentionTenths budget,
+                                     int chunks) {
   ChunkSamples samples;
-  absl::Status status = MeasureFirstChunks(model, budget, &samples.first_chunk);
+  absl::Status status = MeasureFirstChunks(model, decoder, budget, &samples.first_chunk);
   const int64_t warm_up = model.info().window_tokens / model.info().tokens_per_chunk + 1;
-  ChunkRun run(model, sessions, budget, warm_up, &samples);
+  ChunkRun run(model, decoder, sessions, budget, warm_up, &samples);
   if (status.ok()) status = run.Begin();
   for (int64_t chunk = 0; status.ok() && chunk < warm_up + chunks; ++chunk) status = run.Chunk(chunk);
   if (status.ok()) status = run.TakeDecoded();
@@ -248,17 +299,19 @@ absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
   const ModelInfo& info = model.info();
   if (absl::Status status = CheckOptions(options, info); !status.ok()) return status;
 
+  const bool gpu = info.device == "cuda";
+  const std::unique_ptr<DecodeThread> decoder = gpu ? std::make_unique<DecodeThread>(model) : nullptr;
   Report report(Columns(info));
   for (const int sessions : options.sessions) {
     for (const RetentionBudget& budget : info.budgets) {
       const auto& chosen = options.budgets;
       if (!chosen.empty() && std::find(chosen.begin(), chosen.end(), budget.tenths) == chosen.end()) continue;
-      const absl::StatusOr<ChunkSamples> samples = Measure(model, sessions, budget.tenths, options.chunks);
+      const absl::StatusOr<ChunkSamples> samples =
+          Measure(model, decoder.get(), sessions, budget.tenths, options.chunks);
       if (!samples.ok()) return samples.status();
       report.AddRow(Row(*config, info, sessions, budget, *samples));
     }
   }
-  const bool gpu = info.device == "cuda";
   const std::string machine = gpu ? absl::StrCat(GpuName(), " (read just after); ", MachineName()) : MachineName();
   const std::string window = absl::StrCat(config->transformer.window_frames, " latent frames, ",
                                           config->transformer.sink_frames, " of them the sink");
