@@ -50,8 +50,7 @@ case $start in
     stage classifier classifier "$out/tiny" "$out/tiny" 1500 $clips_classifier
     stage denoiser denoiser "$out/tiny" "$out/teacher" 6000 $clips_denoiser
     stage distill distill "$out/teacher" "$out/tiny" 300 $clips_distill
-    cp -n "$out/teacher/text_encoder.safetensors" "$out/text_encoder.safetensors"
-    cp "$out/text_encoder.safetensors" "$out/tiny/"  # the one that this transformer was trained with
+    cp "$out/teacher/text_encoder.safetensors" "$out/tiny/"  # the one that this transformer was trained with
     stage routers routers "$out/tiny" "$out/tiny" 200 $clips_routers
     stage distill_routed distill "$out/tiny" "$out/routed" 250 $clips_distill \
       --teacher "$out/teacher" --routed-share 0.4 --learning-rate 1.2e-4
