@@ -26,7 +26,7 @@ struct GpuVideoModelOptions {
   int sessions = 0;
 };
 
-// Loads the folder, takes the memory and runs one chunk at every budget, so that the first request is as fast as the
+// Loads the folder, takes the memory and runs two chunks at every budget, so that the first request is as fast as the
 // hundredth. Errors name file, flag or what the device lacks.
 absl::StatusOr<std::unique_ptr<VideoModel>> CreateGpuVideoModel(const GpuVideoModelOptions& options);
 
