@@ -20,8 +20,8 @@ struct AttentionRequest {
   std::vector<kernels::AttentionSegment> segments;
   at::Tensor queries;        // [rows, D]
   at::Tensor keys, values;   // [pool rows, D]
-  at::Tensor out;            // [rows + extra_rows(), D]
-  at::Tensor log_sums;       // [rows + extra_rows(), heads] fp32
+  at::Tensor out;            // [rows + kExtraRows, D]
+  at::Tensor log_sums;       // [rows + kExtraRows, heads] fp32
   at::Tensor last_key_bias;  // [slots] fp32 by key_row / keys_per_bias; undefined: none
   int keys_per_bias = 1;
 };
@@ -29,16 +29,16 @@ struct AttentionRequest {
 // Belongs to one thread.
 class AttentionRunner {
  public:
+  // The tiles that remain after whole rounds are mostly of the last heads, so their parts crowd in few columns: a chunk
+  // of 4680 rows in 12 heads needs some 12,000 rows.
+  static constexpr int kExtraRows = 16384;
+
   AttentionRunner(int heads, int head_dim, int processors);
 
-  int extra_rows() const { return kExtraRows; }
   // Queues the work on `stream`, which must be the current one.
   void Run(const AttentionRequest& request, kernels::Stream stream);
 
  private:
-  // The tiles that remain after whole rounds are mostly of the last heads, so their parts crowd in few columns: a chunk
-  // of 4680 rows in 12 heads needs some 9000 rows.
-  static constexpr int kExtraRows = 16384;
   static constexpr size_t kMostPlans = 512;  // then all are forgotten: more shapes than any steady state has
 
   struct StoredPlan {

@@ -88,8 +88,8 @@ GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionC
   qkv_ = Empty({rows, 3 * dim}, type);
   text_queries_ = Empty({rows, dim}, type);
   queries_ = Empty({rows, dim}, TypeOf(key_element));
-  attended_ = Empty({rows + self_attention_.extra_rows(), dim}, type);
-  log_sums_ = Empty({rows + self_attention_.extra_rows(), config.num_heads}, at::kFloat);
+  attended_ = Empty({rows + AttentionRunner::kExtraRows, dim}, type);
+  log_sums_ = Empty({rows + AttentionRunner::kExtraRows, config.num_heads}, at::kFloat);
   projected_ = Empty({rows, dim}, type);
   hidden_ = Empty({rows, config.ffn_dim}, type);
   if (precision == Precision::kFloat8) {
@@ -107,7 +107,7 @@ GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionC
 }
 
 int64_t GpuTransformer::ScratchBytes(const TransformerConfig& config, int most_sessions) {
-  const int64_t rows = most_sessions * config.tokens_per_chunk() + 16384;
+  const int64_t rows = most_sessions * config.tokens_per_chunk() + AttentionRunner::kExtraRows;
   return rows * (config.dim * 40 + config.ffn_dim * 4 + 4 * PatchValues(config) * 2 + 64);
 }
 

@@ -64,8 +64,10 @@ class GpuVideoModel final : public VideoModel {
   GpuVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo info)
       : parts_(std::move(parts)),
         info_(std::move(info)),
-        engine_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true)),
-        decode_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false)) {
+        engine_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false)),
+        // A finished chunk's few milliseconds of decoding go before the context pass and the next chunk, or a viewer
+        // would wait for those too.
+        decode_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true)) {
     for (int slot = parts_->pool.slots() - 1; slot >= 0; --slot) free_slots_.push_back(slot);
   }
   ~GpuVideoModel() override { cudaDeviceSynchronize(); }
