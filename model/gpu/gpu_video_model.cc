@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <exception>
 #include <map>
-#include <mutex>
 #include <stdexcept>
 #include <utility>
 
@@ -21,6 +20,7 @@
 #include "model/gpu/chunk_engine.h"
 #include "model/gpu/device_event.h"
 #include "model/gpu/gpu_weights.h"
+#include "model/gpu/side_thread.h"
 #include "model/rollout/noise_schedule.h"
 #include "model/text/packed_text_encoder.h"
 
@@ -95,6 +95,7 @@ class GpuVideoModel final : public VideoModel {
   // Fills `chunk_step`; an error belongs to this step alone.
   absl::Status Prepare(const PlannedStep& step, ChunkStep& chunk_step);
   void FinishStep(const PlannedStep& step, const ChunkStep& chunk_step, StepOutcome& outcome);
+  absl::StatusOr<QueuedFrames> QueueDecode(FinishedLatents& finished);
 
   const std::unique_ptr<GpuParts> parts_;
   const ModelInfo info_;
@@ -102,7 +103,7 @@ class GpuVideoModel final : public VideoModel {
   DeviceEvent last_run_;
   std::vector<int> free_slots_;
   std::map<SessionId, Session> sessions_;
-  std::mutex decode_mutex_;  // decodes share one stream: it guards no data, only the order of what is queued there
+  SideThread decode_thread_;  // queues all decodes, one after the other; their callers wait for the device themselves
 };
 
 absl::StatusOr<PromptCheck> GpuVideoModel::CheckPrompt(std::string_view prompt) const {
@@ -233,24 +234,26 @@ void GpuVideoModel::FinishStep(const PlannedStep& step, const ChunkStep& chunk_s
 
 absl::StatusOr<FrameChunk> GpuVideoModel::Decode(std::unique_ptr<LatentChunk> latents) {
   auto* finished = static_cast<FinishedLatents*>(latents.get());  // only FinishStep() makes them
+  absl::StatusOr<QueuedFrames> frames = absl::InternalError("decoding never began");
+  DeviceEvent copied;
+  decode_thread_.Run([&] {
+    frames = QueueDecode(*finished);
+    if (frames.ok()) copied.Record(decode_stream_.stream());
+  });
+  if (!frames.ok()) return frames.status();
+  const absl::Status done = copied.Wait();
+  if (!done.ok()) return done;
+  return TakeFrames(*frames);
+}
+
+absl::StatusOr<QueuedFrames> GpuVideoModel::QueueDecode(FinishedLatents& finished) {
   try {
     const at::NoGradGuard no_gradients;
-    QueuedFrames frames;
-    DeviceEvent copied;
-    {
-      const std::lock_guard<std::mutex> in_order(decode_mutex_);
-      const c10::cuda::CUDAStreamGuard on_stream(decode_stream_);
-      finished->ready.MakeStreamWait(decode_stream_.stream());
-      absl::StatusOr<at::Tensor> pixels = parts_->model.decoder->Decode(finished->values, *finished->decoder_state);
-      if (!pixels.ok()) return pixels.status();
-      absl::StatusOr<QueuedFrames> queued = QueueDownload(*pixels, FrameFormat());
-      if (!queued.ok()) return queued.status();
-      frames = *std::move(queued);
-      copied.Record(decode_stream_.stream());
-    }
-    const absl::Status done = copied.Wait();
-    if (!done.ok()) return done;
-    return TakeFrames(frames);
+    const c10::cuda::CUDAStreamGuard on_stream(decode_stream_);
+    finished.ready.MakeStreamWait(decode_stream_.stream());
+    const absl::StatusOr<at::Tensor> pixels = parts_->model.decoder->Decode(finished.values, *finished.decoder_state);
+    if (!pixels.ok()) return pixels.status();
+    return QueueDownload(*pixels, FrameFormat());
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("decoding failed: ", error.what()));
   }
