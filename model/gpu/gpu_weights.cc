@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/kernels/residual_norm.h"
+#include "model/kernels/token_routing.h"
 #include "model/transformer/diffusion_transformer.h"
 
 namespace videodiffcr::gpu {
@@ -30,6 +31,8 @@ absl::Status CheckSizes(const TransformerConfig& config, Precision precision) {
                 "it must be a multiple of 4 (16 for fp8), at most 10240"),
         require(config.ffn_dim % unit == 0 && config.ffn_dim <= kernels::kWidestRow, "ffn_dim", config.ffn_dim,
                 "it must be a multiple of 4 (16 for fp8), at most 10240"),
+        require(config.tokens_per_chunk() <= kernels::kMostTokens, "tokens per chunk", config.tokens_per_chunk(),
+                "there can be at most 16384"),
         require(config.head_dim() % 4 == 0, "head_dim", config.head_dim(), "it must be a multiple of 4"),
         require(config.patch_height * config.patch_width * config.out_dim % 4 == 0, "out_dim", config.out_dim,
                 "the values of a patch must be a multiple of 4")}) {

@@ -16,7 +16,7 @@ namespace videodiffcr::kernels {
 struct RouterScoresCall {
   int tokens = 0;  // of the chunk
   int frames = 0;
-  int width = 0;                    // r, at most 256
+  int width = 0;                    // r
   const float* channels = nullptr;  // [tokens, r]: LN(x) W_down, without the bias
   const float* bias = nullptr;      // [r]
   const float* mix = nullptr;       // [to frame, from frame, r]
