@@ -2,6 +2,7 @@
 
 #include <c10/cuda/CUDAStream.h>
 
+#include "model/gpu/latent_shape.h"
 #include "model/kernels/chunk_latents.h"
 
 namespace videodiffcr::gpu {
@@ -12,9 +13,7 @@ ChunkEngine::ChunkEngine(const TransformerConfig& config, const RetentionConfig&
 
 void ChunkEngine::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kept) {
   const kernels::Stream stream = c10::cuda::getCurrentCUDAStream().stream();
-  const kernels::LatentShape shape = {static_cast<int>(config_.chunk_frames),  static_cast<int>(config_.in_dim),
-                                      static_cast<int>(config_.latent_height), static_cast<int>(config_.latent_width),
-                                      static_cast<int>(config_.patch_height),  static_cast<int>(config_.patch_width)};
+  const kernels::LatentShape shape = LatentShapeOf(config_);
   const auto draw = [](const ChunkStep& step, int number) {
     return kernels::NoiseDraw{step.seed, static_cast<uint64_t>(step.chunk), static_cast<uint32_t>(number)};
   };

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "model/config/retention_table.h"
+#include "model/gpu/latent_shape.h"
 #include "model/kernels/chunk_latents.h"
 #include "model/kernels/gelu_quantize.h"
 #include "model/kernels/norm_rotary.h"
@@ -27,10 +28,6 @@ kernels::Stream CurrentStream() { return c10::cuda::getCurrentCUDAStream().strea
 
 at::Tensor Empty(std::vector<int64_t> shape, at::ScalarType type) {
   return at::empty(shape, at::TensorOptions(at::kCUDA).dtype(type));
-}
-
-at::ScalarType TypeOf(Element element) {
-  return element == Element::kFloat32 ? at::kFloat : element == Element::kBfloat16 ? at::kBFloat16 : at::kFloat8_e4m3fn;
 }
 
 int64_t PatchValues(const TransformerConfig& config) {
@@ -62,12 +59,6 @@ RowSet EvenRows(int sessions, int rows, int tokens) {
 
 bool HasKept(const RowSet& rows) {
   return std::any_of(rows.kept, rows.kept + rows.segments, [](const int32_t* kept) { return kept != nullptr; });
-}
-
-kernels::LatentShape LatentShapeOf(const TransformerConfig& config) {
-  return {static_cast<int>(config.chunk_frames),  static_cast<int>(config.in_dim),
-          static_cast<int>(config.latent_height), static_cast<int>(config.latent_width),
-          static_cast<int>(config.patch_height),  static_cast<int>(config.patch_width)};
 }
 
 }  // namespace

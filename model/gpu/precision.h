@@ -21,6 +21,21 @@ inline kernels::Element ActivationElement(Precision precision) {
   return precision == Precision::kFloat32 ? kernels::Element::kFloat32 : kernels::Element::kBfloat16;
 }
 
+// The tensor type of a kernel's element type.
+inline at::ScalarType TypeOf(kernels::Element element) {
+  switch (element) {
+    case kernels::Element::kFloat32:
+      return at::kFloat;
+    case kernels::Element::kBfloat16:
+      return at::kBFloat16;
+    case kernels::Element::kFloat16:
+      return at::kHalf;
+    case kernels::Element::kFloat8:
+      break;
+  }
+  return at::kFloat8_e4m3fn;
+}
+
 }  // namespace videodiffcr::gpu
 
 #endif  // VIDEODIFFCR_MODEL_GPU_PRECISION_H_

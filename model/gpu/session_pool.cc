@@ -9,18 +9,6 @@
 namespace videodiffcr::gpu {
 namespace {
 
-at::ScalarType TypeOf(kernels::Element element) {
-  switch (element) {
-    case kernels::Element::kFloat32:
-      return at::kFloat;
-    case kernels::Element::kBfloat16:
-      return at::kBFloat16;
-    case kernels::Element::kFloat8:
-      break;
-  }
-  return at::kFloat8_e4m3fn;
-}
-
 int64_t BytesOf(kernels::Element element) { return static_cast<int64_t>(c10::elementSize(TypeOf(element))); }
 
 bool IsRelative(const TransformerConfig& config) { return config.rope_positions == RopePositions::kWindowRelative; }
