@@ -277,7 +277,7 @@ TEST(LifecycleTest, TheMetricsCountCallsControlsBytesAndReadiness) {
   EXPECT_TRUE(server.WaitForMetric("videodiffcr_grpc_requests_total{code=\"OK\",method=\"StreamVideo\"}", 1));
   EXPECT_TRUE(
       server.WaitForMetric("videodiffcr_grpc_requests_total{code=\"INVALID_ARGUMENT\",method=\"StreamVideo\"}", 1));
-  EXPECT_EQ(server.Metric("videodiffcr_control_messages_total{result=\"accepted\",type=\"credit\"}"), 1);
+  EXPECT_TRUE(server.WaitForMetric("videodiffcr_control_messages_total{result=\"accepted\",type=\"credit\"}", 1));
   EXPECT_EQ(server.Metric("videodiffcr_output_bytes_total{model=\"fake\",codec=\"raw_rgb24\"}"),
             (9 + 12) * 64 * 48 * 3);
   EXPECT_EQ(server.Metric("videodiffcr_encode_seconds_count{model=\"fake\",codec=\"raw_rgb24\"}"), 2);

@@ -290,6 +290,7 @@ TEST_F(ControlTest, ACancelledSessionDropsChunksThatHaveNotReachedItsSink) {
   model_.HoldDecodes();
   Start();
   const TestSession session = Submit(Request(1, 0));
+  ASSERT_TRUE(model_.WaitForHeldDecode());
   ASSERT_TRUE(model_.WaitForPlansRun(10));  // one chunk is being decoded, one waits behind it
   scheduler_->Cancel(session.id, absl::CancelledError("client went away"));
   ASSERT_TRUE(model_.WaitForLiveSessions(0));
