@@ -22,7 +22,7 @@ constexpr absl::Duration kStartBuffer = absl::Milliseconds(750);
 // What one viewer saw.
 struct ViewerResult {
   absl::Status status;
-  Samples slack, overhead, queue, denoise, context, decode, encode;
+  Samples slack, overhead, queue, delivery_queue, denoise, context, decode, encode;
   double first_chunk_ms = 0, executed = 1;
   int64_t chunks = 0, misses = 0;
 };
@@ -60,12 +60,13 @@ void Watch(VideoCall& call, absl::Time started, ViewerResult& result) {
     if (slack < absl::ZeroDuration()) ++result.misses;
     const v1::StageTimings& t = chunk.timings();
     result.queue.Add(ToDuration(t.queue()));
+    result.delivery_queue.Add(ToDuration(t.delivery_queue()));
     result.denoise.Add(ToDuration(t.denoise()));
     result.context.Add(ToDuration(t.context()));
     result.decode.Add(ToDuration(t.decode()));
     result.encode.Add(ToDuration(t.encode()));
     result.overhead.Add(ToDuration(t.total()) - ToDuration(t.queue()) - ToDuration(t.text()) - ToDuration(t.denoise()) -
-                        ToDuration(t.decode()) - ToDuration(t.encode()));
+                        ToDuration(t.delivery_queue()) - ToDuration(t.decode()) - ToDuration(t.encode()));
   }
   result.status = call.Finish();
 }
@@ -118,9 +119,23 @@ double ContinuousPlayRatio(const ViewerResult& result) {
 }
 
 const std::vector<std::string>& Columns() {
-  static const auto& columns = *new std::vector<std::string>{
-      "starts",       "session",   "chunks",      "CPR",         "first chunk", "slack p1",   "overhead p50",
-      "overhead p99", "queue p50", "denoise p50", "context p50", "decode p50",  "encode p50", "executed"};
+  static const auto& columns = *new std::vector<std::string>{"starts",
+                                                             "session",
+                                                             "chunks",
+                                                             "CPR",
+                                                             "first chunk",
+                                                             "slack p1",
+                                                             "overhead p50",
+                                                             "overhead p99",
+                                                             "queue p50",
+                                                             "queue p99",
+                                                             "delivery queue p50",
+                                                             "delivery queue p99",
+                                                             "denoise p50",
+                                                             "context p50",
+                                                             "decode p50",
+                                                             "encode p50",
+                                                             "executed"};
   return columns;
 }
 
@@ -135,6 +150,9 @@ std::vector<std::string> Row(const char* starts, int viewer, const ViewerResult&
           ms(r.overhead.Median()),
           ms(r.overhead.Quantile(0.99)),
           ms(r.queue.Median()),
+          ms(r.queue.Quantile(0.99)),
+          ms(r.delivery_queue.Median()),
+          ms(r.delivery_queue.Quantile(0.99)),
           ms(r.denoise.Median()),
           ms(r.context.Median()),
           ms(r.decode.Median()),

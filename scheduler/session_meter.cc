@@ -12,7 +12,7 @@ prometheus::Histogram* QueueTime(SchedulerMetrics::ForPriority& metrics, QueueSt
 }  // namespace
 
 MissCause CauseOfMiss(const ChunkTimings& timings, absl::Duration denoised_to_delivered) {
-  const absl::Duration queue = timings.queue;
+  const absl::Duration queue = timings.queue + timings.context_queue;
   const absl::Duration compute = timings.text + timings.denoise + timings.context + timings.decode;
   const absl::Duration delivery = denoised_to_delivered - timings.decode;
   if (queue >= compute && queue >= delivery) return MissCause::kQueue;
@@ -71,7 +71,7 @@ void SessionMeter::TargetChanged(RetentionTenths from, RetentionTenths to) {
 }
 
 void SessionMeter::ChunkMade(const FinishedChunk& chunk) {
-  QueueTime(of_class_, QueueStage::kEngine)->Observe(Seconds(chunk.chunk.timings.queue));
+  QueueTime(of_class_, QueueStage::kEngine)->Observe(Seconds(chunk.chunk.timings.queue + chunk.chunk.timings.context_queue));
   of_class_.retention_ratio_nominal->Observe(static_cast<double>(chunk.chunk.nominal) / kDenseTenths);
   of_class_.retention_ratio_executed->Observe(chunk.chunk.executed_retention);
 }
@@ -91,8 +91,8 @@ void SessionMeter::StepRan(const PlannedStep& step, const StepOutcome& outcome, 
   metrics_->kv_tokens_evicted_total->Increment(static_cast<double>(outcome.tokens_evicted));
 }
 
-void SessionMeter::Decoded(const FinishedChunk& chunk, absl::Time began) {
-  QueueTime(of_class_, QueueStage::kDelivery)->Observe(Seconds(began - chunk.denoised));
+void SessionMeter::Decoded(const FinishedChunk& chunk) {
+  QueueTime(of_class_, QueueStage::kDelivery)->Observe(Seconds(chunk.chunk.timings.delivery_queue));
   metrics_->decode_seconds->Observe(Seconds(chunk.chunk.timings.decode));
 }
 

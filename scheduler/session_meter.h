@@ -40,7 +40,7 @@ class SessionMeter {
   void ChunkMade(const FinishedChunk& chunk);
   void StepRan(const PlannedStep& step, const StepOutcome& outcome, int sessions_in_plan);
   // A delivery thread took the chunk up at `began` and has decoded it.
-  void Decoded(const FinishedChunk& chunk, absl::Time began);
+  void Decoded(const FinishedChunk& chunk);
   // The sink has taken it.
   void Delivered(const FinishedChunk& chunk, absl::Time now);
   // `cancelled_at`: when somebody cancelled it, if so. Call when its KV cache is free.

@@ -44,7 +44,7 @@ SessionView SessionRecord::View(absl::Time now) {
   view.submitted = submitted_;
   if (begun_ && !step_running_) view.next_step = NextStep(now);
   if (chunk_.has_value()) {
-    view.work_began = chunk_->out.chunk.work_began;
+    view.work_began = chunk_->work_began;
   } else {
     view.work_began = work_began_.value_or(waiting_since_.value_or(now));
     view.ready_at = playout_.StartAllowedAt(now);
@@ -200,7 +200,9 @@ PlannedStep SessionRecord::FirstStepOfNextChunk() const {
 }
 
 void SessionRecord::StepBegan(const PlannedStep& step, int64_t plan, absl::Time now) {
-  if (waiting_since_.has_value()) queue_time_ += now - *waiting_since_;
+  if (waiting_since_.has_value()) {
+    (step.kind == StepKind::kContext ? context_queue_time_ : queue_time_) += now - *waiting_since_;
+  }
   if (step.kind != StepKind::kContext && !chunk_.has_value()) StartChunk(now);
   last_plan_ = plan;
   step_running_ = true;
@@ -224,13 +226,15 @@ void SessionRecord::StartChunk(absl::Time now) {
 
   chunk_.emplace();
   chunk_->text_owed = std::exchange(text_owed_, false);
+  chunk_->work_began = work_began_.value_or(now);
   FinishedChunk& out = chunk_->out;
   out.chunk.sequence = sequence;
   out.chunk.first_frame = frames_made_;
   out.chunk.scene_start = sequence == 0 || change.scene_cut;
   out.chunk.nominal = target_;
-  out.chunk.work_began = work_began_.value_or(now);
+  out.chunk.work_began = std::max(chunk_->work_began, context_ended_);
   out.chunk.timings.context = std::exchange(context_time_, absl::ZeroDuration());
+  out.chunk.timings.context_queue = std::exchange(context_queue_time_, absl::ZeroDuration());
   out.frame_count = out.chunk.scene_start ? info_.first_chunk_frames : info_.chunk_frames;
   out.presentation_start = PlayingTime(frames_made_);
   out.presentation_duration = PlayingTime(frames_made_ + out.frame_count) - out.presentation_start;
@@ -258,6 +262,7 @@ void SessionRecord::StepEnded(const PlannedStep& step, StepOutcome outcome, int 
     case StepKind::kContext:
       context_owed_ = false;
       context_time_ = outcome.elapsed;
+      context_ended_ = now;
       break;
     case StepKind::kDenoise:
       chunk_->out.chunk.timings.denoise += outcome.elapsed;
@@ -323,8 +328,9 @@ void SessionRecord::End(absl::Time now) {
 // --- delivery threads ---
 
 bool SessionRecord::Decoded(FinishedChunk* chunk, absl::Time began, absl::Time now) {
+  chunk->chunk.timings.delivery_queue = began - chunk->denoised;
   chunk->chunk.timings.decode = now - began;
-  meter_.Decoded(*chunk, began);
+  meter_.Decoded(*chunk);
   outbox_.ChunkDecoded();
   if (failure_.has_value()) outbox_.ChunkLeft();
   if (request_.playout_start_buffer.has_value()) chunk->chunk.deadline = playout_.DueAt(chunk->presentation_start);

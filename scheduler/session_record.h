@@ -35,6 +35,7 @@ inline constexpr int kMaxPendingChanges = 64;
 // A chunk between its first planned step and its last denoising pass.
 struct ChunkInProgress {
   FinishedChunk out;
+  absl::Time work_began;  // the first moment it could have been worked on, the context pass before it included
   bool text_owed = false;
   int next_pass = 0;
   int64_t rows_processed = 0;
@@ -174,6 +175,8 @@ class SessionRecord {
   std::optional<absl::Time> work_began_;     // of the chunk that is not started yet
   absl::Duration queue_time_;                // for the chunk in progress or the next one
   absl::Duration context_time_;              // of the context pass before the next chunk
+  absl::Duration context_queue_time_;        // that pass, ready but waiting for the engine
+  absl::Time context_ended_ = absl::InfinitePast();
 };
 
 }  // namespace videodiffcr

@@ -48,11 +48,13 @@ struct SessionChange {
 enum class SessionState { kWaiting, kGenerating, kPaused, kBlocked, kFinishing, kEnded };
 
 struct ChunkTimings {
-  absl::Duration queue;    // ready but waiting for the engine
-  absl::Duration text;     // text encoding, when the prompt was new
-  absl::Duration denoise;  // denoising passes
-  absl::Duration context;  // context pass of the chunk before (it runs behind that chunk's delivery)
-  absl::Duration decode;   // latents to frames
+  absl::Duration queue;           // ready but waiting for the engine
+  absl::Duration text;            // text encoding, when the prompt was new
+  absl::Duration denoise;         // denoising passes
+  absl::Duration context;         // context pass of the chunk before (it runs behind that chunk's delivery)
+  absl::Duration context_queue;   // that pass, ready but waiting for the engine
+  absl::Duration delivery_queue;  // denoised, waiting for a delivery thread or for the session's chunk before it
+  absl::Duration decode;          // latents to frames
 };
 
 // One chunk on its way out.
@@ -63,7 +65,7 @@ struct GeneratedChunk {
   RetentionTenths nominal = kDenseTenths;
   double executed_retention = 1.0;
   ChunkTimings timings;
-  absl::Time work_began;               // the first moment this chunk could have been worked on
+  absl::Time work_began;               // first moment it could have been denoised, the context pass before it done
   std::optional<absl::Time> deadline;  // set with playout, from the second chunk on; the first starts the clock
   FrameChunk frames;
 };

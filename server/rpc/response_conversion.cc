@@ -93,6 +93,8 @@ void Fill(ChunkEvent event, absl::Time now, v1::VideoChunk* chunk) {
   *timings->mutable_text() = ToProto(event.timings.text);
   *timings->mutable_denoise() = ToProto(event.timings.denoise);
   *timings->mutable_context() = ToProto(event.timings.context);
+  *timings->mutable_context_queue() = ToProto(event.timings.context_queue);
+  *timings->mutable_delivery_queue() = ToProto(event.timings.delivery_queue);
   *timings->mutable_decode() = ToProto(event.timings.decode);
   *timings->mutable_encode() = ToProto(event.encode);
   *timings->mutable_total() = ToProto(now - event.work_began);

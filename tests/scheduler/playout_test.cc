@@ -109,6 +109,44 @@ TEST_F(PlayoutTest, TimingsSayWhereTheTimeOfAChunkWent) {
   EXPECT_EQ(chunks[1].timings.context, absl::Milliseconds(10));
 }
 
+TEST_F(PlayoutTest, AChunksTimeBeginsWhenTheContextPassBeforeItIsDone) {
+  model_.SetPlanHook([this](const StepPlan&) { clock_.Advance(absl::Milliseconds(10)); });
+  Start();
+  const absl::Time start = clock_.Now();
+  const TestSession session = Submit(Request(1, 2));  // text, four passes, context pass, four passes
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->chunks()[0].work_began, start);
+  EXPECT_EQ(session.log->chunks()[1].work_began, start + absl::Milliseconds(60));
+}
+
+TEST_F(PlayoutTest, AChunkWaitsInTheDeliveryQueueWhileTheOneBeforeItIsDecoded) {
+  model_.HoldPlans();
+  model_.HoldDecodes();
+  Start();
+  const TestSession session = Submit(Request(1, 0));
+  Step(10);  // chunk 1 is denoised: its context pass stands at the gate
+  clock_.Advance(absl::Milliseconds(300));
+  model_.FreeDecodes();
+  ASSERT_TRUE(session.log->WaitForChunks(2));
+  EXPECT_EQ(session.log->chunks()[1].timings.delivery_queue, absl::Milliseconds(300));
+}
+
+TEST_F(PlayoutTest, TheWaitOfAContextPassForTheEngineIsToldApartFromTheChunksOwn) {
+  config_.max_sessions_per_plan = 1;
+  config_.policy = SchedulingPolicy::kRoundRobin;
+  model_.SetPlanHook([this](const StepPlan&) { clock_.Advance(absl::Milliseconds(10)); });
+  model_.HoldPlans();
+  Start();
+  const TestSession first = Submit(Request(1, 2));
+  ASSERT_TRUE(model_.WaitForHeldPlan().has_value());
+  Submit(Request(2, 2));
+  model_.FreePlans();
+  ASSERT_TRUE(first.log->WaitForEnd());
+  const ChunkTimings timings = first.log->chunks()[1].timings;
+  EXPECT_EQ(timings.context_queue, absl::Milliseconds(10));
+  EXPECT_EQ(timings.queue, absl::Milliseconds(40));
+}
+
 TEST_F(PlayoutTest, TimeSpentWaitingForTheEngineIsQueueTime) {
   config_.max_sessions_per_plan = 1;
   config_.policy = SchedulingPolicy::kFirstInFirstOut;
