@@ -301,6 +301,9 @@ absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
 
   const bool gpu = info.device == "cuda";
   const std::unique_ptr<DecodeThread> decoder = gpu ? std::make_unique<DecodeThread>(model) : nullptr;
+  const std::string window = absl::StrCat(config->transformer.window_frames, " latent frames, ",
+                                          config->transformer.sink_frames, " of them the sink");
+  std::string machine;
   Report report(Columns(info));
   for (const int sessions : options.sessions) {
     for (const RetentionBudget& budget : info.budgets) {
@@ -310,20 +313,19 @@ absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
           Measure(model, decoder.get(), sessions, budget.tenths, options.chunks);
       if (!samples.ok()) return samples.status();
       report.AddRow(Row(*config, info, sessions, budget, *samples));
+      machine = gpu ? absl::StrCat(GpuName(), " (read just after); ", MachineName()) : MachineName();
+      // Row by row: whoever cuts a long run keeps what is done.
+      const absl::Status written =
+          WriteReport(options.json_file, report.Json({{"machine", machine},
+                                                      {"model", info.name},
+                                                      {"window", window},
+                                                      {"device", info.device},
+                                                      {"precision", gpu ? options.precision : "fp32"},
+                                                      {"threads", absl::StrCat(options.threads)},
+                                                      {"chunks", absl::StrCat(options.chunks)}}));
+      if (!written.ok()) return written;
     }
   }
-  const std::string machine = gpu ? absl::StrCat(GpuName(), " (read just after); ", MachineName()) : MachineName();
-  const std::string window = absl::StrCat(config->transformer.window_frames, " latent frames, ",
-                                          config->transformer.sink_frames, " of them the sink");
-  const absl::Status written =
-      WriteReport(options.json_file, report.Json({{"machine", machine},
-                                                  {"model", info.name},
-                                                  {"window", window},
-                                                  {"device", info.device},
-                                                  {"precision", gpu ? options.precision : "fp32"},
-                                                  {"threads", absl::StrCat(options.threads)},
-                                                  {"chunks", absl::StrCat(options.chunks)}}));
-  if (!written.ok()) return written;
   return absl::StrCat(machine, "; ", info.description, "; window ", window, "; ", gpu ? options.precision : "fp32",
                       "; median (p95) of ", options.chunks,
                       " chunks after the window is full, in ms; first chunk: prompt to frames, one session alone; "

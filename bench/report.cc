@@ -76,14 +76,25 @@ std::string MachineName() {
   return absl::StrCat(name, ", ", std::thread::hardware_concurrency(), " threads");
 }
 
-std::string GpuName() {
-  std::FILE* answer = popen(
-      "nvidia-smi --query-gpu=name,driver_version,clocks.sm,clocks.mem,power.draw --format=csv,noheader 2>/dev/null",
-      "r");
+namespace {
+
+// What nvidia-smi says of the GPUs' `fields`; empty when it does not answer.
+std::string AskGpu(const std::string& fields) {
+  const std::string command = absl::StrCat("nvidia-smi --query-gpu=", fields, " --format=csv,noheader 2>/dev/null");
+  std::FILE* answer = popen(command.c_str(), "r");
   if (answer == nullptr) return "";
   std::string text;
   for (int c = std::fgetc(answer); c != EOF; c = std::fgetc(answer)) text += static_cast<char>(c);
   return pclose(answer) == 0 ? std::string(absl::StripAsciiWhitespace(text)) : "";
+}
+
+}  // namespace
+
+std::string GpuName() { return AskGpu("name,driver_version,clocks.sm,clocks.mem,power.draw"); }
+
+std::string GpuMemoryUsed() {
+  const std::string answer = AskGpu("memory.used");
+  return answer.empty() ? "-" : answer;
 }
 
 }  // namespace videodiffcr

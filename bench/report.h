@@ -50,6 +50,9 @@ std::string MachineName();
 // Name, driver and present clocks of the GPUs, as nvidia-smi says them. Empty when it does not answer.
 std::string GpuName();
 
+// Memory in use on the GPUs by all programs, as nvidia-smi says it ("1234 MiB"). "-" when it does not answer.
+std::string GpuMemoryUsed();
+
 }  // namespace videodiffcr
 
 #endif  // VIDEODIFFCR_BENCH_REPORT_H_

@@ -81,6 +81,12 @@ absl::Status ServerProcess::WaitUntilItServes() {
   return absl::OkStatus();
 }
 
+int64_t ServerProcess::ResidentBytes() const {
+  int64_t pages = 0, resident = 0;
+  std::ifstream(absl::StrCat("/proc/", pid_, "/statm")) >> pages >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
 ServerProcess::~ServerProcess() {
   if (pid_ > 0) {
     kill(pid_, SIGTERM);

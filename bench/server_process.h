@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ class ServerProcess {
 
   const std::string& address() const { return address_; }
   absl::Duration ready_after() const { return ready_after_; }  // from its start
+  int64_t ResidentBytes() const;                               // of its memory in use now; 0 when it has ended
 
  private:
   ServerProcess() = default;

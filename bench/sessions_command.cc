@@ -23,6 +23,7 @@ constexpr absl::Duration kStartBuffer = absl::Milliseconds(750);
 struct ViewerResult {
   absl::Status status;
   Samples slack, overhead, queue, delivery_queue, denoise, context, decode, encode;
+  Samples denoise_early, denoise_late;  // of the second and of the last quarter of the chunks: equal when time is flat
   double first_chunk_ms = 0, executed = 1;
   int64_t chunks = 0, misses = 0;
 };
@@ -42,7 +43,8 @@ v1::SessionConfig ConfigOf(const SessionsBenchOptions& options, int viewer, int6
 }
 
 // A chunk is missed when its last byte is here after the moment it should start playing.
-void Watch(VideoCall& call, absl::Time started, ViewerResult& result) {
+// `length`: chunks that were asked for.
+void Watch(VideoCall& call, absl::Time started, int64_t length, ViewerResult& result) {
   absl::Time play_from;
   while (std::optional<v1::StreamVideoResponse> response = call.Next()) {
     if (!response->has_chunk()) {
@@ -62,6 +64,9 @@ void Watch(VideoCall& call, absl::Time started, ViewerResult& result) {
     result.queue.Add(ToDuration(t.queue()));
     result.delivery_queue.Add(ToDuration(t.delivery_queue()));
     result.denoise.Add(ToDuration(t.denoise()));
+    const int64_t quarter = 4 * (result.chunks - 1) / length;
+    if (quarter == 1) result.denoise_early.Add(ToDuration(t.denoise()));
+    if (quarter == 3) result.denoise_late.Add(ToDuration(t.denoise()));
     result.context.Add(ToDuration(t.context()));
     result.decode.Add(ToDuration(t.decode()));
     result.encode.Add(ToDuration(t.encode()));
@@ -90,7 +95,7 @@ absl::StatusOr<double> FirstChunkMs(VideoClient& client, const SessionsBenchOpti
   ViewerResult result;
   const absl::Time started = absl::Now();
   const std::unique_ptr<VideoCall> call = client.StreamVideo(ConfigOf(options, 0, 1));
-  Watch(*call, started, result);
+  Watch(*call, started, 1, result);
   if (!result.status.ok()) return result.status;
   return result.first_chunk_ms;
 }
@@ -107,7 +112,7 @@ std::vector<ViewerResult> WatchTogether(VideoClient& client, const SessionsBench
       if (staggered) absl::SleepFor(origin + chunk_time * viewer / options.sessions - absl::Now());
       const absl::Time started = absl::Now();
       const std::unique_ptr<VideoCall> call = client.StreamVideo(ConfigOf(options, viewer, length));
-      Watch(*call, started, results[viewer]);
+      Watch(*call, started, length, results[viewer]);
     });
   }
   for (std::thread& viewer : viewers) viewer.join();
@@ -132,6 +137,8 @@ const std::vector<std::string>& Columns() {
                                                              "delivery queue p50",
                                                              "delivery queue p99",
                                                              "denoise p50",
+                                                             "denoise p50 of the second quarter",
+                                                             "denoise p50 of the last quarter",
                                                              "context p50",
                                                              "decode p50",
                                                              "encode p50",
@@ -154,17 +161,27 @@ std::vector<std::string> Row(const char* starts, int viewer, const ViewerResult&
           ms(r.delivery_queue.Median()),
           ms(r.delivery_queue.Quantile(0.99)),
           ms(r.denoise.Median()),
+          ms(r.denoise_early.Median()),
+          ms(r.denoise_late.Median()),
           ms(r.context.Median()),
           ms(r.decode.Median()),
           ms(r.encode.Median()),
           absl::StrFormat("%.4f", r.executed)};
 }
 
-// Adds the viewers' rows to the report and a line about them to `summary`.
-absl::Status Measure(VideoClient& client, const SessionsBenchOptions& options, absl::Duration chunk_time,
-                     bool staggered, Report* report, std::string* summary) {
+// Memory of the server that the viewers were on, before they came and after they left.
+std::string MemoryText(const ServerProcess& server) {
+  return absl::StrCat(server.ResidentBytes() >> 20, " MiB, GPU ", GpuMemoryUsed());
+}
+
+// Adds the viewers' rows to the report, what the server held to `context` and a line about them to `summary`.
+absl::Status Measure(VideoClient& client, const ServerProcess* server, const SessionsBenchOptions& options,
+                     absl::Duration chunk_time, bool staggered, Report* report,
+                     std::map<std::string, std::string>* context, std::string* summary) {
   const char* const starts = staggered ? "staggered" : "aligned";
+  if (server != nullptr) (*context)[absl::StrCat("memory before, ", starts)] = MemoryText(*server);
   const std::vector<ViewerResult> results = WatchTogether(client, options, chunk_time, staggered);
+  if (server != nullptr) (*context)[absl::StrCat("memory after, ", starts)] = MemoryText(*server);
   int good = 0;
   for (int viewer = 0; viewer < options.sessions; ++viewer) {
     if (!results[viewer].status.ok()) return results[viewer].status;
@@ -216,11 +233,12 @@ absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options
   Report report(Columns());
   for (const bool staggered : {false, true}) {
     if (options.starts == (staggered ? ViewerStarts::kAligned : ViewerStarts::kStaggered)) continue;
-    const absl::Status measured = Measure(**client, options, model->chunk_time, staggered, &report, &summary);
+    absl::Status measured =
+        Measure(**client, server.get(), options, model->chunk_time, staggered, &report, &context, &summary);
+    // At once: whoever cuts a long run keeps what is done.
+    if (measured.ok()) measured = WriteReport(options.json_file, report.Json(context));
     if (!measured.ok()) return measured;
   }
-  const absl::Status written = WriteReport(options.json_file, report.Json(context));
-  if (!written.ok()) return written;
   return absl::StrCat(MachineName(), "; server ", model->version, " with model ", model->name, "; ", options.sessions,
                       " viewers at ", model->frames_per_second, " frames/s for ", options.seconds,
                       " s of playing time, budget ", options.budget, "; times in ms\n\n", report.Table(), "\n",

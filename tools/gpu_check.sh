@@ -5,16 +5,22 @@
 #   tools/gpu_check.sh pack DIR            packs what the preset cuda built, with its libraries, into DIR
 #   DIR/gpu_check.sh run DIR [PART...]     there, in the root of the checkout: runs the parts (all without a name), ends with a table
 #
-# Parts: tests, parity, sanitizer, chunk (-bf16 -fp8 -window12 -tiny), attention, linears, decode, text,
-# sessions (-bf16 -fp8 -window12); a name stands for all parts that begin with it.
-# Environment: LOGS, where logs and JSON go (default DIR/logs); SESSION_SECONDS (60), STARTS (both) and VIEWERS of the sessions;
-# BUDGETS of the chunks, in tenths (all of the model's). A part that fails does not stop the others; the exit status says whether any did.
+# Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny -together),
+# decode, text, sessions-fp8, sessions-window12, attention, linears, sessions-bf16; a name stands for all that begin with it.
+# A part that fails does not stop the others; the exit status says whether any did.
+# Environment: TIME_LIMIT_SECONDS (585) for all parts: the last are left out, or cut, when it is reached; RESULTS, a folder that gets
+# table.md and logs.tar.gz anew after each part; LOGS, where logs and JSON go (DIR/logs); SESSION_SECONDS (60), STARTS (both) and
+# VIEWERS of the sessions; BUDGETS of the chunks, in tenths (10,7).
 set -uo pipefail
 
-all_parts=(tests parity sanitizer chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny attention linears decode text
-  sessions-bf16 sessions-fp8 sessions-window12)
-programs=(videodiffcr-server videodiffcr-bench videodiffcr-parity)
-usage() { sed -n '5,11p' "$0" | cut -c3-; exit 2; }
+# What is worth most comes first, since a run that is cut loses its end.
+all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
+  attention linears sessions-bf16)
+# Seconds that each took on one H200 (docs/performance.md) or is thought to take.
+declare -A seconds_of=([checks]=60 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=18 [chunk-tiny]=6 [decode]=15 [text]=12
+  [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=9 [linears]=5 [sessions-bf16]=130)
+programs=(videodiffcr-server videodiffcr-bench videodiffcr-parity videodiffcr-train)
+usage() { sed -n '5,15p' "$0" | cut -c3-; exit 2; }
 
 # --- pack ---------------------------------------------------------------------------------------------------------------
 
@@ -90,72 +96,91 @@ pack() {
 
 # --- run ----------------------------------------------------------------------------------------------------------------
 
-# Runs a command with its output in $logs/PART.log and shows the last lines; PART goes on the list when it fails.
-keep() {
-  local part=$1 lines=$2 status
+seconds_left() { echo $((limit - SECONDS)); }
+
+# Runs a command for at most $1 seconds with its output in $logs/$2.log. The command is ended with what it started.
+limited() {
+  local most=$1 log=$logs/$2.log status
   shift 2
-  "$@" >>"$logs/$part.log" 2>&1
+  [ "$most" -gt 0 ] || most=1
+  timeout -k 5 "$most" "$@" >>"$log" 2>&1
   status=$?
-  [ $status -eq 0 ] || failed+=("$part")
-  tail -n "$lines" "$logs/$part.log"
+  case $status in 124|137) echo "cut after $most s" >>"$log" ;; esac
   return $status
 }
 
-run_tests() {
-  local name
-  while read -r name; do
-    keep tests 3 env VIDEODIFFCR_SOURCE_DIR="$PWD" VIDEODIFFCR_BIN_DIR="$work/bin" timeout 300 "$work/bin/$name" --gtest_brief=1
-  done <"$work/gpu_tests"
+# What a program of ours left running, a server whose bench was cut, say, would measure along with the next part.
+end_leftovers() {
+  local process
+  for process in /proc/[0-9]*; do
+    case $(readlink "$process/exe" 2>/dev/null) in "$work"/bin/*) kill -KILL "${process#/proc/}" 2>/dev/null ;; esac
+  done
 }
 
-# Without LibTorch's caching of memory, so that a step past the end of one tensor is a step past the end of an allocation.
-run_sanitizer() {
-  local tool
-  tool=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
-  keep sanitizer 2 env PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 120 \
-    "$tool" --tool memcheck --error-exitcode 1 "$work/bin/cuda_kernels_test" --gtest_brief=1
-}
-
-# Model folders of the real shape, made once; in memory where there is room, so that no disk takes part.
+# Model folders of the real shape, in at most $1 seconds; the second links the first one's files.
 make_models() {
-  [ ! -e "$models/window12/config.json" ] || return 0
-  local root=/tmp
-  if [ "$(df --output=avail -k /dev/shm | tail -n 1)" -gt 8000000 ]; then root=/dev/shm; fi
-  models=$(mktemp -d "$root/gpu_check.XXXXXX")
-  keep models 1 "$work/bin/videodiffcr-bench" make-model --output="$models/window21" --window_frames=21 &&
-    keep models 1 "$work/bin/videodiffcr-bench" make-model --output="$models/window12" --weights_from="$models/window21" \
+  limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$models/window21" --window_frames=21 &&
+    limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$models/window12" --weights_from="$models/window21" \
       --window_frames=12 --sink_frames=3
 }
 
-# bench PART FLAGS...: JSON beside the log.
-bench() {
-  local part=$1
-  shift
-  keep "$part" 12 timeout 400 "$work/bin/videodiffcr-bench" "${part%%-*}" --json="$logs/$part.json" "$@"
+# Parity, the sanitizer, all GPU-labelled tests and the making of the models, all at once: none of them measures a time.
+run_checks() {
+  local most=$1 name job jobs=() tool failures=0
+  tool=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
+  start_job() { job=$1; shift; ( limited "$most" "$job" "$@" || echo "$job" >"$logs/$job.failed" ) & jobs+=($!); }
+  ( make_models "$most" || echo models >"$logs/models.failed" ) & jobs+=($!)
+  start_job parity "$work/bin/videodiffcr-parity" --device cuda tests/golden/*.safetensors
+  # Without LibTorch's caching of memory, so that a step past the end of one tensor is a step past the end of an allocation.
+  start_job sanitizer env PYTORCH_NO_CUDA_MEMORY_CACHING=1 \
+    "$tool" --tool memcheck --error-exitcode 1 "$work/bin/cuda_kernels_test" --gtest_brief=1
+  while read -r name; do
+    start_job "test-$name" env VIDEODIFFCR_SOURCE_DIR="$PWD" VIDEODIFFCR_BIN_DIR="$work/bin" "$work/bin/$name" --gtest_brief=1
+  done <"$work/gpu_tests"
+  wait "${jobs[@]}"
+  for name in "$logs"/*.failed; do
+    [ -e "$name" ] || continue
+    failures=$((failures + 1))
+    echo "failed: $(cat "$name")"
+    tail -n 3 "$logs/$(basename "$name" .failed).log"
+  done
+  return "$failures"
 }
 
-# bench_chunk PART PRECISION MODEL
-bench_chunk() { make_models && bench "$1" --device=cuda --precision="$2" --model_folder="$models/$3" --budgets="${BUDGETS:-}"; }
+# bench PART SECONDS FLAGS...: JSON beside the log.
+bench() {
+  local part=$1 most=$2
+  shift 2
+  limited "$most" "$part" "$work/bin/videodiffcr-bench" "${part%%-*}" --json="$logs/$part.json" "$@"
+}
 
-# bench_sessions PART PRECISION MODEL BUDGET VIEWERS
+# bench_chunk PART SECONDS PRECISION MODEL [FLAG...]
+bench_chunk() {
+  local part=$1 most=$2 precision=$3 model=$4
+  shift 4
+  bench "$part" "$most" --device=cuda --precision="$precision" --model_folder="$model" --budgets="${BUDGETS:-10,7}" "$@"
+}
+
+# bench_sessions PART SECONDS PRECISION MODEL BUDGET VIEWERS
 bench_sessions() {
-  make_models && bench "$1" --device=cuda --precision="$2" --model_folder="$models/$3" --budget="$4" --sessions="${VIEWERS:-$5}" \
+  bench "$1" "$2" --device=cuda --precision="$3" --model_folder="$models/$4" --budget="$5" --sessions="${VIEWERS:-$6}" \
     --seconds="${SESSION_SECONDS:-60}" --starts="${STARTS:-both}"
 }
 
+# run_part PART SECONDS
 run_part() {
   case $1 in
-    tests) run_tests ;;
-    parity) keep parity 1 timeout 300 "$work/bin/videodiffcr-parity" --device cuda tests/golden/*.safetensors ;;
-    sanitizer) run_sanitizer ;;
-    chunk-bf16) bench_chunk "$1" bf16 window21 ;;
-    chunk-fp8) bench_chunk "$1" fp8 window21 ;;
-    chunk-window12) bench_chunk "$1" fp8 window12 ;;
-    chunk-tiny) bench "$1" --device=cuda --precision=bf16 --model_folder=models/tiny --sessions=1,2,4,8 --budgets="${BUDGETS:-}" ;;
-    sessions-bf16) bench_sessions "$1" bf16 window21 1.0 2 ;;
-    sessions-fp8) bench_sessions "$1" fp8 window21 0.7 3 ;;
-    sessions-window12) bench_sessions "$1" fp8 window12 0.7 5 ;;
-    *) bench "$1" ;;
+    checks) run_checks "$2" ;;
+    chunk-bf16) bench_chunk "$1" "$2" bf16 "$models/window21" ;;
+    chunk-fp8) bench_chunk "$1" "$2" fp8 "$models/window21" ;;
+    chunk-window12) bench_chunk "$1" "$2" fp8 "$models/window12" ;;
+    chunk-tiny) bench_chunk "$1" "$2" bf16 models/tiny --sessions=1,8 ;;
+    # As many as one plan takes: says how many viewers to try.
+    chunk-together) bench_chunk "$1" "$2" fp8 "$models/window12" --sessions=4 --budgets=7 --chunks=8 ;;
+    sessions-bf16) bench_sessions "$1" "$2" bf16 window21 1.0 2 ;;
+    sessions-fp8) bench_sessions "$1" "$2" fp8 window21 0.7 3 ;;
+    sessions-window12) bench_sessions "$1" "$2" fp8 window12 0.7 "$(python3 "$packed/gpu_check_table.py" --viewers "$logs")" ;;
+    *) bench "$1" "$2" ;;
   esac
 }
 
@@ -172,28 +197,63 @@ choose_parts() {
   done
 }
 
-run() {
-  local packed=$1 part began site
-  shift
-  [ $# -gt 0 ] || set -- "${all_parts[@]}"
-  choose_parts "$@"
-  work=$(mktemp -d) models=none failed=()
-  trap 'rm -rf "$work" "$models"' EXIT
+# What there is so far, for who loses the machine before the end.
+keep_results() {
+  [ -n "${RESULTS:-}" ] || return 0
+  mkdir -p "$RESULTS"
+  python3 "$packed/gpu_check_table.py" "$logs" >"$RESULTS/table.md" 2>&1
+  tar -C "$logs" -czf "$RESULTS/logs.partial" . && mv "$RESULTS/logs.partial" "$RESULTS/logs.tar.gz"
+}
+
+# The models lie in memory where there is room, so that no disk takes part.
+prepare() {
+  local site root=/tmp
+  packed=$(cd "$1" && pwd) || exit 1
+  work=$(mktemp -d) || exit 1
+  if [ "$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)" -gt 8000000 ] 2>/dev/null; then root=/dev/shm; fi
+  models=$(mktemp -d "$root/gpu_check.XXXXXX") || exit 1
+  trap 'end_leftovers; rm -rf "$work" "$models"' EXIT
   logs=${LOGS:-$packed/logs}
-  mkdir -p "$logs" && rm -f "$logs"/*.log "$logs"/*.json
+  mkdir -p "$logs" && rm -f "$logs"/*.log "$logs"/*.json "$logs"/*.failed "$logs"/seconds
   python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$packed/gpu_check.tar.xz" "$work" || exit 1
+  cp "$work/commit" "$logs/"
   site=$(python3 -c 'import importlib.util, os; print(os.path.dirname(os.path.dirname(importlib.util.find_spec("torch").origin)))') || exit 1
   LD_LIBRARY_PATH=$work/lib:$site/torch/lib$(printf ':%s' "$site"/nvidia/*/lib)
   export LD_LIBRARY_PATH
+}
+
+run() {
+  local part began most failed=()
+  limit=${TIME_LIMIT_SECONDS:-585}
+  for part in sessions-bf16 sessions-fp8 sessions-window12; do seconds_of[$part]=$((2 * ${SESSION_SECONDS:-60} + 10)); done
+  prepare "$1"
+  shift
+  [ $# -gt 0 ] || set -- "${all_parts[@]}"
+  choose_parts "$@"
+  case " ${chosen[*]} " in
+    *' checks '*) ;;  # makes them, too
+    *' chunk-'*|*' sessions-'*) make_models "$(seconds_left)" || failed+=(models) ;;
+  esac
   for part in "${chosen[@]}"; do
-    began=$SECONDS
+    began=$SECONDS most=$((2 * seconds_of[$part] + 20))
+    # A part that could not even do half of its work is left to another call.
+    if [ $((2 * $(seconds_left))) -lt "${seconds_of[$part]}" ]; then
+      echo "== $part: left out, $(seconds_left) s are left"
+      failed+=("$part (left out)")
+      continue
+    fi
+    if [ "$(seconds_left)" -lt $most ]; then most=$(($(seconds_left) - 6)); fi
     echo "== $part"
-    run_part "$part"
-    echo "   $((SECONDS - began)) s"
+    run_part "$part" $most || failed+=("$part")
+    end_leftovers
+    [ ! -e "$logs/$part.log" ] || tail -n 10 "$logs/$part.log"
+    echo "$part $((SECONDS - began))" | tee -a "$logs/seconds"
+    keep_results
   done
   echo
-  echo "commit $(cat "$work/commit"), $(date -u +%F), failed: ${failed[*]:-none}"
+  echo "failed: ${failed[*]:-none}" | tee "$logs/failed"
   python3 "$packed/gpu_check_table.py" "$logs"
+  keep_results
   [ ${#failed[@]} -eq 0 ]
 }
 

@@ -1,23 +1,38 @@
 #!/usr/bin/env python3
 """The one table of tools/gpu_check.sh: every mark of the real shape beside what was measured.
 
-    tools/gpu_check_table.py FOLDER     FOLDER: logs and JSON of a run; parts that did not run show as "not run"
+    tools/gpu_check_table.py FOLDER               FOLDER: logs and JSON of a run; parts that did not run show as "not run"
+    tools/gpu_check_table.py --viewers FOLDER     how many viewers of window 12 to try, by the chunk time of four together
 """
+import datetime
 import json
+import math
 import pathlib
 import re
 import sys
 
 
+CHUNK_MS = 750  # playing time of a chunk
+
+
+def report_of(folder, part):
+    """A part's JSON; empty when it did not run or was cut while it wrote."""
+    try:
+        return json.loads((folder / f"{part}.json").read_text())
+    except (OSError, ValueError):
+        return {"rows": [], "context": {}}
+
+
 def rows_of(folder, part):
-    """Rows of a part's JSON, [] when it did not run."""
-    path = folder / f"{part}.json"
-    return json.loads(path.read_text())["rows"] if path.is_file() else []
+    return report_of(folder, part)["rows"]
 
 
 def context_of(folder, part):
-    path = folder / f"{part}.json"
-    return json.loads(path.read_text())["context"] if path.is_file() else {}
+    return report_of(folder, part)["context"]
+
+
+def text_of(path, otherwise):
+    return path.read_text(errors="replace").strip() if path.is_file() else otherwise
 
 
 def where(rows, **cells):
@@ -34,15 +49,35 @@ def cell(row, column, unit="ms"):
 
 
 def continuous_play(folder, part):
-    rows = rows_of(folder, part)
-    if not rows:
-        return "not run"
-    context, text = context_of(folder, part), []
+    """CPR by starts; None instead of what was cut away."""
+    rows, context = rows_of(folder, part), context_of(folder, part)
     for starts in ("aligned", "staggered"):
         ratios = [number(row["CPR"]) for row in rows if row["starts"] == starts]
-        if ratios:
-            text.append(f"{sum(ratio >= 0.99 for ratio in ratios)} of {len(ratios)} {starts} (least CPR {min(ratios):.4f})")
-    return f"{', '.join(text)}, {context['seconds']} s"
+        if not ratios:
+            yield starts, None
+            continue
+        yield starts, (f"{sum(ratio >= 0.99 for ratio in ratios)} of {len(ratios)}, least CPR {min(ratios):.4f}, "
+                       f"{context['seconds']} s")
+
+
+def flatness(folder, part):
+    """Denoising time of the second and last quarter, and memory before and after, of the first and worst viewer."""
+    for starts in ("aligned", "staggered"):
+        rows = [row for row in rows_of(folder, part) if row["starts"] == starts]
+        if not rows:
+            continue
+        early, late = "denoise p50 of the second quarter", "denoise p50 of the last quarter"
+        worst = max(rows, key=lambda row: number(row[late]) / max(number(row[early]), 0.1))
+        context = context_of(folder, part)
+        before, after = (context.get(f"memory {when}, {starts}", "-") for when in ("before", "after"))
+        yield f"{part}, {starts}: denoise {worst[early]} -> {worst[late]} ms; server memory {before} -> {after}"
+
+
+def viewers_to_try(folder):
+    row = where(rows_of(folder, "chunk-together"), sessions="4")
+    if not row:
+        return 5
+    return max(1, math.floor(0.98 * CHUNK_MS / (number(row["chunk"]) / 4)))
 
 
 def batching(folder):
@@ -61,12 +96,14 @@ def first_chunk(folder, which):
 
 
 def verdicts(folder):
-    """One line each of tests, parity and sanitizer."""
-    for part, pattern in (("tests", r"\[  (?:PASSED|FAILED)  \].*|.*(?:terminate|rror while loading).*"), ("parity", r"total: .*"),
-                          ("sanitizer", r"=+ ERROR SUMMARY: .*")):
+    """One line for each test program, for parity and for the sanitizer."""
+    end = r"\[  (?:PASSED|FAILED)  \].*|.*(?:terminate|rror while loading|cut after).*"
+    patterns = {"parity": r"total: .*|cut after.*", "sanitizer": r"=+ ERROR SUMMARY: .*|cut after.*"}
+    patterns.update({path.stem: end for path in sorted(folder.glob("test-*.log"))})
+    for part, pattern in patterns.items():
         path = folder / f"{part}.log"
-        lines = re.findall(pattern, path.read_text(errors="replace")) if path.is_file() else ["not run"]
-        yield f"{part}: {'; '.join(lines) or 'ended without a verdict'}"
+        lines = re.findall(pattern, text_of(path, "")) if path.is_file() else ["not run"]
+        yield f"{part}: {'; '.join(line.strip() for line in lines) or 'ended without a verdict'}"
 
 
 def table(folder):
@@ -83,25 +120,38 @@ def table(folder):
     yield "Wan VAE per chunk", cell(where(decode, decoder="Wan VAE", path="serving"), "decode p50"), "<= 110 ms", "51"
     yield "TAEHV per chunk", cell(where(decode, decoder="TAEHV", path="serving"), "decode p50"), "<= 5 ms", "2"
     yield "UMT5-XXL, 512 tokens", cell(where(text, tokens="512"), "encode p50"), "<= 20 ms", "6"
-    yield "viewers at 16 frames/s, dense, bf16", continuous_play(folder, "sessions-bf16"), "2", ""
-    yield "viewers, 30 % routed, fp8", continuous_play(folder, "sessions-fp8"), "3", ""
-    yield "viewers, 30 % routed, fp8, window 12", continuous_play(folder, "sessions-window12"), "as many as fit", ""
+    for what, part, mark in (("viewers at 16 frames/s, dense, bf16", "sessions-bf16", "2"),
+                             ("viewers, 30 % routed, fp8", "sessions-fp8", "3"),
+                             ("viewers, 30 % routed, fp8, window 12", "sessions-window12", "as many as fit")):
+        for starts, ratios in continuous_play(folder, part):
+            yield f"{what}, {starts}", ratios or "not run", mark, ""
     yield "`tiny`, 8 sessions together against one by one", batching(folder), ">= 4 times", ""
 
 
 def main(folder):
     machines = {context_of(folder, path.stem).get("machine", "") for path in folder.glob("*.json")}
     machines = sorted({machine.split(" MHz")[0].rpartition(", ")[0] for machine in machines if "MHz" in machine})
-    print(f"{'; '.join(machines) or 'no GPU named'}; shape benchmark, random weights; median (p95)\n")
+    print(f"commit {text_of(folder / 'commit', 'unknown')}, {datetime.date.today()}; {'; '.join(machines) or 'no GPU named'}; "
+          "shape benchmark, random weights; median (p95)\n")
+    rows = list(table(folder))
     print("| what | ours | mark | bound |\n|---|---|---|---|")
-    for row in table(folder):
+    for row in rows:
         print(f"| {' | '.join(row)} |")
     print()
     for line in verdicts(folder):
         print(line)
+    for part in ("sessions-bf16", "sessions-fp8", "sessions-window12"):
+        for line in flatness(folder, part):
+            print(line)
+    print("seconds:", text_of(folder / "seconds", "none").replace("\n", ", "))
+    print("missing:", "; ".join(row[0] for row in rows if row[1] == "not run") or "nothing")
+    print(text_of(folder / "failed", "the run has not ended"))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) == 3 and sys.argv[1] == "--viewers":
+        print(viewers_to_try(pathlib.Path(sys.argv[2])))
+    elif len(sys.argv) == 2:
+        main(pathlib.Path(sys.argv[1]))
+    else:
         sys.exit(__doc__)
-    main(pathlib.Path(sys.argv[1]))

@@ -1,0 +1,173 @@
+"""Tests of tools/gpu_check.sh and its table, with programs that print what the real ones would."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import textwrap
+import time
+import unittest
+
+SOURCE = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"])
+
+# A videodiffcr-bench that measures nothing. The names of its cells are those of bench/*.cc (a test below holds them to it).
+BENCH = textwrap.dedent('''\
+    #!/usr/bin/env python3
+    import json, os, pathlib, sys, time
+    flags = dict(word[2:].split("=", 1) for word in sys.argv[2:])
+    command = sys.argv[1]
+    print(command, flags)
+    part = pathlib.Path(flags.get("json", command)).stem
+    if part == os.environ.get("STUB_FAILS"):
+        sys.exit("out of memory")
+    if command == "make-model":
+        os.makedirs(flags["output"])
+        pathlib.Path(flags["output"], "config.json").write_text("{}")
+        sys.exit(0)
+    machine = "NVIDIA H200, 580.159, 1755 MHz, 3201 MHz, 690 W (read just after); EPYC, 16 threads"
+    def write(rows, **context):
+        pathlib.Path(flags["json"]).write_text(json.dumps({"context": dict(context, machine=machine), "rows": rows}))
+    if command == "chunk":
+        write([{"sessions": n, "budget": b, "chunk": "600.0 (612.0)" if n == "4" else "301.0 (303.0)", "frames/s": "80.5"}
+               for n in flags.get("sessions", "1").split(",") for b in ("1.0", "0.7")])
+    elif command == "sessions":
+        rows = []
+        context = {"seconds": flags["seconds"], "first chunk of the first request, ms": "188.0",
+                   "first chunk of the second request, ms": "187.0"}
+        for starts in ("aligned", "staggered"):
+            context["memory before, " + starts] = context["memory after, " + starts] = "900 MiB, GPU 9000 MiB"
+            rows += [{"starts": starts, "CPR": "1.0000", "denoise p50 of the second quarter": "187.0",
+                      "denoise p50 of the last quarter": "188.0"} for _ in range(int(flags["sessions"]))]
+            write(rows, **context)
+            if part == os.environ.get("STUB_HANGS"):
+                if os.fork() == 0:  # a server that does not end with its bench
+                    os.setsid()
+                    os.execv(pathlib.Path(sys.argv[0]).parent / "videodiffcr-server", ["server", "600"])
+                time.sleep(600)
+    elif command == "decode":
+        write([{"decoder": d, "path": "serving", "decode p50": "4.50"} for d in ("Wan VAE", "TAEHV")])
+    elif command == "text":
+        write([{"tokens": "512", "encode p50": "10.30"}])
+    else:
+        write([])
+    ''')
+TEST = "#!/bin/sh\necho '[  PASSED  ] 7 tests.'\n"
+PARITY = "#!/bin/sh\necho 'total: 70 outputs, 70 passed, 0 failed'\n"
+SANITIZER = "#!/bin/sh\necho '========= ERROR SUMMARY: 0 errors'\n"
+
+
+class GpuCheck:
+    """A packed folder of stubs, and runs of the script on it."""
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+        stage, self.packed = self.root / "stage", self.root / "packed"
+        for folder in (stage / "bin", stage / "lib", self.packed, self.root / "python" / "torch", self.root / "tools"):
+            folder.mkdir(parents=True)
+        (self.root / "python" / "torch" / "__init__.py").touch()
+        self.program(stage / "bin" / "videodiffcr-bench", BENCH)
+        self.program(stage / "bin" / "videodiffcr-parity", PARITY)
+        shutil.copy(shutil.which("sleep"), stage / "bin" / "videodiffcr-server")
+        self.program(stage / "bin" / "cuda_kernels_test", TEST)
+        self.program(stage / "bin" / "gpu_path_test", TEST)
+        self.program(self.root / "tools" / "compute-sanitizer", SANITIZER)
+        (stage / "gpu_tests").write_text("cuda_kernels_test\ngpu_path_test\n")
+        (stage / "commit").write_text("abc1234\n")
+        with tarfile.open(self.packed / "gpu_check.tar.xz", "w:xz") as tar:
+            tar.add(stage, ".")
+        for name in ("gpu_check.sh", "gpu_check_table.py"):
+            (self.packed / name).write_bytes((SOURCE / "tools" / name).read_bytes())
+
+    @staticmethod
+    def program(path, text):
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def run(self, *parts, **environment):
+        """Exit status and output, errors included."""
+        path = f"{self.root / 'tools'}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", self.packed / "gpu_check.sh", "run", self.packed, *parts], cwd=SOURCE, text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+            env={**os.environ, "PATH": path, "PYTHONPATH": str(self.root / "python"), "TMPDIR": str(self.root),
+                 "RESULTS": str(self.root / "results"), **environment})
+        return done.returncode, done.stdout
+
+    def table(self):
+        return (self.root / "results" / "table.md").read_text()
+
+
+class GpuCheckTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.check = GpuCheck(folder.name)
+
+    def test_one_run_fills_every_row_of_the_table(self):
+        status, output = self.check.run()
+        self.assertEqual(status, 0, output)
+        self.assertNotIn("not run", output)
+        self.assertNotIn("unbound variable", output)
+        self.assertIn("missing: nothing", output)
+        self.assertIn("failed: none", output)
+        self.assertIn("| chunk, dense, bf16 | 301.0 (303.0) ms | <= 340 ms | 296 |", output)
+        self.assertIn("| viewers, 30 % routed, fp8, staggered | 3 of 3, least CPR 1.0000, 60 s | 3 |  |", output)
+        self.assertIn("sessions-window12, aligned: denoise 187.0 -> 188.0 ms; server memory 900 MiB, GPU 9000 MiB", output)
+        self.assertIn("parity: total: 70 outputs, 70 passed, 0 failed", output)
+        self.assertIn("test-gpu_path_test: [  PASSED  ] 7 tests.", output)
+        self.assertIn("ERROR SUMMARY: 0 errors", output)
+        self.assertIn("commit abc1234", self.check.table())
+        with tarfile.open(self.check.root / "results" / "logs.tar.gz") as logs:
+            self.assertIn("./sessions-bf16.json", logs.getnames())
+
+    def test_as_many_viewers_are_tried_as_the_chunks_of_four_sessions_leave_time_for(self):
+        _, output = self.check.run("chunk-together", "sessions-window12")
+        self.assertIn("| 4 of 4, least CPR", output)  # 600 ms for four: 0.98 * 750 / 150 is 4.9
+
+    def test_a_part_that_fails_is_named_and_the_others_go_on(self):
+        status, output = self.check.run(STUB_FAILS="chunk-fp8")
+        self.assertEqual(status, 1)
+        self.assertIn("failed: chunk-fp8\n", output)
+        self.assertIn("out of memory", output)
+        self.assertIn("missing: chunk, dense, fp8; chunk, 30 % routed, fp8\n", output)
+
+    def test_a_part_that_hangs_is_cut_keeps_what_it_had_and_leaves_nothing_running(self):
+        # Of 30 s the hanging part gets 24 at most; the next would need 12 for half of its work.
+        status, output = self.check.run("sessions", TIME_LIMIT_SECONDS="30", SESSION_SECONDS="7", STUB_HANGS="sessions-fp8")
+        self.assertEqual(status, 1)
+        self.assertIn("cut after", output)
+        self.assertIn("| viewers, 30 % routed, fp8, aligned | 3 of 3", output)
+        self.assertIn("| viewers, 30 % routed, fp8, staggered | not run |", output)
+        self.assertIn("sessions-bf16: left out", output)
+        deadline = time.monotonic() + 30  # what was killed may take a moment to be gone
+        while self.programs_left() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual(self.programs_left(), [])
+
+    def programs_left(self):
+        """Programs of ours that run still."""
+        programs = []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                programs.append(os.readlink(process / "exe"))
+            except OSError:  # it has ended, or is another user's
+                pass
+        return [program for program in programs if program.startswith(str(self.check.root))]
+
+    def test_an_unknown_part_is_refused(self):
+        status, output = self.check.run("chunks")
+        self.assertEqual(status, 2)
+        self.assertIn("no part 'chunks'", output)
+
+    def test_the_cells_that_the_table_reads_are_written_by_the_bench(self):
+        source = "".join(path.read_text() for path in (SOURCE / "bench").glob("*.cc"))
+        for name in ("sessions", "budget", "chunk", "frames/s", "starts", "CPR", "denoise p50 of the second quarter",
+                     "denoise p50 of the last quarter", "decoder", "path", "decode p50", "tokens", "encode p50", "machine",
+                     "seconds", "first chunk of the first request, ms", "first chunk of the second request, ms"):
+            self.assertIn(f'"{name}"', source)
+
+
+if __name__ == "__main__":
+    unittest.main()
