@@ -1,11 +1,7 @@
 // Hostile and mistaken clients over real sockets: the right code, ErrorInfo, the field and its value; and everyone
 // else's streams, on the same connection too, go on.
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <functional>
@@ -13,7 +9,13 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "tests/integration/loopback.h"
+#include "tests/integration/raw_call.h"
+#include "tests/integration/refusal.h"
+#include "tests/integration/session_messages.h"
 #include "tests/integration/test_server.h"
+#include "tests/integration/test_stream.h"
 
 namespace videodiffcr {
 namespace {
@@ -22,90 +24,24 @@ using ::testing::HasSubstr;
 using Request = v1::StreamVideoRequest;
 using Response = v1::StreamVideoResponse;
 
-// What the client is told about a refusal.
-struct Refusal {
-  grpc::StatusCode code = grpc::StatusCode::OK;
-  std::string reason;
-  std::string field;           // of ErrorInfo's metadata
-  std::string value;           // likewise
-  std::string violated_field;  // of BadRequest
-  std::string message;
-};
-
-Refusal RefusalOf(const grpc::Status& status) {
-  Refusal refusal{.code = status.error_code(), .message = status.error_message()};
-  if (const auto info = DetailOf<google::rpc::ErrorInfo>(status); info.has_value()) {
-    EXPECT_EQ(info->domain(), "videodiffcr");
-    refusal.reason = info->reason();
-    const auto& metadata = info->metadata();
-    if (metadata.contains("field")) refusal.field = metadata.at("field");
-    if (metadata.contains("value")) refusal.value = metadata.at("value");
-  }
-  if (const auto bad = DetailOf<google::rpc::BadRequest>(status); bad.has_value()) {
-    refusal.violated_field = bad->field_violations(0).field();
-  }
-  return refusal;
-}
-
-// A StreamVideo call whose messages are bytes of the test's choice.
-class RawStream {
- public:
-  explicit RawStream(const std::shared_ptr<grpc::Channel>& channel) : stub_(channel) {
-    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
-    stream_ = stub_.PrepareCall(&context_, "/videodiffcr.v1.VideoGenerationService/StreamVideo", &queue_);
-    stream_->StartCall(this);
-    Wait();
-  }
-  void Send(const std::string& bytes) {
-    grpc::Slice slice(bytes);
-    stream_->Write(grpc::ByteBuffer(&slice, 1), this);
-    Wait();
-  }
-  grpc::Status Finish() {
-    grpc::ByteBuffer response;
-    do {
-      stream_->Read(&response, this);
-    } while (Wait());
-    grpc::Status status;
-    stream_->Finish(&status, this);
-    Wait();
-    return status;
-  }
-
- private:
-  bool Wait() {
-    void* tag;
-    bool ok = false;
-    queue_.Next(&tag, &ok);
-    return ok;
-  }
-  grpc::GenericStub stub_;
-  grpc::CompletionQueue queue_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;
-};
+constexpr char kService[] = "videodiffcr.v1.VideoGenerationService";
+constexpr char kStreamVideo[] = "videodiffcr.v1.VideoGenerationService/StreamVideo";
 
 // Somebody's session on a connection, begun before the trouble and looked at after it.
 class Bystander {
  public:
   explicit Bystander(const std::shared_ptr<grpc::Channel>& channel)
-      : stub_(v1::VideoGenerationService::NewStub(channel)), stream_(stub_.get()) {
-    v1::SessionConfig config = SmallConfig(3, 4711);
-    config.set_initial_chunk_credits(1);
-    stream_.SendConfig(config);
+      : stream_(channel, WithChunkCredits(SmallConfig(3, 4711), 1)) {
     EXPECT_TRUE(stream_.NextChunk().has_value());
   }
   void ExpectUnharmed() {
-    Request more;
-    more.mutable_credit()->set_chunks(2);
-    EXPECT_TRUE(stream_.Send(more));
+    EXPECT_TRUE(stream_.Send(ChunkCreditRequest(2)));
     const auto finished = stream_.NextOf(Response::kFinished);
     ASSERT_TRUE(finished.has_value()) << stream_.status().error_message();
     EXPECT_EQ(finished->finished().chunks(), 3);
   }
 
  private:
-  std::unique_ptr<v1::VideoGenerationService::Stub> stub_;
   TestStream stream_;
 };
 
@@ -115,16 +51,12 @@ class BadInputTest : public testing::Test {
   Refusal RefusalOfConfig(const std::function<void(v1::SessionConfig*)>& spoil) {
     v1::SessionConfig config = SmallConfig(1);
     spoil(&config);
-    TestStream stream(stub_.get());
-    stream.SendConfig(config);
+    TestStream stream(channel_, config);
     return RefusalOf(stream.status());
   }
   // The answer to a message to a session that runs.
   Refusal RefusalOfControl(const Request& request) {
-    v1::SessionConfig config = SmallConfig(0);
-    config.set_initial_chunk_credits(1);
-    TestStream stream(stub_.get());
-    stream.SendConfig(config);
+    TestStream stream(channel_, WithChunkCredits(SmallConfig(0), 1));
     EXPECT_TRUE(stream.NextChunk().has_value());
     stream.Send(request);
     const Refusal refusal = RefusalOf(stream.status());
@@ -144,7 +76,6 @@ class BadInputTest : public testing::Test {
 
   TestServer server_;
   std::shared_ptr<grpc::Channel> channel_ = server_.NewConnection();
-  std::unique_ptr<v1::VideoGenerationService::Stub> stub_ = v1::VideoGenerationService::NewStub(channel_);
 };
 
 TEST_F(BadInputTest, AnEmptyPromptIsRefused) {
@@ -169,17 +100,15 @@ TEST_F(BadInputTest, APromptThatIsNotUtf8IsRefusedNamingTheField) {
   Bystander bystander(channel_);
   // The generated classes of the client would not send this: StreamVideoRequest{config{prompt: "red \xff\xfe"}} by
   // hand.
-  RawStream stream(channel_);
+  RawCall stream(channel_, kStreamVideo);
   stream.Send(std::string("\x0a\x08\x0a\x06red \xff\xfe", 10));
   ExpectField(RefusalOf(stream.Finish()), "INVALID_UTF8", "config.prompt", "red \\xff\\xfe");
   bystander.ExpectUnharmed();
 }
 
 TEST_F(BadInputTest, AnUpdateThatIsNotUtf8IsRefusedNamingTheField) {
-  RawStream stream(channel_);
-  v1::SessionConfig config = SmallConfig(0);
-  config.set_initial_chunk_credits(1);
-  stream.Send(ConfigRequest(config).SerializeAsString());
+  RawCall stream(channel_, kStreamVideo);
+  stream.Send(ConfigRequest(WithChunkCredits(SmallConfig(0), 1)).SerializeAsString());
   stream.Send(std::string("\x1a\x04\x0a\x02\xc3\x28", 6));
   ExpectField(RefusalOf(stream.Finish()), "INVALID_UTF8", "update.prompt", "\\xc3(");
 }
@@ -188,7 +117,7 @@ TEST_F(BadInputTest, GarbageBytesAreRefusedAndTheConnectionGoesOn) {
   Bystander bystander(channel_);
   for (const std::string& garbage : {std::string("\xff\xff\xff\xff", 4), std::string("\x0a\xff\xff\xff\x7f", 5),
                                      std::string(1000, '\x0b'), std::string("\x0a\x05hello", 7)}) {
-    RawStream stream(channel_);
+    RawCall stream(channel_, kStreamVideo);
     stream.Send(garbage);
     const Refusal refusal = RefusalOf(stream.Finish());
     EXPECT_EQ(refusal.code, grpc::StatusCode::INVALID_ARGUMENT) << refusal.message;
@@ -200,12 +129,8 @@ TEST_F(BadInputTest, GarbageBytesAreRefusedAndTheConnectionGoesOn) {
 
 TEST_F(BadInputTest, GarbageInsteadOfHttpEndsItsOwnConnectionOnly) {
   Bystander bystander(channel_);
-  const int file = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(server_.server().port()));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ASSERT_EQ(connect(file, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  const int file = ConnectToLoopback(server_.server().port());
+  ASSERT_GE(file, 0);
   const std::string garbage(4096, '\xa5');
   EXPECT_GT(write(file, garbage.data(), garbage.size()), 0);
   char buffer[4096];
@@ -217,47 +142,33 @@ TEST_F(BadInputTest, GarbageInsteadOfHttpEndsItsOwnConnectionOnly) {
 
 TEST_F(BadInputTest, GarbageIsRefusedByTheOtherCallsToo) {
   for (const std::string method : {"GenerateVideo", "GetServerInfo"}) {
-    grpc::GenericStub stub(channel_);
-    grpc::CompletionQueue queue;
-    grpc::ClientContext context;
-    grpc::Slice slice(std::string("\xff\xff\xff\xff", 4));
-    const grpc::ByteBuffer request(&slice, 1);
-    auto call = stub.PrepareUnaryCall(&context, "/videodiffcr.v1.VideoGenerationService/" + method, request, &queue);
-    call->StartCall();
-    grpc::ByteBuffer response;
-    grpc::Status status;
-    call->Finish(&response, &status, nullptr);
-    void* tag;
-    bool ok;
-    ASSERT_TRUE(queue.Next(&tag, &ok));
-    EXPECT_EQ(RefusalOf(status).code, grpc::StatusCode::INVALID_ARGUMENT) << method;
-    EXPECT_EQ(RefusalOf(status).reason, "MALFORMED_MESSAGE") << method;
+    RawCall call(channel_, absl::StrCat(kService, "/", method));
+    call.SendLast(std::string("\xff\xff\xff\xff", 4));
+    const Refusal refusal = RefusalOf(call.Finish());
+    EXPECT_EQ(refusal.code, grpc::StatusCode::INVALID_ARGUMENT) << method;
+    EXPECT_EQ(refusal.reason, "MALFORMED_MESSAGE") << method;
   }
 }
 
 TEST_F(BadInputTest, AFirstMessageThatIsNotTheConfigIsRefused) {
-  TestStream stream(stub_.get());
-  Request pause;
-  pause.mutable_pause();
-  stream.Send(pause);
+  TestStream stream(channel_);
+  stream.Send(PauseRequest());
   ExpectField(RefusalOf(stream.status()), "CONFIG_MISSING", "config", "pause");
-  TestStream nothing(stub_.get());
+  TestStream nothing(channel_);
   nothing.Send(Request());
   ExpectField(RefusalOf(nothing.status()), "CONFIG_MISSING", "config", "nothing");
 }
 
 TEST_F(BadInputTest, AStreamClosedWithoutAMessageIsRefused) {
-  TestStream stream(stub_.get());
+  TestStream stream(channel_);
   stream.CloseSending();
   ExpectField(RefusalOf(stream.status()), "CONFIG_MISSING", "config", "");
 }
 
 TEST_F(BadInputTest, ASecondConfigIsRefusedAndOthersGoOn) {
   Bystander bystander(channel_);
-  v1::SessionConfig config = SmallConfig(0, 2);
-  config.set_initial_chunk_credits(1);
-  TestStream stream(stub_.get());
-  stream.SendConfig(config);
+  const v1::SessionConfig config = WithChunkCredits(SmallConfig(0, 2), 1);
+  TestStream stream(channel_, config);
   ASSERT_TRUE(stream.NextChunk().has_value());
   stream.SendConfig(config);
   ExpectField(RefusalOf(stream.status()), "CONFIG_REPEATED", "config", config.prompt());
@@ -305,9 +216,7 @@ TEST_F(BadInputTest, BudgetsOffTheModelsTableAreRefused) {
                 config->mutable_retention()->set_floor(0.9);
               }),
               "OUT_OF_RANGE", "config.retention.floor", "0.9");
-  Request update;
-  update.mutable_update()->set_retention_target(0.5);
-  ExpectField(RefusalOfControl(update), "UNSUPPORTED_VALUE", "update.retention_target", "0.5");
+  ExpectField(RefusalOfControl(BudgetRequest(0.5)), "UNSUPPORTED_VALUE", "update.retention_target", "0.5");
 }
 
 TEST_F(BadInputTest, OtherValuesOutOfRangeAreRefused) {
@@ -329,31 +238,26 @@ TEST_F(BadInputTest, OtherValuesOutOfRangeAreRefused) {
               "config.initial_chunk_credits", "-1");
   ExpectField(RefusalOfConfig([](auto* config) { config->set_initial_byte_credits(-1); }), "OUT_OF_RANGE",
               "config.initial_byte_credits", "-1");
-  Request credit;
-  credit.mutable_credit()->set_chunks(-5);
-  ExpectField(RefusalOfControl(credit), "OUT_OF_RANGE", "credit.chunks", "-5");
+  ExpectField(RefusalOfControl(ChunkCreditRequest(-5)), "OUT_OF_RANGE", "credit.chunks", "-5");
   Request update;
   update.mutable_update();
   ExpectField(RefusalOfControl(update), "UPDATE_EMPTY", "update", "");
-  Request cut;
-  cut.mutable_scene_cut()->set_prompt("");
-  ExpectField(RefusalOfControl(cut), "PROMPT_EMPTY", "scene_cut.prompt", "");
+  ExpectField(RefusalOfControl(SceneCutRequest("")), "PROMPT_EMPTY", "scene_cut.prompt", "");
 }
 
 TEST_F(BadInputTest, GenerateVideoNeedsALength) {
   grpc::ClientContext context;
   v1::GenerateVideoRequest request;
   *request.mutable_config() = SmallConfig(0);
-  auto reader = stub_->GenerateVideo(&context, request);
+  const auto stub = v1::VideoGenerationService::NewStub(channel_);
+  auto reader = stub->GenerateVideo(&context, request);
   v1::GenerateVideoResponse response;
   EXPECT_FALSE(reader->Read(&response));
   ExpectField(RefusalOf(reader->Finish()), "OUT_OF_RANGE", "config.length_chunks", "0");
 }
 
 TEST_F(BadInputTest, AControlMessageThatIsTooLongIsRefused) {
-  Request update;
-  update.mutable_update()->set_prompt(std::string(70'000, 'a'));
-  const Refusal refusal = RefusalOfControl(update);
+  const Refusal refusal = RefusalOfControl(PromptRequest(std::string(70'000, 'a')));
   EXPECT_EQ(refusal.code, grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(refusal.reason, "MESSAGE_TOO_LARGE");
   EXPECT_THAT(refusal.message, HasSubstr("65536"));
@@ -367,19 +271,9 @@ TEST_F(BadInputTest, AFirstMessageThatIsTooLongIsRefusedAndOthersGoOn) {
 }
 
 TEST_F(BadInputTest, AMethodThatDoesNotExistIsUnimplemented) {
-  grpc::GenericStub stub(channel_);
-  grpc::CompletionQueue queue;
-  grpc::ClientContext context;
-  auto call =
-      stub.PrepareUnaryCall(&context, "/videodiffcr.v1.VideoGenerationService/Nonsense", grpc::ByteBuffer(), &queue);
-  call->StartCall();
-  grpc::ByteBuffer response;
-  grpc::Status status;
-  call->Finish(&response, &status, nullptr);
-  void* tag;
-  bool ok;
-  ASSERT_TRUE(queue.Next(&tag, &ok));
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  RawCall call(channel_, absl::StrCat(kService, "/Nonsense"));
+  call.SendLast("");
+  EXPECT_EQ(call.Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // Start, health, reflection, metrics and drain of a whole server.
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -10,88 +9,60 @@
 #include <thread>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "tests/integration/raw_call.h"
+#include "tests/integration/refusal.h"
+#include "tests/integration/session_messages.h"
 #include "tests/integration/test_server.h"
+#include "tests/integration/test_stream.h"
 
 namespace videodiffcr {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using Response = v1::StreamVideoResponse;
 
 constexpr char kService[] = "videodiffcr.v1.VideoGenerationService";
 
-// grpc.health.v1 by hand: HealthCheckRequest{1: service}, HealthCheckResponse{1: status}; 1 is SERVING, 2 NOT_SERVING.
-grpc::ByteBuffer HealthRequest(const std::string& service) {
-  grpc::Slice slice(service.empty() ? std::string() : absl::StrCat("\x0a", std::string(1, service.size()), service));
-  return grpc::ByteBuffer(&slice, 1);
-}
-
-int HealthStatus(const grpc::ByteBuffer& response) {
-  grpc::Slice slice;
-  if (!response.DumpToSingleSlice(&slice).ok() || slice.size() != 2 || slice.begin()[0] != 0x08) return -1;
-  return slice.begin()[1];
-}
-
-// Watch() of the health service.
+// Watch() of grpc.health.v1, whose messages are short enough to write by hand: HealthCheckRequest{1: service},
+// HealthCheckResponse{1: status}; 1 is SERVING, 2 NOT_SERVING.
 class HealthWatch {
  public:
-  HealthWatch(const std::shared_ptr<grpc::Channel>& channel, const std::string& service) : stub_(channel) {
-    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
-    call_ = stub_.PrepareCall(&context_, "/grpc.health.v1.Health/Watch", &queue_);
-    call_->StartCall(nullptr);
-    Wait();
-    call_->WriteLast(HealthRequest(service), grpc::WriteOptions(), nullptr);
-    Wait();
+  HealthWatch(const std::shared_ptr<grpc::Channel>& channel, const std::string& service)
+      : call_(channel, "grpc.health.v1.Health/Watch") {
+    call_.SendLast(service.empty() ? "" : absl::StrCat("\x0a", std::string(1, service.size()), service));
   }
-  ~HealthWatch() {
-    context_.TryCancel();
-    grpc::Status status;
-    call_->Finish(&status, nullptr);
-    Wait();
-  }
-  // -1 when the call has ended.
+  // -1 when the call has ended or says something else.
   int Next() {
-    grpc::ByteBuffer response;
-    call_->Read(&response, nullptr);
-    return Wait() ? HealthStatus(response) : -1;
+    const std::optional<std::string> response = call_.Next();
+    return response.has_value() && response->size() == 2 && response->front() == 0x08 ? response->back() : -1;
   }
 
  private:
-  bool Wait() {
-    void* tag;
-    bool ok = false;
-    queue_.Next(&tag, &ok);
-    return ok;
-  }
-  grpc::GenericStub stub_;
-  grpc::CompletionQueue queue_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+  RawCall call_;
 };
 
-std::shared_ptr<grpc::Channel> Connect(int port) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials(), arguments);
+// Asks the reflection service for the list of services: ServerReflectionRequest{7: "*"}.
+grpc::Status AskReflection(const std::shared_ptr<grpc::Channel>& channel, std::string* answer) {
+  RawCall call(channel, "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
+  call.SendLast(std::string("\x3a\x01*", 3));
+  *answer = call.Next().value_or("");
+  return call.Finish();
 }
 
 TEST(LifecycleTest, HealthSaysNotServingUntilTheModelIsLoadedAndCallsAreUnavailable) {
   RealClock clock;
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(TestConfig(), &clock);
   ASSERT_TRUE(server.ok()) << server.status();
-  const auto channel = Connect((*server)->port());
+  const auto channel = ConnectTo((*server)->port());
   HealthWatch all(channel, ""), service(channel, kService);
   EXPECT_EQ(all.Next(), 2);
   EXPECT_EQ(service.Next(), 2);
 
-  auto stub = v1::VideoGenerationService::NewStub(channel);
-  TestStream early(stub.get());
+  TestStream early(channel);
   EXPECT_EQ(early.status().error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(early.status())->reason(), "MODEL_LOADING");
+  EXPECT_EQ(RefusalOf(early.status()).reason, "MODEL_LOADING");
+  const auto stub = v1::VideoGenerationService::NewStub(channel);
   grpc::ClientContext context;
   v1::GetServerInfoResponse info;
   EXPECT_EQ(stub->GetServerInfo(&context, {}, &info).error_code(), grpc::StatusCode::UNAVAILABLE);
@@ -99,8 +70,7 @@ TEST(LifecycleTest, HealthSaysNotServingUntilTheModelIsLoadedAndCallsAreUnavaila
   ASSERT_TRUE((*server)->Load([] { return std::make_unique<FakeVideoModel>(); }).ok());
   EXPECT_EQ(all.Next(), 1);
   EXPECT_EQ(service.Next(), 1);
-  TestStream stream(stub.get());
-  stream.SendConfig(SmallConfig(1));
+  TestStream stream(channel, SmallConfig(1));
   EXPECT_TRUE(stream.status().ok());
 }
 
@@ -160,10 +130,8 @@ TEST(LifecycleTest, ADrainFlipsHealthRefusesNewSessionsAndEndsRunningOnesAfterTh
   const auto channel = server.NewConnection();
   HealthWatch watch(channel, kService);
   EXPECT_EQ(watch.Next(), 1);
-  auto stub = v1::VideoGenerationService::NewStub(channel);
   server.model().HoldPlans();
-  TestStream stream(stub.get());
-  stream.SendConfig(SmallConfig(0));
+  TestStream stream(channel, SmallConfig(0));
   ASSERT_TRUE(server.model().WaitForHeldPlan().has_value());
 
   std::thread drain([&] { server.Drain(); });
@@ -171,21 +139,19 @@ TEST(LifecycleTest, ADrainFlipsHealthRefusesNewSessionsAndEndsRunningOnesAfterTh
   // Health flips first, so a session may slip in between; from some moment on each one is refused.
   grpc::Status refused;
   do {
-    TestStream late(stub.get());
-    v1::SessionConfig config = SmallConfig(1, 2);
-    late.SendConfig(config);
+    TestStream late(channel, SmallConfig(1, 2));
     auto first = late.Next();
     if (!first.has_value()) refused = late.status();
   } while (refused.ok());
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(refused)->reason(), "DRAINING");
+  EXPECT_EQ(RefusalOf(refused).reason, "DRAINING");
 
   server.model().FreePlans();
   const auto chunk = stream.NextChunk();
   ASSERT_TRUE(chunk.has_value()) << "the chunk in progress arrives";
   EXPECT_EQ(chunk->frame_count(), 9);
   EXPECT_EQ(stream.status().error_code(), grpc::StatusCode::ABORTED) << stream.status().error_message();
-  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(stream.status())->reason(), "DRAINING");
+  EXPECT_EQ(RefusalOf(stream.status()).reason, "DRAINING");
   drain.join();
   EXPECT_EQ(server.model().live_sessions(), 0);
 }
@@ -194,39 +160,10 @@ TEST(LifecycleTest, ADrainWithoutPatienceCutsOffWhatRuns) {
   ServerConfig config = TestConfig();
   config.drain_timeout = absl::ZeroDuration();
   TestServer server(config);
-  auto stub = server.NewStub();
-  TestStream stream(stub.get());
-  v1::SessionConfig endless = SmallConfig(0);
-  endless.set_initial_chunk_credits(1);
-  stream.SendConfig(endless);
+  TestStream stream(server.NewConnection(), WithChunkCredits(SmallConfig(0), 1));
   ASSERT_TRUE(stream.NextChunk().has_value());
   server.Drain();
   EXPECT_FALSE(stream.status().ok());
-}
-
-// Asks the reflection service for the list of services: ServerReflectionRequest{7: "*"}.
-grpc::Status AskReflection(const std::shared_ptr<grpc::Channel>& channel, std::string* answer) {
-  grpc::GenericStub stub(channel);
-  grpc::CompletionQueue queue;
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
-  auto call = stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
-  void* tag;
-  bool ok;
-  call->StartCall(nullptr);
-  queue.Next(&tag, &ok);
-  grpc::Slice slice(std::string("\x3a\x01*", 3));
-  call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), nullptr);
-  queue.Next(&tag, &ok);
-  grpc::ByteBuffer response;
-  call->Read(&response, nullptr);
-  queue.Next(&tag, &ok);
-  grpc::Slice flat;
-  if (ok && response.DumpToSingleSlice(&flat).ok()) answer->assign(flat.begin(), flat.end());
-  grpc::Status status;
-  call->Finish(&status, nullptr);
-  queue.Next(&tag, &ok);
-  return status;
 }
 
 TEST(LifecycleTest, ReflectionListsTheServicesUnlessItIsSwitchedOff) {
@@ -258,20 +195,14 @@ TEST(LifecycleTest, TheMetricsCountCallsControlsBytesAndReadiness) {
   EXPECT_GT(server.Metric("process_start_time_seconds").value_or(0), 1.5e9);
   EXPECT_GT(server.Metric("process_open_fds").value_or(0), 3);
 
-  auto stub = server.NewStub();
-  TestStream stream(stub.get());
-  v1::SessionConfig session = SmallConfig(2);
-  session.set_initial_chunk_credits(1);
-  session.mutable_output()->set_codec(v1::CODEC_RAW_RGB24);
-  stream.SendConfig(session);
+  const auto connection = server.NewConnection();
+  v1::SessionConfig session = WithChunkCredits(RawConfig(2, 1), 1);
+  TestStream stream(connection, session);
   ASSERT_TRUE(stream.NextChunk().has_value());
-  v1::StreamVideoRequest credit;
-  credit.mutable_credit()->set_chunks(1);
-  stream.Send(credit);
+  stream.Send(ChunkCreditRequest(1));
   EXPECT_TRUE(stream.status().ok());
-  TestStream bad(stub.get());
   session.set_prompt("");
-  bad.SendConfig(session);
+  TestStream bad(connection, session);
   EXPECT_FALSE(bad.status().ok());
 
   EXPECT_TRUE(server.WaitForMetric("videodiffcr_grpc_requests_total{code=\"OK\",method=\"StreamVideo\"}", 1));

@@ -1,12 +1,10 @@
 // Limits of calls, connections and the server, over real sockets with the fake model.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <memory>
-#include <string>
-#include <vector>
-
+#include "tests/integration/refusal.h"
+#include "tests/integration/session_messages.h"
 #include "tests/integration/test_server.h"
+#include "tests/integration/test_stream.h"
 
 namespace videodiffcr {
 namespace {
@@ -14,27 +12,17 @@ namespace {
 using Response = v1::StreamVideoResponse;
 
 // A config of a session that makes one chunk and then stays.
-v1::SessionConfig StayingConfig(uint64_t seed) {
-  v1::SessionConfig config = SmallConfig(0, seed);
-  config.set_initial_chunk_credits(1);
-  return config;
-}
-
-std::string ReasonOf(const grpc::Status& status) {
-  const auto info = DetailOf<google::rpc::ErrorInfo>(status);
-  return info.has_value() ? info->reason() : "";
-}
+v1::SessionConfig StayingConfig(uint64_t seed) { return WithChunkCredits(SmallConfig(0, seed), 1); }
 
 TEST(LimitsTest, ACallWithoutAFirstMessageEndsAfterTheTimeout) {
   ServerConfig config = TestConfig();
   config.rpc_limits.first_message_timeout = absl::Milliseconds(50);
   TestServer server(config);
-  auto stub = server.NewStub();
-  TestStream silent(stub.get());
+  const auto connection = server.NewConnection();
+  TestStream silent(connection);
   EXPECT_EQ(silent.status().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
-  EXPECT_EQ(ReasonOf(silent.status()), "FIRST_MESSAGE_TIMEOUT");
-  TestStream quick(stub.get());
-  quick.SendConfig(SmallConfig(2));
+  EXPECT_EQ(RefusalOf(silent.status()).reason, "FIRST_MESSAGE_TIMEOUT");
+  TestStream quick(connection, SmallConfig(2));
   EXPECT_TRUE(quick.status().ok()) << "one that spoke in time runs on";
 }
 
@@ -42,30 +30,24 @@ TEST(LimitsTest, AConnectionMayHaveOnlySoManySessions) {
   ServerConfig config = TestConfig();
   config.rpc_limits.max_sessions_per_connection = 2;
   TestServer server(config);
-  auto stub = server.NewStub();
-  TestStream first(stub.get());
-  first.SendConfig(StayingConfig(1));
+  const auto connection = server.NewConnection();
+  TestStream first(connection, StayingConfig(1));
   ASSERT_TRUE(first.NextChunk().has_value());
   {
-    TestStream second(stub.get());
-    second.SendConfig(StayingConfig(2));
+    TestStream second(connection, StayingConfig(2));
     ASSERT_TRUE(second.NextChunk().has_value());
-    TestStream third(stub.get());
-    third.SendConfig(StayingConfig(3));
+    TestStream third(connection, StayingConfig(3));
     EXPECT_EQ(third.status().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-    EXPECT_EQ(ReasonOf(third.status()), "TOO_MANY_SESSIONS_ON_CONNECTION");
+    EXPECT_EQ(RefusalOf(third.status()).reason, "TOO_MANY_SESSIONS_ON_CONNECTION");
     const auto quota = DetailOf<google::rpc::QuotaFailure>(third.status());
     ASSERT_TRUE(quota.has_value());
     EXPECT_EQ(quota->violations(0).subject().substr(0, 11), "connection:");
-    auto other_connection = server.NewStub();
-    TestStream elsewhere(other_connection.get());
-    elsewhere.SendConfig(SmallConfig(1, 4));
+    TestStream elsewhere(server.NewConnection(), SmallConfig(1, 4));
     EXPECT_TRUE(elsewhere.status().ok());
     second.Cancel();
   }
   ASSERT_TRUE(server.model().WaitForLiveSessions(1));
-  TestStream again(stub.get());
-  again.SendConfig(SmallConfig(1, 5));
+  TestStream again(connection, SmallConfig(1, 5));
   EXPECT_TRUE(again.status().ok()) << "a place that was given back can be had again";
 }
 
@@ -74,15 +56,14 @@ TEST(LimitsTest, AFullServerRefusesAtOnceAndSaysWhenToTryAgain) {
   config.scheduler.max_sessions = 1;
   config.scheduler.max_waiting_sessions = 1;
   TestServer server(config);
-  auto stub = server.NewStub();
-  TestStream running(stub.get()), waiting(stub.get()), refused(stub.get());
-  running.SendConfig(StayingConfig(1));
+  const auto connection = server.NewConnection();
+  TestStream running(connection, StayingConfig(1));
   ASSERT_TRUE(running.NextChunk().has_value());
-  waiting.SendConfig(SmallConfig(1, 2));
+  TestStream waiting(connection, SmallConfig(1, 2));
   ASSERT_TRUE(waiting.NextOf(Response::kStarted).has_value());
-  refused.SendConfig(SmallConfig(1, 3));
+  TestStream refused(connection, SmallConfig(1, 3));
   EXPECT_EQ(refused.status().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(ReasonOf(refused.status()), "SERVER_FULL");
+  EXPECT_EQ(RefusalOf(refused.status()).reason, "SERVER_FULL");
   const auto retry = DetailOf<google::rpc::RetryInfo>(refused.status());
   ASSERT_TRUE(retry.has_value());
   EXPECT_GT(retry->retry_delay().seconds() + retry->retry_delay().nanos(), 0);
@@ -92,25 +73,20 @@ TEST(LimitsTest, AFullServerRefusesAtOnceAndSaysWhenToTryAgain) {
 
 TEST(LimitsTest, ARequestIdIsTakenWhileItsSessionLives) {
   TestServer server;
-  auto stub = server.NewStub();
+  const auto connection = server.NewConnection();
   v1::SessionConfig config = StayingConfig(1);
   config.set_request_id("order-17");
   {
-    TestStream first(stub.get());
-    first.SendConfig(config);
+    TestStream first(connection, config);
     ASSERT_TRUE(first.NextChunk().has_value());
-    TestStream second(stub.get());
-    second.SendConfig(config);
+    TestStream second(connection, config);
     EXPECT_EQ(second.status().error_code(), grpc::StatusCode::ALREADY_EXISTS);
-    EXPECT_EQ(ReasonOf(second.status()), "REQUEST_ID_IN_USE");
-    v1::StreamVideoRequest finish;
-    finish.mutable_finish();
-    first.Send(finish);
+    EXPECT_EQ(RefusalOf(second.status()).reason, "REQUEST_ID_IN_USE");
+    first.Send(FinishRequest());
     EXPECT_TRUE(first.status().ok());
   }
-  TestStream third(stub.get());
   config.set_length_chunks(1);
-  third.SendConfig(config);
+  TestStream third(connection, config);
   EXPECT_TRUE(third.status().ok()) << third.status().error_message();
 }
 
@@ -119,15 +95,11 @@ TEST(LimitsTest, TooManyControlMessagesEndTheCall) {
   config.rpc_limits.control_message_burst = 5;
   config.rpc_limits.control_messages_per_second = 0.01;
   TestServer server(config);
-  auto stub = server.NewStub();
-  TestStream stream(stub.get());
-  stream.SendConfig(StayingConfig(1));
+  TestStream stream(server.NewConnection(), StayingConfig(1));
   ASSERT_TRUE(stream.NextChunk().has_value());
-  v1::StreamVideoRequest credit;
-  credit.mutable_credit()->set_bytes(1);
-  for (int i = 0; i < 6; ++i) stream.Send(credit);
+  for (int i = 0; i < 6; ++i) stream.Send(ByteCreditRequest(1));
   EXPECT_EQ(stream.status().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(ReasonOf(stream.status()), "CONTROL_RATE_EXCEEDED");
+  EXPECT_EQ(RefusalOf(stream.status()).reason, "CONTROL_RATE_EXCEEDED");
   EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(stream.status()).has_value());
   EXPECT_TRUE(server.model().WaitForLiveSessions(0));
 }
@@ -136,9 +108,7 @@ TEST(LimitsTest, AnEndlessSessionEndsAtTheLongestLength) {
   ServerConfig config = TestConfig();
   config.rpc_limits.max_length_chunks = 3;
   TestServer server(config);
-  auto stub = server.NewStub();
-  TestStream stream(stub.get());
-  stream.SendConfig(SmallConfig(0));
+  TestStream stream(server.NewConnection(), SmallConfig(0));
   const auto finished = stream.NextOf(Response::kFinished);
   ASSERT_TRUE(finished.has_value());
   EXPECT_EQ(finished->finished().chunks(), 3);

@@ -1,10 +1,6 @@
 // A real Prometheus scrapes a real server; promtool and docs/metrics.md are further judges of what it finds.
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -20,26 +16,16 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "tests/e2e/process.h"
+#include "tests/integration/loopback.h"
+#include "tests/integration/session_messages.h"
 #include "tests/integration/test_server.h"
+#include "tests/integration/test_stream.h"
 
 namespace videodiffcr {
 namespace {
 
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
-
-// A port that was free a moment ago: Prometheus cannot be asked which one it took.
-int FreePort() {
-  const int file = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  bind(file, reinterpret_cast<sockaddr*>(&address), size);
-  getsockname(file, reinterpret_cast<sockaddr*>(&address), &size);
-  close(file);
-  return ntohs(address.sin_port);
-}
 
 std::string ReadFile(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -66,53 +52,28 @@ class PrometheusTest : public testing::Test {
   PrometheusTest() {
     std::string pattern = (std::filesystem::temp_directory_path() / "videodiffcr_prometheus_XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
-    auto stub = server_.NewStub();
-    TestStream stream(stub.get());
-    stream.SendConfig(SmallConfig(3));
+    TestStream stream(server_.NewConnection(), SmallConfig(3));
     EXPECT_TRUE(stream.status().ok());
     EXPECT_TRUE(server_.WaitForMetric("videodiffcr_grpc_requests_total{code=\"OK\",method=\"StreamVideo\"}", 1));
   }
   ~PrometheusTest() override { std::filesystem::remove_all(folder_); }
 
-  std::string Scrape() const { return ScrapeMetrics(server_.server().metrics_port()); }
-
-  mutable TestServer server_{Config()};
+  TestServer server_{Config()};
   std::filesystem::path folder_;
 };
-
-// GET over HTTP/1.0 to this machine; the body, empty when nobody answers.
-std::string HttpGet(int port, const std::string& path) {
-  const int file = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string answer;
-  if (connect(file, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
-    const std::string request = absl::StrCat("GET ", path, " HTTP/1.0\r\nHost: localhost\r\n\r\n");
-    if (write(file, request.data(), request.size()) == static_cast<ssize_t>(request.size())) {
-      char buffer[65536];
-      for (ssize_t got; (got = read(file, buffer, sizeof(buffer))) > 0;)
-        answer.append(buffer, static_cast<size_t>(got));
-    }
-  }
-  close(file);
-  const size_t body = answer.find("\r\n\r\n");
-  return body == std::string::npos ? "" : answer.substr(body + 4);
-}
 
 TEST_F(PrometheusTest, APrometheusThatScrapesTheServerKnowsEveryFamily) {
   std::ofstream(folder_ / "prometheus.yml")
       << "global:\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\nscrape_configs:\n  - job_name: videodiffcr\n"
       << "    static_configs:\n      - targets: ['127.0.0.1:" << server_.server().metrics_port() << "']\n";
-  const int port = FreePort();
+  const int port = FreeLoopbackPort();
   Process prometheus({"prometheus", absl::StrCat("--config.file=", (folder_ / "prometheus.yml").string()),
                       absl::StrCat("--storage.tsdb.path=", (folder_ / "data").string()),
                       absl::StrCat("--web.listen-address=127.0.0.1:", port)},
                      (folder_ / "log").string());
   std::set<std::string> wanted;
-  for (const std::string& family : FamiliesOf(Scrape())) {
-    const bool histogram = Scrape().find(family + "_bucket") != std::string::npos;
+  for (const std::string& family : FamiliesOf(server_.Scrape())) {
+    const bool histogram = server_.Scrape().find(family + "_bucket") != std::string::npos;
     wanted.insert(histogram ? family + "_count" : family);
   }
   ASSERT_GT(wanted.size(), 40u);
@@ -136,7 +97,7 @@ TEST_F(PrometheusTest, APrometheusThatScrapesTheServerKnowsEveryFamily) {
 }
 
 TEST_F(PrometheusTest, PromtoolHasNothingToSayAboutTheMetrics) {
-  std::ofstream(folder_ / "metrics") << Scrape();
+  std::ofstream(folder_ / "metrics") << server_.Scrape();
   const Finished promtool =
       RunProgram({"sh", "-c", absl::StrCat("promtool check metrics < ", (folder_ / "metrics").string())});
   EXPECT_EQ(promtool.status, 0) << promtool.output;
@@ -152,7 +113,7 @@ TEST_F(PrometheusTest, TheMetricsPageOfTheDocumentationHasExactlyTheFamiliesOfAS
     documented.insert(name.rfind("process_", 0) == 0 ? name : "videodiffcr_" + name);
   }
   std::set<std::string> scraped;
-  for (const std::string& family : FamiliesOf(Scrape())) {
+  for (const std::string& family : FamiliesOf(server_.Scrape())) {
     if (family.rfind("exposer_", 0) != 0) scraped.insert(family);  // prometheus-cpp's own
   }
   EXPECT_EQ(documented, scraped);

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "proto/crc32c.h"
+#include "tests/integration/session_messages.h"
 #include "tests/integration/test_server.h"
+#include "tests/integration/test_stream.h"
 #include "tests/server/media/video_judge.h"
 
 namespace videodiffcr {
@@ -20,35 +22,15 @@ using Response = v1::StreamVideoResponse;
 
 double Seconds(const google::protobuf::Duration& duration) { return duration.seconds() + duration.nanos() * 1e-9; }
 
-std::vector<v1::VideoChunk> ChunksOf(const std::vector<Response>& responses) {
-  std::vector<v1::VideoChunk> chunks;
-  for (const Response& response : responses) {
-    if (response.has_chunk()) chunks.push_back(response.chunk());
-  }
-  return chunks;
-}
-
 std::string FileOf(const std::vector<v1::VideoChunk>& chunks) {
   std::string bytes;
   for (const v1::VideoChunk& chunk : chunks) bytes += chunk.init_segment() + chunk.payload();
   return bytes;
 }
 
-// The identities that the fake model wrote into raw RGB frames.
-FrameIdentity FirstFrameIdentity(const v1::VideoChunk& chunk) {
-  FrameChunk frames;
-  frames.width = 64;
-  frames.height = 48;
-  frames.frame_count = chunk.frame_count();
-  frames.pixels.assign(chunk.payload().begin(), chunk.payload().end());
-  return ReadFrameIdentity(frames, 0);
-}
-
 TEST(StreamingTest, ASessionIsStartedThenItsChunksThenFinishedWithTotals) {
   TestServer server;
-  auto stub = server.NewStub();
-  TestStream stream(stub.get());
-  ASSERT_TRUE(stream.SendConfig(SmallConfig(3, 42)));
+  TestStream stream(server.NewConnection(), SmallConfig(3, 42));
   const std::vector<Response> responses = stream.Rest();
   ASSERT_TRUE(stream.status().ok()) << stream.status().error_message();
 
@@ -103,9 +85,7 @@ TEST(StreamingTest, ASessionIsStartedThenItsChunksThenFinishedWithTotals) {
 
 TEST(StreamingTest, FfprobeAgreesWithWhatTheChunksSay) {
   TestServer server;
-  auto stub = server.NewStub();
-  TestStream stream(stub.get());
-  stream.SendConfig(SmallConfig(3));
+  TestStream stream(server.NewConnection(), SmallConfig(3));
   const std::vector<v1::VideoChunk> chunks = ChunksOf(stream.Rest());
   ASSERT_THAT(chunks, SizeIs(3));
   const JudgedVideo video = ProbeVideo(FileOf(chunks), "mp4");
@@ -125,15 +105,15 @@ TEST(StreamingTest, FfprobeAgreesWithWhatTheChunksSay) {
 
 TEST(StreamingTest, GenerateVideoSendsTheSameBytesAsStreamVideo) {
   TestServer server;
-  auto stub = server.NewStub();
-  TestStream stream(stub.get());
-  stream.SendConfig(SmallConfig(2, 7));
+  const auto connection = server.NewConnection();
+  TestStream stream(connection, SmallConfig(2, 7));
   const std::string streamed = FileOf(ChunksOf(stream.Rest()));
 
   grpc::ClientContext context;
   v1::GenerateVideoRequest request;
   *request.mutable_config() = SmallConfig(2, 7);
   request.mutable_config()->set_initial_chunk_credits(0);  // ignored in this call
+  const auto stub = v1::VideoGenerationService::NewStub(connection);
   auto reader = stub->GenerateVideo(&context, request);
   std::string generated;
   v1::GenerateVideoResponse response, last;
@@ -160,11 +140,9 @@ TEST(StreamingTest, TheResponsesOfBothCallsHaveTheSameFieldsUnderTheSameNumbers)
 
 TEST(StreamingTest, TheServerPicksASeedWhenTheClientDoesNot) {
   TestServer server;
-  auto stub = server.NewStub();
   uint64_t seeds[2];
   for (uint64_t& seed : seeds) {
-    TestStream stream(stub.get());
-    stream.SendConfig(SmallConfig(1, 0));
+    TestStream stream(server.NewConnection(), SmallConfig(1, 0));
     seed = stream.NextOf(Response::kStarted)->started().seed();
     EXPECT_NE(seed, 0u);
     EXPECT_TRUE(stream.status().ok());
@@ -175,21 +153,16 @@ TEST(StreamingTest, TheServerPicksASeedWhenTheClientDoesNot) {
 TEST(StreamingTest, ManyViewersAtOnceEachGetTheirOwnVideo) {
   TestServer server;
   constexpr int kViewers = 12;
-  std::vector<std::unique_ptr<v1::VideoGenerationService::Stub>> stubs;
   std::vector<std::unique_ptr<TestStream>> streams;
   for (int viewer = 0; viewer < kViewers; ++viewer) {
-    stubs.push_back(server.NewStub());
-    streams.push_back(std::make_unique<TestStream>(stubs.back().get()));
-    v1::SessionConfig config = SmallConfig(4, 100 + viewer);
-    config.mutable_output()->set_codec(v1::CODEC_RAW_RGB24);
-    ASSERT_TRUE(streams.back()->SendConfig(config));
+    streams.push_back(std::make_unique<TestStream>(server.NewConnection(), RawConfig(4, 100 + viewer)));
   }
   for (int viewer = 0; viewer < kViewers; ++viewer) {
     const std::vector<v1::VideoChunk> chunks = ChunksOf(streams[viewer]->Rest());
     ASSERT_THAT(chunks, SizeIs(4));
     for (int i = 0; i < 4; ++i) {
-      EXPECT_EQ(FirstFrameIdentity(chunks[i]).seed, 100u + viewer);
-      EXPECT_EQ(FirstFrameIdentity(chunks[i]).chunk, i);
+      EXPECT_EQ(IdentityOf(chunks[i]).seed, 100u + viewer);
+      EXPECT_EQ(IdentityOf(chunks[i]).chunk, i);
     }
   }
   EXPECT_THAT(server.model().broken_rules(), IsEmpty());
@@ -197,9 +170,7 @@ TEST(StreamingTest, ManyViewersAtOnceEachGetTheirOwnVideo) {
 
 TEST(StreamingTest, ClosingTheSendingSideChangesNothing) {
   TestServer server;
-  auto stub = server.NewStub();
-  TestStream stream(stub.get());
-  stream.SendConfig(SmallConfig(2));
+  TestStream stream(server.NewConnection(), SmallConfig(2));
   stream.CloseSending();
   EXPECT_THAT(ChunksOf(stream.Rest()), SizeIs(2));
   EXPECT_TRUE(stream.status().ok());
@@ -207,16 +178,14 @@ TEST(StreamingTest, ClosingTheSendingSideChangesNothing) {
 
 TEST(StreamingTest, EveryFormatArrivesAsItWasAskedFor) {
   TestServer server;
-  auto stub = server.NewStub();
   for (const auto& [codec, container, bytes] :
        {std::tuple(v1::CODEC_RAW_RGB24, v1::CONTAINER_UNSPECIFIED, 9 * 64 * 48 * 3),
         std::tuple(v1::CODEC_RAW_YUV420P, v1::CONTAINER_RAW, 9 * 64 * 48 * 3 / 2),
         std::tuple(v1::CODEC_H264, v1::CONTAINER_ANNEX_B, 0)}) {
-    TestStream stream(stub.get());
     v1::SessionConfig config = SmallConfig(1);
     config.mutable_output()->set_codec(codec);
     config.mutable_output()->set_container(container);
-    stream.SendConfig(config);
+    TestStream stream(server.NewConnection(), config);
     const auto chunk = stream.NextChunk();
     ASSERT_TRUE(chunk.has_value()) << stream.status().error_message();
     if (bytes == 0) {
@@ -230,11 +199,9 @@ TEST(StreamingTest, EveryFormatArrivesAsItWasAskedFor) {
 
 TEST(StreamingTest, WithPlayoutLaterChunksTellTheirSlack) {
   TestServer server;
-  auto stub = server.NewStub();
-  TestStream stream(stub.get());
   v1::SessionConfig config = SmallConfig(2);
   config.mutable_playout()->mutable_start_buffer()->set_seconds(5);
-  stream.SendConfig(config);
+  TestStream stream(server.NewConnection(), config);
   ASSERT_TRUE(stream.NextChunk().has_value());
   const auto chunk = stream.NextChunk();
   ASSERT_TRUE(chunk.has_value());
@@ -247,11 +214,9 @@ TEST(StreamingTest, UnknownWordsAreAWarningAndNoError) {
   ModelInfo info = FakeVideoModel::SmallInfo();
   info.vocabulary = {"a", "red", "circle", "moves", "right"};
   TestServer server(TestConfig(), info);
-  auto stub = server.NewStub();
-  TestStream stream(stub.get());
   v1::SessionConfig config = SmallConfig(1);
   config.set_prompt("a red hippopotamus moves right");
-  stream.SendConfig(config);
+  TestStream stream(server.NewConnection(), config);
   const auto warning = stream.NextOf(Response::kWarning);
   ASSERT_TRUE(warning.has_value()) << "no warning came";
   EXPECT_EQ(warning->warning().reason(), "UNKNOWN_WORDS");
@@ -272,7 +237,8 @@ TEST(StreamingTest, GetServerInfoTellsTheModelTheFormatsAndEveryLimit) {
   config.scheduler.max_sessions = 11;
   config.scheduler.max_waiting_sessions = 3;
   TestServer server(config);
-  auto stub = server.NewStub();
+  const auto connection = server.NewConnection();
+  const auto stub = v1::VideoGenerationService::NewStub(connection);
   grpc::ClientContext context;
   v1::GetServerInfoResponse info;
   ASSERT_TRUE(stub->GetServerInfo(&context, v1::GetServerInfoRequest(), &info).ok());
@@ -297,8 +263,7 @@ TEST(StreamingTest, GetServerInfoTellsTheModelTheFormatsAndEveryLimit) {
   EXPECT_EQ(info.limits().max_sessions(), 11);
   EXPECT_EQ(info.limits().max_waiting_sessions(), 3);
   EXPECT_FALSE(info.has_measured_chunk_period()) << "nothing was measured yet";
-  TestStream stream(stub.get());
-  stream.SendConfig(SmallConfig(2));
+  TestStream stream(connection, SmallConfig(2));
   stream.Rest();
   grpc::ClientContext again;
   ASSERT_TRUE(stub->GetServerInfo(&again, v1::GetServerInfoRequest(), &info).ok());

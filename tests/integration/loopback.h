@@ -1,0 +1,20 @@
+// Plain sockets to a server on this machine, for what gRPC would not send or is not spoken to.
+#ifndef VIDEODIFFCR_TESTS_INTEGRATION_LOOPBACK_H_
+#define VIDEODIFFCR_TESTS_INTEGRATION_LOOPBACK_H_
+
+#include <string>
+
+namespace videodiffcr {
+
+// A connected socket, which the caller closes; -1 when nobody listens.
+int ConnectToLoopback(int port);
+
+// GET over HTTP/1.0: the body; empty when nobody answers.
+std::string HttpGet(int port, const std::string& path);
+
+// A port that was free a moment ago, for a program that cannot be asked which one it took.
+int FreeLoopbackPort();
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_TESTS_INTEGRATION_LOOPBACK_H_
