@@ -9,13 +9,12 @@
 #include "model/decoder/pixel_shuffle_taehv.h"
 #include "training/data/clip_painter.h"
 #include "training/data/clip_tensor.h"
-#include "training/run/adam_w.h"
-#include "training/run/checkpoint.h"
-#include "training/run/learning_rate.h"
 #include "training/run/mixed_precision.h"
 #include "training/run/random_tensor.h"
 #include "training/stages/initial_weights.h"
+#include "training/stages/stage_result.h"
 #include "training/stages/step_scenes.h"
+#include "training/stages/trained_weights.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
@@ -53,8 +52,9 @@ class AutoencoderStage final : public TrainingStage {
       : options_(options),
         model_(std::move(model)),
         painter_(model_.device),
-        rows_(MakeRows()),
-        optimizer_(rows_, {0.9, 0.99, 1e-8, 1e-4}),
+        weights_(MakeRows(), {0.9, 0.99, 1e-8, 1e-4},
+                 {options.stage.learning_rate, options.stage.learning_rate / 100, /*warmup_steps=*/50},
+                 options.stage.steps),
         freeze_step_(static_cast<int64_t>(static_cast<double>(options.stage.steps) * (1 - options.frozen_share))) {}
 
   std::string name() const override { return "autoencoder"; }
@@ -66,11 +66,7 @@ class AutoencoderStage final : public TrainingStage {
     settings["start"] = options_.continue_weights ? "model" : "drawn";
     return settings;
   }
-  std::vector<WeightRow> State() override {
-    std::vector<WeightRow> rows = rows_;
-    for (WeightRow& row : optimizer_.State("adam")) rows.push_back(std::move(row));
-    return rows;
-  }
+  std::vector<WeightRow> State() override { return weights_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     // An encoder that this run does not train keeps its latents as they are: a denoiser was made for them.
@@ -85,19 +81,11 @@ class AutoencoderStage final : public TrainingStage {
       loss = loss + kRegularizer * (mean.square() + (deviation - 1).square()).mean();
     }
     loss.backward();
-    const double rate = LearningRateSchedule{options_.stage.learning_rate, options_.stage.learning_rate / 100, 50}.At(
-        step, total_steps());
-    const absl::StatusOr<double> norm = optimizer_.Update(rate, step);
-    if (!norm.ok()) return norm.status();
-    return StepResult{loss.item<double>(), rate, *norm};
+    return weights_.Update(loss.item<double>(), step);
   }
 
   absl::Status Finish() override {
-    const std::string& folder = options_.stage.output;
-    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
-    std::map<std::string, std::string> metadata = settings();
-    metadata["trained"] = "videodiffcr-train autoencoder";
-    return WriteWeights(folder + "/" + model_.config.decoder.file, rows_, at::kHalf, metadata);
+    return WriteStageResult(*this, options_.stage, {{model_.config.decoder.file, weights_.rows()}});
   }
 
  private:
@@ -148,8 +136,7 @@ class AutoencoderStage final : public TrainingStage {
   const AutoencoderStageOptions options_;
   TrainingModel model_;
   const ClipPainter painter_;
-  const std::vector<WeightRow> rows_;
-  AdamW optimizer_;
+  TrainedWeights weights_;
   const int64_t freeze_step_;
 };
 
@@ -159,9 +146,7 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeAutoencoderStage(const Autoen
   if (options.frames < 5 || options.frames % 4 != 1) {
     return absl::InvalidArgumentError(absl::StrCat("--frames ", options.frames, ": must be 1 + 4k, at least 5"));
   }
-  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
-  if (!device.ok()) return device.status();
-  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);
+  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();
   return std::make_unique<AutoencoderStage>(options, *std::move(model));
 }

@@ -12,12 +12,11 @@
 
 #include "training/classifier/attribute_classifier.h"
 #include "training/data/clip_painter.h"
-#include "training/run/adam_w.h"
-#include "training/run/checkpoint.h"
-#include "training/run/learning_rate.h"
 #include "training/run/mixed_precision.h"
 #include "training/stages/initial_weights.h"
+#include "training/stages/stage_result.h"
 #include "training/stages/step_scenes.h"
+#include "training/stages/trained_weights.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
@@ -33,16 +32,14 @@ class ClassifierTraining final : public TrainingStage {
         model_(std::move(model)),
         painter_(model_.device),
         rows_(MakeRows()),
-        optimizer_(TrainedRows(), {0.9, 0.999, 1e-8, 1e-4}) {}
+        trained_(rows_, TrainedRows(), {0.9, 0.999, 1e-8, 1e-4},
+                 {options.stage.learning_rate, options.stage.learning_rate / 100, /*warmup_steps=*/50},
+                 options.stage.steps) {}
 
   std::string name() const override { return "classifier"; }
   int64_t total_steps() const override { return options_.stage.steps; }
   std::map<std::string, std::string> settings() const override { return options_.stage.Settings(); }
-  std::vector<WeightRow> State() override {
-    std::vector<WeightRow> rows = rows_;
-    for (WeightRow& row : optimizer_.State("adam")) rows.push_back(std::move(row));
-    return rows;
-  }
+  std::vector<WeightRow> State() override { return trained_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     std::vector<AttributeValues> truth;
@@ -61,19 +58,11 @@ class ClassifierTraining final : public TrainingStage {
       loss = loss.defined() ? loss + part : part;
     }
     loss.backward();
-    const double rate = LearningRateSchedule{options_.stage.learning_rate, options_.stage.learning_rate / 100, 50}.At(
-        step, total_steps());
-    const absl::StatusOr<double> norm = optimizer_.Update(rate, step);
-    if (!norm.ok()) return norm.status();
-    return StepResult{loss.item<double>(), rate, *norm};
+    return trained_.Update(loss.item<double>(), step);
   }
 
   absl::Status Finish() override {
-    const std::string& folder = options_.stage.output;
-    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
-    std::map<std::string, std::string> metadata = settings();
-    metadata["trained"] = "videodiffcr-train classifier";
-    return WriteWeights(folder + "/classifier.safetensors", rows_, at::kHalf, metadata);
+    return WriteStageResult(*this, options_.stage, {{"classifier.safetensors", rows_}});
   }
 
  private:
@@ -119,15 +108,13 @@ class ClassifierTraining final : public TrainingStage {
   const ClipPainter painter_;
   ClassifierWeights weights_;
   const std::vector<WeightRow> rows_;
-  AdamW optimizer_;
+  TrainedWeights trained_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeClassifierStage(const ClassifierStageOptions& options) {
-  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
-  if (!device.ok()) return device.status();
-  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);
+  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();
   return std::make_unique<ClassifierTraining>(options, *std::move(model));
 }

@@ -8,15 +8,14 @@
 #include <utility>
 #include <vector>
 
-#include "training/run/adam_w.h"
-#include "training/run/checkpoint.h"
-#include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
 #include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
 #include "training/stages/initial_weights.h"
 #include "training/stages/latent_pool.h"
+#include "training/stages/stage_result.h"
 #include "training/stages/teacher_forcing.h"
+#include "training/stages/trained_weights.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
@@ -48,7 +47,10 @@ class DenoiserStage final : public TrainingStage {
       InitializeTransformer(transformer_rows_, model_.config.transformer.dim, options_.stage.seed, model_.device);
       InitializeTextEncoder(text_rows_, model_.config.text_encoder, options_.stage.seed + 1, model_.device);
     }
-    optimizer_.emplace(Rows(), AdamWOptions{0.9, 0.98, 1e-8, 0.01});
+    weights_.emplace(
+        Rows(), AdamWOptions{0.9, 0.98, 1e-8, 0.01},
+        LearningRateSchedule{options.stage.learning_rate, options.stage.learning_rate / 80, options.warmup_steps},
+        options.stage.steps);
     transformer_average_.emplace(transformer_rows_, kAverageDecay);
     text_average_.emplace(text_rows_, kAverageDecay);
   }
@@ -64,11 +66,10 @@ class DenoiserStage final : public TrainingStage {
     return settings;
   }
   std::vector<WeightRow> State() override {
-    std::vector<WeightRow> rows = Rows();
-    std::vector<std::vector<WeightRow>> more = {optimizer_->State("adam"),
-                                                transformer_average_->State("average.transformer")};
-    if (options_.train_text) more.push_back(text_average_->State("average.text"));
-    for (const std::vector<WeightRow>& part : more) rows.insert(rows.end(), part.begin(), part.end());
+    std::vector<WeightRow> rows = weights_->State();
+    for (WeightRow& row : transformer_average_->State("average.transformer")) rows.push_back(std::move(row));
+    if (!options_.train_text) return rows;
+    for (WeightRow& row : text_average_->State("average.text")) rows.push_back(std::move(row));
     return rows;
   }
 
@@ -82,28 +83,18 @@ class DenoiserStage final : public TrainingStage {
     const at::Tensor latents = pool_.Latents(batch->places).unflatten(0, {-1, kWindowChunks}).flatten(1, 2);
     const at::Tensor loss = FlowLoss(latents, batch->mask.to(model_.device), *hidden, batch->random);
     loss.backward();
-    const double rate =
-        LearningRateSchedule{options_.stage.learning_rate, options_.stage.learning_rate / 80, options_.warmup_steps}.At(
-            step, total_steps());
-    const absl::StatusOr<double> norm = optimizer_->Update(rate, step);
-    if (!norm.ok()) return norm.status();
+    absl::StatusOr<StepResult> result = weights_->Update(loss.item<double>(), step);
+    if (!result.ok()) return result.status();
     transformer_average_->Update(step);
     if (options_.train_text) text_average_->Update(step);
-    return StepResult{loss.item<double>(), rate, *norm};
+    return result;
   }
 
   absl::Status Finish() override {
-    const std::string& folder = options_.stage.output;
-    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
-    std::map<std::string, std::string> metadata = settings();
-    metadata["trained"] = "videodiffcr-train denoiser";
-    if (options_.train_text) {
-      const absl::Status text =
-          WriteWeights(folder + "/" + model_.config.text_encoder_file, text_average_->Averaged(), at::kHalf, metadata);
-      if (!text.ok()) return text;
-    }
-    return WriteWeights(folder + "/" + model_.config.transformer_file, transformer_average_->Averaged(), at::kHalf,
-                        metadata);
+    std::vector<ResultFile> files;
+    if (options_.train_text) files.push_back({model_.config.text_encoder_file, text_average_->Averaged()});
+    files.push_back({model_.config.transformer_file, transformer_average_->Averaged()});
+    return WriteStageResult(*this, options_.stage, files);
   }
 
  private:
@@ -167,7 +158,7 @@ class DenoiserStage final : public TrainingStage {
   const std::vector<WeightRow> transformer_rows_, text_rows_;
   const TextEncoderWeights fixed_text_;  // for captions when the text encoder is not trained
   LatentPool pool_;
-  std::optional<AdamW> optimizer_;
+  std::optional<TrainedWeights> weights_;
   std::optional<WeightAverage> transformer_average_, text_average_;
   StepAhead<absl::StatusOr<Batch>> batches_;  // last: its thread uses the others
 };
@@ -178,9 +169,7 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDenoiserStage(const DenoiserS
   if (!options.train_text && !options.continue_weights) {
     return absl::InvalidArgumentError("--train-text no: only with --continue-weights yes");
   }
-  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
-  if (!device.ok()) return device.status();
-  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);
+  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();
   if (absl::Status relative = CheckWindowRelative(*model, options.stage.model); !relative.ok()) return relative;
   return std::make_unique<DenoiserStage>(options, *std::move(model));

@@ -12,11 +12,11 @@
 
 #include "model/rollout/few_step_sampler.h"
 #include "training/run/adam_w.h"
-#include "training/run/checkpoint.h"
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
 #include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
+#include "training/stages/stage_result.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/teacher_forcing.h"
 #include "training/stages/training_model.h"
@@ -116,11 +116,7 @@ class DistillationStage final : public TrainingStage {
   }
 
   absl::Status Finish() override {
-    const std::string& folder = options_.stage.output;
-    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
-    std::map<std::string, std::string> metadata = settings();
-    metadata["trained"] = "videodiffcr-train distill";
-    return WriteWeights(folder + "/" + model_.config.transformer_file, average_.Averaged(), at::kHalf, metadata);
+    return WriteStageResult(*this, options_.stage, {{model_.config.transformer_file, average_.Averaged()}});
   }
 
  private:
@@ -279,10 +275,6 @@ class DistillationStage final : public TrainingStage {
   StepAhead<absl::StatusOr<Plan>> plans_;  // last: its thread uses the others
 };
 
-}  // namespace
-
-namespace {
-
 // The transformer of options.teacher, or the model's own.
 absl::StatusOr<DiffusionTransformer> LoadTeacher(const DistillationStageOptions& options, const TrainingModel& model) {
   if (options.teacher.empty()) return model.transformer;
@@ -302,9 +294,7 @@ absl::StatusOr<DiffusionTransformer> LoadTeacher(const DistillationStageOptions&
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDistillationStage(const DistillationStageOptions& options) {
-  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
-  if (!device.ok()) return device.status();
-  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);
+  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();
   if (absl::Status relative = CheckWindowRelative(*model, options.stage.model); !relative.ok()) return relative;
   const absl::StatusOr<DiffusionTransformer> teacher = LoadTeacher(options, *model);

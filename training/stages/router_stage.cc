@@ -10,12 +10,11 @@
 #include "model/rollout/few_step_sampler.h"
 #include "model/transformer/layers.h"
 #include "model/transformer/router.h"
-#include "training/run/adam_w.h"
-#include "training/run/checkpoint.h"
-#include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
 #include "training/stages/initial_weights.h"
+#include "training/stages/stage_result.h"
 #include "training/stages/step_scenes.h"
+#include "training/stages/trained_weights.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
@@ -66,16 +65,15 @@ ObservedPass RunObservedPass(const DiffusionTransformer& model, const at::Tensor
 class RouterStage final : public TrainingStage {
  public:
   RouterStage(const RouterStageOptions& options, TrainingModel model)
-      : options_(options), model_(std::move(model)), rows_(MakeRows()), optimizer_(rows_, {0.9, 0.99, 1e-8, 0.0}) {}
+      : options_(options),
+        model_(std::move(model)),
+        weights_(MakeRows(), {0.9, 0.99, 1e-8, 0.0}, {options.stage.learning_rate, 0, 0, LearningRateFall::kLinear},
+                 options.stage.steps) {}
 
   std::string name() const override { return "routers"; }
   int64_t total_steps() const override { return options_.stage.steps; }
   std::map<std::string, std::string> settings() const override { return options_.stage.Settings(); }
-  std::vector<WeightRow> State() override {
-    std::vector<WeightRow> rows = rows_;
-    for (WeightRow& row : optimizer_.State("adam")) rows.push_back(std::move(row));
-    return rows;
-  }
+  std::vector<WeightRow> State() override { return weights_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     StepRandom random(options_.stage.seed, step, model_.device);
@@ -83,20 +81,12 @@ class RouterStage final : public TrainingStage {
     if (!hidden.ok()) return hidden.status();
     const int64_t chunks =
         options_.min_chunks + random.scalars().Below(static_cast<int>(options_.max_chunks - options_.min_chunks + 1));
-    const double loss = LearnFromRollout(*hidden, chunks, random);
-    const double rate =
-        LearningRateSchedule{options_.stage.learning_rate, 0, 0, LearningRateFall::kLinear}.At(step, total_steps());
-    const absl::StatusOr<double> norm = optimizer_.Update(rate, step);
-    if (!norm.ok()) return norm.status();
-    return StepResult{loss, rate, *norm};
+    return weights_.Update(LearnFromRollout(*hidden, chunks, random), step);
   }
 
   absl::Status Finish() override {
-    const std::string& folder = options_.stage.output;
-    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
-    std::map<std::string, std::string> metadata = settings();
-    metadata["trained"] = "videodiffcr-train routers: log norm of each dense block's update";
-    return WriteWeights(folder + "/" + model_.config.retention.file, rows_, at::kFloat, metadata);
+    return WriteStageResult(*this, options_.stage, {{model_.config.retention.file, weights_.rows(), at::kFloat}},
+                            "log norm of each dense block's update");
   }
 
  private:
@@ -160,8 +150,7 @@ class RouterStage final : public TrainingStage {
 
   const RouterStageOptions options_;
   TrainingModel model_;
-  const std::vector<WeightRow> rows_;
-  AdamW optimizer_;
+  TrainedWeights weights_;
 };
 
 }  // namespace
@@ -171,9 +160,7 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeRouterStage(const RouterStage
     return absl::InvalidArgumentError(
         absl::StrCat("--min-chunks ", options.min_chunks, ": must be at most --max-chunks ", options.max_chunks));
   }
-  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
-  if (!device.ok()) return device.status();
-  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage.model, *device);
+  absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();
   const RetentionConfig& retention = model->config.retention;
   if (retention.router_dim < 1 || retention.file.empty() || retention.gate != RouterGate::kNone) {

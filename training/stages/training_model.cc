@@ -3,9 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/ops/tensor.h>
 
-#include <filesystem>
 #include <map>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -62,6 +60,12 @@ absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::D
                        *std::move(encoder), *std::move(decoder),   *std::move(schedule),     device};
 }
 
+absl::StatusOr<TrainingModel> LoadTrainingModel(const StageOptions& stage) {
+  const absl::StatusOr<at::Device> device = ParseDevice(stage.device);
+  if (!device.ok()) return device.status();
+  return LoadTrainingModel(stage.model, *device);
+}
+
 absl::Status LoadRouters(const std::string& folder, TrainingModel* model) {
   const RetentionConfig& retention = model->config.retention;
   if (retention.file.empty() || retention.tables.empty()) {
@@ -92,20 +96,6 @@ absl::StatusOr<at::Device> ParseDevice(const std::string& name) {
   if (name == "cuda" && at::globalContext().hasCUDA()) return at::Device(at::kCUDA, 0);
   return absl::InvalidArgumentError(absl::StrCat("--device ", name, ": must be cpu",
                                                  name == "cuda" ? "; this build or machine has no CUDA" : " or cuda"));
-}
-
-absl::Status CompleteModelFolder(const std::string& from, const std::string& to) {
-  std::error_code error;
-  std::filesystem::create_directories(to, error);
-  if (error) return absl::InvalidArgumentError(absl::StrCat("output folder ", to, ": ", error.message()));
-  for (const auto& file : std::filesystem::directory_iterator(from, error)) {
-    const std::filesystem::path target = std::filesystem::path(to) / file.path().filename();
-    const bool about_it = target.extension() == ".md";  // what it says of the old weights is not true of the new ones
-    if (!file.is_regular_file() || about_it || std::filesystem::exists(target)) continue;
-    std::filesystem::copy_file(file.path(), target, error);
-    if (error) return absl::UnavailableError(absl::StrCat(target.string(), ": cannot be copied: ", error.message()));
-  }
-  return error ? absl::NotFoundError(absl::StrCat(from, ": ", error.message())) : absl::OkStatus();
 }
 
 TextEncoderWeights TextEncoderOnCpu(const TrainingModel& model) {

@@ -18,6 +18,7 @@
 #include "model/transformer/diffusion_transformer.h"
 #include "training/scenes/caption.h"
 #include "training/scenes/scene.h"
+#include "training/stages/stage_options.h"
 
 namespace videodiffcr::training {
 
@@ -40,6 +41,9 @@ struct TrainingModel {
 // 160 x 96, a pixel-shuffle autoencoder.
 absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::Device device);
 
+// The same for the model folder and the device of a stage.
+absl::StatusOr<TrainingModel> LoadTrainingModel(const StageOptions& stage);
+
 // Fills the routers of the model's transformer from the folder. FailedPrecondition when its config.json names none.
 absl::Status LoadRouters(const std::string& folder, TrainingModel* model);
 
@@ -49,9 +53,6 @@ absl::Status CheckWindowRelative(const TrainingModel& model, const std::string& 
 
 // "cpu", or "cuda" when this build and machine have it; InvalidArgument else.
 absl::StatusOr<at::Device> ParseDevice(const std::string& name);
-
-// Makes `to` a model folder: every file of `from` that it lacks is copied, but for *.md. Errors name the file.
-absl::Status CompleteModelFolder(const std::string& from, const std::string& to);
 
 // Prompts to [prompts, text_len, text_dim]; carries gradients when the text encoder's weights do. A prompt may be
 // empty.

@@ -9,10 +9,9 @@
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "training/run/adam_w.h"
-#include "training/run/checkpoint.h"
-#include "training/run/learning_rate.h"
+#include "training/stages/stage_result.h"
 #include "training/stages/step_scenes.h"
+#include "training/stages/trained_weights.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
@@ -36,17 +35,13 @@ class WordingStage final : public TrainingStage {
       : options_(options),
         taught_(std::move(taught)),
         teacher_(std::move(teacher)),
-        rows_(TextEncoderWeightTable(taught_.config.text_encoder, &taught_.text_encoder)),
-        optimizer_(rows_, {0.9, 0.98, 1e-8, 0.0}) {}
+        weights_(TextEncoderWeightTable(taught_.config.text_encoder, &taught_.text_encoder), {0.9, 0.98, 1e-8, 0.0},
+                 {options.stage.learning_rate, 0, 0, LearningRateFall::kCosine}, options.stage.steps) {}
 
   std::string name() const override { return "wording"; }
   int64_t total_steps() const override { return options_.stage.steps; }
   std::map<std::string, std::string> settings() const override { return options_.stage.Settings(); }
-  std::vector<WeightRow> State() override {
-    std::vector<WeightRow> rows = rows_;
-    for (WeightRow& row : optimizer_.State("adam")) rows.push_back(std::move(row));
-    return rows;
-  }
+  std::vector<WeightRow> State() override { return weights_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     RandomStream random(options_.stage.seed, DrawPurpose::kStage, static_cast<uint64_t>(step));
@@ -61,19 +56,12 @@ class WordingStage final : public TrainingStage {
     if (!rows.ok()) return rows.status();
     const at::Tensor loss = (*rows - *target).square().mean();
     loss.backward();
-    const double rate =
-        LearningRateSchedule{options_.stage.learning_rate, 0, 0, LearningRateFall::kCosine}.At(step, total_steps());
-    const absl::StatusOr<double> norm = optimizer_.Update(rate, step);
-    if (!norm.ok()) return norm.status();
-    return StepResult{loss.item<double>(), rate, *norm};
+    return weights_.Update(loss.item<double>(), step);
   }
 
   absl::Status Finish() override {
-    const std::string& folder = options_.stage.output;
-    if (absl::Status made = CompleteModelFolder(options_.stage.model, folder); !made.ok()) return made;
-    std::map<std::string, std::string> metadata = settings();
-    metadata["trained"] = "videodiffcr-train wording: other words for background colours";
-    return WriteWeights(folder + "/" + taught_.config.text_encoder_file, rows_, at::kHalf, metadata);
+    return WriteStageResult(*this, options_.stage, {{taught_.config.text_encoder_file, weights_.rows()}},
+                            "other words for background colours");
   }
 
  private:
@@ -85,8 +73,7 @@ class WordingStage final : public TrainingStage {
   const WordingStageOptions options_;
   TrainingModel taught_;
   const TrainingModel teacher_;
-  const std::vector<WeightRow> rows_;
-  AdamW optimizer_;
+  TrainedWeights weights_;
 };
 
 }  // namespace
@@ -107,11 +94,9 @@ std::string RewordBackground(const std::string& caption, RandomStream& random) {
 }
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeWordingStage(const WordingStageOptions& options) {
-  const absl::StatusOr<at::Device> device = ParseDevice(options.stage.device);
-  if (!device.ok()) return device.status();
-  absl::StatusOr<TrainingModel> taught = LoadTrainingModel(options.stage.model, *device);
+  absl::StatusOr<TrainingModel> taught = LoadTrainingModel(options.stage);
   if (!taught.ok()) return taught.status();
-  absl::StatusOr<TrainingModel> teacher = LoadTrainingModel(options.stage.model, *device);
+  absl::StatusOr<TrainingModel> teacher = LoadTrainingModel(options.stage);
   if (!teacher.ok()) return teacher.status();
   return std::make_unique<WordingStage>(options, *std::move(taught), *std::move(teacher));
 }

@@ -1,0 +1,45 @@
+// Weights that a stage trains with one optimiser: what a step does once backward() has left its gradients, and what a
+// checkpoint holds of them.
+#ifndef VIDEODIFFCR_TRAINING_STAGES_TRAINED_WEIGHTS_H_
+#define VIDEODIFFCR_TRAINING_STAGES_TRAINED_WEIGHTS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/weights/weight_table.h"
+#include "training/run/adam_w.h"
+#include "training/run/learning_rate.h"
+#include "training/run/training_run.h"
+
+namespace videodiffcr::training {
+
+class TrainedWeights {
+ public:
+  // `parameters` are those of `rows` that the optimiser changes; the schedule falls over `total_steps`. The rows'
+  // tensors live as long as this object.
+  TrainedWeights(std::vector<WeightRow> rows, std::vector<WeightRow> parameters, const AdamWOptions& optimizer,
+                 const LearningRateSchedule& schedule, int64_t total_steps);
+  // All of them.
+  TrainedWeights(const std::vector<WeightRow>& rows, const AdamWOptions& optimizer,
+                 const LearningRateSchedule& schedule, int64_t total_steps)
+      : TrainedWeights(rows, rows, optimizer, schedule, total_steps) {}
+
+  const std::vector<WeightRow>& rows() const { return rows_; }
+
+  // The rows, and the optimiser's state as "adam".
+  std::vector<WeightRow> State();
+
+  // Ends step `step`, whose loss was `loss`: one update at the schedule's learning rate. Errors as AdamW::Update().
+  absl::StatusOr<StepResult> Update(double loss, int64_t step);
+
+ private:
+  const std::vector<WeightRow> rows_;
+  AdamW optimizer_;
+  const LearningRateSchedule schedule_;
+  const int64_t total_steps_;
+};
+
+}  // namespace videodiffcr::training
+
+#endif  // VIDEODIFFCR_TRAINING_STAGES_TRAINED_WEIGHTS_H_
