@@ -13,13 +13,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "client/change_schedule.h"
-#include "client/contact_sheet.h"
 #include "client/generate_options.h"
 #include "client/generation_record.h"
 #include "client/interrupt.h"
 #include "client/progress_line.h"
 #include "client/video_client.h"
 #include "client/video_output.h"
+#include "media/contact_sheet.h"
 
 namespace videodiffcr {
 namespace {

@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "client/flag_parser.h"
+#include "command_line/flag_parser.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace videodiffcr {

@@ -10,9 +10,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "client/flag_parser.h"
 #include "client/proto_time.h"
 #include "client/video_client.h"
+#include "command_line/flag_parser.h"
 
 namespace videodiffcr {
 namespace {

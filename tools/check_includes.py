@@ -13,6 +13,8 @@ import sys
 # own. Names with a slash or in ROOTS are our folders; the others are outside packages (PACKAGES below).
 ALLOWED = {
     "proto": "",
+    "command_line": "",
+    "media": "libav",
     "model/api": "",
     "model/config": "model/api json",
     "model/weights": "model/config json torch",
@@ -27,23 +29,24 @@ ALLOWED = {
     "model/parity": "model/config model/weights model/text model/transformer model/decoder model/rollout model/serving model/gpu model/kernels torch json",
     "model/convert": "model/config model/weights model/text json zlib",
     "scheduler": "model/api prometheus",
-    "server/media": "model/api libav",
+    "server/media": "model/api media libav",
     "server/delivery": "proto server/media scheduler model/api prometheus",
     "server/logging": "",
     "server/rpc": "proto protobuf grpc scheduler server/media server/delivery server/logging model/api prometheus",
     "server/metrics": "prometheus",
     "server": "proto protobuf grpc scheduler server/media server/delivery server/logging server/rpc server/metrics model/api prometheus",
     "server/main.cc": "server model/api model/serving scheduler",  # the only file that knows both sides
-    "client": "proto protobuf grpc libav",
+    "client": "proto protobuf grpc command_line media",
     "training/scenes": "model/rollout",
     "training": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout torch json",
-    "training/command": "training model client torch",
+    "training/main.cc": "training/command command_line",
+    "training/command": "training model command_line media torch",
     "bench": "client proto protobuf model torch cuda json",
 }
 
 # Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another
 # version, and a change there would rebuild half the tree.
-TORCH_FREE = ("model/api", "model/config", "model/convert", "scheduler", "server", "client", "training/scenes")
+TORCH_FREE = ("command_line", "media", "model/api", "model/config", "model/convert", "scheduler", "server", "client", "training/scenes")
 
 PACKAGES = [  # package, pattern of the included path
     ("torch", r"(ATen|c10|torch)/"),
@@ -58,7 +61,7 @@ PACKAGES = [  # package, pattern of the included path
     ("flashinfer", r"(flashinfer|cutlass|cute)/"),
     ("cuda", r"cuda|cublas|cudnn"),
 ]
-ROOTS = ("proto", "model", "training", "scheduler", "server", "client", "bench")  # tests may include anything
+ROOTS = ("proto", "command_line", "media", "model", "training", "scheduler", "server", "client", "bench")  # tests may include anything
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.MULTILINE)
 
 

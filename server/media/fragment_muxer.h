@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/media/av_handles.h"
+#include "media/av_handles.h"
 
 namespace videodiffcr {
 

@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "media/av_handles.h"
 #include "model/api/frame_chunk.h"
-#include "server/media/av_handles.h"
 
 namespace videodiffcr {
 

@@ -17,7 +17,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "server/media/av_status.h"
+#include "media/av_status.h"
 #include "server/media/codec_string.h"
 
 namespace videodiffcr {

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/media/av_handles.h"
+#include "media/av_handles.h"
 #include "server/media/encoder.h"
 #include "server/media/fragment_muxer.h"
 #include "server/media/frame_converter.h"

@@ -9,8 +9,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "client/flag_parser.h"
-#include "training/command/yes_no.h"
+#include "command_line/flag_parser.h"
 #include "training/run/training_run.h"
 #include "training/stages/autoencoder_stage.h"
 #include "training/stages/classifier_stage.h"

@@ -7,13 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "server/media/av_status.h"
 #include "server/media/codec_string.h"
 #include "tests/server/media/video_judge.h"
-
-extern "C" {
-#include <libavutil/error.h>
-}
 
 namespace videodiffcr {
 namespace {
@@ -106,16 +101,6 @@ TEST(CodecStringTest, RefusesBytesWithoutAParameterSet) {
   EXPECT_FALSE(H264CodecString(std::vector<uint8_t>{0, 0, 1, 0x68, 1, 2, 3}).ok());
   EXPECT_FALSE(H264CodecString(std::vector<uint8_t>{0, 0, 1, 0x67, 1, 2}).ok()) << "cut off before the level";
   EXPECT_FALSE(H264CodecString({}).ok());
-}
-
-TEST(AvStatusTest, SaysWhatWasDoneAndWhatFfmpegThinksOfIt) {
-  EXPECT_TRUE(AvStatus(0, "opening").ok());
-  EXPECT_TRUE(AvStatus(17, "writing").ok());
-  EXPECT_EQ(AvStatus(AVERROR(ENOMEM), "opening").code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(AvStatus(AVERROR(EINVAL), "opening").code(), absl::StatusCode::kInvalidArgument);
-  const absl::Status status = AvStatus(AVERROR_EOF, "taking a packet");
-  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("taking a packet failed: End of file"));
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
-#include "client/contact_sheet.h"
+#include "media/contact_sheet.h"
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
-#include "client/bitmap_font.h"
-#include "client/png_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "media/bitmap_font.h"
+#include "media/png_file.h"
 
 namespace videodiffcr {
 namespace {

@@ -1,6 +1,6 @@
 // The one place where FFmpeg's error codes become Status.
-#ifndef VIDEODIFFCR_SERVER_MEDIA_AV_STATUS_H_
-#define VIDEODIFFCR_SERVER_MEDIA_AV_STATUS_H_
+#ifndef VIDEODIFFCR_MEDIA_AV_STATUS_H_
+#define VIDEODIFFCR_MEDIA_AV_STATUS_H_
 
 #include <string_view>
 
@@ -15,4 +15,4 @@ absl::Status AvStatus(int code, std::string_view doing);
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_SERVER_MEDIA_AV_STATUS_H_
+#endif  // VIDEODIFFCR_MEDIA_AV_STATUS_H_

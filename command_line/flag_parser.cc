@@ -1,4 +1,4 @@
-#include "client/flag_parser.h"
+#include "command_line/flag_parser.h"
 
 #include <set>
 #include <utility>
@@ -49,6 +49,14 @@ SetFlagValue SetDouble(double min, double max, double* out) {
       return absl::InvalidArgumentError(absl::StrCat("must be a number from ", min, " to ", max));
     }
     *out = number;
+    return absl::OkStatus();
+  };
+}
+
+SetFlagValue SetYesNo(bool* out) {
+  return [out](std::string_view value) {
+    if (value != "yes" && value != "no") return absl::InvalidArgumentError("must be yes or no");
+    *out = value == "yes";
     return absl::OkStatus();
   };
 }

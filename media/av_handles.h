@@ -1,6 +1,7 @@
-// Owning names for FFmpeg's C structs: every free lives here and none at a call site.
-#ifndef VIDEODIFFCR_SERVER_MEDIA_AV_HANDLES_H_
-#define VIDEODIFFCR_SERVER_MEDIA_AV_HANDLES_H_
+// Owning names for FFmpeg's C structs: every free lives here and none at a call site. For the server, which encodes,
+// and for the programs that read videos back.
+#ifndef VIDEODIFFCR_MEDIA_AV_HANDLES_H_
+#define VIDEODIFFCR_MEDIA_AV_HANDLES_H_
 
 #include <memory>
 
@@ -29,6 +30,7 @@ struct AvFreeByValue {
 using UniqueCodecContext = std::unique_ptr<AVCodecContext, AvFreeByAddress<AVCodecContext, avcodec_free_context>>;
 using UniqueFrame = std::unique_ptr<AVFrame, AvFreeByAddress<AVFrame, av_frame_free>>;
 using UniquePacket = std::unique_ptr<AVPacket, AvFreeByAddress<AVPacket, av_packet_free>>;
+using UniqueInput = std::unique_ptr<AVFormatContext, AvFreeByAddress<AVFormatContext, avformat_close_input>>;
 using UniqueScaler = std::unique_ptr<SwsContext, AvFreeByValue<SwsContext, sws_freeContext>>;
 
 // An output format context with its custom byte sink: the sink's buffer belongs to FFmpeg and may have been moved by
@@ -66,4 +68,4 @@ class AvDictionary {
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_SERVER_MEDIA_AV_HANDLES_H_
+#endif  // VIDEODIFFCR_MEDIA_AV_HANDLES_H_

@@ -1,13 +1,13 @@
 // Frames out of a video file, through libavformat and libavcodec.
-#ifndef VIDEODIFFCR_CLIENT_VIDEO_FRAMES_H_
-#define VIDEODIFFCR_CLIENT_VIDEO_FRAMES_H_
+#ifndef VIDEODIFFCR_MEDIA_VIDEO_FRAMES_H_
+#define VIDEODIFFCR_MEDIA_VIDEO_FRAMES_H_
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/rgb_image.h"
+#include "media/rgb_image.h"
 
 namespace videodiffcr {
 
@@ -20,10 +20,11 @@ struct VideoFrame {
 absl::StatusOr<int64_t> CountVideoFrames(const std::string& path);
 
 // Decodes the frames with the given indices (rising, from 0), scaled down to at most `max_width` pixels wide, aspect
-// kept. Indices past the end are left out. InvalidArgument when `path` is no video file, Internal when libav fails.
+// kept. Indices past the end are left out. InvalidArgument when `path` is no video file, an AvStatus() when FFmpeg
+// fails.
 absl::StatusOr<std::vector<VideoFrame>> ReadVideoFrames(const std::string& path, const std::vector<int64_t>& indices,
                                                         int max_width);
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_CLIENT_VIDEO_FRAMES_H_
+#endif  // VIDEODIFFCR_MEDIA_VIDEO_FRAMES_H_

@@ -1,10 +1,10 @@
 // A built-in 5x7 font, so that a contact sheet needs no font file.
-#ifndef VIDEODIFFCR_CLIENT_BITMAP_FONT_H_
-#define VIDEODIFFCR_CLIENT_BITMAP_FONT_H_
+#ifndef VIDEODIFFCR_MEDIA_BITMAP_FONT_H_
+#define VIDEODIFFCR_MEDIA_BITMAP_FONT_H_
 
 #include <string_view>
 
-#include "client/rgb_image.h"
+#include "media/rgb_image.h"
 
 namespace videodiffcr {
 
@@ -23,4 +23,4 @@ void DrawText(std::string_view text, int x, int y, int scale, RgbColor color, Rg
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_CLIENT_BITMAP_FONT_H_
+#endif  // VIDEODIFFCR_MEDIA_BITMAP_FONT_H_

@@ -1,4 +1,4 @@
-#include "server/media/av_status.h"
+#include "media/av_status.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "client/bitmap_font.h"
+#include "media/bitmap_font.h"
 
 #include <algorithm>
 #include <cstdint>

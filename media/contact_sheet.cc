@@ -1,12 +1,12 @@
-#include "client/contact_sheet.h"
+#include "media/contact_sheet.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/bitmap_font.h"
-#include "client/png_file.h"
+#include "media/bitmap_font.h"
+#include "media/png_file.h"
 
 namespace videodiffcr {
 namespace {

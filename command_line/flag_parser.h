@@ -1,6 +1,6 @@
 // Flags of one subcommand: --name VALUE or --name=VALUE, in any order.
-#ifndef VIDEODIFFCR_CLIENT_FLAG_PARSER_H_
-#define VIDEODIFFCR_CLIENT_FLAG_PARSER_H_
+#ifndef VIDEODIFFCR_COMMAND_LINE_FLAG_PARSER_H_
+#define VIDEODIFFCR_COMMAND_LINE_FLAG_PARSER_H_
 
 #include <cstdint>
 #include <functional>
@@ -20,6 +20,7 @@ SetFlagValue SetString(std::string* out);
 SetFlagValue SetInteger(int64_t min, int64_t max, int64_t* out);
 SetFlagValue SetUnsigned(uint64_t* out);
 SetFlagValue SetDouble(double min, double max, double* out);
+SetFlagValue SetYesNo(bool* out);                 // from "yes" or "no"
 SetFlagValue SetServerAddress(std::string* out);  // host:port
 
 class FlagParser {
@@ -48,4 +49,4 @@ class FlagParser {
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_CLIENT_FLAG_PARSER_H_
+#endif  // VIDEODIFFCR_COMMAND_LINE_FLAG_PARSER_H_

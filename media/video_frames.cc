@@ -1,32 +1,37 @@
-#include "client/video_frames.h"
+#include "media/video_frames.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "client/av_handles.h"
+#include "media/av_handles.h"
+#include "media/av_status.h"
+
+extern "C" {
+#include <libavutil/imgutils.h>
+}
 
 namespace videodiffcr {
 namespace {
 
 struct OpenVideo {
-  UniqueAvInput input;
+  UniqueInput input;
   const AVStream* stream = nullptr;  // the first video stream; belongs to `input`
 };
 
 absl::StatusOr<OpenVideo> Open(const std::string& path) {
   AVFormatContext* raw = nullptr;
   int code = avformat_open_input(&raw, path.c_str(), nullptr, nullptr);
-  UniqueAvInput input(raw);
+  UniqueInput input(raw);
   if (code < 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("cannot read ", path, " as video: ", AvError("open", code).message()));
+        absl::StrCat("cannot read ", path, " as video: ", AvStatus(code, "opening it").message()));
   }
   code = avformat_find_stream_info(input.get(), nullptr);
   if (code < 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("cannot read ", path, " as video: ", AvError("probe", code).message()));
+        absl::StrCat("cannot read ", path, " as video: ", AvStatus(code, "probing it").message()));
   }
   const int index = av_find_best_stream(input.get(), AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
   if (index < 0) {
@@ -36,19 +41,19 @@ absl::StatusOr<OpenVideo> Open(const std::string& path) {
   return OpenVideo{std::move(input), stream};
 }
 
-absl::StatusOr<UniqueAvCodec> OpenDecoder(const AVStream& stream) {
+absl::StatusOr<UniqueCodecContext> OpenDecoder(const AVStream& stream) {
   const AVCodec* decoder = avcodec_find_decoder(stream.codecpar->codec_id);
   if (decoder == nullptr) {
     return absl::InternalError(
         absl::StrCat("this libavcodec has no decoder for ", avcodec_get_name(stream.codecpar->codec_id)));
   }
-  UniqueAvCodec codec(avcodec_alloc_context3(decoder));
+  UniqueCodecContext codec(avcodec_alloc_context3(decoder));
   int code = avcodec_parameters_to_context(codec.get(), stream.codecpar);
   if (code >= 0) {
     code = avcodec_open2(codec.get(), decoder, nullptr);
   }
   if (code < 0) {
-    return AvError("opening the decoder", code);
+    return AvStatus(code, "opening the decoder");
   }
   return codec;
 }
@@ -56,14 +61,13 @@ absl::StatusOr<UniqueAvCodec> OpenDecoder(const AVStream& stream) {
 absl::StatusOr<RgbImage> ToRgb(const AVFrame& frame, int max_width) {
   const int width = std::min(frame.width, max_width);
   const int height = std::max(1, static_cast<int>(static_cast<int64_t>(frame.height) * width / frame.width));
-  const UniqueSwsContext scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
-                                               width, height, AV_PIX_FMT_RGB24, SWS_BICUBIC, nullptr, nullptr,
-                                               nullptr));
+  const UniqueScaler scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format), width,
+                                           height, AV_PIX_FMT_RGB24, SWS_BICUBIC, nullptr, nullptr, nullptr));
   if (scaler == nullptr) {
     return absl::InternalError(absl::StrCat("libswscale cannot convert pixel format ", frame.format, " to RGB"));
   }
   // FFmpeg's vector instructions may write past a row's end: into a frame of its own, which has room there.
-  const UniqueAvFrame scaled(av_frame_alloc());
+  const UniqueFrame scaled(av_frame_alloc());
   if (scaled == nullptr) return absl::ResourceExhaustedError("no memory for a frame");
   scaled->format = AV_PIX_FMT_RGB24;
   scaled->width = width;
@@ -72,7 +76,7 @@ absl::StatusOr<RgbImage> ToRgb(const AVFrame& frame, int max_width) {
   if (code >= 0)
     code = sws_scale(scaler.get(), frame.data, frame.linesize, 0, frame.height, scaled->data, scaled->linesize);
   if (code < 0) {
-    return AvError("scaling a frame", code);
+    return AvStatus(code, "scaling a frame");
   }
   RgbImage image = RgbImage::Filled(width, height, {});
   uint8_t* planes[4] = {image.pixels.data()};
@@ -98,7 +102,7 @@ class FrameCollector {
         return absl::OkStatus();
       }
       if (code < 0) {
-        return AvError("decoding a frame", code);
+        return AvStatus(code, "decoding a frame");
       }
       if (next_index_++ == indices_[frames_.size()]) {
         absl::StatusOr<RgbImage> image = ToRgb(*frame, max_width_);
@@ -128,7 +132,7 @@ absl::StatusOr<int64_t> CountVideoFrames(const std::string& path) {
   if (!video.ok()) {
     return video.status();
   }
-  const UniqueAvPacket packet(av_packet_alloc());
+  const UniquePacket packet(av_packet_alloc());
   int64_t count = 0;
   while (av_read_frame(video->input.get(), packet.get()) >= 0) {
     count += packet->stream_index == video->stream->index ? 1 : 0;
@@ -143,13 +147,13 @@ absl::StatusOr<std::vector<VideoFrame>> ReadVideoFrames(const std::string& path,
   if (!video.ok()) {
     return video.status();
   }
-  const absl::StatusOr<UniqueAvCodec> codec = OpenDecoder(*video->stream);
+  const absl::StatusOr<UniqueCodecContext> codec = OpenDecoder(*video->stream);
   if (!codec.ok()) {
     return codec.status();
   }
   FrameCollector collector(indices, video->stream->time_base, max_width);
-  const UniqueAvPacket packet(av_packet_alloc());
-  const UniqueAvFrame frame(av_frame_alloc());
+  const UniquePacket packet(av_packet_alloc());
+  const UniqueFrame frame(av_frame_alloc());
   bool more = true;
   while (more && !collector.complete()) {
     more = av_read_frame(video->input.get(), packet.get()) >= 0;
@@ -161,7 +165,7 @@ absl::StatusOr<std::vector<VideoFrame>> ReadVideoFrames(const std::string& path,
     const int code = avcodec_send_packet(codec->get(), more ? packet.get() : nullptr);
     av_packet_unref(packet.get());
     if (code < 0) {
-      return AvError("decoding a packet", code);
+      return AvStatus(code, "decoding a packet");
     }
     const absl::Status status = collector.Drain(codec->get(), frame.get());
     if (!status.ok()) {

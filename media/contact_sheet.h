@@ -1,6 +1,6 @@
 // A received video on one picture: frames side by side, each with its time.
-#ifndef VIDEODIFFCR_CLIENT_CONTACT_SHEET_H_
-#define VIDEODIFFCR_CLIENT_CONTACT_SHEET_H_
+#ifndef VIDEODIFFCR_MEDIA_CONTACT_SHEET_H_
+#define VIDEODIFFCR_MEDIA_CONTACT_SHEET_H_
 
 #include <cstdint>
 #include <string>
@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/rgb_image.h"
-#include "client/video_frames.h"
+#include "media/rgb_image.h"
+#include "media/video_frames.h"
 
 namespace videodiffcr {
 
@@ -27,10 +27,10 @@ std::vector<int64_t> SpreadFrames(int64_t frame_count, int count);
 RgbImage TileFrames(const std::vector<VideoFrame>& frames, const ContactSheetOptions& options);
 
 // Reads the video at `video_path` and writes its contact sheet as a PNG to `png_path`. InvalidArgument when the file is
-// no video, Internal when libav fails, PermissionDenied when the PNG cannot be written.
+// no video, an AvStatus() when FFmpeg fails, PermissionDenied when the PNG cannot be written.
 absl::Status WriteContactSheet(const std::string& video_path, const std::string& png_path,
                                const ContactSheetOptions& options);
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_CLIENT_CONTACT_SHEET_H_
+#endif  // VIDEODIFFCR_MEDIA_CONTACT_SHEET_H_

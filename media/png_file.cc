@@ -1,36 +1,37 @@
-#include "client/png_file.h"
+#include "media/png_file.h"
 
 #include <algorithm>
 #include <fstream>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "client/av_handles.h"
+#include "media/av_handles.h"
+#include "media/av_status.h"
 
 namespace videodiffcr {
 namespace {
 
-absl::StatusOr<UniqueAvPacket> EncodePng(const RgbImage& image) {
+absl::StatusOr<UniquePacket> EncodePng(const RgbImage& image) {
   const AVCodec* encoder = avcodec_find_encoder(AV_CODEC_ID_PNG);
   if (encoder == nullptr) {
     return absl::InternalError("this libavcodec has no PNG encoder");
   }
-  const UniqueAvCodec codec(avcodec_alloc_context3(encoder));
+  const UniqueCodecContext codec(avcodec_alloc_context3(encoder));
   codec->width = image.width;
   codec->height = image.height;
   codec->pix_fmt = AV_PIX_FMT_RGB24;
   codec->time_base = {1, 1};
   int code = avcodec_open2(codec.get(), encoder, nullptr);
   if (code < 0) {
-    return AvError("opening the PNG encoder", code);
+    return AvStatus(code, "opening the PNG encoder");
   }
-  const UniqueAvFrame frame(av_frame_alloc());
+  const UniqueFrame frame(av_frame_alloc());
   frame->width = image.width;
   frame->height = image.height;
   frame->format = AV_PIX_FMT_RGB24;
   code = av_frame_get_buffer(frame.get(), 0);
   if (code < 0) {
-    return AvError("allocating a frame", code);
+    return AvStatus(code, "allocating a frame");
   }
   const size_t row_bytes = static_cast<size_t>(image.width) * 3;
   for (int y = 0; y < image.height; ++y) {
@@ -40,12 +41,12 @@ absl::StatusOr<UniqueAvPacket> EncodePng(const RgbImage& image) {
   if (code >= 0) {
     code = avcodec_send_frame(codec.get(), nullptr);  // no more: the packet comes out now
   }
-  UniqueAvPacket packet(av_packet_alloc());
+  UniquePacket packet(av_packet_alloc());
   if (code >= 0) {
     code = avcodec_receive_packet(codec.get(), packet.get());
   }
   if (code < 0) {
-    return AvError("encoding PNG", code);
+    return AvStatus(code, "encoding PNG");
   }
   return packet;
 }
@@ -53,7 +54,7 @@ absl::StatusOr<UniqueAvPacket> EncodePng(const RgbImage& image) {
 }  // namespace
 
 absl::Status WritePng(const RgbImage& image, const std::string& path) {
-  const absl::StatusOr<UniqueAvPacket> packet = EncodePng(image);
+  const absl::StatusOr<UniquePacket> packet = EncodePng(image);
   if (!packet.ok()) {
     return packet.status();
   }

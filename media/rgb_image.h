@@ -1,6 +1,6 @@
 // An image in memory, 8 bits per channel.
-#ifndef VIDEODIFFCR_CLIENT_RGB_IMAGE_H_
-#define VIDEODIFFCR_CLIENT_RGB_IMAGE_H_
+#ifndef VIDEODIFFCR_MEDIA_RGB_IMAGE_H_
+#define VIDEODIFFCR_MEDIA_RGB_IMAGE_H_
 
 #include <array>
 #include <cstddef>
@@ -30,4 +30,4 @@ struct RgbImage {
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_CLIENT_RGB_IMAGE_H_
+#endif  // VIDEODIFFCR_MEDIA_RGB_IMAGE_H_
