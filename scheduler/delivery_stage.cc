@@ -63,6 +63,11 @@ void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
   absl::StatusOr<FrameChunk> frames = state_->model->Decode(std::move(chunk.latents));
   const absl::Time decoded = state_->clock->Now();
   if (!frames.ok()) {
+    const absl::Status health = state_->model->health();
+    {
+      MutexLock lock(&state_->mutex);
+      state_->NoteHealth(health);
+    }
     return Fail(session, /*decoded=*/false,
                 absl::Status(frames.status().code(),
                              absl::StrCat("decoding chunk ", sequence, ": ", frames.status().message())));

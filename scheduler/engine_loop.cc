@@ -99,7 +99,9 @@ void EngineLoop::Begin(SessionId id) {
     seed = state_->Find(id)->seed();
   }
   absl::Status status = state_->model->BeginSession(id, seed);
+  const absl::Status health = status.ok() ? absl::OkStatus() : state_->model->health();
   MutexLock lock(&state_->mutex);
+  state_->NoteHealth(health);
   SessionRecord* const session = state_->Find(id);
   const absl::Time now = state_->clock->Now();
   if (status.ok()) {
@@ -118,9 +120,12 @@ void EngineLoop::RunPlan(const StepPlan& plan) {
   std::vector<StepOutcome> outcomes = state_->model->Run(plan);
   const int sessions = static_cast<int>(plan.steps.size());
   state_->metrics->batch_sessions->Observe(sessions);
+  const bool all_ran = std::all_of(outcomes.begin(), outcomes.end(), [](const auto& one) { return one.status.ok(); });
+  const absl::Status health = all_ran ? absl::OkStatus() : state_->model->health();
 
   MutexLock lock(&state_->mutex);
   const absl::Time now = state_->clock->Now();
+  state_->NoteHealth(health);  // first: it is why the steps failed
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     SessionRecord* const session = state_->Find(plan.steps[i].session);
     StepOutcome outcome;

@@ -253,6 +253,11 @@ void Scheduler::Drain(absl::Time deadline) {
   state.engine_wake.NotifyAll();
 }
 
+absl::Status Scheduler::model_health() const {
+  MutexLock lock(&engine_->state.mutex);
+  return engine_->state.model_health;
+}
+
 SchedulerLoad Scheduler::load() const {
   SchedulerState& state = engine_->state;
   MutexLock lock(&state.mutex);

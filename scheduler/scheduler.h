@@ -66,6 +66,9 @@ class Scheduler {
 
   SchedulerLoad load() const;
 
+  // Not OK: the model is lost. All sessions have been ended with that, Submit() answers Unavailable; end the process.
+  absl::Status model_health() const;
+
  private:
   class Engine;
   explicit Scheduler(std::unique_ptr<Engine> engine);

@@ -7,6 +7,7 @@
 
 #include "scheduler/admission_policy.h"
 #include "scheduler/memory_budget.h"
+#include "scheduler/model_loss.h"
 
 namespace videodiffcr {
 namespace {
@@ -82,6 +83,17 @@ void SchedulerState::Admit(SessionRecord* session) {
 
 void SchedulerState::AdmitWaiting() {
   while (const std::optional<SessionId> next = NextToAdmit(TakeSnapshot(), config)) Admit(Find(*next));
+}
+
+void SchedulerState::NoteHealth(const absl::Status& health) {
+  if (health.ok() || !model_health.ok()) return;
+  model_health = health;
+  draining = true;
+  for (const auto& [id, session] : sessions) {
+    session->Fail(ModelLostError(health), clock->Now());
+    Dispatch(session.get());
+  }
+  engine_wake.NotifyAll();
 }
 
 void SchedulerState::NoteChunkTime(absl::Duration first_pass_to_frames) {

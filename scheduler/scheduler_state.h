@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "model/api/video_model.h"
 #include "scheduler/bounded_queue.h"
@@ -45,6 +46,7 @@ struct SchedulerState {
   SessionId next_id ABSL_GUARDED_BY(mutex) = 1;
   int64_t memory_reserved_bytes ABSL_GUARDED_BY(mutex) = 0;
   int64_t plans_begun ABSL_GUARDED_BY(mutex) = 0;
+  absl::Status model_health ABSL_GUARDED_BY(mutex);  // not OK: the model is lost
   bool draining ABSL_GUARDED_BY(mutex) = false;
   bool stopping ABSL_GUARDED_BY(mutex) = false;
 
@@ -57,6 +59,10 @@ struct SchedulerState {
   void Admit(SessionRecord* session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Takes in waiting sessions while there is room.
   void AdmitWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // `health`: what the model said after a call of it had failed. When it is lost, every session ends with that and
+  // nobody is admitted any more.
+  void NoteHealth(const absl::Status& health) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   void NoteChunkTime(absl::Duration first_pass_to_frames) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Mean of the latest chunks.

@@ -71,7 +71,8 @@ void SessionMeter::TargetChanged(RetentionTenths from, RetentionTenths to) {
 }
 
 void SessionMeter::ChunkMade(const FinishedChunk& chunk) {
-  QueueTime(of_class_, QueueStage::kEngine)->Observe(Seconds(chunk.chunk.timings.queue + chunk.chunk.timings.context_queue));
+  QueueTime(of_class_, QueueStage::kEngine)
+      ->Observe(Seconds(chunk.chunk.timings.queue + chunk.chunk.timings.context_queue));
   of_class_.retention_ratio_nominal->Observe(static_cast<double>(chunk.chunk.nominal) / kDenseTenths);
   of_class_.retention_ratio_executed->Observe(chunk.chunk.executed_retention);
 }

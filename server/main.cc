@@ -1,5 +1,6 @@
 // videodiffcr-server. The only file that knows both the model and the server.
-// Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, 2 for a wrong flag.
+// Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, or cannot any more, 2 for a wrong
+// flag.
 #include <pthread.h>
 #include <signal.h>
 
@@ -14,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "model/serving/causal_video_model.h"
 #include "scheduler/clock.h"
+#include "server/serve_until_stopped.h"
 #include "server/server.h"
 #include "server/server_flags.h"
 
@@ -60,12 +62,10 @@ int Main(int argc, char** argv) {
   }
   if (const absl::Status loaded = loading.get(); !loaded.ok()) return Fail(loaded, 1);
 
-  int signal = 0;
-  sigwait(&stop_signals, &signal);
-  // A second one is for a person who will not wait.
-  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
-  (*server)->Drain();
-  return 0;
+  const absl::Status served = ServeUntilStopped(server->get(), stop_signals);
+  if (served.ok()) return 0;
+  // At once: a lost device may fail, or stop, whoever gives its memory back.
+  std::_Exit(Fail(served, 1));
 }
 
 }  // namespace

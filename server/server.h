@@ -47,6 +47,10 @@ class Server {
   // Once, then nothing but the destructor. Returns when all calls have ended, after config.drain_timeout at the latest.
   void Drain();
 
+  // After Load(). Not OK: the model is lost and every session has been ended; what is left is to drain and to end the
+  // process with an error, so that whoever started it starts another.
+  absl::Status model_health() const { return scheduler_->model_health(); }
+
   int port() const { return port_; }
   int metrics_port() const { return metrics_endpoint_ == nullptr ? 0 : metrics_endpoint_->port(); }
 

@@ -1,6 +1,6 @@
 // The seam between the scheduler and a video model. No Torch, no CUDA, no protobuf on either side of it.
 //
-// Threads: info() and CheckPrompt() may be called from any thread. BeginSession(), EndSession() and Run() belong to the
+// Threads: info(), health() and CheckPrompt() may be called from any thread. BeginSession(), EndSession() and Run() belong to the
 // engine thread. Decode() may be called from other threads, beside Run(), but for one session only one call at a time
 // and in chunk order.
 #ifndef VIDEODIFFCR_MODEL_API_VIDEO_MODEL_H_
@@ -30,6 +30,10 @@ class VideoModel {
   virtual ~VideoModel() = default;
 
   virtual const ModelInfo& info() const = 0;
+
+  // Not OK: the model is lost, its device gives an error to whatever is asked of it. Every other call fails from then
+  // on, and only a new process helps. To be asked after a call has failed. OK for good where there is no such device.
+  virtual absl::Status health() const { return absl::OkStatus(); }
 
   // InvalidArgument when the prompt has more tokens than the model takes.
   virtual absl::StatusOr<PromptCheck> CheckPrompt(std::string_view prompt) const = 0;

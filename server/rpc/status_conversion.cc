@@ -5,6 +5,7 @@
 
 #include "absl/strings/cord.h"
 #include "google/rpc/status.pb.h"
+#include "scheduler/model_loss.h"
 #include "scheduler/scheduler.h"
 #include "server/rpc/error_details.h"
 
@@ -14,8 +15,9 @@ namespace {
 // Trailers share gRPC's 8 KiB limit for metadata; a longer message would lose the whole status on its way.
 constexpr size_t kMaxMessageBytes = 1024;
 
-const char* ReasonFor(absl::StatusCode code) {
-  switch (code) {
+const char* ReasonFor(const absl::Status& status) {
+  if (IsModelLost(status)) return "MODEL_LOST";
+  switch (status.code()) {
     case absl::StatusCode::kResourceExhausted:
       return "SERVER_FULL";
     case absl::StatusCode::kUnavailable:
@@ -34,7 +36,7 @@ const char* ReasonFor(absl::StatusCode code) {
 
 grpc::Status ToGrpcStatus(const absl::Status& original) {
   if (original.ok()) return grpc::Status::OK;
-  absl::Status status = WithErrorInfo(original, ReasonFor(original.code()));
+  absl::Status status = WithErrorInfo(original, ReasonFor(original));
   if (const std::optional<absl::Duration> retry_after = RetryAfter(status); retry_after.has_value()) {
     status = WithRetryInfo(std::move(status), *retry_after);
   }

@@ -79,10 +79,16 @@ absl::StatusOr<PromptCheck> FakeVideoModel::CheckPrompt(std::string_view prompt)
   return check;
 }
 
+absl::Status FakeVideoModel::health() const {
+  MutexLock lock(&mutex_);
+  return health_;
+}
+
 absl::Status FakeVideoModel::BeginSession(SessionId id, uint64_t seed) {
   MutexLock lock(&mutex_);
   if (engine_calls_ > 0) Broken("BeginSession() ran beside another call of the engine thread");
   if (sessions_.count(id)) Broken(absl::StrCat("session ", id, " began twice"));
+  if (!health_.ok()) return absl::InternalError("the device does not answer");
   const auto failure = begin_failures_.find(seed);
   if (failure != begin_failures_.end()) return failure->second;
   Session& session = sessions_[id];
@@ -150,6 +156,10 @@ StepOutcome FakeVideoModel::RunStep(const PlannedStep& step, ObservedStep* obser
   }
   Session& session = found->second;
   observed->seed = session.seed;
+  if (!health_.ok()) {
+    outcome.status = absl::InternalError("the device does not answer");
+    return outcome;
+  }
   const auto failure = step_failures_.find({session.seed, step.kind, step.chunk, step.step});
   if (failure != step_failures_.end()) {
     outcome.status = failure->second;
@@ -239,6 +249,7 @@ absl::StatusOr<FrameChunk> FakeVideoModel::Decode(std::unique_ptr<LatentChunk> l
   if (latents.identity.chunk != latents.decoder->next_chunk++) {
     Broken(absl::StrCat("chunk ", latents.identity.chunk, " of seed ", latents.identity.seed, " decoded out of order"));
   }
+  if (!health_.ok()) return absl::InternalError("the device does not answer");
   const auto failure = decode_failures_.find({latents.identity.seed, latents.identity.chunk});
   if (failure != decode_failures_.end()) return failure->second;
   return MakeFrames(latents);
@@ -317,6 +328,11 @@ void FakeVideoModel::FailStep(uint64_t seed, StepKind kind, int64_t chunk, int s
 void FakeVideoModel::FailDecode(uint64_t seed, int64_t chunk, absl::Status status) {
   MutexLock lock(&mutex_);
   decode_failures_[{seed, chunk}] = std::move(status);
+}
+
+void FakeVideoModel::Lose(absl::Status health) {
+  MutexLock lock(&mutex_);
+  health_ = std::move(health);
 }
 
 bool FakeVideoModel::WaitFor(const std::function<bool()>& done) {

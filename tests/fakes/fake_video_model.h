@@ -51,6 +51,7 @@ class FakeVideoModel final : public VideoModel {
 
   // --- VideoModel ---
   const ModelInfo& info() const override { return info_; }
+  absl::Status health() const override;
   absl::StatusOr<PromptCheck> CheckPrompt(std::string_view prompt) const override;
   absl::Status BeginSession(SessionId session, uint64_t seed) override;
   void EndSession(SessionId session) override;
@@ -68,6 +69,7 @@ class FakeVideoModel final : public VideoModel {
   void FailBegin(uint64_t seed, absl::Status status);
   void FailStep(uint64_t seed, StepKind kind, int64_t chunk, int step, absl::Status status);
   void FailDecode(uint64_t seed, int64_t chunk, absl::Status status);
+  void Lose(absl::Status health);  // from now on health() says so, and every start, step and decode fails
 
   // --- waiting: nullopt or false when it did not happen within half a minute of real time ---
   std::optional<StepPlan> WaitForHeldPlan();  // a plan stands at the gate
@@ -126,6 +128,7 @@ class FakeVideoModel final : public VideoModel {
   std::map<uint64_t, absl::Status> begin_failures_ ABSL_GUARDED_BY(mutex_);
   std::map<std::tuple<uint64_t, StepKind, int64_t, int>, absl::Status> step_failures_ ABSL_GUARDED_BY(mutex_);
   std::map<std::tuple<uint64_t, int64_t>, absl::Status> decode_failures_ ABSL_GUARDED_BY(mutex_);
+  absl::Status health_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::vector<ObservedStep>> plans_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> broken_rules_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,6 +1,7 @@
 // Start, health, reflection, metrics and drain of a whole server.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/serve_until_stopped.h"
 #include "tests/integration/raw_call.h"
 #include "tests/integration/refusal.h"
 #include "tests/integration/session_messages.h"
@@ -164,6 +166,39 @@ TEST(LifecycleTest, ADrainWithoutPatienceCutsOffWhatRuns) {
   ASSERT_TRUE(stream.NextChunk().has_value());
   server.Drain();
   EXPECT_FALSE(stream.status().ok());
+}
+
+sigset_t NoSignals() {
+  sigset_t none;
+  sigemptyset(&none);
+  return none;
+}
+
+TEST(LifecycleTest, AServerThatLosesItsModelTellsItsViewersStopsServingAndEndsWithTheReason) {
+  TestServer server;
+  const auto connection = server.NewConnection();
+  HealthWatch watch(connection, kService);
+  EXPECT_EQ(watch.Next(), 1);
+  server.model().HoldDecodes();  // keeps the first viewer, and with it the drain, until the end has been watched
+  TestStream running(connection, SmallConfig(0));
+  ASSERT_TRUE(server.model().WaitForHeldDecode());
+  server.model().Lose(absl::InternalError("an illegal memory access was encountered"));
+  absl::Status served;
+  std::thread serving([&] { served = ServeUntilStopped(&server.server(), NoSignals()); });
+
+  TestStream beginning(connection, SmallConfig(1, 2));
+  beginning.Rest();
+  EXPECT_EQ(beginning.status().error_code(), grpc::StatusCode::UNAVAILABLE) << beginning.status().error_message();
+  EXPECT_EQ(RefusalOf(beginning.status()).reason, "MODEL_LOST");
+  EXPECT_EQ(watch.Next(), 2);
+  server.model().FreeDecodes();
+  running.Rest();
+  // Without a look at its reason: the connection may close before this last word is through.
+  EXPECT_EQ(running.status().error_code(), grpc::StatusCode::UNAVAILABLE) << running.status().error_message();
+  serving.join();
+  EXPECT_EQ(served.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(served.message()), HasSubstr("an illegal memory access was encountered"));
+  EXPECT_EQ(server.model().live_sessions(), 0);
 }
 
 TEST(LifecycleTest, ReflectionListsTheServicesUnlessItIsSwitchedOff) {

@@ -1,4 +1,5 @@
 // What goes wrong in one session stays there.
+#include "scheduler/model_loss.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace videodiffcr {
@@ -85,6 +86,52 @@ TEST_F(FailureTest, ASinkThatFailsEndsOnlyItsSessionAndHearsOfNoFurtherChunk) {
   EXPECT_EQ(log->end_status(), absl::InternalError("encoder broke"));
   EXPECT_EQ(log->totals().chunks, 1);
   ExpectNeighboursUntouched();
+}
+
+const absl::Status kLost = absl::InternalError("an illegal memory access was encountered");
+
+// Every session ends with the loss, whichever call it was that showed it, and nobody is admitted any more.
+TEST_F(FailureTest, AModelLostInAPassEndsEverySession) {
+  model_.HoldPlans();
+  Start();
+  const TestSession running = Submit(Request(1, 0));
+  ASSERT_TRUE(model_.WaitForHeldPlan().has_value());
+  const TestSession beginning = Submit(Request(2, 4));
+  EXPECT_TRUE(scheduler_->model_health().ok());
+  model_.Lose(kLost);
+  model_.FreePlans();
+  for (const TestSession& session : {running, beginning}) {
+    ASSERT_TRUE(session.log->WaitForEnd());
+    EXPECT_EQ(session.log->end_status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_TRUE(IsModelLost(session.log->end_status()));
+    EXPECT_THAT(std::string(session.log->end_status().message()), HasSubstr("an illegal memory access"));
+  }
+  EXPECT_EQ(scheduler_->model_health(), kLost);
+  const auto late = scheduler_->Submit(Request(3, 1), std::make_unique<RecordingSink>(std::make_shared<SinkLog>()));
+  EXPECT_EQ(late.status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(FailureTest, AModelLostInADecodeEndsEverySessionThoseThatWaitToo) {
+  config_.memory_budget_bytes = model_.info().session_bytes;
+  model_.HoldDecodes();
+  Start();
+  const TestSession decoding = Submit(Request(1, 1)), waiting = Submit(Request(2, 1));
+  ASSERT_TRUE(model_.WaitForHeldDecode());
+  model_.Lose(kLost);
+  model_.FreeDecodes();
+  for (const TestSession& session : {decoding, waiting}) {
+    ASSERT_TRUE(session.log->WaitForEnd());
+    EXPECT_TRUE(IsModelLost(session.log->end_status())) << session.log->end_status();
+  }
+}
+
+TEST_F(FailureTest, AModelLostBeforeASessionBeginsEndsIt) {
+  model_.Lose(kLost);
+  Start();
+  const TestSession session = Submit(Request(1, 1));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(IsModelLost(session.log->end_status())) << session.log->end_status();
+  EXPECT_EQ(scheduler_->model_health(), kLost);
 }
 
 TEST_F(FailureTest, TheMemoryOfAFailedSessionIsFreeForTheNextOne) {
