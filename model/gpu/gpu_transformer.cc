@@ -1,60 +1,26 @@
 #include "model/gpu/gpu_transformer.h"
 
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/zeros.h>
-#include <c10/cuda/CUDAStream.h>
-
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "model/config/retention_table.h"
 #include "model/gpu/latent_shape.h"
+#include "model/gpu/prompt_keys.h"
+#include "model/gpu/scratch.h"
 #include "model/kernels/chunk_latents.h"
 #include "model/kernels/gelu_quantize.h"
 #include "model/kernels/norm_rotary.h"
 #include "model/kernels/residual_norm.h"
-#include "model/kernels/token_routing.h"
 
 namespace videodiffcr::gpu {
 namespace {
 
 using kernels::Element;
+using kernels::EvenRows;
 using kernels::RowSet;
-
-kernels::Stream CurrentStream() { return c10::cuda::getCurrentCUDAStream().stream(); }
-
-at::Tensor Empty(std::vector<int64_t> shape, at::ScalarType type) {
-  return at::empty(shape, at::TensorOptions(at::kCUDA).dtype(type));
-}
 
 int64_t PatchValues(const TransformerConfig& config) {
   return config.patch_height * config.patch_width * config.in_dim;
-}
-
-kernels::Gate GateOf(RouterGate gate) {
-  switch (gate) {
-    case RouterGate::kTwoSigmoid:
-      return kernels::Gate::kTwoSigmoid;
-    case RouterGate::kSigmoid:
-      return kernels::Gate::kSigmoid;
-    case RouterGate::kNone:
-      break;
-  }
-  return kernels::Gate::kNone;
-}
-
-// Segments of equal length: [session] rows each.
-RowSet EvenRows(int sessions, int rows, int tokens) {
-  RowSet set;
-  set.segments = sessions;
-  for (int s = 0; s < sessions; ++s) {
-    set.first_row[s + 1] = set.first_row[s] + rows;
-    set.base_row[s] = s * tokens;
-  }
-  return set;
 }
 
 bool HasKept(const RowSet& rows) {
@@ -67,34 +33,30 @@ GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionC
                                GpuTransformerWeights weights, Precision precision, Element key_element,
                                int most_sessions, int processors)
     : config_(config),
-      retention_(retention),
       weights_(std::move(weights)),
       precision_(precision),
       self_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors),
-      text_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors) {
+      text_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors),
+      chooser_(config, retention, precision, most_sessions) {
   const at::ScalarType type = ActivationType(precision);
   const int64_t tokens = config.tokens_per_chunk(), rows = most_sessions * tokens, dim = config.dim;
-  stream_ = Empty({rows, dim}, at::kFloat);
-  normed_ = Empty({rows, dim}, type);
-  qkv_ = Empty({rows, 3 * dim}, type);
-  text_queries_ = Empty({rows, dim}, type);
-  queries_ = Empty({rows, dim}, TypeOf(key_element));
-  attended_ = Empty({rows + AttentionRunner::kExtraRows, dim}, type);
-  log_sums_ = Empty({rows + AttentionRunner::kExtraRows, config.num_heads}, at::kFloat);
-  projected_ = Empty({rows, dim}, type);
-  hidden_ = Empty({rows, config.ffn_dim}, type);
+  stream_ = EmptyOnGpu({rows, dim}, at::kFloat);
+  normed_ = EmptyOnGpu({rows, dim}, type);
+  qkv_ = EmptyOnGpu({rows, 3 * dim}, type);
+  text_queries_ = EmptyOnGpu({rows, dim}, type);
+  queries_ = EmptyOnGpu({rows, dim}, TypeOf(key_element));
+  attended_ = EmptyOnGpu({rows + AttentionRunner::kExtraRows, dim}, type);
+  log_sums_ = EmptyOnGpu({rows + AttentionRunner::kExtraRows, config.num_heads}, at::kFloat);
+  projected_ = EmptyOnGpu({rows, dim}, type);
+  hidden_ = EmptyOnGpu({rows, config.ffn_dim}, type);
   if (precision == Precision::kFloat8) {
-    normed8_ = Empty({rows, dim}, at::kFloat8_e4m3fn);
-    hidden8_ = Empty({rows, config.ffn_dim}, at::kFloat8_e4m3fn);
-    row_scale_ = Empty({rows, 1}, at::kFloat);
+    normed8_ = EmptyOnGpu({rows, dim}, at::kFloat8_e4m3fn);
+    hidden8_ = EmptyOnGpu({rows, config.ffn_dim}, at::kFloat8_e4m3fn);
+    row_scale_ = EmptyOnGpu({rows, 1}, at::kFloat);
   }
-  patches_ = Empty({rows, PatchValues(config)}, at::kFloat);
-  head_normed_ = Empty({rows, dim}, at::kFloat);
-  flow_ = Empty({rows, weights_.head.out()}, at::kFloat);
-  channels_ = Empty({tokens, std::max<int64_t>(retention.router_dim, 1)}, at::kFloat);
-  scores_ = Empty({tokens}, at::kFloat);
-  kept_ = Empty({most_sessions, tokens}, at::kInt);
-  factor_ = Empty({most_sessions, tokens}, at::kFloat);
+  patches_ = EmptyOnGpu({rows, PatchValues(config)}, at::kFloat);
+  head_normed_ = EmptyOnGpu({rows, dim}, at::kFloat);
+  flow_ = EmptyOnGpu({rows, weights_.head.out()}, at::kFloat);
 }
 
 int64_t GpuTransformer::ScratchBytes(const TransformerConfig& config, int most_sessions) {
@@ -103,35 +65,7 @@ int64_t GpuTransformer::ScratchBytes(const TransformerConfig& config, int most_s
 }
 
 void GpuTransformer::EncodeText(const at::Tensor& hidden, int slot, SessionPool& pool) {
-  const at::ScalarType type = ActivationType(precision_);
-  const int64_t padding = config_.text_len - hidden.size(0);
-  // One row of zeros stands for all padding rows: they become the same keys and values.
-  const int64_t rows = hidden.size(0) + (padding > 0 ? 1 : 0);
-  at::Tensor input = at::zeros({rows, config_.text_dim}, hidden.options().dtype(type));
-  input.narrow(0, 0, hidden.size(0)).copy_(hidden);
-  at::Tensor middle = Empty({rows, config_.dim}, type), context = Empty({rows, config_.dim}, type);
-  ApplyGelu(weights_.text_in, input, middle);
-  Apply(weights_.text_out, middle, {}, context);
-  pool.text_bias()[slot].fill_(padding > 0 ? std::log(static_cast<double>(padding)) : 0.0);
-  pool.state(slot).text_rows = static_cast<int>(rows);
-  at::Tensor product = Empty({rows, 2 * config_.dim}, type);
-  for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
-    Apply(weights_.blocks[layer].cross_kv, context, {}, product);
-    kernels::NormRotaryCall call;
-    call.rows = EvenRows(1, static_cast<int>(rows), 0);
-    call.width = static_cast<int>(config_.dim);
-    call.head_dim = static_cast<int>(config_.head_dim());
-    call.eps = static_cast<float>(config_.eps);
-    call.in_element = call.out_element = ActivationElement(precision_);
-    call.in_stride = 2 * config_.dim;
-    call.key_in = product.const_data_ptr();
-    call.value_in = product.narrow(1, config_.dim, config_.dim).const_data_ptr();
-    call.key_weight = weights_.blocks[layer].cross_norm_k.const_data_ptr<float>();
-    call.keys = pool.text_keys(layer).mutable_data_ptr();
-    call.values = pool.text_values(layer).mutable_data_ptr();
-    call.key_row[0] = slot * config_.text_len;
-    kernels::NormRotary(call, CurrentStream());
-  }
+  EncodePromptKeys(config_, weights_, precision_, hidden, slot, pool);
 }
 
 void GpuTransformer::Pass(const std::vector<PassRequest>& requests, SessionPool& pool, const KeptObserver& on_kept) {
@@ -218,54 +152,15 @@ RowSet GpuTransformer::Route(int64_t layer, Batch& batch, const float** factor) 
     int count = static_cast<int>(tokens);
     if (tenths != kDenseTenths) {
       count = static_cast<int>(KeptRows(tenths, tokens));
-      ScoreAndSelect(layer, i, count, batch);
-      rows.kept[i] = kept_[i].const_data_ptr<int32_t>();
-      if (retention_.gate != RouterGate::kNone) factor[i] = factor_[i].const_data_ptr<float>();
-      if (batch.on_kept) batch.on_kept(i, layer, kept_[i].narrow(0, 0, count));
+      const TokenChooser::Chosen chosen =
+          chooser_.Choose(*weights_.blocks[layer].router, i, count, stream_, normed_.narrow(0, 0, tokens));
+      rows.kept[i] = chosen.kept.const_data_ptr<int32_t>();
+      if (chosen.factor.defined()) factor[i] = chosen.factor.const_data_ptr<float>();
+      if (batch.on_kept) batch.on_kept(i, layer, chosen.kept);
     }
     rows.first_row[i + 1] = rows.first_row[i] + count;
   }
   return rows;
-}
-
-void GpuTransformer::ScoreAndSelect(int64_t layer, int session, int kept_rows, Batch& batch) {
-  const GpuRouter& router = *weights_.blocks[layer].router;
-  const int tokens = static_cast<int>(config_.tokens_per_chunk()), frames = static_cast<int>(config_.chunk_frames);
-  kernels::ResidualNormCall norm;
-  norm.rows = EvenRows(1, tokens, 0);
-  norm.rows.base_row[0] = session * tokens;
-  norm.width = static_cast<int>(config_.dim);
-  norm.eps = static_cast<float>(config_.eps);
-  norm.stream = stream_.mutable_data_ptr<float>();
-  norm.out_element = ActivationElement(precision_);
-  norm.out = normed_.mutable_data_ptr();
-  kernels::ResidualNorm(norm, CurrentStream());
-  const at::Tensor normed = normed_.narrow(0, 0, tokens);
-  if (precision_ == Precision::kFloat32) {
-    at::mm_out(channels_, normed, router.down.t());
-  } else {
-    at::mm_out(channels_, normed, router.down.t(), at::kFloat);
-  }
-  kernels::RouterScoresCall scores;
-  scores.tokens = tokens;
-  scores.frames = frames;
-  scores.width = static_cast<int>(router.down.size(0));
-  scores.channels = channels_.const_data_ptr<float>();
-  scores.bias = router.bias.const_data_ptr<float>();
-  scores.mix = router.mix.const_data_ptr<float>();
-  scores.score = router.score.const_data_ptr<float>();
-  scores.scores = scores_.mutable_data_ptr<float>();
-  kernels::RouterScores(scores, CurrentStream());
-  kernels::SelectTokensCall select;
-  select.tokens = tokens;
-  select.frames = frames;
-  select.kept_rows = kept_rows;
-  select.floor_rows = static_cast<int>(retention_.frame_floor * kept_rows / frames);
-  select.gate = GateOf(retention_.gate);
-  select.scores = scores.scores;
-  select.kept = kept_[session].mutable_data_ptr<int32_t>();
-  select.factor = factor_[session].mutable_data_ptr<float>();
-  kernels::SelectTokens(select, CurrentStream());
 }
 
 void GpuTransformer::Norm(const RowSet& rows, const float* const* scale, const float* const* shift, bool float8,

@@ -14,6 +14,7 @@
 #include "model/gpu/attention_runner.h"
 #include "model/gpu/gpu_weights.h"
 #include "model/gpu/session_pool.h"
+#include "model/gpu/token_chooser.h"
 #include "model/kernels/residual_norm.h"
 #include "model/kernels/row_set.h"
 
@@ -78,7 +79,6 @@ class GpuTransformer {
   void Head(Batch& batch);
   // Chooses the rows of every session for this layer; fills `factor` where routers gate.
   kernels::RowSet Route(int64_t layer, Batch& batch, const float** factor);
-  void ScoreAndSelect(int64_t layer, int session, int kept_rows, Batch& batch);
   void KeysAndQueries(int64_t layer, const kernels::RowSet& rows, const kernels::RowSet& key_rows, bool keys_only,
                       Batch& batch);
   // Norm and rotary turn of `queries` [rows, >= D] and of keys and values `keys` [rows, >= 2 D]; undefined: not wanted.
@@ -97,10 +97,10 @@ class GpuTransformer {
   void ApplyToNormed(const GpuLinear& linear, int64_t rows, at::Tensor out);
 
   const TransformerConfig config_;
-  const RetentionConfig retention_;
   const GpuTransformerWeights weights_;
   const Precision precision_;
   AttentionRunner self_attention_, text_attention_;
+  TokenChooser chooser_;
 
   // Scratch, [most rows, ...]; types as in the constructor.
   at::Tensor stream_;                 // [rows, D] fp32: the residual stream
@@ -114,8 +114,6 @@ class GpuTransformer {
   at::Tensor hidden_, hidden8_;       // [rows, F]
   at::Tensor patches_, head_normed_;  // [rows, patch values] fp32, [rows, D] fp32
   at::Tensor flow_;                   // [rows, patch values] fp32
-  at::Tensor channels_, scores_;      // [chunk tokens, r] fp32, [chunk tokens] fp32
-  at::Tensor kept_, factor_;          // [sessions, chunk tokens] int32 and fp32
 };
 
 }  // namespace videodiffcr::gpu

@@ -72,6 +72,17 @@ void SessionPool::Reset(int slot) {
   states_[slot].text_rows = text_rows;
 }
 
+void SessionPool::Clear(int slot) {
+  states_[slot] = {};
+  const auto empty = [](const at::Tensor& rows, int64_t first, int64_t count) {
+    rows.narrow(0, first, count).view(at::kByte).zero_();  // see Zeros()
+  };
+  for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
+    empty(values(layer), key_row(slot), slot_rows_);
+    empty(text_values(layer), slot * config_.text_len, config_.text_len);
+  }
+}
+
 int64_t SessionPool::past_tokens(int slot) const {
   return window_.visible(states_[slot].frames_committed) * config_.tokens_per_frame();
 }

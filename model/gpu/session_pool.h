@@ -39,6 +39,9 @@ class SessionPool {
   SlotState& state(int slot) { return states_[slot]; }
   const SlotState& state(int slot) const { return states_[slot]; }
   void Reset(int slot);
+  // For a new owner. Empties the rows that attention reads whole tiles of, past a run's end too: a NaN that the last
+  // owner left there would be multiplied by zero, and stay one. Queues work on the current stream.
+  void Clear(int slot);
 
   // Before the first pass of a chunk: moves the finished chunk into the ring, turns window-relative keys, and fills the
   // chunk's rotary table. Queues work on `stream`; returns the frames that the window dropped.

@@ -35,7 +35,7 @@ __global__ void MergeParts(const int32_t* tiles, const int32_t* extra_rows, int 
 AttentionShape AttentionTiles(Element element, int head_dim) {
   AttentionShape shape;
   shape.query_tile = 0;
-  if (head_dim == 128 && element != Element::kFloat32) shape = {0, 128, 192, 0};
+  if (head_dim == 128 && (element == Element::kBfloat16 || element == Element::kFloat8)) shape = {0, 128, 192, 0};
   if (head_dim == 64 && element == Element::kBfloat16) shape = {0, 192, 128, 0};
   return shape;
 }

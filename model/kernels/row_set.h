@@ -36,6 +36,17 @@ struct RowSet {
   }
 };
 
+// Segments of equal length: `rows` rows of each session, whose tokens lie `tokens` apart.
+inline RowSet EvenRows(int sessions, int rows, int tokens) {
+  RowSet set;
+  set.segments = sessions;
+  for (int s = 0; s < sessions; ++s) {
+    set.first_row[s + 1] = set.first_row[s] + rows;
+    set.base_row[s] = s * tokens;
+  }
+  return set;
+}
+
 }  // namespace videodiffcr::kernels
 
 #endif  // VIDEODIFFCR_MODEL_KERNELS_ROW_SET_H_

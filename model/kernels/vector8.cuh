@@ -56,8 +56,9 @@ __device__ __forceinline__ void Store8(__half* to, const Vector8& v) {
 }
 // Saturates.
 __device__ __forceinline__ void Store8(__nv_fp8_e4m3* to, const Vector8& v) {
-  const __nv_fp8x4_e4m3 halves[2] = {__nv_fp8x4_e4m3(float4{v.values[0], v.values[1], v.values[2], v.values[3]}),
-                                     __nv_fp8x4_e4m3(float4{v.values[4], v.values[5], v.values[6], v.values[7]})};
+  alignas(8)
+      const __nv_fp8x4_e4m3 halves[2] = {__nv_fp8x4_e4m3(float4{v.values[0], v.values[1], v.values[2], v.values[3]}),
+                                         __nv_fp8x4_e4m3(float4{v.values[4], v.values[5], v.values[6], v.values[7]})};
   *reinterpret_cast<uint2*>(to) = *reinterpret_cast<const uint2*>(halves);
 }
 __device__ __forceinline__ void Store8(float* to, const Vector8& v) {

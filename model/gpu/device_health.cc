@@ -1,0 +1,26 @@
+#include "model/gpu/device_health.h"
+
+#include <cuda_runtime_api.h>
+
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+
+namespace videodiffcr::gpu {
+
+absl::Status DeviceHealth::status() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return status_;
+}
+
+void DeviceHealth::Check() {
+  cudaGetLastError();  // of a call that was refused; the device goes on
+  const cudaError_t error = cudaDeviceSynchronize();
+  if (error == cudaSuccess) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!status_.ok()) return;
+  status_ = absl::InternalError(absl::StrCat("CUDA: ", cudaGetErrorString(error)));
+  std::fprintf(stderr, "the GPU is lost, nothing runs on it any more: %s\n", cudaGetErrorString(error));
+}
+
+}  // namespace videodiffcr::gpu

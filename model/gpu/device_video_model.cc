@@ -1,0 +1,248 @@
+#include "model/gpu/device_video_model.h"
+
+#include <ATen/core/grad_mode.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/util/Exception.h>
+#include <cuda_runtime_api.h>
+
+#include <exception>
+#include <stdexcept>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace videodiffcr::gpu {
+namespace {
+
+constexpr SessionId kWarmupSession = -1;  // scheduler ids start at 0
+
+}  // namespace
+
+struct DeviceVideoModel::FinishedLatents final : LatentChunk {
+  explicit FinishedLatents(const DeviceHealth* health) : health(health) {}
+  ~FinishedLatents() override {
+    // Two streams use them, so giving them back asks the device for an event: a lost one would end the process in here.
+    if (health->lost()) values.unsafeReleaseTensorImpl();
+  }
+
+  const DeviceHealth* const health;
+  at::Tensor values;  // [chunk frames, C, h, w] fp32 on the device
+  DeviceEvent ready;
+  // Shared with the session: a chunk still being decoded outlives the session's end or its next scene.
+  std::shared_ptr<DecoderState> decoder_state;
+};
+
+DeviceVideoModel::DeviceVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo info)
+    : parts_(std::move(parts)),
+      info_(std::move(info)),
+      engine_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false)),
+      // A finished chunk's few milliseconds of decoding go before the context pass and the next chunk, or a viewer
+      // would wait for those too.
+      decode_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true)) {
+  for (int slot = parts_->pool.slots() - 1; slot >= 0; --slot) free_slots_.push_back(slot);
+}
+
+DeviceVideoModel::~DeviceVideoModel() { cudaDeviceSynchronize(); }
+
+absl::StatusOr<PromptCheck> DeviceVideoModel::CheckPrompt(std::string_view prompt) const {
+  absl::StatusOr<TokenizedPrompt> tokens = parts_->model.tokenizer.Tokenize(prompt);
+  if (!tokens.ok()) return tokens.status();
+  return PromptCheck{static_cast<int>(tokens->ids.size()), std::move(tokens->unknown_words)};
+}
+
+std::shared_ptr<DecoderState> DeviceVideoModel::NewDecoderState() {
+  // Its tensors are only ever touched on the decode stream.
+  const c10::cuda::CUDAStreamGuard on_stream(decode_stream_);
+  return std::make_shared<DecoderState>(parts_->model.decoder->NewState());
+}
+
+absl::Status DeviceVideoModel::BeginSession(SessionId session, uint64_t seed) {
+  if (free_slots_.empty()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("all ", parts_->pool.slots(), " slots for sessions on the GPU are taken"));
+  }
+  try {
+    Session state;
+    state.slot = free_slots_.back();
+    state.seed = seed;
+    state.decoder_state = NewDecoderState();
+    const c10::cuda::CUDAStreamGuard on_stream(engine_stream_);
+    parts_->pool.Clear(state.slot);
+    sessions_.emplace(session, std::move(state));
+  } catch (const c10::OutOfMemoryError& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no GPU memory for a session of ", info_.session_bytes, " bytes: ", error.what()));
+  } catch (const std::exception& error) {
+    health_.Check();
+    return absl::InternalError(absl::StrCat("a session could not begin: ", error.what()));
+  }
+  free_slots_.pop_back();
+  return absl::OkStatus();
+}
+
+void DeviceVideoModel::EndSession(SessionId session) {
+  const auto found = sessions_.find(session);
+  if (found == sessions_.end()) return;
+  // The next owner's work is queued behind this session's on the same stream.
+  free_slots_.push_back(found->second.slot);
+  sessions_.erase(found);
+}
+
+absl::StatusOr<const RetentionTable*> DeviceVideoModel::TableOf(RetentionTenths budget) const {
+  if (budget == kDenseTenths) return nullptr;
+  for (const RetentionTable& table : config().retention.tables) {
+    if (table.nominal == budget) return &table;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("retention budget ", budget, " tenths: model ", info_.name, " has no table for it"));
+}
+
+absl::Status DeviceVideoModel::Prepare(const PlannedStep& step, ChunkStep& chunk_step) {
+  const absl::StatusOr<const RetentionTable*> table = TableOf(step.budget);
+  if (!table.ok()) return table.status();
+  const auto found = sessions_.find(step.session);
+  if (found == sessions_.end()) {
+    return absl::NotFoundError(absl::StrCat("session ", step.session, " has no state in the model"));
+  }
+  Session& session = found->second;
+  if (step.kind == StepKind::kText) return EncodePrompt(step, session);
+  if (step.scene_start && step.kind == StepKind::kDenoise && step.step == 0) {
+    parts_->pool.Reset(session.slot);
+    session.decoder_state = NewDecoderState();
+  }
+  chunk_step.slot = session.slot;
+  chunk_step.seed = session.seed;
+  chunk_step.chunk = step.chunk;
+  chunk_step.step = step.step;
+  chunk_step.context_pass = step.kind == StepKind::kContext;
+  chunk_step.table = *table;
+  return absl::OkStatus();
+}
+
+absl::Status DeviceVideoModel::EncodePrompt(const PlannedStep& step, Session& session) {
+  absl::StatusOr<TokenizedPrompt> tokens = parts_->model.tokenizer.Tokenize(*step.prompt);
+  if (!tokens.ok()) return tokens.status();
+  const absl::StatusOr<at::Tensor> rows = parts_->text.Encode(tokens->ids);
+  if (!rows.ok()) return rows.status();
+  parts_->transformer.EncodeText(*rows, session.slot, parts_->pool);
+  return absl::OkStatus();
+}
+
+std::vector<StepOutcome> DeviceVideoModel::Run(const StepPlan& plan) {
+  const absl::Time began = absl::Now();
+  std::vector<StepOutcome> outcomes(plan.steps.size());
+  std::vector<ChunkStep> steps;
+  std::vector<size_t> owners;
+  absl::Status failure;
+  try {
+    const at::NoGradGuard no_gradients;
+    const c10::cuda::CUDAStreamGuard on_stream(engine_stream_);
+    for (size_t i = 0; i < plan.steps.size(); ++i) {
+      ChunkStep step;
+      outcomes[i].status = Prepare(plan.steps[i], step);
+      if (!outcomes[i].status.ok() || plan.steps[i].kind == StepKind::kText) continue;
+      steps.push_back(step);
+      owners.push_back(i);
+    }
+    if (!steps.empty()) parts_->engine.Run(steps);
+    for (size_t i = 0; i < steps.size(); ++i) FinishStep(plan.steps[owners[i]], steps[i], outcomes[owners[i]]);
+    const absl::Status before = last_run_.Wait();
+    last_run_.Record(engine_stream_.stream());
+    if (!before.ok()) throw std::runtime_error(std::string(before.message()));
+  } catch (const c10::OutOfMemoryError& error) {
+    failure = absl::ResourceExhaustedError(absl::StrCat("no GPU memory for a pass: ", error.what()));
+  } catch (const std::exception& error) {
+    health_.Check();
+    failure = absl::InternalError(absl::StrCat("a pass failed: ", error.what()));
+  }
+  for (StepOutcome& outcome : outcomes) {
+    // Which of the plan's steps it hit cannot be told: products are shared.
+    if (outcome.status.ok()) outcome.status = failure;
+    outcome.elapsed = absl::Now() - began;
+  }
+  return outcomes;
+}
+
+void DeviceVideoModel::FinishStep(const PlannedStep& step, const ChunkStep& chunk_step, StepOutcome& outcome) {
+  if (chunk_step.context_pass) return;
+  outcome.rows_dense = parts_->transformer.RowsDense();
+  outcome.rows_processed = chunk_step.table == nullptr
+                               ? outcome.rows_dense
+                               : parts_->transformer.RowsProcessed(chunk_step.table->tenths, step.step);
+  outcome.tokens_evicted = chunk_step.evicted_frames * config().transformer.tokens_per_frame();
+  if (step.step + 1 < parts_->engine.steps()) return;
+  auto latents = std::make_unique<FinishedLatents>(&health_);
+  latents->values = parts_->pool.latents(chunk_step.slot).clone();
+  latents->values.record_stream(decode_stream_);
+  latents->ready.Record(engine_stream_.stream());
+  latents->decoder_state = sessions_.at(step.session).decoder_state;
+  outcome.latents = std::move(latents);
+}
+
+absl::StatusOr<FrameChunk> DeviceVideoModel::Decode(std::unique_ptr<LatentChunk> latents) {
+  auto* finished = static_cast<FinishedLatents*>(latents.get());  // only FinishStep() makes them
+  absl::StatusOr<QueuedFrames> frames = absl::InternalError("decoding never began");
+  DeviceEvent copied;
+  decode_thread_.Run([&] {
+    frames = QueueDecode(*finished);
+    if (frames.ok()) copied.Record(decode_stream_.stream());
+  });
+  if (!frames.ok()) {
+    if (!absl::IsResourceExhausted(frames.status())) health_.Check();
+    return frames.status();
+  }
+  if (const absl::Status done = copied.Wait(); !done.ok()) {
+    health_.Check();
+    if (health_.lost()) frames->bytes.unsafeReleaseTensorImpl();  // as ~FinishedLatents()
+    return done;
+  }
+  return TakeFrames(*frames);
+}
+
+absl::StatusOr<QueuedFrames> DeviceVideoModel::QueueDecode(FinishedLatents& finished) {
+  try {
+    const at::NoGradGuard no_gradients;
+    const c10::cuda::CUDAStreamGuard on_stream(decode_stream_);
+    finished.ready.MakeStreamWait(decode_stream_.stream());
+    const absl::StatusOr<at::Tensor> pixels = parts_->model.decoder->Decode(finished.values, *finished.decoder_state);
+    if (!pixels.ok()) return pixels.status();
+    return QueueDownload(*pixels, FrameFormat());
+  } catch (const c10::OutOfMemoryError& error) {
+    return absl::ResourceExhaustedError(absl::StrCat("no GPU memory for decoding: ", error.what()));
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("decoding failed: ", error.what()));
+  }
+}
+
+absl::Status DeviceVideoModel::WarmUp() {
+  absl::Status status = BeginSession(kWarmupSession, 0);
+  if (!status.ok()) return status;
+  const auto run = [this](const PlannedStep& step) { return std::move(Run({{step}})[0]); };
+  PlannedStep step;
+  step.session = kWarmupSession;
+  step.kind = StepKind::kText;
+  step.prompt = std::make_shared<const std::string>(info_.example_prompts.empty() ? "a" : info_.example_prompts[0]);
+  status = run(step).status;
+  // Two chunks from a scene's start: the first has no past and fewer frames than the others.
+  for (const RetentionBudget& budget : info_.budgets) {
+    step.budget = budget.tenths;
+    for (step.chunk = 0; step.chunk < 2 && status.ok(); ++step.chunk) {
+      step.scene_start = step.chunk == 0;
+      step.kind = StepKind::kDenoise;
+      StepOutcome outcome;
+      for (step.step = 0; step.step < info_.denoise_steps && status.ok(); ++step.step) {
+        outcome = run(step);
+        status = outcome.status;
+      }
+      if (status.ok()) status = Decode(std::move(outcome.latents)).status();
+      step.kind = StepKind::kContext;
+      if (status.ok()) status = run(step).status;
+    }
+  }
+  if (status.ok()) status = last_run_.Wait();
+  EndSession(kWarmupSession);
+  return status;
+}
+
+}  // namespace videodiffcr::gpu

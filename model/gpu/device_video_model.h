@@ -1,0 +1,100 @@
+// The VideoModel of gpu_video_model.h, of parts that are loaded already. Behind that factory: Torch and CUDA show here.
+//
+// Streams: passes and prompts on one, decodes on another of higher priority, which waits for a chunk's last pass by an
+// event. Memory belongs to the stream it was taken on; a chunk's latents, the one thing that crosses over, are recorded
+// on the other.
+#ifndef VIDEODIFFCR_MODEL_GPU_DEVICE_VIDEO_MODEL_H_
+#define VIDEODIFFCR_MODEL_GPU_DEVICE_VIDEO_MODEL_H_
+
+#include <c10/cuda/CUDAStream.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "model/api/video_model.h"
+#include "model/decoder/frame_download.h"
+#include "model/folder/model_folder.h"
+#include "model/gpu/chunk_engine.h"
+#include "model/gpu/device_event.h"
+#include "model/gpu/device_health.h"
+#include "model/gpu/gpu_transformer.h"
+#include "model/gpu/gpu_weights.h"
+#include "model/gpu/session_pool.h"
+#include "model/gpu/side_thread.h"
+#include "model/rollout/noise_schedule.h"
+#include "model/text/packed_text_encoder.h"
+
+namespace videodiffcr::gpu {
+
+struct GpuParts {
+  GpuParts(ModelFolder folder, GpuTransformerWeights weights, const StepSchedule& schedule, Precision precision,
+           kernels::Element key_element, int slots, int plan_sessions, int processors)
+      : model(std::move(folder)),
+        text(model.config.text_encoder, std::move(model.text_encoder), model.config.transformer.text_len),
+        pool(model.config.transformer, precision, key_element, slots),
+        transformer(model.config.transformer, model.config.retention, std::move(weights), precision, key_element,
+                    plan_sessions, processors),
+        engine(model.config.transformer, model.config.retention, schedule, &transformer, &pool) {}
+  ModelFolder model;  // its text encoder and transformer have moved on, packed
+  PackedTextEncoder text;
+  SessionPool pool;
+  GpuTransformer transformer;
+  ChunkEngine engine;
+};
+
+class DeviceVideoModel final : public VideoModel {
+ public:
+  // `parts` is done on the device: the model's streams do not wait for those that it was made on.
+  DeviceVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo info);
+  ~DeviceVideoModel() override;
+
+  const ModelInfo& info() const override { return info_; }
+  absl::Status health() const override { return health_.status(); }
+  absl::StatusOr<PromptCheck> CheckPrompt(std::string_view prompt) const override;
+  absl::Status BeginSession(SessionId session, uint64_t seed) override;
+  void EndSession(SessionId session) override;
+  std::vector<StepOutcome> Run(const StepPlan& plan) override;
+  absl::StatusOr<FrameChunk> Decode(std::unique_ptr<LatentChunk> latents) override;
+
+  // The first two chunks of a scene at every budget, decoded.
+  absl::Status WarmUp();
+
+ private:
+  struct Session {
+    int slot = 0;
+    uint64_t seed = 0;
+    std::shared_ptr<DecoderState> decoder_state;
+  };
+  struct FinishedLatents;
+
+  const ModelConfig& config() const { return parts_->model.config; }
+  // What encoders take without another conversion, where chroma of half the size fits.
+  PixelFormat FrameFormat() const {
+    return info_.width % 2 == 0 && info_.height % 2 == 0 ? PixelFormat::kYuv420p : PixelFormat::kRgb24;
+  }
+  // nullptr with OK: the dense model.
+  absl::StatusOr<const RetentionTable*> TableOf(RetentionTenths budget) const;
+  std::shared_ptr<DecoderState> NewDecoderState();
+  absl::Status EncodePrompt(const PlannedStep& step, Session& session);
+  // Fills `chunk_step`; an error belongs to this step alone.
+  absl::Status Prepare(const PlannedStep& step, ChunkStep& chunk_step);
+  void FinishStep(const PlannedStep& step, const ChunkStep& chunk_step, StepOutcome& outcome);
+  absl::StatusOr<QueuedFrames> QueueDecode(FinishedLatents& finished);
+
+  const std::unique_ptr<GpuParts> parts_;
+  const ModelInfo info_;
+  DeviceHealth health_;
+  const c10::cuda::CUDAStream engine_stream_, decode_stream_;
+  DeviceEvent last_run_;
+  std::vector<int> free_slots_;
+  std::map<SessionId, Session> sessions_;
+  SideThread decode_thread_;  // queues all decodes, one after the other; their callers wait for the device themselves
+};
+
+}  // namespace videodiffcr::gpu
+
+#endif  // VIDEODIFFCR_MODEL_GPU_DEVICE_VIDEO_MODEL_H_

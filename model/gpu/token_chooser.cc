@@ -1,0 +1,86 @@
+#include "model/gpu/token_chooser.h"
+
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+
+#include "model/gpu/scratch.h"
+#include "model/kernels/residual_norm.h"
+#include "model/kernels/token_routing.h"
+
+namespace videodiffcr::gpu {
+namespace {
+
+kernels::Gate GateOf(RouterGate gate) {
+  switch (gate) {
+    case RouterGate::kTwoSigmoid:
+      return kernels::Gate::kTwoSigmoid;
+    case RouterGate::kSigmoid:
+      return kernels::Gate::kSigmoid;
+    case RouterGate::kNone:
+      break;
+  }
+  return kernels::Gate::kNone;
+}
+
+}  // namespace
+
+TokenChooser::TokenChooser(const TransformerConfig& config, const RetentionConfig& retention, Precision precision,
+                           int most_sessions)
+    : config_(config), retention_(retention), precision_(precision) {
+  const int64_t tokens = config.tokens_per_chunk();
+  channels_ = EmptyOnGpu({tokens, std::max<int64_t>(retention.router_dim, 1)}, at::kFloat);
+  scores_ = EmptyOnGpu({tokens}, at::kFloat);
+  kept_ = EmptyOnGpu({most_sessions, tokens}, at::kInt);
+  factor_ = EmptyOnGpu({most_sessions, tokens}, at::kFloat);
+}
+
+TokenChooser::Chosen TokenChooser::Choose(const GpuRouter& router, int session, int kept_rows, const at::Tensor& stream,
+                                          const at::Tensor& normed) {
+  Score(router, session, stream, normed);
+  const int frames = static_cast<int>(config_.chunk_frames);
+  kernels::SelectTokensCall select;
+  select.tokens = static_cast<int>(config_.tokens_per_chunk());
+  select.frames = frames;
+  select.kept_rows = kept_rows;
+  select.floor_rows = static_cast<int>(retention_.frame_floor * kept_rows / frames);
+  select.gate = GateOf(retention_.gate);
+  select.scores = scores_.const_data_ptr<float>();
+  select.kept = kept_[session].mutable_data_ptr<int32_t>();
+  select.factor = factor_[session].mutable_data_ptr<float>();
+  kernels::SelectTokens(select, CurrentStream());
+  Chosen chosen;
+  chosen.kept = kept_[session].narrow(0, 0, kept_rows);
+  if (retention_.gate != RouterGate::kNone) chosen.factor = factor_[session].narrow(0, 0, kept_rows);
+  return chosen;
+}
+
+void TokenChooser::Score(const GpuRouter& router, int session, const at::Tensor& stream, const at::Tensor& normed) {
+  const int tokens = static_cast<int>(config_.tokens_per_chunk());
+  kernels::ResidualNormCall norm;
+  norm.rows = kernels::EvenRows(1, tokens, 0);
+  norm.rows.base_row[0] = session * tokens;
+  norm.width = static_cast<int>(config_.dim);
+  norm.eps = static_cast<float>(config_.eps);
+  norm.stream = stream.mutable_data_ptr<float>();
+  norm.out_element = ActivationElement(precision_);
+  norm.out = normed.mutable_data_ptr();
+  kernels::ResidualNorm(norm, CurrentStream());
+  if (precision_ == Precision::kFloat32) {
+    at::mm_out(channels_, normed, router.down.t());
+  } else {
+    at::mm_out(channels_, normed, router.down.t(), at::kFloat);
+  }
+  kernels::RouterScoresCall scores;
+  scores.tokens = tokens;
+  scores.frames = static_cast<int>(config_.chunk_frames);
+  scores.width = static_cast<int>(router.down.size(0));
+  scores.channels = channels_.const_data_ptr<float>();
+  scores.bias = router.bias.const_data_ptr<float>();
+  scores.mix = router.mix.const_data_ptr<float>();
+  scores.score = router.score.const_data_ptr<float>();
+  scores.scores = scores_.mutable_data_ptr<float>();
+  kernels::RouterScores(scores, CurrentStream());
+}
+
+}  // namespace videodiffcr::gpu

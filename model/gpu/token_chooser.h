@@ -1,0 +1,42 @@
+// Which tokens of a chunk a routed block runs (videodiffcr.md sections 2 and 3): the router's scores, then the best of
+// them, without a look from the host.
+#ifndef VIDEODIFFCR_MODEL_GPU_TOKEN_CHOOSER_H_
+#define VIDEODIFFCR_MODEL_GPU_TOKEN_CHOOSER_H_
+
+#include <ATen/core/Tensor.h>
+
+#include "model/config/model_config.h"
+#include "model/gpu/gpu_weights.h"
+#include "model/gpu/precision.h"
+
+namespace videodiffcr::gpu {
+
+class TokenChooser {
+ public:
+  // Takes the memory for the choices of `most_sessions`.
+  TokenChooser(const TransformerConfig& config, const RetentionConfig& retention, Precision precision,
+               int most_sessions);
+
+  struct Chosen {
+    at::Tensor kept;    // [kept rows] int32, ascending
+    at::Tensor factor;  // [kept rows] fp32; undefined where routers do not gate
+  };
+  // For session number `session` of a pass. `stream` [sessions * tokens, D] fp32: the residual stream; `normed`
+  // [tokens, D] of the activations' type is written over. The result is there until the next choice for that session.
+  // Queues work on the current stream.
+  Chosen Choose(const GpuRouter& router, int session, int kept_rows, const at::Tensor& stream,
+                const at::Tensor& normed);
+
+ private:
+  void Score(const GpuRouter& router, int session, const at::Tensor& stream, const at::Tensor& normed);
+
+  const TransformerConfig config_;
+  const RetentionConfig retention_;
+  const Precision precision_;
+  at::Tensor channels_, scores_;  // [chunk tokens, r] fp32, [chunk tokens] fp32
+  at::Tensor kept_, factor_;      // [sessions, chunk tokens] int32 and fp32
+};
+
+}  // namespace videodiffcr::gpu
+
+#endif  // VIDEODIFFCR_MODEL_GPU_TOKEN_CHOOSER_H_
