@@ -1,8 +1,8 @@
 // The seam between the scheduler and a video model. No Torch, no CUDA, no protobuf on either side of it.
 //
-// Threads: info(), health() and CheckPrompt() may be called from any thread. BeginSession(), EndSession() and Run() belong to the
-// engine thread. Decode() may be called from other threads, beside Run(), but for one session only one call at a time
-// and in chunk order.
+// Threads: info(), health() and CheckPrompt() may be called from any thread. BeginSession(), EndSession() and Run()
+// belong to the engine thread. Decode() may be called from other threads, beside Run(), but for one session only one
+// call at a time and in chunk order.
 #ifndef VIDEODIFFCR_MODEL_API_VIDEO_MODEL_H_
 #define VIDEODIFFCR_MODEL_API_VIDEO_MODEL_H_
 
