@@ -2,7 +2,8 @@
 # Checks and measures the GPU path on a machine that has a GPU, the Python package torch and a checkout of the same commit, but no
 # compiler and none of our Debian packages. Everything is compiled beforehand, so that time there is all measurement.
 #
-#   tools/gpu_check.sh pack DIR            packs what the preset cuda built, with its libraries, into DIR
+#   tools/gpu_check.sh pack DIR [PROGRAM...]  packs what the preset cuda built, with its libraries, into DIR: all that run needs, or PROGRAMs
+#   DIR/gpu_check.sh exec DIR COMMAND...   there: runs a command that finds the packed programs on its PATH and their libraries
 #   DIR/gpu_check.sh run DIR [PART...]     there, in the root of the checkout: runs the parts (all without a name), ends with a table
 #
 # Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny -together),
@@ -19,8 +20,8 @@ all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chu
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
 declare -A seconds_of=([checks]=60 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=18 [chunk-tiny]=6 [decode]=15 [text]=12
   [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=9 [linears]=5 [sessions-bf16]=130)
-programs=(videodiffcr-server videodiffcr-bench videodiffcr-parity videodiffcr-train)
-usage() { sed -n '5,15p' "$0" | cut -c3-; exit 2; }
+programs=(videodiffcr-server videodiffcr-bench videodiffcr-parity)
+usage() { sed -n '5,17p' "$0" | cut -c3-; exit 2; }
 
 # --- pack ---------------------------------------------------------------------------------------------------------------
 
@@ -79,11 +80,16 @@ pack() {
   local out=$1 build=build/cuda tests name bytes libraries
   stage=$(mktemp -d) && mkdir -p "$stage/bin" "$stage/lib" "$out" || exit 1
   trap 'rm -rf "$stage"' EXIT
-  mapfile -t tests < <(ctest --test-dir $build -L gpu -N 2>/dev/null | sed -n 's/.*Test *#[0-9]*: //p')
+  shift
+  if [ $# -gt 0 ]; then
+    programs=("$@") tests=()
+  else
+    mapfile -t tests < <(ctest --test-dir $build -L gpu -N 2>/dev/null | sed -n 's/.*Test *#[0-9]*: //p')
+  fi
   cmake --build --preset cuda --target "${programs[@]}" "${tests[@]}" || exit 1
   for name in "${programs[@]}"; do strip -o "$stage/bin/$name" "$build/bin/$name" || exit 1; done
   for name in "${tests[@]}"; do strip -o "$stage/bin/$name" "$build/tests/$name" || exit 1; done
-  printf '%s\n' "${tests[@]}" >"$stage/gpu_tests"
+  printf '%s' "${tests[@]/%/$'\n'}" >"$stage/gpu_tests"
   git rev-parse --short HEAD >"$stage/commit"
   collect_libraries "$stage" || exit 1
   tar -C "$stage" --sort=name --owner=0 --group=0 -c . | xz -9 >"$out/gpu_check.tar.xz" || exit 1
@@ -205,21 +211,26 @@ keep_results() {
   tar -C "$logs" -czf "$RESULTS/logs.partial" . && mv "$RESULTS/logs.partial" "$RESULTS/logs.tar.gz"
 }
 
-# The models lie in memory where there is room, so that no disk takes part.
-prepare() {
-  local site root=/tmp
-  packed=$(cd "$1" && pwd) || exit 1
-  work=$(mktemp -d) || exit 1
-  if [ "$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)" -gt 8000000 ] 2>/dev/null; then root=/dev/shm; fi
-  models=$(mktemp -d "$root/gpu_check.XXXXXX") || exit 1
-  trap 'end_leftovers; rm -rf "$work" "$models"' EXIT
-  logs=${LOGS:-$packed/logs}
-  mkdir -p "$logs" && rm -f "$logs"/*.log "$logs"/*.json "$logs"/*.failed "$logs"/seconds
+# Unpacks $1 into $work.
+unpack() {
+  local site
+  packed=$(cd "$1" && pwd) && work=$(mktemp -d) || exit 1
+  trap 'end_leftovers; rm -rf "$work" "${models:-$work}"' EXIT
   python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$packed/gpu_check.tar.xz" "$work" || exit 1
-  cp "$work/commit" "$logs/"
   site=$(python3 -c 'import importlib.util, os; print(os.path.dirname(os.path.dirname(importlib.util.find_spec("torch").origin)))') || exit 1
   LD_LIBRARY_PATH=$work/lib:$site/torch/lib$(printf ':%s' "$site"/nvidia/*/lib)
   export LD_LIBRARY_PATH
+}
+
+# The models lie in memory where there is room, so that no disk takes part.
+prepare() {
+  local root=/tmp
+  unpack "$1"
+  if [ "$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)" -gt 8000000 ] 2>/dev/null; then root=/dev/shm; fi
+  models=$(mktemp -d "$root/gpu_check.XXXXXX") || exit 1
+  logs=${LOGS:-$packed/logs}
+  mkdir -p "$logs" && rm -f "$logs"/*.log "$logs"/*.json "$logs"/*.failed "$logs"/seconds
+  cp "$work/commit" "$logs/"
 }
 
 run() {
@@ -258,7 +269,8 @@ run() {
 }
 
 case ${1:-} in
-  pack) [ $# -eq 2 ] || usage; pack "$2" ;;
+  pack) [ $# -ge 2 ] || usage; shift; pack "$@" ;;
+  exec) [ $# -ge 3 ] || usage; unpack "$2"; shift 2; PATH=$work/bin:$PATH "$@" ;;
   run) [ $# -ge 2 ] || usage; shift; run "$@" ;;
   *) usage ;;
 esac

@@ -75,7 +75,7 @@ void SessionPool::Reset(int slot) {
 void SessionPool::Clear(int slot) {
   states_[slot] = {};
   const auto empty = [](const at::Tensor& rows, int64_t first, int64_t count) {
-    rows.narrow(0, first, count).view(at::kByte).zero_();  // see Zeros()
+    rows.narrow(0, first, count).view(at::kInt).zero_();  // not every type has a fill kernel; a row is whole integers
   };
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
     empty(values(layer), key_row(slot), slot_rows_);

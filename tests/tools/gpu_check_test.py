@@ -156,6 +156,12 @@ class GpuCheckTest(unittest.TestCase):
                 pass
         return [program for program in programs if program.startswith(str(self.check.root))]
 
+    def test_any_command_may_use_the_packed_programs(self):
+        done = subprocess.run(["bash", self.check.packed / "gpu_check.sh", "exec", self.check.packed, "videodiffcr-parity"],
+                              capture_output=True, text=True, check=False, cwd=self.check.root,
+                              env={**os.environ, "PYTHONPATH": str(self.check.root / "python")})
+        self.assertEqual((done.returncode, done.stdout), (0, "total: 70 outputs, 70 passed, 0 failed\n"), done.stderr)
+
     def test_an_unknown_part_is_refused(self):
         status, output = self.check.run("chunks")
         self.assertEqual(status, 2)

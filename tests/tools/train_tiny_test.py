@@ -1,0 +1,132 @@
+"""Tests of tools/train_tiny.sh with a trainer that learns nothing: which stages run, in what pieces, and what is kept."""
+import os
+import pathlib
+import subprocess
+import tempfile
+import textwrap
+import unittest
+
+SOURCE = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"])
+
+# Fills the output as the trainer does (what it lacks from the model) and writes the weights of its stage. What a stage learned is
+# the list of weights it started from.
+TRAINER = textwrap.dedent('''\
+    #!/usr/bin/env python3
+    import os, pathlib, shutil, sys
+    stage, flags = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
+    print(" ".join(sys.argv[1:]))
+    run, model, output = (pathlib.Path(flags[name]) for name in ("--run", "--model", "--output"))
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "checkpoint.safetensors").write_bytes(bytes(1000))
+    if stage == os.environ.get("STUB_PAUSES") and not (run / "paused").exists():
+        (run / "paused").touch()
+        print(stage + ": paused; the same command goes on")
+        sys.exit(0)
+    if stage == os.environ.get("STUB_FAILS"):
+        sys.exit(1)
+    output.mkdir(exist_ok=True)
+    for file in model.iterdir():
+        if file.suffix != ".md" and not (output / file.name).exists():
+            shutil.copy(file, output)
+    writes = {"autoencoder": ["autoencoder"], "classifier": ["classifier"], "denoiser": ["transformer", "text_encoder"],
+              "distill": ["transformer"], "routers": ["routers"], "wording": ["text_encoder"]}
+    for name in writes[stage]:
+        (output / (name + ".safetensors")).write_text(stage + " of " + str(run.name))
+    print(stage + ": done; the result is in " + str(output))
+    ''')
+
+
+class TrainTinyTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        self.trainer = self.root / "videodiffcr-train"
+        self.trainer.write_text(TRAINER)
+        self.trainer.chmod(0o755)
+
+    def train(self, out, *arguments, **environment):
+        """Exit status and output, errors included."""
+        done = subprocess.run(
+            ["bash", SOURCE / "tools" / "train_tiny.sh", self.root / out, *arguments], text=True, check=False, timeout=120,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, "VIDEODIFFCR_TRAIN": str(self.trainer), **environment})
+        return done.returncode, done.stdout
+
+    def stages(self, out):
+        return sorted(path.stem for path in (self.root / out / "runs").glob("*.done"))
+
+    def weights(self, out, folder):
+        """What was written over the shipped weights of a model folder, by file."""
+        written = {}
+        for path in (self.root / out / folder).glob("*.safetensors"):
+            if path.stat().st_size < 1000:
+                written[path.stem] = path.read_text()
+        return written
+
+    def test_from_nothing_to_the_end_every_stage_runs_once(self):
+        status, output = self.train("out", "cpu", "new")
+        self.assertEqual(status, 0, output)
+        self.assertEqual(self.stages("out"), ["autoencoder", "classifier", "denoiser", "distill", "distill_routed", "routers",
+                                              "routers_again", "wording"])
+        self.assertEqual(self.weights("out", "routed"),
+                         {"autoencoder": "autoencoder of autoencoder", "classifier": "classifier of classifier",
+                          "transformer": "distill of distill_routed", "routers": "routers of routers_again",
+                          "text_encoder": "wording of wording"})
+        self.assertEqual(self.weights("out", "teacher")["transformer"], "denoiser of denoiser")
+        self.assertIn("--teacher", output)
+        again, output = self.train("out", "cpu", "new")
+        self.assertEqual((again, "distill" in output), (0, False), output)
+
+    def test_a_cpu_stops_within_a_stage_and_the_next_call_goes_on(self):
+        status, output = self.train("out", "cpu", STUB_PAUSES="denoiser")
+        self.assertEqual(status, 3, output)
+        self.assertEqual(self.stages("out"), ["autoencoder", "classifier"])
+        status, output = self.train("out", "cpu", STUB_PAUSES="denoiser")
+        self.assertEqual(status, 0, output)
+        self.assertNotIn("--max-seconds 500", output)
+
+    def test_a_gpu_begins_no_stage_that_may_not_end_within_the_piece(self):
+        status, output = self.train("out", "cuda", "new", PIECE_SECONDS="520")
+        # The stub takes no time, so all of them fit; each has its own limit and ends there.
+        self.assertEqual(status, 0, output)
+        self.assertIn("--max-seconds 500 --finish-at-limit yes", output)
+        status, output = self.train("short", "cuda", "new", PIECE_SECONDS="300")
+        self.assertEqual(status, 2)
+        self.assertIn("PIECE_SECONDS 300: denoiser needs 515", output)
+        self.assertEqual(self.stages("short"), ["autoencoder", "classifier"])
+
+    def test_a_bare_machine_goes_on_from_what_was_kept(self):
+        kept = str(self.root / "kept")
+        status, output = self.train("first", "cuda", "new", KEEP=kept, STUB_FAILS="routers")
+        self.assertEqual(status, 1, output)
+        self.assertEqual(self.stages("first"), ["autoencoder", "classifier", "denoiser", "distill"])
+        archives = {path.name: path.stat().st_size for path in pathlib.Path(kept).iterdir()}
+        self.assertEqual(sorted(archives), ["runs.tar", "teacher.tar", "tiny.tar"])
+        self.assertLess(max(archives.values()), 100_000, "no shipped weights and no checkpoint in them")
+
+        status, output = self.train("second", "cuda", "new", RESTORE=kept)
+        self.assertEqual(status, 0, output)
+        self.assertNotIn("--steps 4000", output)
+        for folder in ("tiny", "teacher"):
+            names = sorted(path.name for path in (self.root / "second" / folder).iterdir())
+            self.assertEqual(names, sorted(path.name for path in (SOURCE / "models" / "tiny").iterdir() if path.suffix != ".md"))
+        self.assertEqual(self.weights("second", "teacher"),
+                         {"autoencoder": "autoencoder of autoencoder", "classifier": "classifier of classifier",
+                          "transformer": "denoiser of denoiser", "text_encoder": "denoiser of denoiser"})
+        self.assertEqual(self.weights("second", "routed")["transformer"], "distill of distill_routed")
+
+    def test_a_stage_that_fails_ends_the_script_and_is_not_done(self):
+        status, _ = self.train("out", "cpu", STUB_FAILS="classifier")
+        self.assertEqual(status, 1)
+        self.assertEqual(self.stages("out"), ["autoencoder"])
+
+    def test_the_way_the_shipped_weights_were_made_runs_too(self):
+        status, output = self.train("out", "cuda", "continue")
+        self.assertEqual(status, 0, output)
+        self.assertEqual(self.weights("out", "tiny"), {"autoencoder": "autoencoder of autoencoder",
+                                                       "transformer": "distill of distill", "routers": "routers of routers"})
+
+
+if __name__ == "__main__":
+    unittest.main()
