@@ -109,7 +109,7 @@ void GpuTransformer::Block(int64_t layer, Batch& batch, bool keys_only) {
   Modulation(batch, layer, Vector::kGateAttention, batch.pending.gate);
 
   const GpuBlock& block = weights_.blocks[layer];
-  const float *scale[kernels::kMostSegments], *shift[kernels::kMostSegments];
+  const float *scale[kernels::kMostSegments] = {}, *shift[kernels::kMostSegments] = {};
   std::fill_n(scale, kernels::kMostSegments, block.norm3_weight.const_data_ptr<float>());
   std::fill_n(shift, kernels::kMostSegments, block.norm3_bias.const_data_ptr<float>());
   Norm(rows, scale, shift, block.cross_q.is_float8(), batch);
@@ -223,7 +223,7 @@ void GpuTransformer::KeysAndQueries(int64_t layer, const RowSet& rows, const Row
                                     Batch& batch) {
   const GpuBlock& block = weights_.blocks[layer];
   const int64_t dim = config_.dim, count = rows.rows(), key_count = key_rows.rows();
-  const float *scale[kernels::kMostSegments], *shift[kernels::kMostSegments];
+  const float *scale[kernels::kMostSegments] = {}, *shift[kernels::kMostSegments] = {};
   Modulation(batch, layer, Vector::kScaleAttention, scale);
   Modulation(batch, layer, Vector::kShiftAttention, shift);
   if (key_count == count && !keys_only) {
