@@ -14,6 +14,7 @@
 #include "training/stages/initial_weights.h"
 #include "training/stages/latent_pool.h"
 #include "training/stages/stage_result.h"
+#include "training/stages/step_scenes.h"
 #include "training/stages/teacher_forcing.h"
 #include "training/stages/trained_weights.h"
 #include "training/stages/training_model.h"

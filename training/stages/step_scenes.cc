@@ -1,6 +1,6 @@
 #include "training/stages/step_scenes.h"
 
-#include "training/scenes/caption.h"
+#include <utility>
 
 namespace videodiffcr::training {
 
@@ -27,6 +27,25 @@ std::vector<std::string> CaptionsOfStep(const StageOptions& stage, int64_t step,
   std::vector<std::string> captions;
   for (const Scene& scene : ScenesOfStep(stage, step)) captions.push_back(MakeCaption(scene.segments[0], {}, random));
   return captions;
+}
+
+std::vector<std::string> CaptionsOfChunks(const Scene& scene, const std::vector<int64_t>& chunks,
+                                          const CaptionOptions& options, RandomStream& random) {
+  std::vector<std::string> of_segments;
+  for (const SceneSegment& segment : scene.segments) of_segments.push_back(MakeCaption(segment, options, random));
+  std::vector<std::string> captions;
+  for (const int64_t chunk : chunks) {
+    captions.push_back(of_segments[&scene.SegmentAt(FirstFrameOfChunk(chunk)) - scene.segments.data()]);
+  }
+  return captions;
+}
+
+std::vector<std::string> ChunkByChunk(const std::vector<std::vector<std::string>>& captions) {
+  std::vector<std::string> ordered;
+  for (size_t chunk = 0; chunk < captions.front().size(); ++chunk) {
+    for (const std::vector<std::string>& of_clip : captions) ordered.push_back(of_clip[chunk]);
+  }
+  return ordered;
 }
 
 }  // namespace videodiffcr::training

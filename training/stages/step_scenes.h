@@ -1,4 +1,5 @@
-// The scenes a step trains on: they follow from the stage's seed, the step and the clip's place in the batch.
+// The scenes and captions a step trains on: the scenes follow from the stage's seed, the step and the clip's place in
+// the batch.
 #ifndef VIDEODIFFCR_TRAINING_STAGES_STEP_SCENES_H_
 #define VIDEODIFFCR_TRAINING_STAGES_STEP_SCENES_H_
 
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "training/data/clip_painter.h"
+#include "training/scenes/caption.h"
 #include "training/scenes/random_stream.h"
 #include "training/scenes/scene.h"
 #include "training/stages/stage_options.h"
@@ -21,6 +23,12 @@ std::vector<ClipToPaint> ClipsOfStep(const StageOptions& stage, int64_t step, co
 
 // One caption of each of these scenes before any switch, worded by draws from `random`.
 std::vector<std::string> CaptionsOfStep(const StageOptions& stage, int64_t step, RandomStream& random);
+
+// The caption of every chunk in `chunks` (latent chunk numbers): one caption per segment, so chunks share it.
+std::vector<std::string> CaptionsOfChunks(const Scene& scene, const std::vector<int64_t>& chunks,
+                                          const CaptionOptions& options, RandomStream& random);
+// Captions [clip][chunk] behind each other, chunk by chunk.
+std::vector<std::string> ChunkByChunk(const std::vector<std::vector<std::string>>& captions);
 
 }  // namespace videodiffcr::training
 

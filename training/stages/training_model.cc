@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "training/scenes/scene.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -135,25 +136,6 @@ TextKeys KeysOfChunk(const TextKeys& all, int64_t clips, int64_t chunk) {
     keys.push_back({block.k.narrow(0, chunk * clips, clips), block.v.narrow(0, chunk * clips, clips)});
   }
   return keys;
-}
-
-std::vector<std::string> CaptionsOfChunks(const Scene& scene, const std::vector<int64_t>& chunks,
-                                          const CaptionOptions& options, RandomStream& random) {
-  std::vector<std::string> of_segments;
-  for (const SceneSegment& segment : scene.segments) of_segments.push_back(MakeCaption(segment, options, random));
-  std::vector<std::string> captions;
-  for (const int64_t chunk : chunks) {
-    captions.push_back(of_segments[&scene.SegmentAt(FirstFrameOfChunk(chunk)) - scene.segments.data()]);
-  }
-  return captions;
-}
-
-std::vector<std::string> ChunkByChunk(const std::vector<std::vector<std::string>>& captions) {
-  std::vector<std::string> ordered;
-  for (size_t chunk = 0; chunk < captions.front().size(); ++chunk) {
-    for (const std::vector<std::string>& of_clip : captions) ordered.push_back(of_clip[chunk]);
-  }
-  return ordered;
 }
 
 }  // namespace videodiffcr::training

@@ -16,8 +16,6 @@
 #include "model/text/text_encoder.h"
 #include "model/text/tokenizer.h"
 #include "model/transformer/diffusion_transformer.h"
-#include "training/scenes/caption.h"
-#include "training/scenes/scene.h"
 #include "training/stages/stage_options.h"
 
 namespace videodiffcr::training {
@@ -65,12 +63,6 @@ TextEncoderWeights TextEncoderOnCpu(const TrainingModel& model);
 
 // Cross-attention keys of chunk `chunk` of `clips` clips, out of those of all chunks, chunk by chunk.
 TextKeys KeysOfChunk(const TextKeys& all, int64_t clips, int64_t chunk);
-
-// The caption of every chunk in `chunks` (latent chunk numbers): one caption per segment, so chunks share it.
-std::vector<std::string> CaptionsOfChunks(const Scene& scene, const std::vector<int64_t>& chunks,
-                                          const CaptionOptions& options, RandomStream& random);
-// Captions [clip][chunk] behind each other, chunk by chunk.
-std::vector<std::string> ChunkByChunk(const std::vector<std::vector<std::string>>& captions);
 
 }  // namespace videodiffcr::training
 
