@@ -182,11 +182,14 @@ TEST(LifecycleTest, AServerThatLosesItsModelTellsItsViewersStopsServingAndEndsWi
   server.model().HoldDecodes();  // keeps the first viewer, and with it the drain, until the end has been watched
   TestStream running(connection, SmallConfig(0));
   ASSERT_TRUE(server.model().WaitForHeldDecode());
+  server.model().HoldPlans();  // so that the loss shows when the second viewer is there
+  TestStream beginning(connection, SmallConfig(0, 2));
+  ASSERT_TRUE(beginning.Next().has_value());
   server.model().Lose(absl::InternalError("an illegal memory access was encountered"));
+  server.model().FreePlans();
   absl::Status served;
   std::thread serving([&] { served = ServeUntilStopped(&server.server(), NoSignals()); });
 
-  TestStream beginning(connection, SmallConfig(1, 2));
   beginning.Rest();
   EXPECT_EQ(beginning.status().error_code(), grpc::StatusCode::UNAVAILABLE) << beginning.status().error_message();
   EXPECT_EQ(RefusalOf(beginning.status()).reason, "MODEL_LOST");
