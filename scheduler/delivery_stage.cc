@@ -68,14 +68,12 @@ void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
       MutexLock lock(&state_->mutex);
       state_->NoteHealth(health);
     }
-    return Fail(session, /*decoded=*/false,
-                absl::Status(frames.status().code(),
-                             absl::StrCat("decoding chunk ", sequence, ": ", frames.status().message())));
+    return Fail(session, absl::Status(frames.status().code(),
+                                      absl::StrCat("decoding chunk ", sequence, ": ", frames.status().message())));
   }
   if (frames->frame_count != chunk.frame_count) {
-    return Fail(session, /*decoded=*/false,
-                absl::InternalError(absl::StrCat("chunk ", sequence, " decoded to ", frames->frame_count,
-                                                 " frames instead of ", chunk.frame_count)));
+    return Fail(session, absl::InternalError(absl::StrCat("chunk ", sequence, " decoded to ", frames->frame_count,
+                                                          " frames instead of ", chunk.frame_count)));
   }
   bool wanted;
   {
@@ -89,29 +87,24 @@ void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
   GeneratedChunk leaving = chunk.chunk;
   leaving.frames = *std::move(frames);
   const absl::StatusOr<int64_t> bytes = session->sink()->OnChunk(std::move(leaving));
-  if (!bytes.ok()) return Fail(session, /*decoded=*/true, bytes.status());
+  if (!bytes.ok()) return Fail(session, bytes.status());
   MutexLock lock(&state_->mutex);
   session->Delivered(chunk, *bytes, state_->clock->Now());
   state_->engine_wake.NotifyAll();
 }
 
-void DeliveryStage::Fail(SessionRecord* session, bool decoded, absl::Status status) {
+void DeliveryStage::Fail(SessionRecord* session, absl::Status status) {
   MutexLock lock(&state_->mutex);
-  const absl::Time now = state_->clock->Now();
-  session->Fail(std::move(status), now);
-  session->GivenUp(decoded, now);
+  session->Fail(std::move(status), state_->clock->Now());
   state_->engine_wake.NotifyAll();
 }
 
 void DeliveryStage::Return(SessionRecord* session, bool told_end) {
-  std::unique_ptr<SessionRecord> gone;  // destroyed outside the lock
   MutexLock lock(&state_->mutex);
   session->in_delivery_queue = false;
   state_->Dispatch(session);
   if (!told_end) return;
-  const auto found = state_->sessions.find(session->id());
-  gone = std::move(found->second);
-  state_->sessions.erase(found);
+  state_->sessions.erase(session->id());
   state_->session_gone.NotifyAll();
 }
 

@@ -26,7 +26,7 @@ class DeliveryStage {
   // Takes one event of the session to its sink.
   void DeliverOne(SessionId id);
   void DeliverChunk(SessionRecord* session, FinishedChunk chunk);
-  void Fail(SessionRecord* session, bool decoded, absl::Status status);
+  void Fail(SessionRecord* session, absl::Status status);
   // After an event: the session queues again if it has more; a session whose end was told is gone.
   void Return(SessionRecord* session, bool told_end);
 

@@ -73,16 +73,13 @@ EngineLoop::Turn EngineLoop::NextTurn() {
 }
 
 void EngineLoop::End(SessionId id) {
-  std::vector<SinkEvent> dropped;
-  bool begun;
+  std::deque<SinkEvent> dropped;
   {
     MutexLock lock(&state_->mutex);
-    SessionRecord* const session = state_->Find(id);
-    dropped = session->DropOutbox();
-    begun = session->begun();
+    dropped = state_->Find(id)->DropOutbox();
   }
-  dropped.clear();  // latents, before the session that they belong to
-  if (begun) state_->model->EndSession(id);
+  dropped.clear();                // latents, before the session that they belong to
+  state_->model->EndSession(id);  // which ignores one that never began
 
   MutexLock lock(&state_->mutex);
   SessionRecord* const session = state_->Find(id);
@@ -103,17 +100,12 @@ void EngineLoop::Begin(SessionId id) {
   MutexLock lock(&state_->mutex);
   state_->NoteHealth(health);
   SessionRecord* const session = state_->Find(id);
-  const absl::Time now = state_->clock->Now();
-  if (status.ok()) {
-    session->Begun(now);
-  } else {
-    if (absl::IsResourceExhausted(status)) {
-      session->CountAllocationFailure();
-      status = WithRetryAfter(std::move(status), PredictWait(state_->TakeSnapshot()));
-    }
-    session->Fail(std::move(status), now);
+  if (status.ok()) return session->Begun();
+  if (absl::IsResourceExhausted(status)) {
+    session->CountAllocationFailure();
+    status = WithRetryAfter(std::move(status), PredictWait(state_->TakeSnapshot()));
   }
-  state_->Dispatch(session);
+  session->Fail(std::move(status), state_->clock->Now());
 }
 
 void EngineLoop::RunPlan(const StepPlan& plan) {

@@ -54,7 +54,7 @@ Snapshot SchedulerState::TakeSnapshot() {
   snapshot.max_waiting_sessions = config.max_waiting_sessions;
   snapshot.max_sessions_per_plan = max_sessions_per_plan;
   snapshot.denoise_steps = model->info().denoise_steps;
-  snapshot.draining = draining || stopping;
+  snapshot.draining = draining;
   snapshot.chunk_period = ChunkPeriod();
   return snapshot;
 }

@@ -85,18 +85,8 @@ class SessionOutbox {
   void ChunkDecoded() { --chunks_undecoded_; }
   void ChunkLeft() { --chunks_in_delivery_; }
 
-  // Empties it. The chunks no longer count.
-  std::vector<SinkEvent> Drop() {
-    std::vector<SinkEvent> dropped;
-    for (SinkEvent& event : std::exchange(events_, {})) {
-      if (std::holds_alternative<FinishedChunk>(event)) {
-        ChunkDecoded();
-        ChunkLeft();
-      }
-      dropped.push_back(std::move(event));
-    }
-    return dropped;
-  }
+  // Empties it, for a session that has failed: its chunks are given up, and nobody reads their counts any more.
+  std::deque<SinkEvent> Drop() { return std::exchange(events_, {}); }
 
  private:
   std::deque<SinkEvent> events_;

@@ -29,7 +29,6 @@ SessionRecord::SessionRecord(SessionId id, SessionRequest request, std::unique_p
       request_(std::move(request)),
       info_(info),
       submitted_(now),
-      prompt_(std::make_shared<const std::string>(request_.prompt)),
       target_(request_.target),
       flow_(request_.chunk_credits, request_.byte_credits),
       playout_(request_.playout_start_buffer.value_or(absl::ZeroDuration()), request_.run_ahead_limit_chunks),
@@ -136,17 +135,12 @@ void SessionRecord::Admit(absl::Time now) {
   Refresh(now);
 }
 
-void SessionRecord::Begun(absl::Time now) {
-  begun_ = true;
-  Refresh(now);
-}
-
 bool SessionRecord::WantsAnotherChunk() const {
   return !StopRequested() && (request_.length_chunks == 0 || chunks_started() < request_.length_chunks);
 }
 
 bool SessionRecord::MayStartChunk(absl::Time now) {
-  if (!WantsAnotherChunk() || !flow_.MayStartChunk(outbox_.chunks_in_delivery())) return false;
+  if (!flow_.MayStartChunk(outbox_.chunks_in_delivery())) return false;
   if (outbox_.chunks_in_delivery() >= kMaxChunksInDelivery) return false;
   // The first pass of a scene empties the decoder's state, which the chunks before it still need.
   if (pending_.scene_cut && outbox_.chunks_undecoded() > 0) return false;
@@ -175,26 +169,26 @@ std::optional<PlannedStep> SessionRecord::NextStep(absl::Time now) {
 PlannedStep SessionRecord::StepOfChunkInProgress() const {
   PlannedStep step;
   step.session = id_;
-  step.kind = chunk_->text_owed ? StepKind::kText : StepKind::kDenoise;
+  step.kind = StepKind::kDenoise;
   step.chunk = chunk_->out.chunk.sequence;
-  step.step = chunk_->text_owed ? 0 : chunk_->next_pass;
+  step.step = chunk_->next_pass;
   step.budget = chunk_->out.chunk.nominal;
-  if (chunk_->text_owed) step.prompt = prompt_;
-  step.scene_start = step.kind == StepKind::kDenoise && step.step == 0 && chunk_->out.chunk.scene_start;
+  step.scene_start = step.step == 0 && chunk_->out.chunk.scene_start;
   return step;
 }
 
-// The step that StepOfChunkInProgress() will name once StartChunk() has run.
+// A prompt that is new is encoded before the chunk's first pass.
 PlannedStep SessionRecord::FirstStepOfNextChunk() const {
   PlannedStep step;
   step.session = id_;
-  step.kind = text_owed_ || pending_.prompt.has_value() ? StepKind::kText : StepKind::kDenoise;
   step.chunk = chunks_made_;
   step.budget = pending_.target.value_or(target_);
-  if (step.kind == StepKind::kText) {
-    step.prompt = pending_.prompt.has_value() ? std::make_shared<const std::string>(*pending_.prompt) : prompt_;
+  if (chunks_made_ == 0 || pending_.prompt.has_value()) {
+    step.kind = StepKind::kText;
+    step.prompt = std::make_shared<const std::string>(pending_.prompt.value_or(request_.prompt));
   } else {
-    step.scene_start = chunks_made_ == 0 || pending_.scene_cut;
+    step.kind = StepKind::kDenoise;
+    step.scene_start = pending_.scene_cut;
   }
   return step;
 }
@@ -210,12 +204,8 @@ void SessionRecord::StepBegan(const PlannedStep& step, int64_t plan, absl::Time 
 }
 
 void SessionRecord::StartChunk(absl::Time now) {
-  PendingChange change = std::exchange(pending_, PendingChange());
+  const PendingChange change = std::exchange(pending_, PendingChange());
   const int64_t sequence = chunks_made_;
-  if (change.prompt.has_value()) {
-    prompt_ = std::make_shared<const std::string>(*std::move(change.prompt));
-    text_owed_ = true;
-  }
   for (const int64_t update_id : change.update_ids) outbox_.Push(UpdateApplied{update_id, sequence});
   if (change.target.has_value() && *change.target != target_) {
     outbox_.Push(BudgetChanged{sequence, *change.target});
@@ -225,7 +215,6 @@ void SessionRecord::StartChunk(absl::Time now) {
   flow_.ChunkStarted();
 
   chunk_.emplace();
-  chunk_->text_owed = std::exchange(text_owed_, false);
   chunk_->work_began = work_began_.value_or(now);
   FinishedChunk& out = chunk_->out;
   out.chunk.sequence = sequence;
@@ -256,7 +245,6 @@ void SessionRecord::StepEnded(const PlannedStep& step, StepOutcome outcome, int 
   meter_.StepRan(step, outcome, sessions_in_plan);
   switch (step.kind) {
     case StepKind::kText:
-      chunk_->text_owed = false;
       chunk_->out.chunk.timings.text += outcome.elapsed;
       break;
     case StepKind::kContext:
@@ -293,13 +281,13 @@ void SessionRecord::FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time
 }
 
 bool SessionRecord::ShouldEnd() const {
-  if (ended() || step_running_) return false;
+  if (step_running_) return false;
   if (failure_.has_value()) return true;
   return !chunk_.has_value() && !WantsAnotherChunk() && outbox_.chunks_in_delivery() == 0;
 }
 
-std::vector<SinkEvent> SessionRecord::DropOutbox() {
-  return failure_.has_value() ? outbox_.Drop() : std::vector<SinkEvent>();
+std::deque<SinkEvent> SessionRecord::DropOutbox() {
+  return failure_.has_value() ? outbox_.Drop() : std::deque<SinkEvent>();
 }
 
 absl::Status SessionRecord::EndStatus(std::string* reason) const {
@@ -319,7 +307,6 @@ void SessionRecord::End(absl::Time now) {
   last.totals = meter_.totals();
   last.status = EndStatus(&last.totals.reason);
   admitted_ = false;
-  begun_ = false;
   EnterState(SessionState::kEnded, now);
   meter_.Ended(last.status, last.totals.reason, cancelled_at_, now);
   outbox_.Push(std::move(last));
@@ -332,7 +319,6 @@ bool SessionRecord::Decoded(FinishedChunk* chunk, absl::Time began, absl::Time n
   chunk->chunk.timings.decode = now - began;
   meter_.Decoded(*chunk);
   outbox_.ChunkDecoded();
-  if (failure_.has_value()) outbox_.ChunkLeft();
   if (request_.playout_start_buffer.has_value()) chunk->chunk.deadline = playout_.DueAt(chunk->presentation_start);
   Refresh(now);
   return !failure_.has_value();
@@ -346,16 +332,9 @@ void SessionRecord::Delivered(const FinishedChunk& chunk, int64_t encoded_bytes,
   Refresh(now);
 }
 
-void SessionRecord::GivenUp(bool decoded, absl::Time now) {
-  outbox_.ChunkLeft();
-  if (!decoded) outbox_.ChunkDecoded();
-  Refresh(now);
-}
-
 // --- state ---
 
 SessionState SessionRecord::CurrentState() const {
-  if (ended()) return SessionState::kEnded;
   if (!admitted_) return SessionState::kWaiting;
   if (failure_.has_value() || StopRequested()) return SessionState::kFinishing;
   if (paused_at_.has_value() && (chunk_.has_value() || WantsAnotherChunk())) return SessionState::kPaused;
@@ -389,9 +368,8 @@ void SessionRecord::Refresh(absl::Time now) {
 }
 
 void SessionRecord::NoteReadiness(absl::Time now) {
-  const bool held = paused_at_.has_value() && !StopRequested();
   if (!chunk_.has_value()) {
-    const bool workable = admitted_ && !held && MayStartChunk(now);
+    const bool workable = admitted_ && !paused_at_.has_value() && MayStartChunk(now);
     if (!workable) {
       work_began_.reset();
     } else if (!work_began_.has_value()) {

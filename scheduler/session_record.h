@@ -11,6 +11,7 @@
 #define VIDEODIFFCR_SCHEDULER_SESSION_RECORD_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,7 +37,6 @@ inline constexpr int kMaxPendingChanges = 64;
 struct ChunkInProgress {
   FinishedChunk out;
   absl::Time work_began;  // the first moment it could have been worked on, the context pass before it included
-  bool text_owed = false;
   int next_pass = 0;
   int64_t rows_processed = 0;
   int64_t rows_dense = 0;
@@ -85,8 +85,8 @@ class SessionRecord {
 
   // --- engine thread ---
 
-  void Admit(absl::Time now);  // memory is reserved
-  void Begun(absl::Time now);  // the model knows it
+  void Admit(absl::Time now);      // memory is reserved
+  void Begun() { begun_ = true; }  // the model knows it
   // The step that View() showed is in plan number `plan`. Starts a chunk, with the changes that wait, if it is a
   // chunk's first.
   void StepBegan(const PlannedStep& step, int64_t plan, absl::Time now);
@@ -96,7 +96,7 @@ class SessionRecord {
   bool ShouldEnd() const;
   // Takes back what has not reached the sink, if the session ends by failure. To be destroyed outside the lock: latents
   // may be large.
-  std::vector<SinkEvent> DropOutbox();
+  std::deque<SinkEvent> DropOutbox();
   // The model has let go of it. SessionEnded becomes the last event.
   void End(absl::Time now);
   bool ended() const { return state_ == SessionState::kEnded; }
@@ -110,9 +110,8 @@ class SessionRecord {
   // The chunk is frames now. Sets its decode time and deadline; false when the session is failing: then the chunk is
   // given up and must not reach the sink.
   bool Decoded(FinishedChunk* chunk, absl::Time began, absl::Time now);
-  // The chunk left: taken by the sink as `encoded_bytes`, or given up.
+  // The sink took it as `encoded_bytes`.
   void Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, absl::Time now);
-  void GivenUp(bool decoded, absl::Time now);
 
  private:
   int64_t chunks_started() const { return chunks_made_ + (chunk_.has_value() ? 1 : 0); }
@@ -155,8 +154,6 @@ class SessionRecord {
   SessionState state_ = SessionState::kWaiting;
 
   // What it is to do.
-  std::shared_ptr<const std::string> prompt_;  // shared with plans (PlannedStep::prompt)
-  bool text_owed_ = true;
   RetentionTenths target_;
   PendingChange pending_;
   bool finish_requested_ = false;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -99,6 +98,12 @@ absl::Status FakeVideoModel::BeginSession(SessionId id, uint64_t seed) {
 }
 
 void FakeVideoModel::EndSession(SessionId id) {
+  std::function<void(SessionId)> hook;
+  {
+    MutexLock lock(&mutex_);
+    hook = end_hook_;
+  }
+  if (hook) hook(id);
   MutexLock lock(&mutex_);
   if (engine_calls_ > 0) Broken("EndSession() ran beside another call of the engine thread");
   sessions_.erase(id);
@@ -129,6 +134,7 @@ std::vector<StepOutcome> FakeVideoModel::Run(const StepPlan& plan) {
     }
     outcomes.push_back(RunStep(plan.steps[i], &observed[i]));
   }
+  if (!observed.empty() && forgotten_outcomes_.count(observed.back().seed)) outcomes.pop_back();
   plans_.push_back(std::move(observed));
   --engine_calls_;
   changed_.NotifyAll();
@@ -252,7 +258,9 @@ absl::StatusOr<FrameChunk> FakeVideoModel::Decode(std::unique_ptr<LatentChunk> l
   if (!health_.ok()) return absl::InternalError("the device does not answer");
   const auto failure = decode_failures_.find({latents.identity.seed, latents.identity.chunk});
   if (failure != decode_failures_.end()) return failure->second;
-  return MakeFrames(latents);
+  FrameChunk frames = MakeFrames(latents);
+  if (short_decodes_.count({latents.identity.seed, latents.identity.chunk})) --frames.frame_count;
+  return frames;
 }
 
 // A flat colour per frame behind the identity, so that an encoder has something plausible to encode.
@@ -333,6 +341,21 @@ void FakeVideoModel::FailDecode(uint64_t seed, int64_t chunk, absl::Status statu
 void FakeVideoModel::Lose(absl::Status health) {
   MutexLock lock(&mutex_);
   health_ = std::move(health);
+}
+
+void FakeVideoModel::ShortenDecode(uint64_t seed, int64_t chunk) {
+  MutexLock lock(&mutex_);
+  short_decodes_.insert({seed, chunk});
+}
+
+void FakeVideoModel::ForgetOutcome(uint64_t seed) {
+  MutexLock lock(&mutex_);
+  forgotten_outcomes_.insert(seed);
+}
+
+void FakeVideoModel::SetEndHook(std::function<void(SessionId)> hook) {
+  MutexLock lock(&mutex_);
+  end_hook_ = std::move(hook);
 }
 
 bool FakeVideoModel::WaitFor(const std::function<bool()>& done) {

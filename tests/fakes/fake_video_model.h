@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -70,6 +71,9 @@ class FakeVideoModel final : public VideoModel {
   void FailStep(uint64_t seed, StepKind kind, int64_t chunk, int step, absl::Status status);
   void FailDecode(uint64_t seed, int64_t chunk, absl::Status status);
   void Lose(absl::Status health);  // from now on health() says so, and every start, step and decode fails
+  void ShortenDecode(uint64_t seed, int64_t chunk);      // by one frame
+  void ForgetOutcome(uint64_t seed);                     // of its steps that are the last of a plan
+  void SetEndHook(std::function<void(SessionId)> hook);  // runs inside EndSession(), no lock held
 
   // --- waiting: nullopt or false when it did not happen within half a minute of real time ---
   std::optional<StepPlan> WaitForHeldPlan();  // a plan stands at the gate
@@ -124,11 +128,14 @@ class FakeVideoModel final : public VideoModel {
   int held_decodes_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t decodes_begun_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(const StepPlan&)> plan_hook_ ABSL_GUARDED_BY(mutex_);
+  std::function<void(SessionId)> end_hook_ ABSL_GUARDED_BY(mutex_);
   absl::Duration step_time_ ABSL_GUARDED_BY(mutex_) = absl::Milliseconds(1);
   std::map<uint64_t, absl::Status> begin_failures_ ABSL_GUARDED_BY(mutex_);
   std::map<std::tuple<uint64_t, StepKind, int64_t, int>, absl::Status> step_failures_ ABSL_GUARDED_BY(mutex_);
   std::map<std::tuple<uint64_t, int64_t>, absl::Status> decode_failures_ ABSL_GUARDED_BY(mutex_);
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::tuple<uint64_t, int64_t>> short_decodes_ ABSL_GUARDED_BY(mutex_);
+  std::set<uint64_t> forgotten_outcomes_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::vector<ObservedStep>> plans_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> broken_rules_ ABSL_GUARDED_BY(mutex_);
 };

@@ -79,6 +79,21 @@ TEST(AdmissionPolicyTest, ASessionIsRefusedWithAWaitWhenTheQueueIsFull) {
   EXPECT_EQ(decision.retry_after, absl::Seconds(20));
 }
 
+TEST(AdmissionPolicyTest, OnlySessionsThatRunMakeRoomSoOnlyTheirChunksCountForTheWait) {
+  Snapshot snapshot = SnapshotOf({40, 20, 30}, {kStandard, kStandard}, 300);
+  snapshot.chunk_period = absl::Milliseconds(500);
+  for (SessionView& session : snapshot.sessions) {
+    if (!session.admitted) session.chunks_left = 2;
+  }
+  EXPECT_EQ(DecideAdmission(snapshot).retry_after, absl::Seconds(20));
+}
+
+TEST(AdmissionPolicyTest, AFullQueueRefusesEvenWhileThereIsRoomForThoseInIt) {
+  const AdmissionDecision decision = DecideAdmission(SnapshotOf({5}, {kStandard, kStandard}, 10'000));
+  EXPECT_EQ(decision.verdict, AdmissionVerdict::kRefuse);
+  EXPECT_EQ(decision.obstacle, AdmissionObstacle::kSessions);
+}
+
 TEST(AdmissionPolicyTest, NothingIsAdmittedOrQueuedWhileDraining) {
   Snapshot snapshot = SnapshotOf({}, {}, 10'000);
   snapshot.draining = true;

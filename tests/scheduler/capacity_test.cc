@@ -82,7 +82,7 @@ TEST_F(CapacityTest, TheModelNeverHoldsMoreSessionsThanTheBudgetAllows) {
   EXPECT_EQ(model_.live_bytes(), 0);
 }
 
-TEST_F(CapacityTest, ASessionCancelledWhileItWaitsLeavesTheQueueWithoutTouchingTheModel) {
+TEST_F(CapacityTest, ASessionCancelledWhileItWaitsLeavesTheQueueAndNeverBegins) {
   model_.HoldPlans();
   StartWithRoomFor(1, 4);
   Submit(Request(1, 1));
@@ -93,6 +93,7 @@ TEST_F(CapacityTest, ASessionCancelledWhileItWaitsLeavesTheQueueWithoutTouchingT
   ASSERT_TRUE(waiting.log->WaitForEnd());
   EXPECT_EQ(waiting.log->end_status().code(), absl::StatusCode::kCancelled);
   EXPECT_EQ(scheduler_->load().waiting_sessions, 0);
+  EXPECT_EQ(model_.live_sessions(), 1);
 }
 
 TEST_F(CapacityTest, FinishBeforeAdmissionEndsTheSessionWithoutAChunk) {
@@ -131,6 +132,68 @@ TEST_F(CapacityTest, ABudgetThatHoldsNotEvenOneSessionIsRefusedAtStart) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("memory_budget_bytes is 999"));
 }
 
+TEST_F(CapacityTest, AConfigOrAModelThatMakesNoSenseIsRefusedAtStart) {
+  metrics_ = std::make_unique<SchedulerMetrics>(&registry_, "fake");
+  SchedulerConfig config;
+  config.delivery_threads = 0;
+  EXPECT_THAT(std::string(Scheduler::Create(config, &model_, &clock_, metrics_.get()).status().message()),
+              HasSubstr("delivery_threads is 0"));
+  const auto create = [&](const ModelInfo& info) {
+    FakeVideoModel model(info);
+    return Scheduler::Create(config_, &model, &clock_, metrics_.get()).status();
+  };
+  ModelInfo least = FakeVideoModel::SmallInfo();
+  least.session_bytes = 1;
+  least.frames_per_second = least.denoise_steps = least.chunk_frames = least.first_chunk_frames = 1;
+  EXPECT_TRUE(create(least).ok());
+  ModelInfo info = least;
+  info.session_bytes = 0;
+  EXPECT_THAT(std::string(create(info).message()), HasSubstr("session_bytes 0"));
+  info = least;
+  info.frames_per_second = 0;
+  EXPECT_THAT(std::string(create(info).message()), HasSubstr("frames_per_second 0"));
+  info = least;
+  info.denoise_steps = 0;
+  EXPECT_THAT(std::string(create(info).message()), HasSubstr("denoise_steps 0"));
+  info = least;
+  info.chunk_frames = 0;
+  EXPECT_THAT(std::string(create(info).message()), HasSubstr(", chunk_frames 0"));
+  info = least;
+  info.first_chunk_frames = 0;
+  EXPECT_THAT(std::string(create(info).message()), HasSubstr("first_chunk_frames 0"));
+}
+
+TEST_F(CapacityTest, AModelWithSlotsOfItsOwnTakesAsManySessionsAsItHasWhateverTheHostsBudgetIs) {
+  ModelInfo info = FakeVideoModel::SmallInfo();
+  info.session_capacity = 3;
+  FakeVideoModel model(info);
+  config_.memory_budget_bytes = 1;
+  metrics_ = std::make_unique<SchedulerMetrics>(&registry_, "fake");
+  ASSERT_TRUE(Scheduler::Create(config_, &model, &clock_, metrics_.get()).ok());
+  EXPECT_EQ(metrics_->kv_cache_capacity_bytes->Value(), 3 * info.kv_cache_bytes);
+}
+
+// Sessions that have ended hold no model memory; without a bound on them, clients that come and go beside a sink that
+// hangs would fill the host's.
+TEST_F(CapacityTest, SessionsWhoseSinksHaveYetToHearOfTheirEndAreBounded) {
+  config_.delivery_threads = 1;
+  config_.max_sessions = 1;
+  config_.max_waiting_sessions = 1;
+  Start();
+  TestSession session = Submit(Request(1, 0));
+  session.log->HoldChunks();
+  ASSERT_TRUE(session.log->WaitForHeldChunk());
+  for (uint64_t seed = 2; seed <= 4; ++seed) {
+    scheduler_->Cancel(session.id, absl::CancelledError("client went away"));
+    ASSERT_TRUE(model_.WaitForLiveSessions(0));
+    session = Submit(Request(seed, 0));  // takes the place at once, or when the one before it has quite ended
+    ASSERT_TRUE(model_.WaitForLiveSessions(1));
+  }
+  const absl::Status status = SubmitStatus(Request(5, 0));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(RetryAfter(status), absl::Seconds(10));
+}
+
 TEST_F(CapacityTest, ARequestThatWouldBreakTheArithmeticIsRefusedByFieldAndValue) {
   Start();
   SessionRequest request = Request(1, -1);
@@ -147,8 +210,11 @@ TEST_F(CapacityTest, ARequestThatWouldBreakTheArithmeticIsRefusedByFieldAndValue
   request = Request(1, 1);
   request.playout_start_buffer = absl::Seconds(-1);
   EXPECT_THAT(std::string(SubmitStatus(request).message()), HasSubstr("playout_start_buffer is -1s"));
-  const TestSession session = Submit(Request(1, 1));
+  request = Request(1, 1);
+  request.run_ahead_limit_chunks = 64;
+  const TestSession session = Submit(request);
   EXPECT_EQ(scheduler_->AddCredits(session.id, -1, 0).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(scheduler_->AddCredits(session.id, 0, -1).code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -75,6 +75,16 @@ TEST_F(ControlTest, AChangeThatArrivesOnceAChunksTextIsBeingEncodedIsTooLateForT
   EXPECT_THAT(session.log->events(), Contains("update 5 from chunk 1"));
 }
 
+TEST_F(ControlTest, AChangeIsAnnouncedWhenItsChunkStartsNotWhenItIsMade) {
+  model_.HoldPlans();
+  Start();
+  const TestSession session = Submit(Request(2, 0));
+  Step(5);  // the context pass of chunk 0 stands at the gate
+  ASSERT_TRUE(scheduler_->Change(session.id, PromptChange("a blue square", 5)).ok());
+  Step(1);  // the text of chunk 1 stands at the gate
+  EXPECT_TRUE(session.log->WaitForEvent("update 5 from chunk 1"));
+}
+
 TEST_F(ControlTest, SeveralChangesForOneBoundaryAreMergedAndEachIsAnnounced) {
   model_.HoldPlans();
   Start();
@@ -179,6 +189,38 @@ TEST_F(ControlTest, ASceneDoesNotStartBeforeTheChunksOfTheLastOneAreDecoded) {
   model_.FreeDecodes();
   ASSERT_TRUE(session.log->WaitForEnd());
   EXPECT_TRUE(session.log->chunks()[1].scene_start);
+}
+
+TEST_F(ControlTest, ASceneStartsWhileTheChunkBeforeItIsStillBeingEncoded) {
+  model_.HoldDecodes();
+  model_.HoldPlans();
+  Start();
+  const TestSession session = Submit(Request(2, 2));
+  session.log->HoldChunks();
+  Step(5);  // chunk 0 is being decoded; its context pass stands at the gate
+  SessionChange cut;
+  cut.scene_cut = true;
+  ASSERT_TRUE(scheduler_->Change(session.id, cut).ok());
+  model_.FreePlans();
+  ASSERT_TRUE(model_.WaitForPlansRun(6));
+  ASSERT_TRUE(clock_.WaitForWaiters(1));  // nothing to do before the chunk is decoded
+  model_.FreeDecodes();
+  ASSERT_TRUE(session.log->WaitForHeldChunk());
+  EXPECT_TRUE(model_.WaitForPlansRun(6 + 4));
+  session.log->ReleaseChunks();
+  ASSERT_TRUE(session.log->WaitForEnd());
+}
+
+TEST_F(ControlTest, APauseIsToldAlthoughTheEngineSleeps) {
+  Start();
+  SessionRequest request = Request(1, 0);
+  request.chunk_credits = 1;
+  const TestSession session = Submit(request);
+  ASSERT_TRUE(model_.WaitForPlansRun(6));
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
+  ASSERT_TRUE(clock_.WaitForWaiters(1)) << "an engine with nothing to do spins";
+  ASSERT_TRUE(scheduler_->Pause(session.id).ok());
+  EXPECT_TRUE(session.log->WaitForEvent("paused"));
 }
 
 TEST_F(ControlTest, APausedSessionTakesNoStepUntilUnpausedAndOthersGoOn) {
@@ -315,8 +357,26 @@ TEST_F(ControlTest, ASessionAtItsRunAheadLimitGoesOnWhenTheViewersClockAllows) {
   const TestSession another = Submit(Request(3, 3));
   ASSERT_TRUE(another.log->WaitForEnd());
   EXPECT_THAT(Sequences(session), ElementsAre(0, 1));
+  ASSERT_TRUE(clock_.WaitForWaiters(1));
   clock_.Advance(absl::Milliseconds(1));
   ASSERT_TRUE(session.log->WaitForEnd());
+}
+
+TEST_F(ControlTest, OfSessionsAtTheirRunAheadLimitsTheEngineWakesForTheOneThatIsReadyFirst) {
+  Start();
+  SessionRequest request = Request(1, 3);
+  request.playout_start_buffer = absl::ZeroDuration();
+  request.run_ahead_limit_chunks = 1;
+  const TestSession soon = Submit(request);
+  request.seed = 2;
+  request.playout_start_buffer = absl::Seconds(10);
+  const TestSession later = Submit(request);
+  ASSERT_TRUE(soon.log->WaitForChunks(2));
+  ASSERT_TRUE(later.log->WaitForChunks(1));
+  ASSERT_TRUE(model_.WaitForPlansRun(1));
+  ASSERT_TRUE(clock_.WaitForWaiters(1));
+  clock_.Advance(absl::Milliseconds(563));
+  ASSERT_TRUE(soon.log->WaitForEnd());
 }
 
 }  // namespace

@@ -134,6 +134,81 @@ TEST_F(FailureTest, AModelLostBeforeASessionBeginsEndsIt) {
   EXPECT_EQ(scheduler_->model_health(), kLost);
 }
 
+TEST_F(FailureTest, ASessionThatCannotBeginForAnyOtherReasonIsNotCalledShortOfMemory) {
+  model_.FailBegin(1, absl::InternalError("device lost"));
+  Start();
+  const TestSession session = Submit(Request(1, 4));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->end_status(), absl::InternalError("device lost"));
+  EXPECT_EQ(RetryAfter(session.log->end_status()), std::nullopt);
+  EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_admission_rejections_total{model=\"fake\",priority=\"standard\",reason="
+                                  "\"allocation\"} 0"));
+}
+
+TEST_F(FailureTest, AModelThatAnswersForTooFewStepsFailsTheSessionThatItForgot) {
+  model_.ForgetOutcome(1);
+  model_.HoldPlans();
+  Start();
+  SubmitNeighbours();
+  ASSERT_TRUE(model_.WaitForHeldPlan().has_value());
+  const TestSession session = Submit(Request(1, 4));  // the last to come is the last in a plan
+  model_.FreePlans();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->end_status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(session.log->end_status().message()), HasSubstr("the model returned"));
+  ExpectNeighboursUntouched();
+}
+
+TEST_F(FailureTest, ADecodeThatBringsAnotherNumberOfFramesEndsItsSession) {
+  model_.ShortenDecode(1, 1);
+  Start();
+  const TestSession session = Submit(Request(1, 4));
+  SubmitNeighbours();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->end_status(), absl::InternalError("chunk 1 decoded to 11 frames instead of 12"));
+  EXPECT_THAT(Sequences(session), ElementsAre(0));
+  ExpectNeighboursUntouched();
+}
+
+// Nothing but the failure itself wakes the engine then.
+TEST_F(FailureTest, ADecodeThatFailsEndsASessionForWhichTheEngineHasNothingToDo) {
+  model_.FailDecode(1, 0, absl::InternalError("bad latents"));
+  model_.HoldDecodes();
+  Start();
+  SessionRequest request = Request(1, 0);
+  request.chunk_credits = 1;
+  const TestSession session = Submit(request);
+  ASSERT_TRUE(model_.WaitForHeldDecode());
+  ASSERT_TRUE(model_.WaitForPlansRun(6));
+  ASSERT_TRUE(clock_.WaitForWaiters(1));
+  model_.FreeDecodes();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->end_status().code(), absl::StatusCode::kInternal);
+}
+
+// Its events are dropped before its end is known; a delivery thread may come for them in between.
+TEST_F(FailureTest, ASessionThatFailsWhileItWaitsForADeliveryThreadHasNothingToTellButItsEnd) {
+  config_.delivery_threads = 1;
+  Start();
+  const TestSession slow = Submit(Request(1, 0));
+  slow.log->HoldChunks();
+  ASSERT_TRUE(slow.log->WaitForHeldChunk());
+  SessionRequest blocked = Request(2, 0);
+  blocked.chunk_credits = 0;
+  const TestSession failing = Submit(blocked);  // "blocked" waits behind the held chunk
+  blocked.seed = 3;
+  const TestSession behind = Submit(blocked);
+  model_.SetEndHook([&](SessionId id) {
+    if (id != failing.id) return;
+    slow.log->ReleaseChunks();
+    EXPECT_TRUE(behind.log->WaitForEvent("blocked"));  // so the delivery thread has come past the failing one
+  });
+  scheduler_->Cancel(failing.id, absl::CancelledError("client went away"));
+  ASSERT_TRUE(failing.log->WaitForEnd());
+  EXPECT_THAT(failing.log->events(), ElementsAre("ended CANCELLED"));
+  model_.SetEndHook(nullptr);
+}
+
 TEST_F(FailureTest, TheMemoryOfAFailedSessionIsFreeForTheNextOne) {
   config_.memory_budget_bytes = model_.info().session_bytes;
   model_.FailStep(1, StepKind::kDenoise, 0, 0, absl::InternalError("broken"));

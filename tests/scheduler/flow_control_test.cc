@@ -33,6 +33,15 @@ TEST(FlowControlTest, WithByteCreditsNoChunkStartsWhileTheSizeOfAnEarlierOneIsUn
   EXPECT_TRUE(FlowControl(kUnlimitedCredits, kUnlimitedCredits).MayStartChunk(1));
 }
 
+TEST(FlowControlTest, UnlimitedStaysUnlimitedWhateverIsSpentOrGranted) {
+  FlowControl flow(kUnlimitedCredits, kUnlimitedCredits);
+  flow.ChunkStarted();
+  flow.ChunkEncoded(1'000'000);
+  flow.AddCredits(1, 1);
+  EXPECT_EQ(flow.chunk_credits(), kUnlimitedCredits);
+  EXPECT_TRUE(flow.MayStartChunk(1)) << "byte credits that had become finite would ask for sizes";
+}
+
 TEST(FlowControlTest, ATransportThatTakesNoMoreBlocksUntilItTakesAgain) {
   FlowControl flow(kUnlimitedCredits, kUnlimitedCredits);
   flow.SetTransportBlocked(true);

@@ -150,6 +150,7 @@ TEST_F(GenerationTest, AControlOfASessionThatHasEndedIsNotFound) {
   const TestSession session = Submit(Request(7, 1));
   ASSERT_TRUE(session.log->WaitForEnd());
   EXPECT_EQ(scheduler_->Pause(session.id).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(scheduler_->Pause(session.id + 1).code(), absl::StatusCode::kNotFound) << "nor one that never was";
   scheduler_->Cancel(session.id, absl::CancelledError(""));
   scheduler_->SetTransportBlocked(session.id, true);
 }

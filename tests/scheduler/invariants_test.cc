@@ -53,6 +53,17 @@ TEST(InvariantsTest, ASoundSnapshotAndItsPlanHaveNoViolation) {
   EXPECT_THAT(FindViolations(snapshot, PlanOf(snapshot)), IsEmpty());
 }
 
+TEST(InvariantsTest, EverythingAtItsLimitIsSound) {
+  Snapshot snapshot = Sound();
+  snapshot.max_sessions = 2;
+  snapshot.max_waiting_sessions = 1;
+  snapshot.sessions[0].chunks_in_delivery = kMaxChunksInDelivery;
+  snapshot.sessions[0].chunks_delivered = 3;
+  snapshot.sessions[0].chunks_left = 0;
+  snapshot.sessions[0].next_step->step = 3;
+  EXPECT_THAT(FindViolations(snapshot), IsEmpty());
+}
+
 // One broken field each, and the sentence that must name it.
 struct Break {
   const char* sentence;
@@ -76,6 +87,9 @@ const Break kBreaks[] = {
     {"session 1 comes after 1", [](Snapshot* s) { s->sessions[1].id = 1; }},
     {"waits and holds memory", [](Snapshot* s) { s->sessions[0].state = SessionState::kWaiting; }},
     {"chunk credits are -1", [](Snapshot* s) { s->sessions[0].chunk_credits = -1; }},
+    {"-1 chunks are between engine and sink", [](Snapshot* s) { s->sessions[0].chunks_in_delivery = -1; }},
+    {"-1 chunks are undecoded", [](Snapshot* s) { s->sessions[0].chunks_undecoded = -1; }},
+    {"next pass is -1 of 4", [](Snapshot* s) { s->sessions[0].next_step->step = -1; }},
     {"3 chunks are between engine and sink", [](Snapshot* s) { s->sessions[0].chunks_in_delivery = 3; }},
     {"2 chunks are undecoded of 1 in delivery", [](Snapshot* s) { s->sessions[0].chunks_undecoded = 2; }},
     {"5 chunks delivered and 1 in delivery, but only 5 made", [](Snapshot* s) { s->sessions[0].chunks_delivered = 5; }},
@@ -101,6 +115,8 @@ TEST(InvariantsTest, APlanWithASessionTwiceOrTooManyIsNamed) {
   EXPECT_THAT(FindViolations(snapshot, plan),
               ElementsAre("the plan holds 3 sessions of 2", "session 1 is planned twice or without being ready"));
 }
+
+TEST(InvariantsTest, WithoutAViolationTheProcessGoesOn) { DieOnViolations({}); }
 
 TEST(InvariantsDeathTest, AViolationEndsTheProcessAndSaysWhy) {
   EXPECT_DEATH(DieOnViolations({"memory is lost"}), "scheduler invariant broken: memory is lost");

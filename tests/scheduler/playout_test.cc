@@ -1,5 +1,4 @@
 // Deadlines and timings of whole sessions, under a clock that only the test moves.
-#include "scheduler/session_meter.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace videodiffcr {
@@ -55,17 +54,6 @@ TEST_F(PlayoutTest, AChunkThatTheModelMadeTooSlowlyIsAMissByCompute) {
   EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_chunk_deadline_misses_total{model=\"fake\",cause=\"compute\",priority="
                                   "\"standard\"} 1"));
   EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_chunk_slack_seconds_count{model=\"fake\",priority=\"standard\"} 1"));
-}
-
-TEST(CauseOfMissTest, AMissIsPutDownToTheLargestShareOfItsTime) {
-  ChunkTimings timings;
-  timings.queue = absl::Milliseconds(30);
-  timings.denoise = absl::Milliseconds(20);
-  timings.decode = absl::Milliseconds(5);
-  EXPECT_EQ(CauseOfMiss(timings, absl::Milliseconds(10)), MissCause::kQueue);
-  timings.context = absl::Milliseconds(10);
-  EXPECT_EQ(CauseOfMiss(timings, absl::Milliseconds(10)), MissCause::kCompute);
-  EXPECT_EQ(CauseOfMiss(timings, absl::Milliseconds(50)), MissCause::kDelivery);
 }
 
 TEST_F(PlayoutTest, APauseMovesTheDeadlinesByItsLength) {

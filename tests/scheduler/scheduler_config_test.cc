@@ -38,6 +38,26 @@ TEST(SchedulerConfigTest, RefusesADurationOutOfRangeAndNamesFieldAndValue) {
   EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_counted_lateness is inf"));
 }
 
+TEST(SchedulerConfigTest, TheEndsOfEveryRangeAreInIt) {
+  SchedulerConfig config;
+  config.max_sessions = config.delivery_threads = 1;
+  config.memory_budget_bytes = 1;
+  config.max_waiting_sessions = config.max_sessions_per_plan = 0;
+  config.first_chunk_due = config.standard_chunk_due = config.batch_chunk_due = config.max_counted_lateness =
+      absl::ZeroDuration();
+  EXPECT_EQ(config.Validate(), absl::OkStatus());
+  config.max_sessions = config.max_waiting_sessions = config.max_sessions_per_plan = 100'000;
+  config.delivery_threads = 256;
+  config.first_chunk_due = config.standard_chunk_due = config.batch_chunk_due = config.max_counted_lateness =
+      absl::Hours(1);
+  EXPECT_EQ(config.Validate(), absl::OkStatus());
+  config.max_sessions = 100'001;
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_sessions is 100001"));
+  config.max_sessions = 1;
+  config.delivery_threads = 257;
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("delivery_threads is 257"));
+}
+
 TEST(SchedulerConfigTest, PolicyNamesReadBackAsThePolicyTheyName) {
   for (SchedulingPolicy policy :
        {SchedulingPolicy::kEarliestDeadlineFirst, SchedulingPolicy::kFirstInFirstOut, SchedulingPolicy::kRoundRobin}) {

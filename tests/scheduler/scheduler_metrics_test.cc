@@ -61,6 +61,7 @@ TEST(SchedulerMetricsTest, OutcomesFollowTheStatus) {
   EXPECT_EQ(OutcomeOf(absl::OkStatus(), "FINISH_REQUESTED"), SessionOutcome::kFinishRequested);
   EXPECT_EQ(OutcomeOf(absl::CancelledError(""), ""), SessionOutcome::kCancelled);
   EXPECT_EQ(OutcomeOf(absl::AbortedError(""), ""), SessionOutcome::kAborted);
+  EXPECT_EQ(OutcomeOf(absl::UnavailableError(""), ""), SessionOutcome::kAborted);
   EXPECT_EQ(OutcomeOf(absl::InternalError(""), ""), SessionOutcome::kFailed);
 }
 

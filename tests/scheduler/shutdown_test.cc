@@ -68,6 +68,36 @@ TEST_F(ShutdownTest, DrainDoesNotWaitForASessionThatIsPausedOrOutOfCredits) {
   EXPECT_EQ(paused.log->end_status().code(), absl::StatusCode::kAborted);
 }
 
+TEST_F(ShutdownTest, DrainWakesAnEngineThatSleeps) {
+  Start();
+  SessionRequest request = Request(1, 0);
+  request.chunk_credits = 1;
+  const TestSession session = Submit(request);
+  ASSERT_TRUE(model_.WaitForPlansRun(6));
+  ASSERT_TRUE(session.log->WaitForChunks(1));
+  ASSERT_TRUE(clock_.WaitForWaiters(1));
+  scheduler_->Drain(absl::InfiniteFuture());
+  EXPECT_EQ(session.log->end_status().code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(ShutdownTest, AtItsDeadlineDrainFreesTheModelAlthoughADecodeHangs) {
+  model_.HoldDecodes();
+  Start();
+  const TestSession session = Submit(Request(1, 0));
+  ASSERT_TRUE(model_.WaitForHeldDecode());
+  ASSERT_TRUE(model_.WaitForPlansRun(10));
+  ASSERT_TRUE(clock_.WaitForWaiters(1));
+  const absl::Time deadline = clock_.Now() + absl::Seconds(20);
+  std::thread drain([&] { scheduler_->Drain(deadline); });
+  ASSERT_TRUE(clock_.WaitForWaiters(2));
+  clock_.Advance(absl::Seconds(20));
+  drain.join();
+  EXPECT_TRUE(model_.WaitForLiveSessions(0));
+  model_.FreeDecodes();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_THAT(session.log->events(), ElementsAre("ended ABORTED"));
+}
+
 TEST_F(ShutdownTest, AtItsDeadlineDrainCancelsWhatIsLeftAndReturns) {
   model_.HoldPlans();
   Start();
