@@ -15,12 +15,12 @@ int64_t BytesOf(const StreamEvent& event) {
 }  // namespace
 
 absl::Status OutboxLimits::Validate() const {
-  if (low_bytes < 0 || high_bytes < 1 || low_bytes >= high_bytes) {
+  if (low_bytes < 0 || low_bytes >= high_bytes) {
     return absl::InvalidArgumentError(absl::StrCat("outbox bytes: low watermark is ", low_bytes,
                                                    " and high watermark is ", high_bytes,
                                                    "; low must be at least 0 and less than high"));
   }
-  if (low_chunks < 0 || high_chunks < 1 || low_chunks >= high_chunks) {
+  if (low_chunks < 0 || low_chunks >= high_chunks) {
     return absl::InvalidArgumentError(absl::StrCat("outbox chunks: low watermark is ", low_chunks,
                                                    " and high watermark is ", high_chunks,
                                                    "; low must be at least 0 and less than high"));

@@ -18,19 +18,16 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::UnknownField;
 using google::protobuf::UnknownFieldSet;
 
-constexpr int kMaxDepth = 16;  // of our messages; deeper bytes are not ours
-
 struct BadString {
   std::string field;  // dotted path
   std::string value;
 };
 
 // The first string of the message in `bytes` that is not UTF-8. Reads the wire format without the generated classes,
-// which would stop at it without saying where.
-std::optional<BadString> FindBadString(const Descriptor& type, const std::string& bytes, const std::string& path,
-                                       int depth) {
+// which would stop at it without saying where. Goes no deeper than the messages' types do, and none holds itself.
+std::optional<BadString> FindBadString(const Descriptor& type, const std::string& bytes, const std::string& path) {
   UnknownFieldSet fields;
-  if (depth > kMaxDepth || !fields.ParseFromString(bytes)) return std::nullopt;
+  if (!fields.ParseFromString(bytes)) return std::nullopt;
   for (int i = 0; i < fields.field_count(); ++i) {
     const UnknownField& field = fields.field(i);
     const FieldDescriptor* descriptor = type.FindFieldByNumber(field.number());
@@ -40,7 +37,7 @@ std::optional<BadString> FindBadString(const Descriptor& type, const std::string
       return BadString{name, field.length_delimited()};
     }
     if (descriptor->type() == FieldDescriptor::TYPE_MESSAGE) {
-      auto found = FindBadString(*descriptor->message_type(), field.length_delimited(), name, depth + 1);
+      auto found = FindBadString(*descriptor->message_type(), field.length_delimited(), name);
       if (found.has_value()) return found;
     }
   }
@@ -87,7 +84,7 @@ absl::Status ParseMessage(const grpc::ByteBuffer& bytes, int64_t max_bytes, goog
   if (!bytes.DumpToSingleSlice(&slice).ok()) return absl::InternalError("cannot read the message's bytes");
   const std::string flat(reinterpret_cast<const char*>(slice.begin()), slice.size());
   // Looked for first, so that the protobuf library does not write a line about it to the log for whoever sends one.
-  if (auto bad = FindBadString(*message->GetDescriptor(), flat, "", 0); bad.has_value()) {
+  if (auto bad = FindBadString(*message->GetDescriptor(), flat, ""); bad.has_value()) {
     return FieldError("INVALID_UTF8", bad->field, bad->value, "must be valid UTF-8");
   }
   if (!message->ParseFromString(flat)) {

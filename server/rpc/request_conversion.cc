@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/rpc/error_details.h"
-#include "server/rpc/message_parsing.h"
 
 namespace videodiffcr {
 namespace {
@@ -37,7 +36,6 @@ absl::StatusOr<std::vector<std::string>> CheckPromptField(absl::string_view fiel
     return FieldError("PROMPT_TOO_LONG", field, prompt,
                       absl::StrCat("has ", prompt.size(), " bytes; at most ", limits.max_prompt_bytes, " are taken"));
   }
-  if (!IsValidUtf8(prompt)) return FieldError("INVALID_UTF8", field, prompt, "must be valid UTF-8");
   absl::StatusOr<PromptCheck> check = model.CheckPrompt(prompt);
   if (absl::IsInvalidArgument(check.status())) {
     return FieldError("PROMPT_TOO_LONG", field, prompt, check.status().message());

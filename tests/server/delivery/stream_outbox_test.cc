@@ -13,6 +13,7 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 class RecordingListener final : public StreamOutbox::Listener {
@@ -115,6 +116,58 @@ TEST_F(StreamOutboxTest, CloseDropsEverythingAndGivesTheBytesBack) {
   EXPECT_EQ(outbox_.Push(Chunk(2, 1)).code(), absl::StatusCode::kCancelled);
 }
 
+TEST_F(StreamOutboxTest, ABlockedStreamGoesOnOnlyWhenItsBytesAreLowToo) {
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 10)).ok());
+  EXPECT_TRUE(outbox_.Push(Chunk(1, 501)).ok());
+  EXPECT_TRUE(outbox_.Push(Chunk(2, 489)).ok());
+  EXPECT_THAT(listener_->changes, ElementsAre(true)) << "a thousand is the mark";
+  DeliverOne();
+  EXPECT_THAT(listener_->changes, ElementsAre(true)) << "two chunks are low, 990 bytes are not";
+  DeliverOne();
+  EXPECT_THAT(listener_->changes, ElementsAre(true, false));
+}
+
+TEST_F(StreamOutboxTest, TheLowMarksThemselvesAreLow) {
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 500)).ok());
+  EXPECT_TRUE(outbox_.Push(Chunk(1, 500)).ok());
+  EXPECT_THAT(listener_->changes, ElementsAre(true));
+  DeliverOne();
+  EXPECT_THAT(listener_->changes, ElementsAre(true, false));
+}
+
+TEST_F(StreamOutboxTest, EventsThatAreNoChunksDoNotCountAsSuch) {
+  EXPECT_TRUE(outbox_.Push(UpdateAppliedEvent{1, 0}).ok());
+  DeliverOne();
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(outbox_.Push(Chunk(i, 1)).ok());
+  EXPECT_THAT(listener_->changes, IsEmpty());
+  EXPECT_TRUE(outbox_.Push(Chunk(3, 1)).ok());
+  EXPECT_THAT(listener_->changes, ElementsAre(true)) << "four are four";
+}
+
+TEST_F(StreamOutboxTest, ADeliveryThatNobodyTookChangesNothing) {
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 100)).ok());
+  DeliverOne();
+  outbox_.Delivered();
+  EXPECT_EQ(bytes_.Value(), 0);
+}
+
+TEST_F(StreamOutboxTest, ASecondCloseGivesNothingBackTwice) {
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 100)).ok());
+  outbox_.Close();
+  outbox_.Close();
+  EXPECT_EQ(bytes_.Value(), 0);
+}
+
+TEST(StreamOutboxEndTest, AnOutboxThatGoesAwayFullGivesItsBytesBack) {
+  prometheus::Gauge bytes;
+  {
+    StreamOutbox outbox(OutboxLimits(), &bytes);
+    EXPECT_TRUE(outbox.Push(Chunk(0, 100)).ok());
+    EXPECT_EQ(bytes.Value(), 100);
+  }
+  EXPECT_EQ(bytes.Value(), 0);
+}
+
 TEST_F(StreamOutboxTest, DoesNotNeedItsListenerToLive) {
   listener_.reset();
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(outbox_.Push(Chunk(i, 1)).ok());
@@ -145,8 +198,25 @@ TEST(OutboxLimitsTest, RefusesMarksInTheWrongOrder) {
   limits.low_bytes = limits.high_bytes;
   EXPECT_EQ(limits.Validate().code(), absl::StatusCode::kInvalidArgument);
   limits = OutboxLimits();
-  limits.low_chunks = limits.high_chunks + 1;
+  limits.low_chunks = limits.high_chunks;
   EXPECT_EQ(limits.Validate().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(OutboxLimitsTest, TheLeastOfEverythingIsValidAndLessIsNot) {
+  OutboxLimits least;
+  least.low_bytes = least.low_chunks = 0;
+  least.high_bytes = least.high_chunks = 1;
+  least.max_events = 16;
+  EXPECT_EQ(least.Validate(), absl::OkStatus());
+  OutboxLimits limits = least;
+  limits.low_bytes = -1;
+  EXPECT_THAT(std::string(limits.Validate().message()), HasSubstr("low watermark is -1"));
+  limits = least;
+  limits.low_chunks = -1;
+  EXPECT_THAT(std::string(limits.Validate().message()), HasSubstr("low watermark is -1"));
+  limits = least;
+  limits.max_events = 15;
+  EXPECT_THAT(std::string(limits.Validate().message()), HasSubstr("the most is 15"));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 namespace videodiffcr {
 namespace {
 
-// Takes two seconds per chunk and writes "chunk".
+// Takes two seconds per chunk and writes "chunk", before the first one "init"; says that it made no keyframe.
 class SlowEncoder final : public ChunkEncoder {
  public:
   explicit SlowEncoder(ManualClock* clock) : clock_(clock) {}
@@ -23,6 +23,8 @@ class SlowEncoder final : public ChunkEncoder {
     clock_->Advance(absl::Seconds(2));
     EncodedChunk encoded;
     encoded.payload = "chunk";
+    if (!std::exchange(initialised_, true)) encoded.init_segment = "init";
+    encoded.keyframe = false;
     return encoded;
   }
   const std::string& codec_string() const override { return codec_string_; }
@@ -30,6 +32,7 @@ class SlowEncoder final : public ChunkEncoder {
  private:
   ManualClock* const clock_;
   const std::string codec_string_;
+  bool initialised_ = false;
 };
 
 class StreamSinkTest : public testing::Test {
@@ -76,7 +79,32 @@ TEST_F(StreamSinkTest, AChunkCarriesItsPlaceInTimeItsChecksumAndItsEncodingTime)
   EXPECT_EQ(second.encode, absl::Seconds(2));
   EXPECT_EQ(second.payload, "chunk");
   EXPECT_EQ(second.payload_crc32c, Crc32c("chunk"));
-  EXPECT_EQ(metrics_.of(VideoCodec::kH264).output_bytes_total->Value(), 10);
+  EXPECT_EQ(first.init_segment, "init");
+  EXPECT_EQ(second.init_segment, "");
+  EXPECT_EQ(metrics_.of(VideoCodec::kH264).output_bytes_total->Value(), 14) << "the init segment counts";
+  EXPECT_EQ(metrics_.of(VideoCodec::kH264).encode_seconds->Collect().histogram.sample_sum, 4);
+}
+
+TEST_F(StreamSinkTest, WhatTheSchedulerAndTheEncoderSayOfAChunkGoesWithIt) {
+  GeneratedChunk chunk = Chunk(3, 33, 12);
+  chunk.scene_start = true;
+  chunk.nominal = 7;
+  chunk.executed_retention = 0.73;
+  chunk.timings.denoise = absl::Milliseconds(40);
+  chunk.work_began = clock_.Now() - absl::Seconds(1);
+  chunk.deadline = clock_.Now() + absl::Seconds(9);
+  EXPECT_TRUE(sink_->OnChunk(chunk).ok());
+  const auto event = Take<ChunkEvent>();
+  EXPECT_EQ(event.sequence, 3);
+  EXPECT_EQ(event.first_frame, 33);
+  EXPECT_EQ(event.frame_count, 12);
+  EXPECT_TRUE(event.scene_start);
+  EXPECT_FALSE(event.keyframe);
+  EXPECT_EQ(event.nominal, 7);
+  EXPECT_EQ(event.executed_retention, 0.73);
+  EXPECT_EQ(event.timings.denoise, absl::Milliseconds(40));
+  EXPECT_EQ(event.work_began, chunk.work_began);
+  EXPECT_EQ(event.deadline, chunk.deadline);
 }
 
 TEST_F(StreamSinkTest, TheTotalsCountFromTheFirstMessageToTheFirstAndTheLastChunk) {
@@ -86,6 +114,8 @@ TEST_F(StreamSinkTest, TheTotalsCountFromTheFirstMessageToTheFirstAndTheLastChun
   SessionTotals totals;
   totals.chunks = 2;
   totals.frames = 21;
+  totals.nominal_retention_mean = 0.85;
+  totals.executed_retention_mean = 0.875;
   totals.reason = "LENGTH_REACHED";
   sink_->OnEnded(absl::OkStatus(), totals);
   Take<ChunkEvent>();
@@ -95,6 +125,10 @@ TEST_F(StreamSinkTest, TheTotalsCountFromTheFirstMessageToTheFirstAndTheLastChun
   EXPECT_EQ(finished.wall_duration, absl::Seconds(5));
   EXPECT_EQ(finished.content_duration, absl::Seconds(21) / 16);
   EXPECT_EQ(finished.payload_bytes, 10);
+  EXPECT_EQ(finished.chunks, 2);
+  EXPECT_EQ(finished.frames, 21);
+  EXPECT_EQ(finished.nominal_retention_mean, 0.85);
+  EXPECT_EQ(finished.executed_retention_mean, 0.875);
   EXPECT_EQ(finished.reason, "LENGTH_REACHED");
   EXPECT_EQ(outbox_->Ended(), absl::OkStatus());
 }
@@ -114,6 +148,33 @@ TEST_F(StreamSinkTest, AFrameThatDoesNotEncodeIsTheErrorOfItsSession) {
 TEST_F(StreamSinkTest, AViewerWhoNeverReadsLosesItsSessionAtTheNextChunk) {
   for (int i = 0; i < 17; ++i) sink_->OnUpdateApplied(i, 0);
   EXPECT_EQ(sink_->OnChunk(Chunk(0, 0, 9)).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+// The viewer would believe a list with a gap.
+TEST_F(StreamSinkTest, AViewerWhoMissedAnAnswerLosesItsSessionAlthoughThereIsRoomAgain) {
+  for (int i = 0; i < 17; ++i) sink_->OnUpdateApplied(i, 0);
+  Take<UpdateAppliedEvent>();
+  Take<UpdateAppliedEvent>();
+  sink_->OnUpdateApplied(17, 0);
+  EXPECT_EQ(sink_->OnChunk(Chunk(0, 0, 9)).status().code(), absl::StatusCode::kResourceExhausted);
+  for (int i = 0; i < 15; ++i) Take<UpdateAppliedEvent>();
+  sink_->OnEnded(absl::OkStatus(), SessionTotals());
+  Take<FinishedEvent>();
+  EXPECT_EQ(outbox_->Ended()->code(), absl::StatusCode::kResourceExhausted) << "no good end, either";
+}
+
+TEST_F(StreamSinkTest, AChunkThatFindsNoRoomCountsForNothing) {
+  for (int i = 0; i < 16; ++i) sink_->OnUpdateApplied(i, 0);
+  EXPECT_EQ(sink_->OnChunk(Chunk(0, 0, 9)).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(StreamSinkTest, BudgetChangesAreToldWithWhoChangedThemAndWhy) {
+  sink_->OnBudgetChanged(4, 7, false, "asked for by the client");
+  const auto event = Take<BudgetChangedEvent>();
+  EXPECT_EQ(event.first_chunk, 4);
+  EXPECT_EQ(event.target, 7);
+  EXPECT_FALSE(event.by_server);
+  EXPECT_EQ(event.reason, "asked for by the client");
 }
 
 }  // namespace

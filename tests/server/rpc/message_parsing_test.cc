@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 
+#include "google/protobuf/descriptor.h"
 #include "grpcpp/support/slice.h"
 #include "server/rpc/error_details.h"
 #include "videodiffcr/v1/video_generation.pb.h"
@@ -45,6 +47,33 @@ TEST(MessageParsingTest, ABadStringIsNamedByItsPath) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("scene_cut.prompt"));
 }
 
+TEST(MessageParsingTest, AMessageOfExactlyTheLimitIsTaken) {
+  v1::StreamVideoRequest sent, received;
+  sent.mutable_config()->set_prompt("a red circle");
+  const std::string bytes = sent.SerializeAsString();
+  EXPECT_TRUE(ParseMessage(Bytes(bytes), static_cast<int64_t>(bytes.size()), &received).ok());
+}
+
+// Fields that hold fields of their own are looked into one level at a time, so no type may hold itself.
+TEST(MessageParsingTest, NoRequestTypeHoldsItself) {
+  const std::function<void(const google::protobuf::Descriptor*, int)> visit =
+      [&](const google::protobuf::Descriptor* type, int depth) {
+        ASSERT_LT(depth, 8) << type->full_name();
+        for (int i = 0; i < type->field_count(); ++i) {
+          if (type->field(i)->message_type() != nullptr) visit(type->field(i)->message_type(), depth + 1);
+        }
+      };
+  visit(v1::StreamVideoRequest::descriptor(), 0);
+  visit(v1::GenerateVideoRequest::descriptor(), 0);
+  visit(v1::GetServerInfoRequest::descriptor(), 0);
+}
+
+TEST(MessageParsingTest, AKnownNumberUnderAnotherWireTypeIsAnUnknownField) {
+  v1::StreamVideoRequest received;
+  EXPECT_TRUE(ParseMessage(Bytes(std::string("\x08\x01", 2)), 1000, &received).ok());
+  EXPECT_EQ(received.request_case(), v1::StreamVideoRequest::REQUEST_NOT_SET);
+}
+
 TEST(MessageParsingTest, UnknownFieldsMayHoldAnyBytes) {
   v1::StreamVideoRequest received;
   EXPECT_TRUE(ParseMessage(Bytes(std::string("\x7a\x02\xff\xfe", 4)), 1000, &received).ok());
@@ -59,15 +88,16 @@ TEST(MessageParsingTest, BytesNestedWithoutEndAreRefused) {
 }
 
 TEST(Utf8Test, TakesWhatUnicodeTakes) {
-  for (const char* good :
-       {"", "abc", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x94\xb4", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"}) {
+  for (const char* good : {"", "abc", "\xc2\x80", "\xc3\xa4", "\xe0\xa0\x80", "\xf0\x90\x80\x80", "\xe2\x82\xac",
+                           "\xf0\x9f\x94\xb4", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"}) {
     EXPECT_TRUE(IsValidUtf8(good)) << good;
   }
 }
 
 TEST(Utf8Test, RefusesWhatUnicodeRefuses) {
-  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xc3(", "\xe0\x80\x80", "\xe2\x82", "\xed\xa0\x80",
-                          "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "ab\xfe"}) {
+  for (const char* bad :
+       {"\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xc3(", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xe2\x82", "\xed\xa0\x80",
+        "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "ab\xfe"}) {
     EXPECT_FALSE(IsValidUtf8(bad)) << bad;
   }
 }
