@@ -49,7 +49,7 @@ SessionView SessionRecord::View(absl::Time now) {
     view.ready_at = playout_.StartAllowedAt(now);
   }
   if (request_.playout_start_buffer.has_value()) {
-    view.deadline = playout_.DueAt(chunk_.has_value() ? chunk_->out.presentation_start : PlayingTime(frames_made_));
+    view.deadline = playout_.DueAt(PlayingTime(frames_made_));  // of the chunk in progress, too
   }
   view.first_chunk = chunks_made_ == 0;
   view.last_plan = last_plan_;

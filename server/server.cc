@@ -152,7 +152,6 @@ void Server::Stop(absl::Time deadline) {
   SetServing(false);
   server_metrics_.draining->Set(1);
   LogLine("draining: no new sessions; running ones end after the chunk in progress");
-  service_.RefuseNewSessions();
   if (scheduler_ != nullptr) scheduler_->Drain(deadline);
   const bool all_ended = service_.WaitForCalls(deadline);
   // What is left: calls past the deadline, watchers of the health service, calls without a first message.

@@ -110,7 +110,7 @@ absl::Status FillScheduler(SchedulerConfig* scheduler) {
 
 }  // namespace
 
-absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
+void DescribeProgram() {
   absl::SetProgramUsageMessage(
       "streams text-to-video over gRPC.\n\n  videodiffcr-server --model_folder=models/tiny\n\n"
       "It listens on this machine only, until --listen says otherwise; SIGTERM lets chunks in progress finish.");
@@ -120,6 +120,9 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
     return absl::StrContains(file, "server/server_flags.cc");
   };
   absl::SetFlagsUsageConfig(usage);
+}
+
+absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
   const std::vector<char*> words = absl::ParseCommandLine(argc, argv);
   if (words.size() > 1) {
     return absl::InvalidArgumentError(absl::StrCat("\"", words[1], "\" is no flag; see --help"));

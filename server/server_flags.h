@@ -19,6 +19,9 @@ struct CommandLine {
   int gpu_sessions = 0;   // slots on a GPU; 0: as many as fit
 };
 
+// What --help says of the program. Call once, before ParseCommandLine().
+void DescribeProgram();
+
 // Reads argv. --help and flags that do not exist or do not parse are answered on the terminal and end the process, as
 // Abseil's flags do. InvalidArgument for values out of range and for words that are no flags.
 absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv);

@@ -297,16 +297,16 @@ void SessionCall::Fail(absl::Status status) {
 }
 
 void SessionCall::OnCancel() {
+  const absl::Status why = absl::CancelledError("the client cancelled or is gone");
   std::optional<SessionId> session;
   {
     MutexLock lock(&mutex_);
     session = session_;
+    // First, so that the client's place is free once its session is.
+    if (!finished_) FinishLocked(why);
   }
-  const absl::Status why = absl::CancelledError("the client cancelled or is gone");
   outbox_->Close();
   if (session.has_value()) environment_.scheduler->Cancel(*session, why);
-  MutexLock lock(&mutex_);
-  if (!finished_) FinishLocked(why);
 }
 
 void SessionCall::FinishLocked(const absl::Status& status) {

@@ -8,9 +8,6 @@ namespace videodiffcr {
 absl::StatusOr<SessionRegistry::Slot> SessionRegistry::Enter(const std::string& connection,
                                                              const std::string& request_id) {
   MutexLock lock(&mutex_);
-  if (closed_) {
-    return WithErrorInfo(absl::UnavailableError("the server is draining; try another one"), "DRAINING");
-  }
   const auto sessions = sessions_by_connection_.find(connection);
   if (sessions != sessions_by_connection_.end() && sessions->second >= max_sessions_per_connection_) {
     const std::string description = absl::StrCat("at most ", max_sessions_per_connection_, " sessions per connection");
@@ -38,11 +35,6 @@ void SessionRegistry::Leave(const std::string& connection, const std::string& re
   if (!request_id.empty()) request_ids_.erase(request_id);
   const auto sessions = sessions_by_connection_.find(connection);
   if (--sessions->second == 0) sessions_by_connection_.erase(sessions);
-}
-
-void SessionRegistry::Close() {
-  MutexLock lock(&mutex_);
-  closed_ = true;
 }
 
 }  // namespace videodiffcr

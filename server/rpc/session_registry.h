@@ -45,19 +45,14 @@ class SessionRegistry {
   };
 
   // `connection`: the peer as gRPC names it, one per socket. `request_id`: empty for none. ResourceExhausted
-  // (TOO_MANY_SESSIONS_ ON_CONNECTION, with QuotaFailure), AlreadyExists (REQUEST_ID_IN_USE), Unavailable (DRAINING)
-  // after Close().
+  // (TOO_MANY_SESSIONS_ON_CONNECTION, with QuotaFailure), AlreadyExists (REQUEST_ID_IN_USE).
   absl::StatusOr<Slot> Enter(const std::string& connection, const std::string& request_id);
-
-  // Lets nobody in any more.
-  void Close();
 
  private:
   void Leave(const std::string& connection, const std::string& request_id);
 
   const int max_sessions_per_connection_;
   Mutex mutex_;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<std::string, int> sessions_by_connection_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<std::string> request_ids_ ABSL_GUARDED_BY(mutex_);
 };

@@ -34,9 +34,6 @@ class VideoService final : public RawVideoGenerationService {
   // All three outlive the service's calls.
   void StartServing(const VideoModel* model, Scheduler* scheduler, DeliveryMetrics* delivery_metrics);
 
-  // New sessions are answered UNAVAILABLE (DRAINING); those that run go on.
-  void RefuseNewSessions() { registry_.Close(); }
-
   // Until every call has sent its last byte, or until `deadline`. Whether all have.
   bool WaitForCalls(absl::Time deadline) { return gate_.WaitUntilEmpty(deadline); }
 

@@ -263,6 +263,21 @@ TEST_F(BadInputTest, AControlMessageThatIsTooLongIsRefused) {
   EXPECT_THAT(refusal.message, HasSubstr("65536"));
 }
 
+TEST_F(BadInputTest, AFirstMessageMayBeLongerThanAControlMessage) {
+  const Refusal refusal = RefusalOfConfig([](auto* config) { config->set_prompt(std::string(70'000, 'a')); });
+  EXPECT_EQ(refusal.reason, "PROMPT_TOO_LONG") << "so it was read";
+}
+
+TEST(BadInputLimitsTest, TheLongestFirstMessageIsWhatTheServerWasTold) {
+  ServerConfig config = TestConfig();
+  config.rpc_limits.max_first_message_bytes = 6 << 20;
+  TestServer server(config);
+  v1::SessionConfig session = SmallConfig(1);
+  session.set_prompt(std::string(5 << 20, 'a'));
+  TestStream stream(server.NewConnection(), session);
+  EXPECT_EQ(RefusalOf(stream.status()).reason, "PROMPT_TOO_LONG");
+}
+
 TEST_F(BadInputTest, AFirstMessageThatIsTooLongIsRefusedAndOthersGoOn) {
   Bystander bystander(channel_);
   const Refusal refusal = RefusalOfConfig([](auto* config) { config->set_prompt(std::string((4 << 20) + 1, 'a')); });

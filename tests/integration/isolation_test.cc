@@ -29,6 +29,23 @@ TEST(IsolationTest, ACancelledCallFreesItsSession) {
   EXPECT_EQ(server.model().live_bytes(), 0);
 }
 
+TEST(IsolationTest, ACancelledClipFreesItsSessionToo) {
+  TestServer server;
+  server.model().HoldDecodes();
+  const auto stub = v1::VideoGenerationService::NewStub(server.NewConnection());
+  grpc::ClientContext context;
+  v1::GenerateVideoRequest request;
+  *request.mutable_config() = SmallConfig(1000);
+  auto reader = stub->GenerateVideo(&context, request);
+  v1::GenerateVideoResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  ASSERT_TRUE(response.has_started());
+  ASSERT_TRUE(server.model().WaitForHeldDecode());
+  context.TryCancel();
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(server.model().WaitForLiveSessions(0)) << "although its first chunk is not even decoded";
+}
+
 TEST(IsolationTest, ACallCancelledWhileItsSessionWaitsNeverRuns) {
   ServerConfig config = TestConfig();
   config.scheduler.max_sessions = 1;

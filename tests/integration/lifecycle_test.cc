@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/serve_until_stopped.h"
+#include "tests/fakes/manual_clock.h"
 #include "tests/integration/raw_call.h"
 #include "tests/integration/refusal.h"
 #include "tests/integration/session_messages.h"
@@ -94,6 +95,36 @@ TEST(LifecycleTest, AModelThatDoesNotLoadIsTheErrorOfLoad) {
   EXPECT_EQ(status, absl::NotFoundError("no such folder"));
 }
 
+TEST(LifecycleTest, AModelThatCannotBeWarmedUpOrDoesNotFitIsTheErrorOfLoad) {
+  RealClock clock;
+  const auto load = [&clock](const ServerConfig& config) {
+    absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(config, &clock);
+    EXPECT_TRUE(server.ok()) << server.status();
+    return (*server)->Load([]() -> absl::StatusOr<std::unique_ptr<VideoModel>> {
+      auto model = std::make_unique<FakeVideoModel>();
+      model->FailBegin(1, absl::InternalError("broken"));  // the warm-up's
+      return model;
+    });
+  };
+  ServerConfig config = TestConfig();
+  EXPECT_TRUE(load(config).ok());
+  config.warm_up_chunks = 1;
+  EXPECT_EQ(load(config), absl::InternalError("broken"));
+  config.warm_up_chunks = 0;
+  config.scheduler.memory_budget_bytes = 1;
+  EXPECT_THAT(std::string(load(config).message()), HasSubstr("memory_budget_bytes is 1"));
+  config = TestConfig();
+  config.port_file = "/no/such/folder/ports";
+  EXPECT_THAT(std::string(load(config).message()), HasSubstr("cannot write /no/such/folder/ports"));
+}
+
+TEST(LifecycleTest, AServerWhoseConfigMakesNoSenseDoesNotStart) {
+  RealClock clock;
+  ServerConfig config = TestConfig();
+  config.warm_up_chunks = -1;
+  EXPECT_EQ(Server::Create(config, &clock).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(LifecycleTest, APortInUseIsAnErrorThatNamesItAndTheFlag) {
   TestServer server;
   RealClock clock;
@@ -128,7 +159,9 @@ TEST(LifecycleTest, ThePortFileNamesThePortsInUse) {
 }
 
 TEST(LifecycleTest, ADrainFlipsHealthRefusesNewSessionsAndEndsRunningOnesAfterTheirChunk) {
-  TestServer server;
+  ServerConfig with_metrics = TestConfig();
+  with_metrics.metrics_listen = "127.0.0.1:0";
+  TestServer server(with_metrics);
   const auto channel = server.NewConnection();
   HealthWatch watch(channel, kService);
   EXPECT_EQ(watch.Next(), 1);
@@ -155,7 +188,26 @@ TEST(LifecycleTest, ADrainFlipsHealthRefusesNewSessionsAndEndsRunningOnesAfterTh
   EXPECT_EQ(stream.status().error_code(), grpc::StatusCode::ABORTED) << stream.status().error_message();
   EXPECT_EQ(RefusalOf(stream.status()).reason, "DRAINING");
   drain.join();
+  EXPECT_THAT(ScrapeMetrics(server.server().metrics_port()),
+              HasSubstr("videodiffcr_admission_rejections_total{model=\"fake\",priority=\"standard\",reason="
+                        "\"draining\"} 1\n"));
   EXPECT_EQ(server.model().live_sessions(), 0);
+}
+
+// The scheduler is done with a session once its last chunk is in the outbox; the viewer may be far behind.
+TEST(LifecycleTest, ADrainWaitsForTheLastBytesOfASlowViewer) {
+  TestServer server;
+  server.model().HoldDecodes();
+  TestStream stream(server.NewConnection(), RawConfig(0, 1));
+  ASSERT_TRUE(server.model().WaitForPlansRun(10)) << "two chunks, more than a connection holds unread";
+  std::thread drain([&] { server.Drain(); });
+  server.model().FreeDecodes();
+  EXPECT_TRUE(server.model().WaitForLiveSessions(0));
+  int chunks = 0;
+  while (stream.NextChunk().has_value()) ++chunks;
+  EXPECT_GE(chunks, 2);
+  EXPECT_EQ(stream.status().error_code(), grpc::StatusCode::ABORTED) << stream.status().error_message();
+  drain.join();
 }
 
 TEST(LifecycleTest, ADrainWithoutPatienceCutsOffWhatRuns) {
@@ -251,6 +303,44 @@ TEST(LifecycleTest, TheMetricsCountCallsControlsBytesAndReadiness) {
             (9 + 12) * 64 * 48 * 3);
   EXPECT_EQ(server.Metric("videodiffcr_encode_seconds_count{model=\"fake\",codec=\"raw_rgb24\"}"), 2);
   EXPECT_TRUE(server.WaitForMetric("videodiffcr_send_buffer_bytes{model=\"fake\"}", 0));
+
+  server.Drain();
+  EXPECT_EQ(server.Metric("videodiffcr_ready"), 0);
+  EXPECT_EQ(server.Metric("videodiffcr_draining"), 1);
+}
+
+// Under a clock that stands still but where the test moves it.
+TEST(LifecycleTest, TheMetricsTellHowLongTheStartTookWhatTheDeviceHoldsAndWhoCameTooEarly) {
+  ManualClock clock;
+  ServerConfig config = TestConfig();
+  config.metrics_listen = "127.0.0.1:0";
+  config.warm_up_chunks = 1;
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(config, &clock);
+  ASSERT_TRUE(server.ok()) << server.status();
+  auto stub = v1::VideoGenerationService::NewStub(ConnectTo((*server)->port()));
+  const auto ask = [&stub] {
+    grpc::ClientContext context;
+    v1::GetServerInfoResponse info;
+    return stub->GetServerInfo(&context, {}, &info).error_code();
+  };
+  EXPECT_EQ(ask(), grpc::StatusCode::UNAVAILABLE);
+  const absl::Status loaded = (*server)->Load([&clock]() -> absl::StatusOr<std::unique_ptr<VideoModel>> {
+    clock.Advance(absl::Seconds(7));
+    ModelInfo info = FakeVideoModel::SmallInfo();
+    info.device = "cuda";
+    info.device_memory = {{"weights", 123}};
+    auto model = std::make_unique<FakeVideoModel>(info);
+    model->SetPlanHook([&clock](const StepPlan&) { clock.Advance(absl::Seconds(1)); });
+    return model;
+  });
+  ASSERT_TRUE(loaded.ok()) << loaded;
+  EXPECT_EQ(ask(), grpc::StatusCode::OK);
+  const std::string metrics = ScrapeMetrics((*server)->metrics_port());
+  EXPECT_THAT(metrics, HasSubstr("videodiffcr_model_load_seconds 7\n"));
+  EXPECT_THAT(metrics, HasSubstr("videodiffcr_warmup_seconds 6\n"));
+  EXPECT_THAT(metrics, HasSubstr("videodiffcr_gpu_memory_bytes{device=\"cuda\",kind=\"weights\"} 123\n"));
+  EXPECT_THAT(metrics, HasSubstr("videodiffcr_grpc_requests_total{code=\"UNAVAILABLE\",method=\"GetServerInfo\"} 1\n"));
+  EXPECT_THAT(metrics, HasSubstr("videodiffcr_grpc_requests_total{code=\"OK\",method=\"GetServerInfo\"} 1\n"));
 }
 
 }  // namespace

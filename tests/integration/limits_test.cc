@@ -104,6 +104,25 @@ TEST(LimitsTest, TooManyControlMessagesEndTheCall) {
   EXPECT_TRUE(server.model().WaitForLiveSessions(0));
 }
 
+TEST(LimitsTest, AnswersThatAViewerDoesNotReadAreBoundedAsTheServerWasTold) {
+  ServerConfig config = TestConfig();
+  config.outbox_limits.max_events = 16;
+  config.rpc_limits.control_message_burst = 100;
+  ModelInfo info = FakeVideoModel::SmallInfo();
+  info.vocabulary = {"a", "red", "circle", "moves", "right"};
+  TestServer server(config, info);
+  grpc::ChannelArguments fixed_window;
+  fixed_window.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  TestStream stream(
+      grpc::CreateCustomChannel(server.address(), grpc::InsecureChannelCredentials(), fixed_window), StayingConfig(1));
+  ASSERT_TRUE(stream.NextChunk().has_value());
+  // Each brings a warning of eight kilobytes: sixty are more than the connection holds and the outbox may.
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(stream.Send(PromptRequest(std::string(4000, 'x'))));
+  ASSERT_TRUE(stream.Send(ChunkCreditRequest(1)));
+  ASSERT_TRUE(server.model().WaitForLiveSessions(0)) << "the next chunk finds no room";
+  EXPECT_EQ(stream.status().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
 TEST(LimitsTest, AnEndlessSessionEndsAtTheLongestLength) {
   ServerConfig config = TestConfig();
   config.rpc_limits.max_length_chunks = 3;

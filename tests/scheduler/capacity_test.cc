@@ -189,6 +189,8 @@ TEST_F(CapacityTest, SessionsWhoseSinksHaveYetToHearOfTheirEndAreBounded) {
     session = Submit(Request(seed, 0));  // takes the place at once, or when the one before it has quite ended
     ASSERT_TRUE(model_.WaitForLiveSessions(1));
   }
+  EXPECT_EQ(scheduler_->load().active_sessions, 1);
+  EXPECT_EQ(scheduler_->load().waiting_sessions, 0);
   const absl::Status status = SubmitStatus(Request(5, 0));
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(RetryAfter(status), absl::Seconds(10));

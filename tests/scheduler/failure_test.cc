@@ -155,7 +155,7 @@ TEST_F(FailureTest, AModelThatAnswersForTooFewStepsFailsTheSessionThatItForgot) 
   model_.FreePlans();
   ASSERT_TRUE(session.log->WaitForEnd());
   EXPECT_EQ(session.log->end_status().code(), absl::StatusCode::kInternal);
-  EXPECT_THAT(std::string(session.log->end_status().message()), HasSubstr("the model returned"));
+  EXPECT_THAT(std::string(session.log->end_status().message()), HasSubstr("outcomes for"));
   ExpectNeighboursUntouched();
 }
 

@@ -324,6 +324,16 @@ TEST_F(SessionRecordTest, NeitherTheWaitForAdmissionNorAPauseIsQueueTimeOrWorkOf
   EXPECT_EQ(standard_.queue_time_seconds[0]->Collect().histogram.sample_sum, 5);
 }
 
+TEST_F(SessionRecordTest, QueueTimeBeginsWithAdmission) {
+  Submit(Request(0));
+  Advance(absl::Seconds(5));
+  record_->Admit(now_);
+  record_->Begun();
+  Advance(absl::Seconds(1));
+  MakeChunk();
+  EXPECT_EQ(Deliver().chunk.timings.queue, absl::Seconds(1));
+}
+
 TEST_F(SessionRecordTest, ASecondPauseDoesNotShortenTheFirstAndAnUnpauseOutOfTurnMovesNothing) {
   SessionRequest request = Request(0);
   request.playout_start_buffer = absl::Minutes(1);
@@ -409,6 +419,15 @@ TEST_F(SessionRecordTest, ASessionThatHasMadeItsLastChunkIsFinishingWhateverWoul
   EXPECT_EQ(View().state, SessionState::kFinishing);
 }
 
+TEST_F(SessionRecordTest, AFinishOverrulesAPause) {
+  Begin(Request(0));
+  RunStep();
+  record_->Pause(now_);
+  record_->Finish(now_);
+  EXPECT_EQ(View().state, SessionState::kFinishing);
+  EXPECT_TRUE(View().next_step.has_value());
+}
+
 TEST_F(SessionRecordTest, APauseHoldsTheLastChunkInTheMiddle) {
   Begin(Request(1));
   RunStep();
@@ -485,6 +504,18 @@ TEST_F(SessionRecordTest, AModelThatForgetsTheLatentsFailsTheSession) {
             absl::InternalError("denoising pass 3 of chunk 0: the model returned no latents"));
 }
 
+TEST_F(SessionRecordTest, ALastPassThatFailsSaysWhyNotThatItsLatentsAreMissing) {
+  with_latents_ = false;
+  Begin(Request(0));
+  for (int step = 0; step < 4; ++step) RunStep();
+  StepOutcome outcome;
+  outcome.status = absl::InternalError("NaN");
+  RunStep(std::move(outcome));
+  record_->End(now_);
+  EXPECT_EQ(std::get<SessionEnded>(record_->TakeEvent()).status,
+            absl::InternalError("denoising pass 3 of chunk 0: NaN"));
+}
+
 TEST_F(SessionRecordTest, AContextPassBringsNoLatentsEvenWhereOnePassIsAll) {
   info_.denoise_steps = 1;
   Begin(Request(0));
@@ -499,6 +530,7 @@ TEST_F(SessionRecordTest, AFailedSessionTakesNoStepAndNoChangeCountsAsFinishingA
   const PlannedStep step = NextStep();
   record_->StepBegan(step, 1, now_);
   record_->Fail(absl::InternalError("broken"), now_);
+  EXPECT_EQ(View().state, SessionState::kFinishing);
   EXPECT_FALSE(record_->ShouldEnd()) << "the model is at work on it";
   EXPECT_EQ(record_->Change(PromptChange("a blue square"), now_).code(), absl::StatusCode::kFailedPrecondition);
   record_->StepEnded(step, StepOutcome(), 1, now_);

@@ -71,10 +71,10 @@ TEST_F(ShutdownTest, DrainDoesNotWaitForASessionThatIsPausedOrOutOfCredits) {
 TEST_F(ShutdownTest, DrainWakesAnEngineThatSleeps) {
   Start();
   SessionRequest request = Request(1, 0);
-  request.chunk_credits = 1;
+  request.byte_credits = 1;  // spent when chunk 0 is wholly delivered
   const TestSession session = Submit(request);
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
   ASSERT_TRUE(model_.WaitForPlansRun(6));
-  ASSERT_TRUE(session.log->WaitForChunks(1));
   ASSERT_TRUE(clock_.WaitForWaiters(1));
   scheduler_->Drain(absl::InfiniteFuture());
   EXPECT_EQ(session.log->end_status().code(), absl::StatusCode::kAborted);

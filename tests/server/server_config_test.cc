@@ -13,12 +13,49 @@ using ::testing::HasSubstr;
 
 TEST(ServerConfigTest, TheDefaultsAreValid) { EXPECT_TRUE(ServerConfig().Validate().ok()); }
 
+TEST(ServerConfigTest, TheEndsOfEveryRangeAreInIt) {
+  ServerConfig config;
+  config.listen = "[::]:65535";
+  config.metrics_listen = "";
+  config.warm_up_chunks = 100;
+  config.drain_timeout = absl::Hours(1);
+  config.keepalive_time = absl::Hours(24);
+  config.keepalive_timeout = absl::Hours(1);
+  config.rpc_limits.max_prompt_bytes = 1 << 20;
+  config.rpc_limits.max_first_message_bytes = config.rpc_limits.max_control_message_bytes = 64 << 20;
+  config.rpc_limits.control_messages_per_second = config.rpc_limits.control_message_burst = 1'000'000;
+  config.rpc_limits.first_message_timeout = absl::Hours(1);
+  config.rpc_limits.max_sessions_per_connection = 1 << 30;
+  config.rpc_limits.max_length_chunks = 1 << 30;
+  EXPECT_EQ(config.Validate(), absl::OkStatus());
+  config = ServerConfig();
+  config.listen = "localhost:0";
+  config.warm_up_chunks = 0;
+  config.drain_timeout = absl::ZeroDuration();
+  config.keepalive_time = config.keepalive_timeout = absl::Seconds(1);
+  config.rpc_limits.max_prompt_bytes = 1;
+  config.rpc_limits.max_first_message_bytes = config.rpc_limits.max_control_message_bytes = 1024;
+  config.rpc_limits.control_messages_per_second = 0.01;
+  config.rpc_limits.control_message_burst = 1;
+  config.rpc_limits.first_message_timeout = absl::Milliseconds(1);
+  config.rpc_limits.max_sessions_per_connection = 1;
+  config.rpc_limits.max_length_chunks = 1;
+  EXPECT_EQ(config.Validate(), absl::OkStatus());
+}
+
 TEST(ServerConfigTest, EveryFieldOutOfRangeIsRefusedByName) {
   const std::pair<const char*, std::function<void(ServerConfig*)>> spoilers[] = {
       {"listen", [](auto* config) { config->listen = "50051"; }},
       {"listen", [](auto* config) { config->listen = "127.0.0.1:99999"; }},
       {"metrics_listen", [](auto* config) { config->metrics_listen = "localhost:"; }},
+      {"listen", [](auto* config) { config->listen = ":50051"; }},
+      {"listen", [](auto* config) { config->listen = "127.0.0.1:-1"; }},
+      {"listen", [](auto* config) { config->listen = "127.0.0.1:65536"; }},
       {"warm_up_chunks", [](auto* config) { config->warm_up_chunks = -1; }},
+      {"warm_up_chunks", [](auto* config) { config->warm_up_chunks = 101; }},
+      {"max_prompt_bytes", [](auto* config) { config->rpc_limits.max_prompt_bytes = (1 << 20) + 1; }},
+      {"max_first_message_bytes", [](auto* config) { config->rpc_limits.max_first_message_bytes = (64 << 20) + 1; }},
+      {"first_message_timeout", [](auto* config) { config->rpc_limits.first_message_timeout = absl::Seconds(3601); }},
       {"drain_timeout", [](auto* config) { config->drain_timeout = -absl::Seconds(1); }},
       {"keepalive_time", [](auto* config) { config->keepalive_time = absl::ZeroDuration(); }},
       {"keepalive_timeout", [](auto* config) { config->keepalive_timeout = absl::InfiniteDuration(); }},

@@ -33,14 +33,5 @@ TEST(SessionRegistryTest, ARefusedSessionLeavesNothingBehind) {
   EXPECT_TRUE(registry.Enter("b", "second").ok());
 }
 
-TEST(SessionRegistryTest, AClosedRegistryLetsNobodyInAndThoseInsideLeaveInPeace) {
-  SessionRegistry registry(2);
-  absl::StatusOr<SessionRegistry::Slot> slot = registry.Enter("a", "");
-  registry.Close();
-  EXPECT_EQ(registry.Enter("b", "").status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(ReasonOf(registry.Enter("b", "")), "DRAINING");
-  slot->Release();
-}
-
 }  // namespace
 }  // namespace videodiffcr
