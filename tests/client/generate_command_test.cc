@@ -1,5 +1,6 @@
 #include "client/generate_command.h"
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -12,6 +13,7 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Service = ScriptedVideoService;
 
 std::string TempPath(const std::string& name) { return ::testing::TempDir() + "/generate_command_test_" + name; }
@@ -102,6 +104,85 @@ TEST(GenerateCommandTest, AnErrorInTheMiddleKeepsWhatHasArrived) {
   EXPECT_EQ(ContentsOf(output), "[first]");
 }
 
+TEST(GenerateCommandTest, WhatTheServerHasToSayIsToldBesideTheProgress) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    v1::StreamVideoResponse response;
+    response.mutable_state_changed()->set_state(v1::SESSION_STATE_WAITING);
+    stream->Write(response);
+    response.mutable_state_changed()->set_state(v1::SESSION_STATE_GENERATING);
+    stream->Write(response);
+    response.mutable_warning()->set_message("the model does not know: hippopotamus");
+    stream->Write(response);
+    v1::BudgetChanged* const changed = response.mutable_budget_changed();
+    changed->set_origin(v1::BUDGET_ORIGIN_CLIENT);
+    changed->set_retention_target(0.9);
+    stream->Write(response);
+    changed->set_origin(v1::BUDGET_ORIGIN_SERVER);
+    changed->set_retention_target(0.7);
+    changed->set_first_chunk(3);
+    changed->set_reason("load");
+    stream->Write(response);
+    stream->Write(Service::Chunk(0, "0"));
+    return grpc::Status::OK;
+  });
+  ::testing::internal::CaptureStderr();
+  const absl::Status status =
+      RunGenerate({"--prompt", "a", "--chunks", "1", "--server", service.address(), "--output", TempPath("notes.mp4")});
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_THAT(text, HasSubstr("scripted, 160x96 at 16 fps, seed 7, writing " + TempPath("notes.mp4")));
+  EXPECT_THAT(text, HasSubstr("the server is busy: waiting for a place\nnote: the model does not know: hippopotamus\n"
+                              "the server set the budget to 0.70 from chunk 3 on: load\n"));
+  EXPECT_THAT(text, HasSubstr("chunk 1/1  1 frames"));
+}
+
+TEST(GenerateCommandTest, AChunkBeforeTheStartIsAnError) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Chunk(0, "0"));
+    return grpc::Status::OK;
+  });
+  const absl::Status status =
+      RunGenerate({"--prompt", "a", "--server", service.address(), "--output", TempPath("early.mp4")});
+  EXPECT_TRUE(absl::IsInternal(status)) << status;
+}
+
+TEST(GenerateCommandTest, ADiskThatIsFullEndsTheCallAndSaysSo) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    stream->Write(Service::Chunk(0, std::string(100'000, '0')));
+    v1::StreamVideoRequest request;
+    stream->Read(&request);
+    EXPECT_TRUE(context->IsCancelled());
+    return grpc::Status::CANCELLED;
+  });
+  // Raw frames go to any name that ends as they should; a link gives the device one.
+  const std::string link = TempPath("full.rgb");
+  std::filesystem::remove(link);
+  std::filesystem::create_symlink("/dev/full", link);
+  const absl::Status status = RunGenerate({"--prompt", "a", "--server", service.address(), "--output", link});
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot write on to " + link));
+  std::filesystem::remove(link);
+}
+
+TEST(GenerateCommandTest, AContactSheetThatCannotBeMadeFailsTheCommand) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    stream->Write(Service::Chunk(0, "no video"));
+    return grpc::Status::OK;
+  });
+  const absl::Status status = RunGenerate({"--prompt", "a", "--server", service.address(), "--output",
+                                           TempPath("no_video.mp4"), "--contact-sheet", TempPath("sheet.png")});
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no_video.mp4"));
+}
+
+TEST(GenerateCommandTest, FlagsThatMakeNoSenseAreAnErrorOfTheCommand) {
+  EXPECT_TRUE(absl::IsInvalidArgument(RunGenerate({"--prompt", ""})));
+  EXPECT_TRUE(absl::IsInvalidArgument(RunInfo({"--server", "nowhere"})));
+}
+
 TEST(GenerateCommandTest, AnOutputThatCannotBeWrittenIsNamedWithTheFlag) {
   Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
     stream->Write(Service::Started());
@@ -113,6 +194,40 @@ TEST(GenerateCommandTest, AnOutputThatCannotBeWrittenIsNamedWithTheFlag) {
       RunGenerate({"--prompt", "a", "--server", service.address(), "--output", "/nowhere/video.mp4"});
   EXPECT_THAT(std::string(status.message()), HasSubstr("cannot write /nowhere/video.mp4"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("--output"));
+}
+
+TEST(InfoCommandTest, AsksTheServerThatItIsTold) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream*) { return grpc::Status::OK; });
+  ::testing::internal::CaptureStdout();
+  const absl::Status status = RunInfo({"--server", service.address()});
+  EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("server "));
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(InfoCommandTest, LongListsAreWrappedAndWhatIsNotKnownIsLeftOut) {
+  v1::GetServerInfoResponse info;
+  EXPECT_THAT(FormatServerInfo(info), Not(HasSubstr("measured")));
+  EXPECT_THAT(FormatServerInfo(info), Not(HasSubstr("words the model knows")));
+  EXPECT_THAT(FormatServerInfo(info), Not(HasSubstr("prompts that work well")));
+  info.mutable_measured_chunk_period()->set_nanos(250'000'000);
+  info.mutable_model()->set_chunk_frames(12);
+  info.mutable_model()->set_first_chunk_frames(9);
+  info.mutable_model()->set_denoise_steps(4);
+  info.mutable_model()->set_session_bytes(3 << 19);
+  info.mutable_limits()->set_max_control_messages_per_second(20);
+  info.mutable_limits()->set_max_control_message_burst(40);
+  info.mutable_limits()->set_max_first_message_bytes(4000);
+  info.mutable_limits()->set_max_control_message_bytes(3000);
+  for (int i = 0; i < 30; ++i) info.mutable_model()->add_vocabulary("circle");
+  const std::string text = FormatServerInfo(info);
+  EXPECT_THAT(text, HasSubstr("measured   0.250 s per chunk\n"));
+  EXPECT_THAT(text, HasSubstr("chunk      12 frames (the first of a scene 9), 4 denoising passes\n"));
+  EXPECT_THAT(text, HasSubstr("memory     1.5 MiB per session\n"));
+  EXPECT_THAT(text, HasSubstr("20 control messages per second, 40 in a burst"));
+  EXPECT_THAT(text, HasSubstr("messages of 4000 bytes (first), 3000 bytes (later)"));
+  // Eleven columns, then twelve words of six letters with a space between: 94; a thirteenth would make it 101.
+  EXPECT_THAT(text, HasSubstr("\n           circle circle circle circle circle circle circle circle circle circle "
+                              "circle circle\n           circle"));
 }
 
 TEST(InfoCommandTest, PrintsModelBudgetsLimitsWordsAndExamples) {

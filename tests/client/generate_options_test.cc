@@ -86,6 +86,64 @@ TEST(GenerateOptionsTest, TheEndingOfTheOutputDecidesCodecAndContainer) {
   EXPECT_EQ(form("-").container(), v1::CONTAINER_FRAGMENTED_MP4);
 }
 
+TEST(GenerateOptionsTest, TheFirstMessageHoldsWhatWasAskedFor) {
+  const v1::SessionConfig config = ToSessionConfig(
+      *ParseGenerateOptions({"--prompt", "a", "--chunks", "3", "--seed", "5", "--budget", "0.7", "--playout", "1.5"}));
+  EXPECT_EQ(config.prompt(), "a");
+  EXPECT_EQ(config.length_chunks(), 3);
+  EXPECT_EQ(config.seed(), 5u);
+  EXPECT_EQ(config.retention().target(), 0.7);
+  EXPECT_EQ(config.playout().start_buffer().seconds(), 1);
+  EXPECT_EQ(config.playout().start_buffer().nanos(), 500'000'000);
+  EXPECT_FALSE(ToSessionConfig(*ParseGenerateOptions({"--prompt", "a", "--playout", "off"})).has_playout());
+  EXPECT_TRUE(ToSessionConfig(*ParseGenerateOptions({"--prompt", "a"})).has_playout());
+}
+
+TEST(GenerateOptionsTest, TheEndsOfEveryRangeAreInIt) {
+  for (const std::vector<std::string_view>& flags : std::vector<std::vector<std::string_view>>{
+           {"--chunks", "0", "--switch", "1000:b"},
+           {"--chunks", "1000000"},
+           {"--chunks", "2", "--switch", "1:b"},
+           {"--budget", "0"},
+           {"--budget", "1"},
+           {"--playout", "0"},
+           {"--playout", "60"},
+           {"--server", "h:1"},
+           {"--server", "h:65535"},
+       }) {
+    std::vector<std::string_view> arguments = {"--prompt", "a"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    EXPECT_TRUE(ParseGenerateOptions(arguments).ok()) << flags[0] << " " << flags[1];
+  }
+  for (const std::vector<std::string_view>& flags : std::vector<std::vector<std::string_view>>{
+           {"--chunks", "-1"},
+           {"--chunks", "1000001"},
+           {"--budget", "1.001"},
+           {"--playout", "-0.1"},
+           {"--playout", "60.1"},
+           {"--server", ":50051"},
+           {"--server", "50051"},
+           {"--server", "h:"},
+           {"--server", "h:0"},
+           {"--server", "h:65536"},
+           {"--switch", "4:"},
+           {"--switch", "4"},
+           {"--switch", ":b"},
+           {"--contact-sheet", "sheet.jpg"},
+       }) {
+    EXPECT_THAT(ErrorOf({"--prompt", "a", flags[0], flags[1]}), HasSubstr(std::string(flags[0]) + " is '"));
+  }
+}
+
+TEST(GenerateOptionsTest, TheHelpListsEveryFlagWithWhatItDoes) {
+  for (const char* line :
+       {"  --prompt TEXT\n      What the video shows.", "  --chunks N\n", "  --seed N\n", "  --budget SHARE\n",
+        "  --switch CHUNK:PROMPT\n", "  --switch-budget CHUNK:SHARE\n", "  --playout SECONDS\n", "  --output PATH\n",
+        "  --contact-sheet PATH\n", "  --server HOST:PORT\n"}) {
+    EXPECT_THAT(GenerateHelp(), HasSubstr(line));
+  }
+}
+
 TEST(GenerateOptionsTest, TheFirstMessageHoldsCreditsUpToTheFirstChangeAndNoneWithoutChanges) {
   EXPECT_FALSE(ToSessionConfig(*ParseGenerateOptions({"--prompt", "a"})).has_initial_chunk_credits());
   const v1::SessionConfig config = ToSessionConfig(*ParseGenerateOptions({"--prompt", "a", "--switch", "3:b"}));

@@ -97,6 +97,52 @@ TEST(VideoClientTest, AnErrorKeepsTheServersReasonFieldAndAdvice) {
             "  reason PROMPT_TOO_LONG");
 }
 
+TEST(VideoClientTest, AnErrorIsDescribedOnceWithItsFieldAndWhenToTryAgain) {
+  google::rpc::Status details;
+  google::rpc::BadRequest bad_request;
+  bad_request.add_field_violations()->set_field("config.prompt");
+  bad_request.mutable_field_violations(0)->set_description("must say what the video shows");
+  details.add_details()->PackFrom(bad_request);
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_seconds(2);
+  details.add_details()->PackFrom(retry);
+  const absl::Status status =
+      ToAbslStatus(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "config.prompt: must say what the video shows",
+                                details.SerializeAsString()));
+  EXPECT_EQ(DescribeStatus(status),
+            "RESOURCE_EXHAUSTED: config.prompt: must say what the video shows\n  try again in 2000 ms");
+}
+
+TEST(VideoClientTest, AChunkOfManyMegabytesArrives) {
+  const std::string payload(9 << 20, 'x');
+  Service service([&payload](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Chunk(0, payload));
+    return grpc::Status::OK;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt("a red circle"));
+  const auto response = call->Next();
+  ASSERT_TRUE(response.has_value()) << call->Finish();
+  EXPECT_EQ(response->chunk().payload().size(), payload.size());
+}
+
+TEST(VideoClientTest, AfterDamageTheCallIsCancelledAndNothingMoreIsBelieved) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
+    stream->Write(Service::Chunk(1, "second"));
+    stream->Write(Service::Chunk(0, "first"));
+    v1::StreamVideoRequest request;
+    EXPECT_FALSE(stream->Read(&request)) << "nothing is sent, so this returns when the call is cancelled";
+    EXPECT_TRUE(context->IsCancelled());
+    return grpc::Status::CANCELLED;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt("a red circle"));
+  EXPECT_FALSE(call->Next().has_value());
+  EXPECT_FALSE(call->Next().has_value());
+  EXPECT_TRUE(absl::IsDataLoss(call->Finish()));
+  EXPECT_TRUE(absl::IsDataLoss(call->Finish())) << "asked again, it says the same";
+}
+
 TEST(VideoClientTest, CancelReachesTheServerAndEndsTheCall) {
   Service service([](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
     stream->Write(Service::Started());

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/serve_until_stopped.h"
 #include "tests/fakes/manual_clock.h"
+#include "tests/integration/loopback.h"
 #include "tests/integration/raw_call.h"
 #include "tests/integration/refusal.h"
 #include "tests/integration/session_messages.h"
@@ -188,7 +189,7 @@ TEST(LifecycleTest, ADrainFlipsHealthRefusesNewSessionsAndEndsRunningOnesAfterTh
   EXPECT_EQ(stream.status().error_code(), grpc::StatusCode::ABORTED) << stream.status().error_message();
   EXPECT_EQ(RefusalOf(stream.status()).reason, "DRAINING");
   drain.join();
-  EXPECT_THAT(ScrapeMetrics(server.server().metrics_port()),
+  EXPECT_THAT(server.Scrape(),
               HasSubstr("videodiffcr_admission_rejections_total{model=\"fake\",priority=\"standard\",reason="
                         "\"draining\"} 1\n"));
   EXPECT_EQ(server.model().live_sessions(), 0);
@@ -335,7 +336,7 @@ TEST(LifecycleTest, TheMetricsTellHowLongTheStartTookWhatTheDeviceHoldsAndWhoCam
   });
   ASSERT_TRUE(loaded.ok()) << loaded;
   EXPECT_EQ(ask(), grpc::StatusCode::OK);
-  const std::string metrics = ScrapeMetrics((*server)->metrics_port());
+  const std::string metrics = HttpGet((*server)->metrics_port(), "/metrics");
   EXPECT_THAT(metrics, HasSubstr("videodiffcr_model_load_seconds 7\n"));
   EXPECT_THAT(metrics, HasSubstr("videodiffcr_warmup_seconds 6\n"));
   EXPECT_THAT(metrics, HasSubstr("videodiffcr_gpu_memory_bytes{device=\"cuda\",kind=\"weights\"} 123\n"));

@@ -113,8 +113,8 @@ TEST(LimitsTest, AnswersThatAViewerDoesNotReadAreBoundedAsTheServerWasTold) {
   TestServer server(config, info);
   grpc::ChannelArguments fixed_window;
   fixed_window.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  TestStream stream(
-      grpc::CreateCustomChannel(server.address(), grpc::InsecureChannelCredentials(), fixed_window), StayingConfig(1));
+  TestStream stream(grpc::CreateCustomChannel(server.address(), grpc::InsecureChannelCredentials(), fixed_window),
+                    StayingConfig(1));
   ASSERT_TRUE(stream.NextChunk().has_value());
   // Each brings a warning of eight kilobytes: sixty are more than the connection holds and the outbox may.
   for (int i = 0; i < 60; ++i) ASSERT_TRUE(stream.Send(PromptRequest(std::string(4000, 'x'))));

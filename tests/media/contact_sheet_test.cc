@@ -88,6 +88,35 @@ TEST(ContactSheetTest, IsAPngThatFfprobeReads) {
   EXPECT_EQ(std::system(command.c_str()), 0);
 }
 
+TEST(PngFileTest, HoldsThePixelsOfTheImage) {
+  RgbImage image = RgbImage::Filled(5, 3, {10, 20, 30});
+  for (int y = 0; y < 3; ++y) {
+    for (int x = 0; x < 5; ++x) image.at(x, y)[0] = static_cast<uint8_t>(50 * y + x);
+  }
+  const std::string png = TempPath("pixels.png");
+  ASSERT_TRUE(WritePng(image, png).ok());
+  const std::string raw = TempPath("pixels.rgb");
+  ASSERT_EQ(std::system(("ffmpeg -v error -y -i " + png + " -f rawvideo -pix_fmt rgb24 " + raw).c_str()), 0);
+  std::ifstream file(raw, std::ios::binary);
+  const std::vector<uint8_t> pixels((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  EXPECT_EQ(pixels, image.pixels);
+}
+
+TEST(ContactSheetTest, AVideoThatCannotBeReadIsAnErrorThatNamesIt) {
+  const absl::Status status = WriteContactSheet(TempPath("missing.mp4"), TempPath("missing.png"), {});
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("missing.mp4"));
+}
+
+TEST(TileFramesTest, ALongCaptionIsCutToTheSheet) {
+  const std::vector<VideoFrame> frames(1, VideoFrame{RgbImage::Filled(100, 50, {255, 0, 0}), 0});
+  const RgbImage cut = TileFrames(frames, {.columns = 1, .captions = {std::string(15, 'W') + std::string(200, '!')}});
+  const RgbImage other = TileFrames(frames, {.columns = 1, .captions = {std::string(15, 'W') + std::string(200, '?')}});
+  EXPECT_EQ(cut.pixels, other.pixels) << "what was cut is not drawn";
+  const RgbImage whole = TileFrames(frames, {.columns = 1, .captions = {"WWW!"}});
+  EXPECT_NE(cut.pixels, whole.pixels);
+}
+
 TEST(ContactSheetTest, APngThatCannotBeWrittenIsAnErrorThatNamesIt) {
   const absl::Status status = WritePng(RgbImage::Filled(4, 4, {}), "/nowhere/sheet.png");
   EXPECT_TRUE(absl::IsPermissionDenied(status));

@@ -67,6 +67,8 @@ TEST(ResponseConversionTest, AChunkSaysItsPlaceItsRetentionAndWhereItsTimeWent) 
   event.timings.context = absl::Milliseconds(4);
   event.timings.decode = absl::Milliseconds(5);
   event.encode = absl::Milliseconds(6);
+  event.timings.context_queue = absl::Milliseconds(7);
+  event.timings.delivery_queue = absl::Milliseconds(8);
   event.work_began = kNow - absl::Milliseconds(70);
   event.deadline = kNow - absl::Milliseconds(1250);
   const v1::StreamVideoResponse response = ToResponse(event, kNow, 0);
@@ -90,6 +92,8 @@ TEST(ResponseConversionTest, AChunkSaysItsPlaceItsRetentionAndWhereItsTimeWent) 
   EXPECT_EQ(Milliseconds(chunk.timings().context()), 4);
   EXPECT_EQ(Milliseconds(chunk.timings().decode()), 5);
   EXPECT_EQ(Milliseconds(chunk.timings().encode()), 6);
+  EXPECT_EQ(Milliseconds(chunk.timings().context_queue()), 7);
+  EXPECT_EQ(Milliseconds(chunk.timings().delivery_queue()), 8);
   EXPECT_EQ(Milliseconds(chunk.timings().total()), 70);
   EXPECT_EQ(chunk.slack().seconds(), -1) << "negative durations carry the sign in both parts";
   EXPECT_EQ(chunk.slack().nanos(), -250'000'000);
