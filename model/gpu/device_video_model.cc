@@ -15,7 +15,7 @@
 namespace videodiffcr::gpu {
 namespace {
 
-constexpr SessionId kWarmupSession = -1;  // scheduler ids start at 0
+constexpr SessionId kWarmupSession = -1;  // the scheduler numbers from 1
 
 }  // namespace
 
