@@ -1,6 +1,5 @@
 #include "scheduler/session_record.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,9 +26,8 @@ SessionRecord::SessionRecord(SessionId id, SessionRequest request, std::unique_p
     : sink_(std::move(sink)),
       id_(id),
       request_(std::move(request)),
-      info_(info),
       submitted_(now),
-      target_(request_.target),
+      progress_(id, request_.prompt, request_.target, info),
       flow_(request_.chunk_credits, request_.byte_credits),
       playout_(request_.playout_start_buffer.value_or(absl::ZeroDuration()), request_.run_ahead_limit_chunks),
       meter_(metrics, request_.priority, info.kv_cache_bytes, now) {}
@@ -42,25 +40,19 @@ SessionView SessionRecord::View(absl::Time now) {
   view.admitted = admitted_;
   view.submitted = submitted_;
   if (begun_ && !step_running_) view.next_step = NextStep(now);
-  if (chunk_.has_value()) {
-    view.work_began = chunk_->work_began;
-  } else {
-    view.work_began = work_began_.value_or(waiting_since_.value_or(now));
-    view.ready_at = playout_.StartAllowedAt(now);
-  }
-  if (request_.playout_start_buffer.has_value()) {
-    view.deadline = playout_.DueAt(PlayingTime(frames_made_));  // of the chunk in progress, too
-  }
-  view.first_chunk = chunks_made_ == 0;
+  view.work_began = progress_.WorkBegan(now);
+  if (!progress_.in_chunk()) view.ready_at = playout_.StartAllowedAt(now);
+  if (request_.playout_start_buffer.has_value()) view.deadline = playout_.DueAt(progress_.presentation_start());
+  view.first_chunk = progress_.chunks_made() == 0;
   view.last_plan = last_plan_;
-  view.chunks_made = chunks_made_;
+  view.chunks_made = progress_.chunks_made();
   view.chunks_delivered = meter_.totals().chunks;
   view.chunks_in_delivery = outbox_.chunks_in_delivery();
   view.chunks_undecoded = outbox_.chunks_undecoded();
   if (StopRequested()) {
-    view.chunks_left = chunk_.has_value() ? 1 : 0;
+    view.chunks_left = progress_.in_chunk() ? 1 : 0;
   } else if (request_.length_chunks > 0) {
-    view.chunks_left = request_.length_chunks - chunks_made_;
+    view.chunks_left = request_.length_chunks - progress_.chunks_made();
   }
   view.chunk_credits = flow_.chunk_credits();
   return view;
@@ -73,14 +65,11 @@ absl::Status SessionRecord::Change(SessionChange change, absl::Time now) {
     return absl::FailedPreconditionError(
         absl::StrCat("session ", id_, " is finishing: no chunk is left that a change could affect"));
   }
-  if (pending_.update_ids.size() >= kMaxPendingChanges) {
-    return absl::ResourceExhaustedError(absl::StrCat("session ", id_, " has ", pending_.update_ids.size(),
+  if (progress_.changes_waiting() >= kMaxPendingChanges) {
+    return absl::ResourceExhaustedError(absl::StrCat("session ", id_, " has ", progress_.changes_waiting(),
                                                      " changes waiting for its next chunk; wait for update_applied"));
   }
-  if (change.prompt.has_value()) pending_.prompt = std::move(change.prompt);
-  if (change.target.has_value()) pending_.target = change.target;
-  pending_.scene_cut = pending_.scene_cut || change.scene_cut;
-  pending_.update_ids.push_back(change.update_id);
+  progress_.Change(std::move(change));
   Refresh(now);
   return absl::OkStatus();
 }
@@ -136,14 +125,14 @@ void SessionRecord::Admit(absl::Time now) {
 }
 
 bool SessionRecord::WantsAnotherChunk() const {
-  return !StopRequested() && (request_.length_chunks == 0 || chunks_started() < request_.length_chunks);
+  return !StopRequested() && (request_.length_chunks == 0 || progress_.chunks_started() < request_.length_chunks);
 }
 
 bool SessionRecord::MayStartChunk(absl::Time now) {
   if (!flow_.MayStartChunk(outbox_.chunks_in_delivery())) return false;
   if (outbox_.chunks_in_delivery() >= kMaxChunksInDelivery) return false;
   // The first pass of a scene empties the decoder's state, which the chunks before it still need.
-  if (pending_.scene_cut && outbox_.chunks_undecoded() > 0) return false;
+  if (progress_.scene_cut_waits() && outbox_.chunks_undecoded() > 0) return false;
   return !playout_.StartAllowedAt(now).has_value();
 }
 
@@ -151,91 +140,32 @@ std::optional<PlannedStep> SessionRecord::NextStep(absl::Time now) {
   if (!admitted_ || failure_.has_value()) return std::nullopt;
   // A session that is asked to stop ends with the chunk in progress, so a pause no longer holds that chunk.
   if (paused_at_.has_value() && !StopRequested()) return std::nullopt;
-  if (chunk_.has_value()) return StepOfChunkInProgress();
-  // Nor a context pass: nothing will read the KV cache after the last chunk.
-  if (!WantsAnotherChunk()) return std::nullopt;
-  if (context_owed_) {
-    PlannedStep step;
-    step.session = id_;
-    step.kind = StepKind::kContext;
-    step.chunk = chunks_made_ - 1;
-    step.budget = target_;
-    return step;
+  if (!progress_.in_chunk()) {
+    // Nor a context pass: nothing will read the KV cache after the last chunk.
+    if (!WantsAnotherChunk()) return std::nullopt;
+    if (!progress_.context_owed() && !MayStartChunk(now)) return std::nullopt;
   }
-  if (!MayStartChunk(now)) return std::nullopt;
-  return FirstStepOfNextChunk();
-}
-
-PlannedStep SessionRecord::StepOfChunkInProgress() const {
-  PlannedStep step;
-  step.session = id_;
-  step.kind = StepKind::kDenoise;
-  step.chunk = chunk_->out.chunk.sequence;
-  step.step = chunk_->next_pass;
-  step.budget = chunk_->out.chunk.nominal;
-  step.scene_start = step.step == 0 && chunk_->out.chunk.scene_start;
-  return step;
-}
-
-// A prompt that is new is encoded before the chunk's first pass.
-PlannedStep SessionRecord::FirstStepOfNextChunk() const {
-  PlannedStep step;
-  step.session = id_;
-  step.chunk = chunks_made_;
-  step.budget = pending_.target.value_or(target_);
-  if (chunks_made_ == 0 || pending_.prompt.has_value()) {
-    step.kind = StepKind::kText;
-    step.prompt = std::make_shared<const std::string>(pending_.prompt.value_or(request_.prompt));
-  } else {
-    step.kind = StepKind::kDenoise;
-    step.scene_start = pending_.scene_cut;
-  }
-  return step;
+  return progress_.NextStep();
 }
 
 void SessionRecord::StepBegan(const PlannedStep& step, int64_t plan, absl::Time now) {
-  if (waiting_since_.has_value()) {
-    (step.kind == StepKind::kContext ? context_queue_time_ : queue_time_) += now - *waiting_since_;
+  if (const std::optional<StartedChunk> chunk = progress_.StepBegan(step, now); chunk.has_value()) {
+    for (const int64_t update_id : chunk->update_ids) outbox_.Push(UpdateApplied{update_id, chunk->sequence});
+    if (chunk->old_target.has_value()) {
+      outbox_.Push(BudgetChanged{chunk->sequence, chunk->target});
+      meter_.TargetChanged(*chunk->old_target, chunk->target);
+    }
+    flow_.ChunkStarted();
+    playout_.ChunkStarted(chunk->presentation_start, now);
   }
-  if (step.kind != StepKind::kContext && !chunk_.has_value()) StartChunk(now);
   last_plan_ = plan;
   step_running_ = true;
   Refresh(now);
 }
 
-void SessionRecord::StartChunk(absl::Time now) {
-  const PendingChange change = std::exchange(pending_, PendingChange());
-  const int64_t sequence = chunks_made_;
-  for (const int64_t update_id : change.update_ids) outbox_.Push(UpdateApplied{update_id, sequence});
-  if (change.target.has_value() && *change.target != target_) {
-    outbox_.Push(BudgetChanged{sequence, *change.target});
-    meter_.TargetChanged(target_, *change.target);
-    target_ = *change.target;
-  }
-  flow_.ChunkStarted();
-
-  chunk_.emplace();
-  chunk_->work_began = work_began_.value_or(now);
-  FinishedChunk& out = chunk_->out;
-  out.chunk.sequence = sequence;
-  out.chunk.first_frame = frames_made_;
-  out.chunk.scene_start = sequence == 0 || change.scene_cut;
-  out.chunk.nominal = target_;
-  out.chunk.work_began = std::max(chunk_->work_began, context_ended_);
-  out.chunk.timings.context = std::exchange(context_time_, absl::ZeroDuration());
-  out.chunk.timings.context_queue = std::exchange(context_queue_time_, absl::ZeroDuration());
-  out.frame_count = out.chunk.scene_start ? info_.first_chunk_frames : info_.chunk_frames;
-  out.presentation_start = PlayingTime(frames_made_);
-  out.presentation_duration = PlayingTime(frames_made_ + out.frame_count) - out.presentation_start;
-  out.first_step_began = now;
-  playout_.ChunkStarted(out.presentation_start, now);
-  work_began_.reset();
-}
-
 void SessionRecord::StepEnded(const PlannedStep& step, StepOutcome outcome, int sessions_in_plan, absl::Time now) {
   step_running_ = false;
-  const bool last_pass = step.kind == StepKind::kDenoise && step.step + 1 == info_.denoise_steps;
-  if (outcome.status.ok() && last_pass && outcome.latents == nullptr) {
+  if (outcome.status.ok() && progress_.IsLastPass(step) && outcome.latents == nullptr) {
     outcome.status = absl::InternalError("the model returned no latents");
   }
   if (!outcome.status.ok()) {
@@ -243,47 +173,17 @@ void SessionRecord::StepEnded(const PlannedStep& step, StepOutcome outcome, int 
     return;
   }
   meter_.StepRan(step, outcome, sessions_in_plan);
-  switch (step.kind) {
-    case StepKind::kText:
-      chunk_->out.chunk.timings.text += outcome.elapsed;
-      break;
-    case StepKind::kContext:
-      context_owed_ = false;
-      context_time_ = outcome.elapsed;
-      context_ended_ = now;
-      break;
-    case StepKind::kDenoise:
-      chunk_->out.chunk.timings.denoise += outcome.elapsed;
-      chunk_->rows_processed += outcome.rows_processed;
-      chunk_->rows_dense += outcome.rows_dense;
-      ++chunk_->next_pass;
-      if (last_pass) FinishChunk(std::move(outcome.latents), now);
-      break;
+  if (std::optional<FinishedChunk> chunk = progress_.StepEnded(step, std::move(outcome), now); chunk.has_value()) {
+    meter_.ChunkMade(*chunk);
+    outbox_.Push(*std::move(chunk));
   }
   Refresh(now);
-}
-
-void SessionRecord::FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time now) {
-  FinishedChunk out = std::move(chunk_->out);
-  if (chunk_->rows_dense > 0) {
-    out.chunk.executed_retention =
-        static_cast<double>(chunk_->rows_processed) / static_cast<double>(chunk_->rows_dense);
-  }
-  chunk_.reset();
-  out.latents = std::move(latents);
-  out.denoised = now;
-  out.chunk.timings.queue = std::exchange(queue_time_, absl::ZeroDuration());
-  ++chunks_made_;
-  frames_made_ += out.frame_count;
-  context_owed_ = true;
-  meter_.ChunkMade(out);
-  outbox_.Push(std::move(out));
 }
 
 bool SessionRecord::ShouldEnd() const {
   if (step_running_) return false;
   if (failure_.has_value()) return true;
-  return !chunk_.has_value() && !WantsAnotherChunk() && outbox_.chunks_in_delivery() == 0;
+  return !progress_.in_chunk() && !WantsAnotherChunk() && outbox_.chunks_in_delivery() == 0;
 }
 
 std::deque<SinkEvent> SessionRecord::DropOutbox() {
@@ -292,7 +192,7 @@ std::deque<SinkEvent> SessionRecord::DropOutbox() {
 
 absl::Status SessionRecord::EndStatus(std::string* reason) const {
   if (failure_.has_value()) return *failure_;
-  if (request_.length_chunks > 0 && chunks_made_ >= request_.length_chunks) {
+  if (request_.length_chunks > 0 && progress_.chunks_made() >= request_.length_chunks) {
     *reason = "LENGTH_REACHED";
   } else if (finish_requested_) {
     *reason = "FINISH_REQUESTED";
@@ -337,9 +237,9 @@ void SessionRecord::Delivered(const FinishedChunk& chunk, int64_t encoded_bytes,
 SessionState SessionRecord::CurrentState() const {
   if (!admitted_) return SessionState::kWaiting;
   if (failure_.has_value() || StopRequested()) return SessionState::kFinishing;
-  if (paused_at_.has_value() && (chunk_.has_value() || WantsAnotherChunk())) return SessionState::kPaused;
+  if (paused_at_.has_value() && (progress_.in_chunk() || WantsAnotherChunk())) return SessionState::kPaused;
   if (!WantsAnotherChunk()) return SessionState::kFinishing;
-  if (!chunk_.has_value() && flow_.BlockReason() != nullptr) return SessionState::kBlocked;
+  if (!progress_.in_chunk() && flow_.BlockReason() != nullptr) return SessionState::kBlocked;
   return SessionState::kGenerating;
 }
 
@@ -362,25 +262,10 @@ void SessionRecord::Refresh(absl::Time now) {
   if (ended()) return;
   const SessionState state = CurrentState();
   if (state != state_) EnterState(state, now);
-  NoteReadiness(now);
+  const bool chunk_workable = admitted_ && !paused_at_.has_value() && MayStartChunk(now);
+  progress_.NoteReadiness(!step_running_ && NextStep(now).has_value(), chunk_workable, now);
   // A session that fails says so itself.
   if (!failure_.has_value()) outbox_.Announce(state_, StateReason());
-}
-
-void SessionRecord::NoteReadiness(absl::Time now) {
-  if (!chunk_.has_value()) {
-    const bool workable = admitted_ && !paused_at_.has_value() && MayStartChunk(now);
-    if (!workable) {
-      work_began_.reset();
-    } else if (!work_began_.has_value()) {
-      work_began_ = now;
-    }
-  }
-  if (step_running_ || !NextStep(now).has_value()) {
-    waiting_since_.reset();
-  } else if (!waiting_since_.has_value()) {
-    waiting_since_ = now;
-  }
 }
 
 void SessionRecord::EnterState(SessionState state, absl::Time now) {
@@ -388,14 +273,10 @@ void SessionRecord::EnterState(SessionState state, absl::Time now) {
   if (state_ == SessionState::kBlocked) {
     // Held back past its deadline by its own client: the viewer has run dry. Counting on from the old deadline would
     // give this session the engine until it had caught up, at everybody else's cost.
-    const std::optional<absl::Time> due = playout_.DueAt(PlayingTime(frames_made_));
+    const std::optional<absl::Time> due = playout_.DueAt(progress_.presentation_start());
     if (due.has_value() && *due < now) playout_.Restart();
   }
   state_ = state;
-}
-
-absl::Duration SessionRecord::PlayingTime(int64_t frames) const {
-  return absl::Seconds(1) * frames / info_.frames_per_second;
 }
 
 }  // namespace videodiffcr

@@ -1,4 +1,5 @@
-// One session inside the scheduler: its place in the video, what holds it back, and what waits for its sink.
+// One session inside the scheduler: its life, what holds it back, and what waits for its sink. How far it is in its
+// video is session_progress.h's.
 //
 // Not thread-safe: everything here happens under SchedulerState::mutex, except that the delivery thread that holds the
 // session calls sink() without it. No method blocks or calls the model or the sink.
@@ -25,6 +26,7 @@
 #include "scheduler/playout_clock.h"
 #include "scheduler/session_meter.h"
 #include "scheduler/session_outbox.h"
+#include "scheduler/session_progress.h"
 #include "scheduler/session_types.h"
 #include "scheduler/snapshot.h"
 
@@ -32,23 +34,6 @@ namespace videodiffcr {
 
 // Changes of one session that may wait for the same chunk boundary.
 inline constexpr int kMaxPendingChanges = 64;
-
-// A chunk between its first planned step and its last denoising pass.
-struct ChunkInProgress {
-  FinishedChunk out;
-  absl::Time work_began;  // the first moment it could have been worked on, the context pass before it included
-  int next_pass = 0;
-  int64_t rows_processed = 0;
-  int64_t rows_dense = 0;
-};
-
-// What waits for the next chunk boundary, merged.
-struct PendingChange {
-  std::optional<std::string> prompt;
-  std::optional<RetentionTenths> target;
-  bool scene_cut = false;
-  std::vector<int64_t> update_ids;
-};
 
 class SessionRecord {
  public:
@@ -114,30 +99,22 @@ class SessionRecord {
   void Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, absl::Time now);
 
  private:
-  int64_t chunks_started() const { return chunks_made_ + (chunk_.has_value() ? 1 : 0); }
   bool WantsAnotherChunk() const;
   bool StopRequested() const { return finish_requested_ || draining_; }
   bool MayStartChunk(absl::Time now);
   std::optional<PlannedStep> NextStep(absl::Time now);
-  PlannedStep StepOfChunkInProgress() const;
-  PlannedStep FirstStepOfNextChunk() const;
-  void StartChunk(absl::Time now);
-  void FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time now);
   absl::Status EndStatus(std::string* reason) const;
   SessionState CurrentState() const;
   const char* StateReason() const;
   // After every change: readiness, state, and what the client is told about it.
   void Refresh(absl::Time now);
-  void NoteReadiness(absl::Time now);
   void EnterState(SessionState state, absl::Time now);
-  absl::Duration PlayingTime(int64_t frames) const;
 
   std::unique_ptr<SessionSink> sink_;
 
   // Constant after construction.
   const SessionId id_;
   const SessionRequest request_;
-  const ModelInfo& info_;
   const absl::Time submitted_;
 
   // Where it stands.
@@ -145,17 +122,12 @@ class SessionRecord {
   bool begun_ = false;
   std::optional<absl::Status> failure_;  // set: end at once with this
   std::optional<absl::Time> cancelled_at_;
-  std::optional<ChunkInProgress> chunk_;
-  bool context_owed_ = false;
+  SessionProgress progress_;
   bool step_running_ = false;
-  int64_t chunks_made_ = 0;
-  int64_t frames_made_ = 0;
   int64_t last_plan_ = 0;
   SessionState state_ = SessionState::kWaiting;
 
   // What it is to do.
-  RetentionTenths target_;
-  PendingChange pending_;
   bool finish_requested_ = false;
   bool draining_ = false;
 
@@ -165,15 +137,7 @@ class SessionRecord {
   PlayoutClock playout_;
 
   SessionOutbox outbox_;
-
-  // What is measured.
   SessionMeter meter_;
-  std::optional<absl::Time> waiting_since_;  // ready, and not in a plan
-  std::optional<absl::Time> work_began_;     // of the chunk that is not started yet
-  absl::Duration queue_time_;                // for the chunk in progress or the next one
-  absl::Duration context_time_;              // of the context pass before the next chunk
-  absl::Duration context_queue_time_;        // that pass, ready but waiting for the engine
-  absl::Time context_ended_ = absl::InfinitePast();
 };
 
 }  // namespace videodiffcr

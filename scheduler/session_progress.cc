@@ -1,0 +1,134 @@
+#include "scheduler/session_progress.h"
+
+#include <algorithm>
+
+namespace videodiffcr {
+
+absl::Time SessionProgress::WorkBegan(absl::Time now) const {
+  return in_chunk() ? chunk_->work_began : work_began_.value_or(waiting_since_.value_or(now));
+}
+
+void SessionProgress::Change(SessionChange change) {
+  if (change.prompt.has_value()) pending_.prompt = std::move(change.prompt);
+  if (change.target.has_value()) pending_.target = change.target;
+  pending_.scene_cut = pending_.scene_cut || change.scene_cut;
+  pending_.update_ids.push_back(change.update_id);
+}
+
+PlannedStep SessionProgress::NextStep() const {
+  PlannedStep step;
+  step.session = id_;
+  if (in_chunk()) {
+    step.kind = StepKind::kDenoise;
+    step.chunk = chunk_->out.chunk.sequence;
+    step.step = chunk_->next_pass;
+    step.budget = chunk_->out.chunk.nominal;
+    step.scene_start = step.step == 0 && chunk_->out.chunk.scene_start;
+  } else if (context_owed_) {
+    step.kind = StepKind::kContext;
+    step.chunk = chunks_made_ - 1;
+    step.budget = target_;
+  } else {
+    step.chunk = chunks_made_;
+    step.budget = pending_.target.value_or(target_);
+    // A prompt that is new is encoded before the chunk's first pass.
+    if (chunks_made_ == 0 || pending_.prompt.has_value()) {
+      step.kind = StepKind::kText;
+      step.prompt = std::make_shared<const std::string>(pending_.prompt.value_or(prompt_));
+    } else {
+      step.kind = StepKind::kDenoise;
+      step.scene_start = pending_.scene_cut;
+    }
+  }
+  return step;
+}
+
+void SessionProgress::NoteReadiness(bool step_ready, bool chunk_workable, absl::Time now) {
+  if (!in_chunk()) {
+    if (!chunk_workable) {
+      work_began_.reset();
+    } else if (!work_began_.has_value()) {
+      work_began_ = now;
+    }
+  }
+  if (!step_ready) {
+    waiting_since_.reset();
+  } else if (!waiting_since_.has_value()) {
+    waiting_since_ = now;
+  }
+}
+
+std::optional<StartedChunk> SessionProgress::StepBegan(const PlannedStep& step, absl::Time now) {
+  if (waiting_since_.has_value()) {
+    (step.kind == StepKind::kContext ? context_queue_time_ : queue_time_) += now - *waiting_since_;
+  }
+  if (step.kind == StepKind::kContext || in_chunk()) return std::nullopt;
+  return StartChunk(now);
+}
+
+StartedChunk SessionProgress::StartChunk(absl::Time now) {
+  PendingChange change = std::exchange(pending_, PendingChange());
+  StartedChunk started;
+  started.sequence = chunks_made_;
+  started.update_ids = std::move(change.update_ids);
+  if (change.target.has_value() && *change.target != target_)
+    started.old_target = std::exchange(target_, *change.target);
+  started.target = target_;
+  started.presentation_start = presentation_start();
+
+  chunk_.emplace();
+  chunk_->work_began = work_began_.value_or(now);
+  FinishedChunk& out = chunk_->out;
+  out.chunk.sequence = chunks_made_;
+  out.chunk.first_frame = frames_made_;
+  out.chunk.scene_start = chunks_made_ == 0 || change.scene_cut;
+  out.chunk.nominal = target_;
+  out.chunk.work_began = std::max(chunk_->work_began, context_ended_);
+  out.chunk.timings.context = std::exchange(context_time_, absl::ZeroDuration());
+  out.chunk.timings.context_queue = std::exchange(context_queue_time_, absl::ZeroDuration());
+  out.frame_count = out.chunk.scene_start ? info_.first_chunk_frames : info_.chunk_frames;
+  out.presentation_start = started.presentation_start;
+  out.presentation_duration = PlayingTime(frames_made_ + out.frame_count) - out.presentation_start;
+  out.first_step_began = now;
+  work_began_.reset();
+  return started;
+}
+
+std::optional<FinishedChunk> SessionProgress::StepEnded(const PlannedStep& step, StepOutcome outcome, absl::Time now) {
+  switch (step.kind) {
+    case StepKind::kText:
+      chunk_->out.chunk.timings.text += outcome.elapsed;
+      break;
+    case StepKind::kContext:
+      context_owed_ = false;
+      context_time_ = outcome.elapsed;
+      context_ended_ = now;
+      break;
+    case StepKind::kDenoise:
+      chunk_->out.chunk.timings.denoise += outcome.elapsed;
+      chunk_->rows_processed += outcome.rows_processed;
+      chunk_->rows_dense += outcome.rows_dense;
+      ++chunk_->next_pass;
+      if (IsLastPass(step)) return FinishChunk(std::move(outcome.latents), now);
+      break;
+  }
+  return std::nullopt;
+}
+
+FinishedChunk SessionProgress::FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time now) {
+  FinishedChunk out = std::move(chunk_->out);
+  if (chunk_->rows_dense > 0) {
+    out.chunk.executed_retention =
+        static_cast<double>(chunk_->rows_processed) / static_cast<double>(chunk_->rows_dense);
+  }
+  chunk_.reset();
+  out.latents = std::move(latents);
+  out.denoised = now;
+  out.chunk.timings.queue = std::exchange(queue_time_, absl::ZeroDuration());
+  ++chunks_made_;
+  frames_made_ += out.frame_count;
+  context_owed_ = true;
+  return out;
+}
+
+}  // namespace videodiffcr

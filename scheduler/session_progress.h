@@ -1,0 +1,111 @@
+// How far a session is in its video: the chunk in progress and the pass it needs next, the changes that wait for the
+// next chunk, and how long all that waited for the engine. It knows nothing of what may hold the session back: that is
+// session_record.h's. Not thread-safe.
+//
+// Per chunk: boundary -> [text] -> denoising passes -> the chunk leaves -> [context pass] -> boundary
+#ifndef VIDEODIFFCR_SCHEDULER_SESSION_PROGRESS_H_
+#define VIDEODIFFCR_SCHEDULER_SESSION_PROGRESS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "model/api/model_info.h"
+#include "model/api/step_plan.h"
+#include "scheduler/session_outbox.h"
+#include "scheduler/session_types.h"
+
+namespace videodiffcr {
+
+// A chunk's first step has begun.
+struct StartedChunk {
+  int64_t sequence = 0;
+  std::vector<int64_t> update_ids;            // of the changes that take effect with it
+  std::optional<RetentionTenths> old_target;  // set when its target is another than the chunk's before
+  RetentionTenths target = kDenseTenths;
+  absl::Duration presentation_start;
+};
+
+class SessionProgress {
+ public:
+  // `info` outlives this.
+  SessionProgress(SessionId id, std::string prompt, RetentionTenths target, const ModelInfo& info)
+      : id_(id), prompt_(std::move(prompt)), info_(info), target_(target) {}
+
+  bool in_chunk() const { return chunk_.has_value(); }
+  int64_t chunks_made() const { return chunks_made_; }
+  int64_t chunks_started() const { return chunks_made_ + (in_chunk() ? 1 : 0); }
+  bool context_owed() const { return context_owed_; }
+  // Of the chunk in progress, else of the next one.
+  absl::Duration presentation_start() const { return PlayingTime(frames_made_); }
+  // The first moment at which the chunk in progress, else the next one, could have been worked on, the context pass
+  // before it included; `now` when it cannot be yet.
+  absl::Time WorkBegan(absl::Time now) const;
+
+  // Merged with the changes that wait for the next chunk already.
+  void Change(SessionChange change);
+  size_t changes_waiting() const { return pending_.update_ids.size(); }
+  bool scene_cut_waits() const { return pending_.scene_cut; }
+
+  // What comes next: a pass of the chunk in progress, the context pass of the one before, or the first step of a new
+  // one.
+  PlannedStep NextStep() const;
+  // Whether there is a next step that the engine could run now, and whether a new chunk could be worked on.
+  void NoteReadiness(bool step_ready, bool chunk_workable, absl::Time now);
+
+  // NextStep() is in a plan. Says so when it is the first of a chunk, which it starts with the changes that wait.
+  std::optional<StartedChunk> StepBegan(const PlannedStep& step, absl::Time now);
+  bool IsLastPass(const PlannedStep& step) const {
+    return step.kind == StepKind::kDenoise && step.step + 1 == info_.denoise_steps;
+  }
+  // `outcome` is OK, and has latents if it is of a last pass: then the chunk is finished.
+  std::optional<FinishedChunk> StepEnded(const PlannedStep& step, StepOutcome outcome, absl::Time now);
+
+ private:
+  // A chunk between its first planned step and its last denoising pass.
+  struct ChunkInProgress {
+    FinishedChunk out;
+    absl::Time work_began;
+    int next_pass = 0;
+    int64_t rows_processed = 0;
+    int64_t rows_dense = 0;
+  };
+  // What waits for the next chunk boundary, merged.
+  struct PendingChange {
+    std::optional<std::string> prompt;
+    std::optional<RetentionTenths> target;
+    bool scene_cut = false;
+    std::vector<int64_t> update_ids;
+  };
+
+  StartedChunk StartChunk(absl::Time now);
+  FinishedChunk FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time now);
+  absl::Duration PlayingTime(int64_t frames) const { return absl::Seconds(1) * frames / info_.frames_per_second; }
+
+  const SessionId id_;
+  const std::string prompt_;  // of the video's first chunk
+  const ModelInfo& info_;
+
+  std::optional<ChunkInProgress> chunk_;
+  bool context_owed_ = false;
+  int64_t chunks_made_ = 0;
+  int64_t frames_made_ = 0;
+  RetentionTenths target_;
+  PendingChange pending_;
+
+  std::optional<absl::Time> waiting_since_;  // ready, and not in a plan
+  std::optional<absl::Time> work_began_;     // of the chunk that is not started yet
+  absl::Duration queue_time_;                // for the chunk in progress or the next one
+  absl::Duration context_time_;              // of the context pass before the next chunk
+  absl::Duration context_queue_time_;        // that pass, ready but waiting for the engine
+  absl::Time context_ended_ = absl::InfinitePast();
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SCHEDULER_SESSION_PROGRESS_H_
