@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/media/codec_string.h"
@@ -90,17 +92,71 @@ TEST(EncoderTest, RefusesSizesRatesAndFactorsOutsideTheirRangeNamingTheValue) {
   EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("rate_factor is 52"));
 }
 
+TEST(EncoderTest, TheEndsOfEveryRangeAreInItAndWhatLiesBeyondIsNot) {
+  const auto error_of = [](const std::function<void(EncoderConfig*)>& change) {
+    EncoderConfig config = Config(VideoCodec::kH264, VideoContainer::kAnnexB);
+    change(&config);
+    return std::string(config.Validate().message());
+  };
+  EXPECT_EQ(error_of([](auto* config) { config->width = config->height = 8192; }), "");
+  EXPECT_EQ(error_of([](auto* config) { config->width = config->height = 2; }), "");
+  EXPECT_EQ(error_of([](auto* config) { config->frames_per_second = 1; }), "");
+  EXPECT_EQ(error_of([](auto* config) { config->frames_per_second = 240; }), "");
+  EXPECT_EQ(error_of([](auto* config) { config->rate_factor = kMinRateFactor; }), "");
+  EXPECT_EQ(error_of([](auto* config) { config->rate_factor = kMaxRateFactor; }), "");
+  EXPECT_THAT(error_of([](auto* config) { config->width = 8194; }), HasSubstr("8194x16"));
+  EXPECT_THAT(error_of([](auto* config) { config->height = 8194; }), HasSubstr("32x8194"));
+  EXPECT_THAT(error_of([](auto* config) { config->width = 0; }), HasSubstr("0x16"));
+  EXPECT_THAT(error_of([](auto* config) { config->height = 17; }), HasSubstr("32x17"));
+  EXPECT_THAT(error_of([](auto* config) { config->frames_per_second = 241; }), HasSubstr("frames_per_second is 241"));
+  EXPECT_THAT(error_of([](auto* config) { config->rate_factor = 0; }), HasSubstr("rate_factor is 0"));
+  EncoderConfig rgb = Config(VideoCodec::kRawRgb24, VideoContainer::kRaw);
+  rgb.width = rgb.height = 1;
+  EXPECT_TRUE(rgb.Validate().ok()) << "without chroma there is nothing to halve";
+}
+
+TEST(EncoderTest, FramesOfAnotherSizeOrNumberThanTheyClaimAreRefused) {
+  for (const auto& [codec, container] : {std::pair(VideoCodec::kRawRgb24, VideoContainer::kRaw),
+                                         std::pair(VideoCodec::kH264, VideoContainer::kAnnexB)}) {
+    auto encoder = CreateChunkEncoder(Config(codec, container));
+    ASSERT_TRUE(encoder.ok()) << encoder.status();
+    const auto error_of = [&](const std::function<void(FrameChunk*)>& spoil) {
+      FrameChunk frames = MovingPattern(32, 16, 2, 0);
+      spoil(&frames);
+      return std::string((*encoder)->Encode(frames).status().message());
+    };
+    EXPECT_THAT(error_of([](auto* frames) { std::swap(frames->width, frames->height); }), HasSubstr("16x32"));
+    EXPECT_THAT(error_of([](auto* frames) { frames->width = 64; }), HasSubstr("64x16"));
+    EXPECT_THAT(error_of([](auto* frames) { frames->height = 8; }), HasSubstr("32x8"));
+    EXPECT_THAT(error_of([](auto* frames) { frames->pixels.pop_back(); }), HasSubstr("bytes of pixels"));
+    EXPECT_THAT(error_of([](auto* frames) { frames->frame_count = 3; }), HasSubstr("3 frames need"));
+    EXPECT_THAT(error_of([](auto* frames) {
+                  frames->frame_count = 0;
+                  frames->pixels.clear();
+                }),
+                HasSubstr("chunk has 0 frames"));
+  }
+}
+
 TEST(CodecStringTest, SpellsProfileFlagsAndLevelOfTheFirstParameterSet) {
   const std::vector<uint8_t> bytes = {0, 0, 0, 1, 0x09, 0xf0, 0, 0, 0, 1, 0x67, 0x64, 0x00, 0x1f, 0xac};
   absl::StatusOr<std::string> codec_string = H264CodecString(bytes);
   ASSERT_TRUE(codec_string.ok()) << codec_string.status();
   EXPECT_EQ(*codec_string, "avc1.64001f");
+  const std::vector<uint8_t> bare = {0, 0, 1, 0x67, 0x42, 0xc0, 0x1e};
+  EXPECT_EQ(*H264CodecString(bare), "avc1.42c01e") << "at the very beginning, and nothing behind it";
 }
 
 TEST(CodecStringTest, RefusesBytesWithoutAParameterSet) {
   EXPECT_FALSE(H264CodecString(std::vector<uint8_t>{0, 0, 1, 0x68, 1, 2, 3}).ok());
   EXPECT_FALSE(H264CodecString(std::vector<uint8_t>{0, 0, 1, 0x67, 1, 2}).ok()) << "cut off before the level";
   EXPECT_FALSE(H264CodecString({}).ok());
+  for (const size_t zero : {0, 1}) {
+    std::vector<uint8_t> bytes = {0, 0, 1, 0x67, 0x64, 0x00, 0x1f};
+    bytes[zero] = 3;
+    EXPECT_FALSE(H264CodecString(bytes).ok()) << "that is no start code";
+  }
+  EXPECT_FALSE(H264CodecString(std::vector<uint8_t>{0, 0, 2, 0x67, 0x64, 0x00, 0x1f}).ok());
 }
 
 }  // namespace

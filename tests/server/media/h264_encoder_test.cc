@@ -66,6 +66,24 @@ void ExpectFramesOfThreeChunks(const JudgedVideo& video) {
   }
 }
 
+// x264 would put a keyframe where the picture changes altogether; a chunk that held two would end its session.
+TEST(H264EncoderTest, AHardCutInsideAChunkIsNoKeyframe) {
+  auto encoder = MakeEncoder(Config(VideoContainer::kAnnexB));
+  FrameChunk chunk = MovingPattern(kWidth, kHeight, 12, 0);
+  const size_t half = chunk.pixels.size() / 2;
+  for (size_t i = half; i < chunk.pixels.size(); ++i) {
+    chunk.pixels[i] = static_cast<uint8_t>((i * 2654435761u) >> 24);
+  }
+  const absl::StatusOr<EncodedChunk> encoded = encoder->Encode(chunk);
+  ASSERT_TRUE(encoded.ok()) << encoded.status();
+  const JudgedVideo video = ProbeVideo(encoded->payload, "h264");
+  ASSERT_EQ(video.frames.size(), 12u);
+  for (size_t i = 0; i < video.frames.size(); ++i) {
+    EXPECT_EQ(video.frames[i].keyframe, i == 0) << "frame " << i;
+    EXPECT_EQ(video.frames[i].picture_type, i == 0 ? "I" : "P") << "frame " << i;
+  }
+}
+
 TEST(H264EncoderTest, FfprobeAgreesWithCountsSizesTimesAndKeyframesOfFragmentedMp4) {
   auto encoder = MakeEncoder(Config(VideoContainer::kFragmentedMp4));
   const std::vector<EncodedChunk> chunks = EncodeThreeChunks(encoder.get());
