@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,25 +21,6 @@ class FakeVideoModel::Latents final : public LatentChunk {
   int frame_count = 0;
   std::shared_ptr<DecoderState> decoder;
 };
-
-bool operator==(const FrameIdentity& a, const FrameIdentity& b) {
-  return a.seed == b.seed && a.chunk == b.chunk && a.frame == b.frame && a.budget == b.budget &&
-         a.prompt_hash == b.prompt_hash;
-}
-
-// FNV-1a: the same on every machine, unlike std::hash.
-uint64_t HashPrompt(std::string_view prompt) {
-  uint64_t hash = 14695981039346656037ull;
-  for (const char c : prompt) hash = (hash ^ static_cast<uint8_t>(c)) * 1099511628211ull;
-  return hash;
-}
-
-FrameIdentity ReadFrameIdentity(const FrameChunk& frames, int frame) {
-  FrameIdentity identity;
-  const size_t frame_bytes = size_t{3} * frames.width * frames.height;
-  std::memcpy(&identity, frames.pixels.data() + frame * frame_bytes, sizeof(identity));
-  return identity;
-}
 
 ModelInfo FakeVideoModel::SmallInfo() {
   ModelInfo info;
@@ -258,26 +238,8 @@ absl::StatusOr<FrameChunk> FakeVideoModel::Decode(std::unique_ptr<LatentChunk> l
   if (!health_.ok()) return absl::InternalError("the device does not answer");
   const auto failure = decode_failures_.find({latents.identity.seed, latents.identity.chunk});
   if (failure != decode_failures_.end()) return failure->second;
-  FrameChunk frames = MakeFrames(latents);
+  FrameChunk frames = MakeIdentifiedFrames(latents.identity, latents.frame_count, info_.width, info_.height);
   if (short_decodes_.count({latents.identity.seed, latents.identity.chunk})) --frames.frame_count;
-  return frames;
-}
-
-// A flat colour per frame behind the identity, so that an encoder has something plausible to encode.
-FrameChunk FakeVideoModel::MakeFrames(const Latents& latents) const {
-  FrameChunk frames;
-  frames.width = info_.width;
-  frames.height = info_.height;
-  frames.frame_count = latents.frame_count;
-  const size_t frame_bytes = size_t{3} * frames.width * frames.height;
-  frames.pixels.resize(frame_bytes * frames.frame_count);
-  for (int frame = 0; frame < frames.frame_count; ++frame) {
-    FrameIdentity identity = latents.identity;
-    identity.frame = frame;
-    uint8_t* const pixels = frames.pixels.data() + frame * frame_bytes;
-    std::memset(pixels, static_cast<int>((identity.seed * 37 + identity.chunk * 11 + frame) % 256), frame_bytes);
-    std::memcpy(pixels, &identity, sizeof(identity));
-  }
   return frames;
 }
 

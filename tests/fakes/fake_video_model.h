@@ -19,21 +19,9 @@
 
 #include "model/api/video_model.h"
 #include "scheduler/mutex.h"
+#include "tests/fakes/frame_identity.h"
 
 namespace videodiffcr {
-
-// What the first bytes of every fake frame say.
-struct FrameIdentity {
-  uint64_t seed = 0;
-  int64_t chunk = 0;
-  int32_t frame = 0;         // within the chunk
-  int32_t budget = 0;        // in tenths
-  uint64_t prompt_hash = 0;  // HashPrompt() of the prompt that was in force
-};
-bool operator==(const FrameIdentity& a, const FrameIdentity& b);
-uint64_t HashPrompt(std::string_view prompt);
-// `frame` counts from 0 within `frames`.
-FrameIdentity ReadFrameIdentity(const FrameChunk& frames, int frame);
 
 // One step as the model saw it.
 struct ObservedStep {
@@ -112,7 +100,6 @@ class FakeVideoModel final : public VideoModel {
   void CheckStepRules(const Session& session, const PlannedStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitAtGate(const StepPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Broken(std::string rule) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  FrameChunk MakeFrames(const Latents& latents) const;
   bool WaitFor(const std::function<bool()>& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ModelInfo info_;
