@@ -1,5 +1,7 @@
 #include "server/server.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <utility>
@@ -18,6 +20,9 @@ namespace videodiffcr {
 namespace {
 
 constexpr char kVersion[] = VIDEODIFFCR_VERSION;
+
+// How long gRPC may take at the end to hand over what ended calls have written; what is open after it is cut off.
+constexpr absl::Duration kFlushTimeout = absl::Seconds(1);
 
 // Calls that say nothing and calls that ask for information count as streams, too; beyond this a client's calls wait in
 // the client.
@@ -154,8 +159,11 @@ void Server::Stop(absl::Time deadline) {
   LogLine("draining: no new sessions; running ones end after the chunk in progress");
   if (scheduler_ != nullptr) scheduler_->Drain(deadline);
   const bool all_ended = service_.WaitForCalls(deadline);
-  // What is left: calls past the deadline, watchers of the health service, calls without a first message.
-  grpc_server_->Shutdown(std::chrono::system_clock::now());
+  // What is left: calls past the deadline, watchers of the health service, calls without a first message. And bytes:
+  // the last status of a call that has ended may still be on its way to the kernel, and gRPC drops it with the
+  // connection.
+  const absl::Duration flush_time = std::min(std::max(deadline - clock_->Now(), absl::ZeroDuration()), kFlushTimeout);
+  grpc_server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(flush_time));
   LogLine(all_ended ? "drained: every session has ended" : "drained: the time was up, some calls were cut off");
 }
 
