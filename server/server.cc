@@ -162,7 +162,7 @@ void Server::Stop(absl::Time deadline) {
   // What is left: calls past the deadline, watchers of the health service, calls without a first message. And bytes:
   // the last status of a call that has ended may still be on its way to the kernel, and gRPC drops it with the
   // connection.
-  const absl::Duration flush_time = std::min(std::max(deadline - clock_->Now(), absl::ZeroDuration()), kFlushTimeout);
+  const absl::Duration flush_time = std::clamp(deadline - clock_->Now(), absl::ZeroDuration(), kFlushTimeout);
   grpc_server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(flush_time));
   LogLine(all_ended ? "drained: every session has ended" : "drained: the time was up, some calls were cut off");
 }

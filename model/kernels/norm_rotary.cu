@@ -18,6 +18,15 @@ __device__ __forceinline__ void Finish(float4 x, float inverse, const float* wei
   Store4(out, turns ? Turn(y, cos, sin) : y);
 }
 
+template <typename Layout, typename In, typename Out>
+__device__ __forceinline__ void CopyRow(const In* in, Out* out, int width) {
+#pragma unroll
+  for (int group = 0; group < Layout::kGroups; ++group) {
+    const int at = Layout::column(group);
+    if (at < width) Store4(out + at, Load4(in + at));
+  }
+}
+
 // Queries and keys of a row go together: they share the angles. Any of the three inputs may be missing.
 template <typename In, typename Out, typename Layout>
 __global__ void __launch_bounds__(kBlockThreads) NormRotaryRows(const __grid_constant__ NormRotaryCall call) {
@@ -46,13 +55,7 @@ __global__ void __launch_bounds__(kBlockThreads) NormRotaryRows(const __grid_con
     }
   }
   if (call.value_in != nullptr) {
-    const In* in = static_cast<const In*>(call.value_in) + from;
-    Out* out = static_cast<Out*>(call.values) + key_at;
-#pragma unroll
-    for (int group = 0; group < kGroups; ++group) {
-      const int at = Layout::column(group);
-      if (at < width) Store4(out + at, Load4(in + at));
-    }
+    CopyRow<Layout>(static_cast<const In*>(call.value_in) + from, static_cast<Out*>(call.values) + key_at, width);
   }
   const float query_inverse = rsqrtf(SumOverRow<Layout::kThreads>(query_squares) / width + call.eps);
   const float key_inverse = rsqrtf(SumOverRow<Layout::kThreads>(key_squares) / width + call.eps);
