@@ -2,10 +2,12 @@
 
 #include <functional>
 #include <future>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "absl/memory/memory.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
@@ -30,22 +32,37 @@ StepPlan PlanForAll(int sessions, StepKind kind, int64_t chunk, int step, Retent
   return plan;
 }
 
+// The chunks of one plan. `launch`: async side by side, as a server's delivery threads do; deferred one after the
+// other.
 struct Decoded {
   absl::Status status;
   std::vector<absl::Duration> elapsed;  // by session
   absl::Time finished;
 };
 
-Decoded DecodeAll(VideoModel& model, std::vector<StepOutcome> outcomes) {
-  Decoded decoded;
-  for (StepOutcome& outcome : outcomes) {
+Decoded DecodeAll(VideoModel& model, std::vector<StepOutcome> outcomes, std::launch launch) {
+  struct One {
+    absl::Status status;
+    absl::Duration elapsed;
+  };
+  const auto decode = [&model](std::unique_ptr<LatentChunk> latents) {
     const absl::Time began = absl::Now();
-    decoded.status.Update(model.Decode(std::move(outcome.latents)).status());
-    decoded.elapsed.push_back(absl::Now() - began);
+    absl::Status status = model.Decode(std::move(latents)).status();
+    return One{std::move(status), absl::Now() - began};
+  };
+  std::vector<std::future<One>> chunks;
+  for (StepOutcome& outcome : outcomes) chunks.push_back(std::async(launch, decode, std::move(outcome.latents)));
+  Decoded decoded;
+  for (std::future<One>& chunk : chunks) {
+    const One one = chunk.get();
+    decoded.status.Update(one.status);
+    decoded.elapsed.push_back(one.elapsed);
   }
   decoded.finished = absl::Now();
   return decoded;
 }
+
+}  // namespace
 
 // One run: some sessions at one budget, from their first chunk on.
 class ChunkRun {
@@ -82,8 +99,9 @@ class ChunkRun {
     if (const absl::Status before = TakeDecoded(); !before.ok()) return before;
     if (on_gpu()) {
       decoding_chunk_ = chunk;
-      decoding_ = std::async(std::launch::async, DecodeAll, std::ref(model_), *std::move(outcomes));
-    } else if (const absl::Status own = Record(chunk, DecodeAll(model_, *std::move(outcomes))); !own.ok()) {
+      decoding_ = std::async(std::launch::async, DecodeAll, std::ref(model_), *std::move(outcomes), std::launch::async);
+    } else if (const absl::Status own = Record(chunk, DecodeAll(model_, *std::move(outcomes), std::launch::deferred));
+               !own.ok()) {
       return own;
     }
     return RunStep(StepKind::kContext, chunk, 0, measured ? &samples_->context : nullptr).status();
@@ -132,6 +150,8 @@ class ChunkRun {
   absl::Time last_finished_;
 };
 
+namespace {
+
 // Prompt to frames of one session alone, several times.
 absl::Status MeasureFirstChunks(VideoModel& model, RetentionTenths budget, Samples* first_chunk) {
   for (int i = 0; i < kFirstChunks; ++i) {
@@ -147,18 +167,40 @@ absl::Status MeasureFirstChunks(VideoModel& model, RetentionTenths budget, Sampl
   return absl::OkStatus();
 }
 
+// With one more, whose passes see a full window.
+int64_t ChunksToFillWindow(const ModelInfo& info) { return info.window_tokens / info.tokens_per_chunk + 1; }
+
 }  // namespace
 
 absl::StatusOr<ChunkSamples> MeasureChunks(VideoModel& model, int sessions, RetentionTenths budget, int chunks) {
   ChunkSamples samples;
   absl::Status status = MeasureFirstChunks(model, budget, &samples.first_chunk);
-  const int64_t warm_up = model.info().window_tokens / model.info().tokens_per_chunk + 1;
+  const int64_t warm_up = ChunksToFillWindow(model.info());
   ChunkRun run(model, sessions, budget, warm_up, &samples);
   if (status.ok()) status = run.Begin();
   for (int64_t chunk = 0; status.ok() && chunk < warm_up + chunks; ++chunk) status = run.Chunk(chunk);
   if (status.ok()) status = run.TakeDecoded();
   if (!status.ok()) return status;
   return samples;
+}
+
+FullWindowSession::FullWindowSession() = default;
+FullWindowSession::~FullWindowSession() = default;
+
+absl::StatusOr<std::unique_ptr<FullWindowSession>> FullWindowSession::Begin(VideoModel& model, RetentionTenths budget) {
+  auto session = absl::WrapUnique(new FullWindowSession);
+  session->run_ = std::make_unique<ChunkRun>(model, 1, budget, std::numeric_limits<int64_t>::max(), &session->ignored_);
+  absl::Status status = session->run_->Begin();
+  if (status.ok()) status = session->Generate(static_cast<int>(ChunksToFillWindow(model.info())));
+  if (!status.ok()) return status;
+  return session;
+}
+
+absl::Status FullWindowSession::Generate(int chunks) {
+  for (const int64_t end = chunk_ + chunks; chunk_ < end; ++chunk_) {
+    if (absl::Status status = run_->Chunk(chunk_); !status.ok()) return status;
+  }
+  return run_->TakeDecoded();
 }
 
 }  // namespace videodiffcr

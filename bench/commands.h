@@ -24,6 +24,16 @@ struct ChunkBenchOptions {
 // pass, decoding, and the time from one finished chunk to the next; dense first.
 absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options);
 
+struct KernelsBenchOptions {
+  std::string model_folder;
+  std::string precision = "bf16";  // as in CausalVideoModelOptions
+  int budget = 10;                 // tenths, of the model's
+  int chunks = 8;                  // traced, after the window is full
+  std::string json_file;           // empty: none
+};
+// Where a chunk's time goes on a GPU: its kernels, and when none runs. FailedPrecondition without CUDA.
+absl::StatusOr<std::string> RunKernelsBench(const KernelsBenchOptions& options);
+
 enum class ViewerStarts {
   kAligned,    // all at once
   kStaggered,  // spread over one chunk's playing time

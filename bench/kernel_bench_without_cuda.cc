@@ -1,4 +1,5 @@
 #include "bench/kernel_bench.h"
+#include "bench/kernel_trace.h"
 
 namespace videodiffcr {
 
@@ -8,6 +9,10 @@ absl::StatusOr<std::string> RunAttentionBench(const KernelBenchOptions&) {
 
 absl::StatusOr<std::string> RunLinearsBench(const KernelBenchOptions&) {
   return absl::FailedPreconditionError("linears: this build has no CUDA kernels; build the preset cuda");
+}
+
+absl::StatusOr<std::vector<KernelSpan>> TraceKernels(const std::function<absl::Status()>&) {
+  return absl::FailedPreconditionError("kernels: this build has no CUDA kernels; build the preset cuda");
 }
 
 }  // namespace videodiffcr

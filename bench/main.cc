@@ -13,15 +13,17 @@
 #include "bench/kernel_bench.h"
 
 ABSL_FLAG(std::string, model_folder, "models/tiny",
-          "chunk, sessions: folder of the model to measure; make-model: folder whose tokenizer is taken");
+          "chunk, kernels, sessions: folder of the model to measure; make-model: folder whose tokenizer is taken");
 ABSL_FLAG(std::string, device, "cpu", "chunk, sessions: where the model runs, cpu or cuda");
-ABSL_FLAG(std::string, precision, "bf16", "chunk, sessions: what a GPU computes in, fp32, bf16 or fp8");
+ABSL_FLAG(std::string, precision, "bf16", "chunk, kernels, sessions: what a GPU computes in, fp32, bf16 or fp8");
 ABSL_FLAG(int, threads, 0, "chunk: processor threads for denoising; 0: one per processor");
 ABSL_FLAG(
     std::vector<std::string>, sessions, {},
     "chunk: sessions in every plan, one run for each number of the list (default 1); sessions: viewers (default 4)");
-ABSL_FLAG(std::vector<std::string>, budgets, {}, "chunk: retention budgets in tenths, for example 10,7; empty: all");
-ABSL_FLAG(int, chunks, 30, "chunks measured per run, after the window is full (chunk), or per decoder (decode)");
+ABSL_FLAG(std::vector<std::string>, budgets, {},
+          "chunk, kernels: retention budgets in tenths, for example 10,7; empty: all (kernels: 10)");
+ABSL_FLAG(int, chunks, 30,
+          "chunks measured per run, after the window is full (chunk, kernels), or per decoder (decode)");
 ABSL_FLAG(int, prompts, 30, "text: prompts measured per length");
 ABSL_FLAG(std::string, server, "",
           "sessions: address of a running server, host:port; empty: starts the one beside this program");
@@ -60,6 +62,15 @@ absl::StatusOr<std::string> Chunk() {
   return RunChunkBench({absl::GetFlag(FLAGS_model_folder), absl::GetFlag(FLAGS_device), absl::GetFlag(FLAGS_precision),
                         absl::GetFlag(FLAGS_threads), *sessions, *budgets, absl::GetFlag(FLAGS_chunks),
                         absl::GetFlag(FLAGS_json)});
+}
+
+absl::StatusOr<std::string> Kernels() {
+  absl::StatusOr<std::vector<int>> budgets = Numbers("budgets", absl::GetFlag(FLAGS_budgets));
+  if (!budgets.ok()) return budgets.status();
+  if (budgets->size() > 1) return absl::InvalidArgumentError("--budgets: kernels takes one budget, for example 7");
+  if (budgets->empty()) budgets->push_back(10);
+  return RunKernelsBench({absl::GetFlag(FLAGS_model_folder), absl::GetFlag(FLAGS_precision), budgets->front(),
+                          absl::GetFlag(FLAGS_chunks), absl::GetFlag(FLAGS_json)});
 }
 
 absl::StatusOr<std::string> Sessions() {
@@ -111,6 +122,7 @@ struct Subcommand {
 
 constexpr Subcommand kSubcommands[] = {
     {"chunk", "stages and passes of a chunk, inside this process, every budget of the model", Chunk},
+    {"kernels", "where a chunk's time goes on a GPU: its kernels, and when none runs", Kernels},
     {"sessions", "viewers with playout clocks on a server", Sessions},
     {"attention", "our attention on a GPU beside LibTorch's, at the sizes of the public model", Attention},
     {"linears", "our products on a GPU in bf16 and fp8, at the sizes of the public model", Linears},

@@ -22,7 +22,7 @@ constexpr absl::Duration kStartBuffer = absl::Milliseconds(750);
 // What one viewer saw.
 struct ViewerResult {
   absl::Status status;
-  Samples slack, overhead, queue, delivery_queue, denoise, context, decode, encode;
+  Samples slack, overhead, queue, text, delivery_queue, denoise, context, decode, encode;
   Samples denoise_early, denoise_late;  // of the second and of the last quarter of the chunks: equal when time is flat
   double first_chunk_ms = 0, executed = 1;
   int64_t chunks = 0, misses = 0;
@@ -62,6 +62,7 @@ void Watch(VideoCall& call, absl::Time started, int64_t length, ViewerResult& re
     if (slack < absl::ZeroDuration()) ++result.misses;
     const v1::StageTimings& t = chunk.timings();
     result.queue.Add(ToDuration(t.queue()));
+    result.text.Add(ToDuration(t.text()));
     result.delivery_queue.Add(ToDuration(t.delivery_queue()));
     result.denoise.Add(ToDuration(t.denoise()));
     const int64_t quarter = 4 * (result.chunks - 1) / length;
@@ -90,14 +91,20 @@ absl::StatusOr<ServedModel> AskForModel(VideoClient& client) {
   return ServedModel{info->model().name(), info->version(), fps, absl::Seconds(info->model().chunk_frames() / fps)};
 }
 
-// The time from request to first chunk of a session of one chunk.
-absl::StatusOr<double> FirstChunkMs(VideoClient& client, const SessionsBenchOptions& options) {
+// A session of one chunk, alone.
+absl::StatusOr<ViewerResult> WatchOneChunk(VideoClient& client, const SessionsBenchOptions& options) {
   ViewerResult result;
   const absl::Time started = absl::Now();
   const std::unique_ptr<VideoCall> call = client.StreamVideo(ConfigOf(options, 0, 1));
   Watch(*call, started, 1, result);
   if (!result.status.ok()) return result.status;
-  return result.first_chunk_ms;
+  return result;
+}
+
+// Where the time to a session's only chunk went.
+std::string FirstChunkStages(const ViewerResult& r) {
+  return absl::StrFormat("queue %.1f, text %.1f, denoise %.1f, decode %.1f, encode %.1f", r.queue.Median(),
+                         r.text.Median(), r.denoise.Median(), r.decode.Median(), r.encode.Median());
 }
 
 // All viewers to their end.
@@ -216,18 +223,22 @@ absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options
                                                 {"seconds", absl::StrCat(options.seconds)},
                                                 {"budget", absl::StrCat(options.budget)}};
   if (server != nullptr) {
-    const absl::StatusOr<double> first = FirstChunkMs(**client, options), second = FirstChunkMs(**client, options);
+    const absl::StatusOr<ViewerResult> first = WatchOneChunk(**client, options);
     if (!first.ok()) return first.status();
+    const absl::StatusOr<ViewerResult> second = WatchOneChunk(**client, options);
     if (!second.ok()) return second.status();
     const double ready_s = absl::ToDoubleSeconds(server->ready_after());
-    summary =
-        absl::StrFormat("start to SERVING: %.1f s; first chunk of the first request: %.1f ms, of the second: %.1f ms\n",
-                        ready_s, *first, *second);
+    summary = absl::StrFormat(
+        "start to SERVING: %.1f s\nfirst chunk of the first request: %.1f ms (%s)\n"
+        "first chunk of the second: %.1f ms (%s)\n",
+        ready_s, first->first_chunk_ms, FirstChunkStages(*first), second->first_chunk_ms, FirstChunkStages(*second));
     context["device"] = options.device;
     context["precision"] = options.precision;
     context["start to SERVING, s"] = absl::StrFormat("%.2f", ready_s);
-    context["first chunk of the first request, ms"] = absl::StrFormat("%.1f", *first);
-    context["first chunk of the second request, ms"] = absl::StrFormat("%.1f", *second);
+    context["first chunk of the first request, ms"] = absl::StrFormat("%.1f", first->first_chunk_ms);
+    context["stages of the first request, ms"] = FirstChunkStages(*first);
+    context["stages of the second request, ms"] = FirstChunkStages(*second);
+    context["first chunk of the second request, ms"] = absl::StrFormat("%.1f", second->first_chunk_ms);
   }
 
   Report report(Columns());

@@ -92,12 +92,17 @@ double MeanDifference(const FrameChunk& a, const FrameChunk& b) {
   return sum / static_cast<double>(a.pixels.size());
 }
 
+// Frames of the CPU are rounded twice, to 8-bit RGB and to YUV, those of the GPU once. The first rounding moves a luma
+// value by 0.17 (root mean square: 0.29 per colour, their weights, 219/255), so every eighth one rounds elsewhere;
+// noise in all pixels makes that a mean difference of 0.11 to 0.13. A pass at the wrong place makes it 5 and more.
+constexpr double kRoundingTwice = 0.15;
+
 TEST(GpuVideoModelTest, Fp32MakesTheVideoThatTheCpuMakes) {
   const auto cpu = LoadTiny("cpu", ""), gpu = LoadTiny("cuda", "fp32");
   for (const RetentionTenths budget : {10, 7}) {
     const auto want = Generate(*cpu, {1}, 5, budget), got = Generate(*gpu, {1}, 5, budget);
     for (int chunk = 0; chunk < 5; ++chunk) {
-      EXPECT_LE(MeanDifference(ToYuv420p(want[0][chunk]), got[0][chunk]), 0.1)
+      EXPECT_LE(MeanDifference(ToYuv420p(want[0][chunk]), got[0][chunk]), kRoundingTwice)
           << "chunk " << chunk << ", budget " << budget;
     }
   }
