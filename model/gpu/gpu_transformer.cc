@@ -144,16 +144,19 @@ RowSet GpuTransformer::Route(int64_t layer, Batch& batch, const float** factor) 
   RowSet rows = AllRows(batch);
   bool any = false;
   for (const PassRequest& request : batch.requests) any |= TenthsOf(request, layer) != kDenseTenths;
-  // A product is added together with the next norm, unless rows differ or a router reads the residual stream first.
-  if (any || HasKept(batch.pending.rows)) FlushPending(batch);
-  if (!any) return rows;
+  if (!any) {
+    // A product is added together with the next norm, unless that is of other rows.
+    if (HasKept(batch.pending.rows)) FlushPending(batch);
+    return rows;
+  }
+  NormForRouters(batch);
   for (int i = 0; i < rows.segments; ++i) {
     const int tenths = TenthsOf(batch.requests[i], layer);
     int count = static_cast<int>(tokens);
     if (tenths != kDenseTenths) {
       count = static_cast<int>(KeptRows(tenths, tokens));
       const TokenChooser::Chosen chosen =
-          chooser_.Choose(*weights_.blocks[layer].router, i, count, stream_, normed_.narrow(0, 0, tokens));
+          chooser_.Choose(*weights_.blocks[layer].router, i, count, normed_.narrow(0, i * tokens, tokens));
       rows.kept[i] = chosen.kept.const_data_ptr<int32_t>();
       if (chosen.factor.defined()) factor[i] = chosen.factor.const_data_ptr<float>();
       if (batch.on_kept) batch.on_kept(i, layer, chosen.kept);
@@ -175,6 +178,14 @@ void GpuTransformer::Norm(const RowSet& rows, const float* const* scale, const f
   kernels::ResidualNorm(call, CurrentStream());
 }
 
+void GpuTransformer::NormForRouters(Batch& batch) {
+  kernels::ResidualNormCall call = StreamCall(AllRows(batch));
+  TakePendingOfAll(batch, call);
+  call.out_element = ActivationElement(precision_);
+  call.out = normed_.mutable_data_ptr();
+  kernels::ResidualNorm(call, CurrentStream());
+}
+
 kernels::ResidualNormCall GpuTransformer::StreamCall(const RowSet& rows) const {
   kernels::ResidualNormCall call;
   call.rows = rows;
@@ -188,9 +199,19 @@ void GpuTransformer::TakePending(Batch& batch, kernels::ResidualNormCall& call) 
   if (!batch.pending.waits) return;
   call.product_element = ActivationElement(precision_);
   call.product = projected_.const_data_ptr();
+  std::copy_n(batch.pending.rows.first_row, kernels::kMostSegments, call.product_first);
   std::copy_n(batch.pending.gate, kernels::kMostSegments, call.gate);
   std::copy_n(batch.pending.factor, kernels::kMostSegments, call.factor);
   batch.pending.waits = false;
+}
+
+void GpuTransformer::TakePendingOfAll(Batch& batch, kernels::ResidualNormCall& call) const {
+  if (!batch.pending.waits) return;
+  TakePending(batch, call);
+  for (int i = 0; i < call.rows.segments; ++i) {
+    if (batch.pending.rows.kept[i] == nullptr) continue;
+    call.product_row[i] = chooser_.places(i).const_data_ptr<int32_t>();  // those of the block that made the product
+  }
 }
 
 void GpuTransformer::FlushPending(Batch& batch) {
@@ -333,9 +354,8 @@ void GpuTransformer::TextAttention(int64_t layer, const RowSet& rows, Batch& bat
 
 void GpuTransformer::Head(Batch& batch) {
   const RowSet rows = AllRows(batch);
-  if (HasKept(batch.pending.rows)) FlushPending(batch);
   kernels::ResidualNormCall call = StreamCall(rows);
-  TakePending(batch, call);
+  TakePendingOfAll(batch, call);
   for (int i = 0; i < rows.segments; ++i) {
     call.scale[i] = weights_.head_scale[batch.requests[i].timestep].const_data_ptr<float>();
     call.shift[i] = weights_.head_shift[batch.requests[i].timestep].const_data_ptr<float>();

@@ -91,8 +91,13 @@ class GpuTransformer {
   // Adds what is pending, then normalises `rows` into normed_, or into normed8_ and row_scale_.
   void Norm(const kernels::RowSet& rows, const float* const* scale, const float* const* shift, bool float8,
             Batch& batch);
+  // Adds what is pending, then normalises all tokens into normed_ without scale and shift, which routers bring
+  // themselves.
+  void NormForRouters(Batch& batch);
   kernels::ResidualNormCall StreamCall(const kernels::RowSet& rows) const;
+  // The call adds what is pending: for a call of the pending rows, and for one of all tokens.
   void TakePending(Batch& batch, kernels::ResidualNormCall& call) const;
+  void TakePendingOfAll(Batch& batch, kernels::ResidualNormCall& call) const;
   void FlushPending(Batch& batch);
   void ApplyToNormed(const GpuLinear& linear, int64_t rows, at::Tensor out);
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "model/gpu/scratch.h"
-#include "model/kernels/residual_norm.h"
 #include "model/kernels/token_routing.h"
 
 namespace videodiffcr::gpu {
@@ -32,12 +31,13 @@ TokenChooser::TokenChooser(const TransformerConfig& config, const RetentionConfi
   channels_ = EmptyOnGpu({tokens, std::max<int64_t>(retention.router_dim, 1)}, at::kFloat);
   scores_ = EmptyOnGpu({tokens}, at::kFloat);
   kept_ = EmptyOnGpu({most_sessions, tokens}, at::kInt);
+  places_ = EmptyOnGpu({most_sessions, tokens}, at::kInt);
   factor_ = EmptyOnGpu({most_sessions, tokens}, at::kFloat);
 }
 
-TokenChooser::Chosen TokenChooser::Choose(const GpuRouter& router, int session, int kept_rows, const at::Tensor& stream,
+TokenChooser::Chosen TokenChooser::Choose(const GpuRouter& router, int session, int kept_rows,
                                           const at::Tensor& normed) {
-  Score(router, session, stream, normed);
+  Score(router, normed);
   const int frames = static_cast<int>(config_.chunk_frames);
   kernels::SelectTokensCall select;
   select.tokens = static_cast<int>(config_.tokens_per_chunk());
@@ -48,6 +48,7 @@ TokenChooser::Chosen TokenChooser::Choose(const GpuRouter& router, int session, 
   select.scores = scores_.const_data_ptr<float>();
   select.kept = kept_[session].mutable_data_ptr<int32_t>();
   select.factor = factor_[session].mutable_data_ptr<float>();
+  select.place = places_[session].mutable_data_ptr<int32_t>();
   kernels::SelectTokens(select, CurrentStream());
   Chosen chosen;
   chosen.kept = kept_[session].narrow(0, 0, kept_rows);
@@ -55,17 +56,8 @@ TokenChooser::Chosen TokenChooser::Choose(const GpuRouter& router, int session, 
   return chosen;
 }
 
-void TokenChooser::Score(const GpuRouter& router, int session, const at::Tensor& stream, const at::Tensor& normed) {
+void TokenChooser::Score(const GpuRouter& router, const at::Tensor& normed) {
   const int tokens = static_cast<int>(config_.tokens_per_chunk());
-  kernels::ResidualNormCall norm;
-  norm.rows = kernels::EvenRows(1, tokens, 0);
-  norm.rows.base_row[0] = session * tokens;
-  norm.width = static_cast<int>(config_.dim);
-  norm.eps = static_cast<float>(config_.eps);
-  norm.stream = stream.mutable_data_ptr<float>();
-  norm.out_element = ActivationElement(precision_);
-  norm.out = normed.mutable_data_ptr();
-  kernels::ResidualNorm(norm, CurrentStream());
   if (precision_ == Precision::kFloat32) {
     at::mm_out(channels_, normed, router.down.t());
   } else {

@@ -21,20 +21,22 @@ class TokenChooser {
     at::Tensor kept;    // [kept rows] int32, ascending
     at::Tensor factor;  // [kept rows] fp32; undefined where routers do not gate
   };
-  // For session number `session` of a pass. `stream` [sessions * tokens, D] fp32: the residual stream; `normed`
-  // [tokens, D] of the activations' type is written over. The result is there until the next choice for that session.
-  // Queues work on the current stream.
-  Chosen Choose(const GpuRouter& router, int session, int kept_rows, const at::Tensor& stream,
-                const at::Tensor& normed);
+  // For session number `session` of a pass. `normed` [tokens, D] of the activations' type: LN(x) of the residual
+  // stream, without scale and shift. The result is there until the next choice for that session. Queues work on the
+  // current stream.
+  Chosen Choose(const GpuRouter& router, int session, int kept_rows, const at::Tensor& normed);
+  // Of the last choice for that session: each token's place among the kept ones, -1 without one, [tokens] int32.
+  at::Tensor places(int session) const { return places_[session]; }
 
  private:
-  void Score(const GpuRouter& router, int session, const at::Tensor& stream, const at::Tensor& normed);
+  void Score(const GpuRouter& router, const at::Tensor& normed);
 
   const TransformerConfig config_;
   const RetentionConfig retention_;
   const Precision precision_;
   at::Tensor channels_, scores_;  // [chunk tokens, r] fp32, [chunk tokens] fp32
-  at::Tensor kept_, factor_;      // [sessions, chunk tokens] int32 and fp32
+  at::Tensor kept_, places_;      // [sessions, chunk tokens] int32
+  at::Tensor factor_;             // [sessions, chunk tokens] fp32
 };
 
 }  // namespace videodiffcr::gpu

@@ -5,6 +5,8 @@
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 
+#include <type_traits>
+
 namespace videodiffcr::kernels {
 
 inline constexpr float kFloat8Largest = 448;  // e4m3
@@ -13,12 +15,21 @@ struct alignas(8) Bfloat16x4 {
   __nv_bfloat162 low, high;
 };
 
-__device__ __forceinline__ float4 Load4(const float* from) { return *reinterpret_cast<const float4*>(from); }
-__device__ __forceinline__ float4 Load4(const __nv_bfloat16* from) {
-  const Bfloat16x4 packed = *reinterpret_cast<const Bfloat16x4*>(from);
-  const float2 low = __bfloat1622float2(packed.low), high = __bfloat1622float2(packed.high);
+// Four values as they lie in memory, for loads that are used much later: half the registers of a float4 in bfloat16.
+template <typename T>
+using Packed4 = std::conditional_t<sizeof(T) == 4, float4, Bfloat16x4>;
+template <typename T>
+__device__ __forceinline__ Packed4<T> LoadPacked4(const T* from) {
+  return *reinterpret_cast<const Packed4<T>*>(from);
+}
+__device__ __forceinline__ float4 Unpack4(float4 v) { return v; }
+__device__ __forceinline__ float4 Unpack4(Bfloat16x4 v) {
+  const float2 low = __bfloat1622float2(v.low), high = __bfloat1622float2(v.high);
   return {low.x, low.y, high.x, high.y};
 }
+
+__device__ __forceinline__ float4 Load4(const float* from) { return LoadPacked4(from); }
+__device__ __forceinline__ float4 Load4(const __nv_bfloat16* from) { return Unpack4(LoadPacked4(from)); }
 __device__ __forceinline__ void Store4(float* to, float4 v) { *reinterpret_cast<float4*>(to) = v; }
 __device__ __forceinline__ void Store4(__nv_bfloat16* to, float4 v) {
   *reinterpret_cast<Bfloat16x4*>(to) = {__floats2bfloat162_rn(v.x, v.y), __floats2bfloat162_rn(v.z, v.w)};
@@ -60,14 +71,14 @@ __device__ __forceinline__ float LargestOverRow(float value) {
   return ReduceRow<kThreads>(value, [](float a, float b) { return fmaxf(a, b); });
 }
 
-// How threads share rows: threadIdx.x is a thread's place in its row, threadIdx.y the row within the block. A warp that
-// has a row to itself needs no barrier and keeps many loads in flight; wider rows would not fit into its registers.
-inline constexpr int kBlockThreads = 128;
+// How threads share rows: threadIdx.x is a thread's place in its row, threadIdx.y the row within the block. Few values
+// per thread leave room for many threads, and it is many rows in flight that keep memory busy (docs/performance.md).
 template <int kThreadsPerRow, int kGroupsPerThread>
 struct RowLayout {
-  static constexpr int kThreads = kThreadsPerRow;         // of one row
-  static constexpr int kGroups = kGroupsPerThread;        // groups of four values that a thread holds
-  static constexpr int kRows = kBlockThreads / kThreads;  // of one block
+  static constexpr int kThreads = kThreadsPerRow;                     // of one row
+  static constexpr int kGroups = kGroupsPerThread;                    // groups of four values that a thread holds
+  static constexpr int kRows = kThreads >= 128 ? 1 : 128 / kThreads;  // of one block
+  static constexpr int kBlockThreads = kRows * kThreads;
   static dim3 grid(int rows) { return dim3((rows + kRows - 1) / kRows); }
   static dim3 block() { return dim3(kThreads, kRows); }
   // First value of a group of this thread.
@@ -78,15 +89,6 @@ struct RowLayout {
 // Calls function(RowLayout) with the narrowest layout that holds a row of `width` values.
 template <typename Function>
 void DispatchRowWidth(int width, Function function) {
-  if (width <= 256) return function(RowLayout<32, 2>());
-  if (width <= 1536) return function(RowLayout<32, 12>());
-  if (width <= 5120) return function(RowLayout<128, 10>());
-  function(RowLayout<128, 20>());
-}
-
-// The same for kernels that hold several rows' worth of values: blocks share a row early.
-template <typename Function>
-void DispatchWideRow(int width, Function function) {
   if (width <= 256) return function(RowLayout<32, 2>());
   if (width <= 1536) return function(RowLayout<128, 3>());
   if (width <= 5120) return function(RowLayout<128, 10>());

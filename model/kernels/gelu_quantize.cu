@@ -5,9 +5,6 @@
 namespace videodiffcr::kernels {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kGroups = 5;  // of eight values: rows of up to 10240
-
 // The hardware's tanh: its error of 2^-11 is far below the 2^-4 of the result's type, and one operation of the special
 // function unit instead of two is what this kernel's time hangs on.
 __device__ __forceinline__ float Gelu(float x) {
@@ -17,7 +14,8 @@ __device__ __forceinline__ float Gelu(float x) {
   return 0.5f * x * (1.0f + tanh_u);
 }
 
-// One block per row.
+// One block per row; a thread holds kGroups groups of eight values.
+template <int kThreads, int kGroups>
 __global__ void __launch_bounds__(kThreads)
     GeluQuantizeRows(int width, const __nv_bfloat16* in, __nv_fp8_e4m3* out, float* out_scale) {
   const int64_t row = blockIdx.x;
@@ -47,11 +45,20 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+template <int kThreads, int kGroups>
+void Launch(int rows, int width, const void* in, void* out, float* out_scale, Stream stream) {
+  GeluQuantizeRows<kThreads, kGroups><<<rows, kThreads, 0, stream>>>(width, static_cast<const __nv_bfloat16*>(in),
+                                                                     static_cast<__nv_fp8_e4m3*>(out), out_scale);
+}
+
 }  // namespace
 
+// Three groups a thread measured best for rows of 8960 values: 27 us for 3276 of them, where five groups took 34 and
+// two 32.
 void GeluQuantize(int rows, int width, const void* in, void* out, float* out_scale, Stream stream) {
-  GeluQuantizeRows<<<rows, kThreads, 0, stream>>>(width, static_cast<const __nv_bfloat16*>(in),
-                                                  static_cast<__nv_fp8_e4m3*>(out), out_scale);
+  if (width <= 8 * 128) return Launch<128, 1>(rows, width, in, out, out_scale, stream);
+  if (width <= 3 * 8 * 384) return Launch<384, 3>(rows, width, in, out, out_scale, stream);
+  Launch<384, 4>(rows, width, in, out, out_scale, stream);
 }
 
 }  // namespace videodiffcr::kernels

@@ -7,6 +7,7 @@ namespace videodiffcr::kernels {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kTurnThreads = 128;  // of one row
 
 __global__ void FillRotary(RotaryShape shape, int64_t first_frame, int64_t values, float* cos, float* sin) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
@@ -42,7 +43,7 @@ __global__ void TurnFramesKernel(const __grid_constant__ FrameTurns turns, int w
   const T* from = from_pool + (layer * from_layer_rows + turns.moves.from[frame] + row) * width;
   T* to = to_pool + (layer * to_layer_rows + turns.moves.to[frame] + row) * width;
   const int64_t table = (int64_t{turns.position[frame]} * turns.moves.frame_rows + row) * pairs;
-  for (int at = 4 * static_cast<int>(threadIdx.x); at < width; at += 4 * kBlockThreads) {
+  for (int at = 4 * static_cast<int>(threadIdx.x); at < width; at += 4 * kTurnThreads) {
     const float4 v = Load4(from + at);
     const float2 c = *reinterpret_cast<const float2*>(cos + table + at % head_dim / 2);
     const float2 s = *reinterpret_cast<const float2*>(sin + table + at % head_dim / 2);
@@ -55,9 +56,9 @@ void LaunchTurns(const FrameTurns& turns, int width, int head_dim, const float* 
                  const void* from_pool, int64_t from_layer_rows, void* to_pool, int64_t to_layer_rows, int layers,
                  Stream stream) {
   const dim3 grid(static_cast<unsigned>(turns.moves.frame_rows), turns.moves.count, layers);
-  TurnFramesKernel<T><<<grid, kBlockThreads, 0, stream>>>(turns, width, head_dim, cos, sin,
-                                                          static_cast<const T*>(from_pool), from_layer_rows,
-                                                          static_cast<T*>(to_pool), to_layer_rows);
+  TurnFramesKernel<T><<<grid, kTurnThreads, 0, stream>>>(turns, width, head_dim, cos, sin,
+                                                         static_cast<const T*>(from_pool), from_layer_rows,
+                                                         static_cast<T*>(to_pool), to_layer_rows);
 }
 
 }  // namespace

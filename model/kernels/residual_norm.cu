@@ -7,59 +7,81 @@ namespace {
 
 __device__ __forceinline__ float4 Filled(float value) { return {value, value, value, value}; }
 
-template <typename Product, typename Out, typename Layout>
-__global__ void __launch_bounds__(kBlockThreads) ResidualNormRows(const __grid_constant__ ResidualNormCall call) {
-  constexpr int kGroups = Layout::kGroups;
-  const int row = Layout::row();
-  if (row >= call.rows.rows()) return;
-  const int segment = call.rows.segment_of(row), width = call.width;
-  const int64_t at = int64_t{call.rows.base_row[segment] + call.rows.token(row, segment)} * width;
-  float* stream = call.stream + at;
-  const auto column = [](int group) { return Layout::column(group); };
-
-  float4 x[kGroups];
-  float sum = 0;
+// The row's values of the residual stream with its product added. All loads come before the first store: a load behind
+// a store would wait for it, since for all the compiler knows they may overlap.
+template <typename Product, typename Layout>
+__device__ __forceinline__ void LoadAndAdd(const ResidualNormCall& call, int row, int segment, float* stream,
+                                           float4 (&x)[Layout::kGroups]) {
+  const int width = call.width, index = row - call.rows.first_row[segment];
+  const int32_t* rows_of_tokens = call.product_row[segment];
+  const int place = rows_of_tokens == nullptr ? index : rows_of_tokens[call.rows.token(row, segment)];
+  const bool adds = call.product != nullptr && place >= 0;
+  const Product* from =
+      adds ? static_cast<const Product*>(call.product) + int64_t{call.product_first[segment] + place} * width : nullptr;
+  Packed4<Product> product[Layout::kGroups];
 #pragma unroll
-  for (int group = 0; group < kGroups; ++group) {
-    x[group] = column(group) < width ? Load4(stream + column(group)) : Filled(0);
+  for (int group = 0; group < Layout::kGroups; ++group) {
+    const int at = Layout::column(group);
+    x[group] = at < width ? Load4(stream + at) : Filled(0);
+    if (adds && at < width) product[group] = LoadPacked4(from + at);
   }
-  if (call.product != nullptr) {
-    const Product* product = static_cast<const Product*>(call.product) + int64_t{row} * width;
-    const float* gate = call.gate[segment];
-    const float factor =
-        call.factor[segment] == nullptr ? 1.0f : call.factor[segment][row - call.rows.first_row[segment]];
+  if (!adds) return;
+  const float* gate = call.gate[segment];
+  const float factor = call.factor[segment] == nullptr ? 1.0f : call.factor[segment][place];
 #pragma unroll
-    for (int group = 0; group < kGroups; ++group) {
-      if (column(group) >= width) continue;
-      const float4 weight = (gate == nullptr ? Filled(1) : Load4(gate + column(group))) * factor;
-      x[group] = x[group] + weight * Load4(product + column(group));
-      Store4(stream + column(group), x[group]);
-    }
+  for (int group = 0; group < Layout::kGroups; ++group) {
+    const int at = Layout::column(group);
+    if (at >= width) continue;
+    const float4 weight = (gate == nullptr ? Filled(1) : Load4(gate + at)) * factor;
+    x[group] = x[group] + weight * Unpack4(product[group]);
   }
-  if (call.out == nullptr) return;
-
 #pragma unroll
-  for (int group = 0; group < kGroups; ++group) sum += Sum(x[group]);
+  for (int group = 0; group < Layout::kGroups; ++group) {
+    if (Layout::column(group) < width) Store4(stream + Layout::column(group), x[group]);
+  }
+}
+
+// x becomes LN(x) * scale + shift; returns the largest magnitude of this thread's values.
+template <typename Layout>
+__device__ __forceinline__ float Normalize(const ResidualNormCall& call, int segment, float4 (&x)[Layout::kGroups]) {
+  const int width = call.width;
+  float sum = 0, squares = 0, largest = 0;
+#pragma unroll
+  for (int group = 0; group < Layout::kGroups; ++group) sum += Sum(x[group]);
   const float mean = SumOverRow<Layout::kThreads>(sum) / width;
-  float squares = 0;
 #pragma unroll
-  for (int group = 0; group < kGroups; ++group) {
-    if (column(group) >= width) continue;
+  for (int group = 0; group < Layout::kGroups; ++group) {
+    if (Layout::column(group) >= width) continue;
     x[group] = x[group] - mean;
     squares += Sum(x[group] * x[group]);
   }
   const float inverse = rsqrtf(SumOverRow<Layout::kThreads>(squares) / width + call.eps);
   const float* scale = call.scale[segment];
   const float* shift = call.shift[segment];
-  float largest = 0;
 #pragma unroll
-  for (int group = 0; group < kGroups; ++group) {
-    if (column(group) >= width) continue;
+  for (int group = 0; group < Layout::kGroups; ++group) {
+    const int at = Layout::column(group);
+    if (at >= width) continue;
     x[group] = x[group] * inverse;
-    if (scale != nullptr) x[group] = x[group] * Load4(scale + column(group));
-    if (shift != nullptr) x[group] = x[group] + Load4(shift + column(group));
+    if (scale != nullptr) x[group] = x[group] * Load4(scale + at);
+    if (shift != nullptr) x[group] = x[group] + Load4(shift + at);
     largest = fmaxf(largest, LargestMagnitude(x[group]));
   }
+  return largest;
+}
+
+template <typename Product, typename Out, typename Layout>
+__global__ void __launch_bounds__(Layout::kBlockThreads)
+    ResidualNormRows(const __grid_constant__ ResidualNormCall call) {
+  const int row = Layout::row();
+  if (row >= call.rows.rows()) return;
+  const int segment = call.rows.segment_of(row), width = call.width;
+  float* stream = call.stream + int64_t{call.rows.base_row[segment] + call.rows.token(row, segment)} * width;
+  float4 x[Layout::kGroups];
+  LoadAndAdd<Product, Layout>(call, row, segment, stream, x);
+  if (call.out == nullptr) return;
+
+  const float largest = Normalize<Layout>(call, segment, x);
   float shrink = 1;
   if constexpr (sizeof(Out) == 1) {
     const float row_scale = fmaxf(LargestOverRow<Layout::kThreads>(largest) / kFloat8Largest, 1e-12f);
@@ -68,8 +90,8 @@ __global__ void __launch_bounds__(kBlockThreads) ResidualNormRows(const __grid_c
   }
   Out* out = static_cast<Out*>(call.out) + int64_t{row} * width;
 #pragma unroll
-  for (int group = 0; group < kGroups; ++group) {
-    if (column(group) < width) Store4(out + column(group), x[group] * shrink);
+  for (int group = 0; group < Layout::kGroups; ++group) {
+    if (Layout::column(group) < width) Store4(out + Layout::column(group), x[group] * shrink);
   }
 }
 

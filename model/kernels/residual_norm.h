@@ -1,8 +1,8 @@
 // The residual stream between two products, in one pass over memory: add the last product through its gate, then
 // normalise for the next (causal_wan_dit.md section 5, steps 1, 5 to 8).
 //
-//   x[token] += gate * factor[row] * product[row]          when there is a product
-//   out[row]  = LN(x[token]) * scale + shift               when there is an `out`
+//   x[token] += gate * factor * product                    when there is a product, for the tokens that have a row of
+//   it out[row]  = LN(x[token]) * scale + shift               when there is an `out`
 //
 // The stream is fp32. Promise: fp32 arithmetic, two-pass variance; `out` rounded once to its element type. With
 // Element::kFloat8 each row gets its own scale, its largest magnitude / 448, so that out * out_scale[row] is the value.
@@ -23,9 +23,13 @@ struct ResidualNormCall {
   float* stream = nullptr;  // [tokens of all sessions, width]
 
   Element product_element = Element::kBfloat16;  // kFloat32 or kBfloat16
-  const void* product = nullptr;                 // [rows, width]; null: nothing to add
-  const float* gate[kMostSegments] = {};         // [width]; null: 1
-  const float* factor[kMostSegments] = {};       // [rows of the session]; null: 1
+  const void* product = nullptr;                 // [all sessions' product rows, width]; null: nothing to add
+  int32_t product_first[kMostSegments] = {};     // a session's first row of it
+  // [tokens of the session]: a token's row of the product, counted from product_first; negative: none. Null: the
+  // session's rows have one each, in order.
+  const int32_t* product_row[kMostSegments] = {};
+  const float* gate[kMostSegments] = {};    // [width]; null: 1
+  const float* factor[kMostSegments] = {};  // [product rows of the session]; null: 1
 
   Element out_element = Element::kBfloat16;
   void* out = nullptr;                     // [rows, width]; null: no norm

@@ -137,6 +137,7 @@ __global__ void __launch_bounds__(kSelectThreads) SelectTokensKernel(const __gri
     const bool keep = token < call.tokens && marked[token];
     int total;
     const int place = before + SumBefore(keep, &total);
+    if (call.place != nullptr && token < call.tokens) call.place[token] = keep ? place : -1;
     if (keep) {
       call.kept[place] = token;
       if (call.gate != Gate::kNone) {

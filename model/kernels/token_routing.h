@@ -37,6 +37,7 @@ struct SelectTokensCall {
   const float* scores = nullptr;  // [tokens]
   int32_t* kept = nullptr;        // [kept_rows], ascending
   float* factor = nullptr;        // [kept_rows]; unused without a gate
+  int32_t* place = nullptr;       // [tokens]: a token's place in `kept`, -1 without one; null: not wanted
 };
 
 inline constexpr int kMostTokens = 16384;

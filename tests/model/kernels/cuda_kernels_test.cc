@@ -119,12 +119,45 @@ TEST(CudaKernelsTest, ResidualNormReachesEachSessionsKeptTokensAndNoOthers) {
   call.stream = MutableFloats(gpu_stream);
   call.product_element = Element::kFloat32;
   call.product = gpu_product.const_data_ptr();
+  call.product_first[1] = 3;
   ResidualNorm(call, TestStream());
   const at::Tensor moved = (OnHost(gpu_stream) - stream).mean(1);
   for (int row = 0; row < 2 * tokens; ++row) {
     const bool touched = row == 1 || row == 4 || row == 9 || row >= tokens;
     EXPECT_NEAR(moved[row].item<float>(), touched ? 1.0f : 0.0f, 1e-5) << "row " << row;
   }
+}
+
+TEST(CudaKernelsTest, ResidualNormOfAllTokensAddsTheProductOfTheKeptOnes) {
+  const int width = 64, tokens = 5;
+  at::Tensor stream = at::randn({2 * tokens, width});
+  // Session 0 kept tokens 1 and 4, session 1 has a product for every token, behind those two.
+  const at::Tensor product = at::randn({2 + tokens, width}), factor = at::tensor({2.0f, 0.5f});
+  const at::Tensor place = OnGpu(at::tensor({-1, 0, -1, -1, 1}, at::kInt));
+  const at::Tensor gpu_stream = OnGpu(stream), gpu_product = OnGpu(product), gpu_factor = OnGpu(factor);
+  const at::Tensor result = Empty({2 * tokens, width}, at::kFloat);
+  ResidualNormCall call;
+  call.rows = EvenRows(2, tokens, tokens);
+  call.width = width;
+  call.eps = kEps;
+  call.stream = MutableFloats(gpu_stream);
+  call.product_element = Element::kFloat32;
+  call.product = gpu_product.const_data_ptr();
+  call.product_first[1] = 2;
+  call.product_row[0] = place.const_data_ptr<int32_t>();
+  call.factor[0] = Floats(gpu_factor);
+  call.out_element = Element::kFloat32;
+  call.out = result.mutable_data_ptr();
+  ResidualNorm(call, TestStream());
+  at::Tensor added = at::zeros({2 * tokens, width});
+  added[1].copy_(product[0] * 2);
+  added[4].copy_(product[1] * 0.5);
+  added.narrow(0, tokens, tokens).copy_(product.narrow(0, 2, tokens));
+  const at::Tensor want = at::empty({2 * tokens, width});
+  PlainResidualNorm(2 * tokens, width, kEps, Floats(added), nullptr, nullptr, nullptr, nullptr, MutableFloats(stream),
+                    MutableFloats(want));
+  EXPECT_LE(RelativeError(gpu_stream, stream), 1e-6);
+  EXPECT_LE(RelativeError(result, want), Tolerance(Element::kFloat32));
 }
 
 TEST(CudaKernelsTest, NormRotaryMakesQueriesKeysAndValuesAsThePlainOne) {
@@ -212,13 +245,16 @@ TEST(CudaKernelsTest, SelectTokensPicksExactlyThePlainOnes) {
       scores[c.tokens / 2] = std::nanf("");
       scores[0] = -0.0f;
       const at::Tensor gpu_scores = OnGpu(scores), kept = Empty({c.kept}, at::kInt),
-                       factor = Empty({c.kept}, at::kFloat);
+                       factor = Empty({c.kept}, at::kFloat), place = Empty({c.tokens}, at::kInt);
       SelectTokens({c.tokens, frames, c.kept, c.floor, Gate::kTwoSigmoid, Floats(gpu_scores),
-                    kept.mutable_data_ptr<int32_t>(), MutableFloats(factor)},
+                    kept.mutable_data_ptr<int32_t>(), MutableFloats(factor), place.mutable_data_ptr<int32_t>()},
                    TestStream());
       const std::vector<int32_t> want = PlainSelectTokens(Floats(scores), c.tokens, frames, c.kept, c.floor);
       const at::Tensor got = kept.to(at::kCPU);
       EXPECT_TRUE(std::equal(want.begin(), want.end(), got.const_data_ptr<int32_t>()));
+      std::vector<int32_t> places(c.tokens, -1);
+      for (int i = 0; i < c.kept; ++i) places[want[i]] = i;
+      EXPECT_TRUE(std::equal(places.begin(), places.end(), place.to(at::kCPU).const_data_ptr<int32_t>()));
       const float first = 2.0f / (1.0f + std::exp(-scores[want[0]].item<float>()));
       EXPECT_NEAR(factor.to(at::kCPU)[0].item<float>(), first, 1e-5);
     }
