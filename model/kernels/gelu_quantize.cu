@@ -1,5 +1,6 @@
 #include "model/kernels/device_math.cuh"
 #include "model/kernels/gelu_quantize.h"
+#include "model/kernels/launch.cuh"
 #include "model/kernels/vector8.cuh"
 
 namespace videodiffcr::kernels {
@@ -18,6 +19,7 @@ __device__ __forceinline__ float Gelu(float x) {
 template <int kThreads, int kGroups>
 __global__ void __launch_bounds__(kThreads)
     GeluQuantizeRows(int width, const __nv_bfloat16* in, __nv_fp8_e4m3* out, float* out_scale) {
+  WaitForKernelBefore();
   const int64_t row = blockIdx.x;
   Vector8 x[kGroups];
   float largest = 0;
@@ -47,8 +49,8 @@ __global__ void __launch_bounds__(kThreads)
 
 template <int kThreads, int kGroups>
 void Launch(int rows, int width, const void* in, void* out, float* out_scale, Stream stream) {
-  GeluQuantizeRows<kThreads, kGroups><<<rows, kThreads, 0, stream>>>(width, static_cast<const __nv_bfloat16*>(in),
-                                                                     static_cast<__nv_fp8_e4m3*>(out), out_scale);
+  LaunchEarly(GeluQuantizeRows<kThreads, kGroups>, rows, kThreads, 0, stream, width,
+              static_cast<const __nv_bfloat16*>(in), static_cast<__nv_fp8_e4m3*>(out), out_scale);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "model/kernels/device_math.cuh"
+#include "model/kernels/launch.cuh"
 #include "model/kernels/norm_rotary.h"
 
 namespace videodiffcr::kernels {
@@ -74,6 +75,7 @@ struct RowAngles {
 // Queries and keys of a row go together: they share the angles. Any of the three inputs may be missing.
 template <typename In, typename Out, typename Layout>
 __global__ void __launch_bounds__(Layout::kBlockThreads) NormRotaryRows(const __grid_constant__ NormRotaryCall call) {
+  WaitForKernelBefore();
   const int row = Layout::row();
   if (row >= call.rows.rows()) return;
   const int segment = call.rows.segment_of(row), index = row - call.rows.first_row[segment], width = call.width;
@@ -114,7 +116,7 @@ template <typename In, typename Out>
 void Launch(const NormRotaryCall& call, Stream stream) {
   DispatchRowWidth(call.width, [&](auto layout) {
     using Layout = decltype(layout);
-    NormRotaryRows<In, Out, Layout><<<Layout::grid(call.rows.rows()), Layout::block(), 0, stream>>>(call);
+    LaunchEarly(NormRotaryRows<In, Out, Layout>, Layout::grid(call.rows.rows()), Layout::block(), 0, stream, call);
   });
 }
 

@@ -3,16 +3,23 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
+#include "model/kernels/device_math.cuh"
 #include "model/kernels/hopper_attention.cuh"
+#include "model/kernels/launch.cuh"
 
 namespace videodiffcr::kernels {
 namespace {
 
-// One block per (cut tile, query row): weights of the parts from their log sums, then the weighted sum over head_dim.
-__global__ void MergeParts(const int32_t* tiles, const int32_t* extra_rows, int heads, int head_dim, __nv_bfloat16* out,
-                           const float* log_sums) {
+constexpr int kMergeRows = 8;  // of one block
+
+// A warp per query row of a cut tile: weights of the parts from their log sums, then the weighted sum, four values of
+// the head a lane. Grid: (cut tiles, pieces of kMergeRows rows).
+__global__ void __launch_bounds__(32 * kMergeRows)
+    MergeParts(const int32_t* tiles, const int32_t* extra_rows, int heads, int head_dim, __nv_bfloat16* out,
+               const float* log_sums) {
+  WaitForKernelBefore();
   const int32_t* tile = tiles + 5 * blockIdx.x;
-  const int head = tile[0], row = static_cast<int>(blockIdx.y), extras = tile[4];
+  const int head = tile[0], row = static_cast<int>(blockIdx.y * kMergeRows + threadIdx.y), extras = tile[4];
   if (row >= tile[2]) return;
   const int64_t own = tile[1] + row;
   const auto row_of = [&](int part) { return part == 0 ? own : int64_t{extra_rows[tile[3] + part - 1]} + row; };
@@ -20,13 +27,13 @@ __global__ void MergeParts(const int32_t* tiles, const int32_t* extra_rows, int 
   for (int part = 0; part <= extras; ++part) largest = fmaxf(largest, log_sums[row_of(part) * heads + head]);
   float total = 0;
   for (int part = 0; part <= extras; ++part) total += exp2f(log_sums[row_of(part) * heads + head] - largest);
-  for (int i = threadIdx.x; i < head_dim; i += blockDim.x) {
-    float sum = 0;
+  for (int i = 4 * static_cast<int>(threadIdx.x); i < head_dim; i += 4 * 32) {
+    float4 sum = {};
     for (int part = 0; part <= extras; ++part) {
       const int64_t at = row_of(part) * heads + head;
-      sum += exp2f(log_sums[at] - largest) * __bfloat162float(out[at * head_dim + i]);
+      sum = sum + Load4(out + at * head_dim + i) * exp2f(log_sums[at] - largest);
     }
-    out[(own * heads + head) * head_dim + i] = __float2bfloat16(sum / total);
+    Store4(out + (own * heads + head) * head_dim + i, {sum.x / total, sum.y / total, sum.z / total, sum.w / total});
   }
 }
 
@@ -57,9 +64,10 @@ bool RunRaggedAttention(const AttentionCall& call, const DeviceAttentionPlan& pl
 void MergeAttentionParts(const AttentionCall& call, const DeviceAttentionPlan& plan, int query_tile, Stream stream) {
   if (plan.cut_tiles == 0) return;
   const int32_t* tiles = plan.words + plan.processors + 1 + 7 * plan.items;
-  MergeParts<<<dim3(plan.cut_tiles, query_tile), call.head_dim, 0, stream>>>(
-      tiles, tiles + 5 * plan.cut_tiles, call.heads, call.head_dim, static_cast<__nv_bfloat16*>(call.out),
-      call.log_sums);
+  const int pieces = (query_tile + kMergeRows - 1) / kMergeRows;
+  LaunchEarly(MergeParts, dim3(plan.cut_tiles, pieces), dim3(32, kMergeRows), 0, stream, tiles,
+              tiles + 5 * plan.cut_tiles, call.heads, call.head_dim, static_cast<__nv_bfloat16*>(call.out),
+              call.log_sums);
 }
 
 }  // namespace videodiffcr::kernels

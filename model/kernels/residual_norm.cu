@@ -1,6 +1,7 @@
 #include "model/kernels/residual_norm.h"
 
 #include "model/kernels/device_math.cuh"
+#include "model/kernels/launch.cuh"
 
 namespace videodiffcr::kernels {
 namespace {
@@ -73,6 +74,7 @@ __device__ __forceinline__ float Normalize(const ResidualNormCall& call, int seg
 template <typename Product, typename Out, typename Layout>
 __global__ void __launch_bounds__(Layout::kBlockThreads)
     ResidualNormRows(const __grid_constant__ ResidualNormCall call) {
+  WaitForKernelBefore();
   const int row = Layout::row();
   if (row >= call.rows.rows()) return;
   const int segment = call.rows.segment_of(row), width = call.width;
@@ -99,7 +101,8 @@ template <typename Product, typename Out>
 void Launch(const ResidualNormCall& call, Stream stream) {
   DispatchRowWidth(call.width, [&](auto layout) {
     using Layout = decltype(layout);
-    ResidualNormRows<Product, Out, Layout><<<Layout::grid(call.rows.rows()), Layout::block(), 0, stream>>>(call);
+    LaunchEarly(ResidualNormRows<Product, Out, Layout>, Layout::grid(call.rows.rows()), Layout::block(), 0, stream,
+                call);
   });
 }
 
