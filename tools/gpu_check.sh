@@ -6,8 +6,9 @@
 #   DIR/gpu_check.sh exec DIR COMMAND...   there: runs a command that finds the packed programs on its PATH and their libraries
 #   DIR/gpu_check.sh run DIR [PART...]     there, in the root of the checkout: runs the parts (all without a name), ends with a table
 #
-# Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny -together),
-# decode, text, sessions-fp8, sessions-window12, attention, linears, sessions-bf16; a name stands for all that begin with it.
+# Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny), decode,
+# text, kernels (where a chunk's time goes: dense bf16; 0.7 fp8 at both windows), chunk-together, sessions-fp8,
+# sessions-window12, attention, linears, sessions-bf16; a name stands for all that begin with it.
 # A part that fails does not stop the others; the exit status says whether any did.
 # Environment: TIME_LIMIT_SECONDS (585) for all parts: the last are left out, or cut, when it is reached; RESULTS, a folder that gets
 # table.md and logs.tar.gz anew after each part; LOGS, where logs and JSON go (DIR/logs); SESSION_SECONDS (60), STARTS (both) and
@@ -15,13 +16,13 @@
 set -uo pipefail
 
 # What is worth most comes first, since a run that is cut loses its end.
-all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
+all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text kernels chunk-together sessions-fp8 sessions-window12
   attention linears sessions-bf16)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
-declare -A seconds_of=([checks]=60 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=18 [chunk-tiny]=6 [decode]=15 [text]=12
-  [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=9 [linears]=5 [sessions-bf16]=130)
+declare -A seconds_of=([checks]=45 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=18 [chunk-tiny]=6 [decode]=8 [text]=3
+  [kernels]=26 [chunk-together]=11 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130)
 programs=(videodiffcr-server videodiffcr-bench videodiffcr-parity)
-usage() { sed -n '5,17p' "$0" | cut -c3-; exit 2; }
+usage() { sed -n '5,15p' "$0" | cut -c3-; exit 2; }
 
 # --- pack ---------------------------------------------------------------------------------------------------------------
 
@@ -183,11 +184,20 @@ run_part() {
     chunk-tiny) bench_chunk "$1" "$2" bf16 models/tiny --sessions=1,8 ;;
     # As many as one plan takes: says how many viewers to try.
     chunk-together) bench_chunk "$1" "$2" fp8 "$models/window12" --sessions=4 --budgets=7 --chunks=8 ;;
+    kernels)
+      bench_kernels dense "$2" bf16 window21 10 && bench_kernels routed "$2" fp8 window21 7 &&
+        bench_kernels window12 "$2" fp8 window12 7 ;;
     sessions-bf16) bench_sessions "$1" "$2" bf16 window21 1.0 2 ;;
     sessions-fp8) bench_sessions "$1" "$2" fp8 window21 0.7 3 ;;
     sessions-window12) bench_sessions "$1" "$2" fp8 window12 0.7 "$(python3 "$packed/gpu_check_table.py" --viewers "$logs")" ;;
     *) bench "$1" "$2" ;;
   esac
+}
+
+# bench_kernels NAME SECONDS PRECISION MODEL TENTHS
+bench_kernels() {
+  limited "$2" kernels "$work/bin/videodiffcr-bench" kernels --json="$logs/kernels-$1.json" --precision="$3" \
+    --model_folder="$models/$4" --budgets="$5" --chunks=8
 }
 
 # Fills `chosen` with the parts that the names stand for.
@@ -243,7 +253,7 @@ run() {
   choose_parts "$@"
   case " ${chosen[*]} " in
     *' checks '*) ;;  # makes them, too
-    *' chunk-'*|*' sessions-'*) make_models "$(seconds_left)" || failed+=(models) ;;
+    *' chunk-'*|*' kernels '*|*' sessions-'*) make_models "$(seconds_left)" || failed+=(models) ;;
   esac
   for part in "${chosen[@]}"; do
     began=$SECONDS most=$((2 * seconds_of[$part] + 20))

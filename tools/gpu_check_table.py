@@ -106,6 +106,15 @@ def verdicts(folder):
         yield f"{part}: {'; '.join(line.strip() for line in lines) or 'ended without a verdict'}"
 
 
+def kernel_lines(folder, most=6):
+    """Of each traced chunk the kernels that take longest, and its idle time, in ms."""
+    for path in sorted(folder.glob("kernels-*.json")):
+        rows = rows_of(folder, path.stem)
+        of_all = ("nothing running", "chunk, traced")
+        chosen = [row for row in rows if row["kernel"] not in of_all][:most] + [row for row in rows if row["kernel"] in of_all]
+        yield f"{path.stem}: {', '.join(row['kernel'] + ' ' + row['ms per chunk'] for row in chosen)}"
+
+
 def table(folder):
     """(what, ours, mark, bound). Bounds: attention and products at the best rates measured on an H200, nothing else."""
     chunk = {part: rows_of(folder, f"chunk-{part}") for part in ("bf16", "fp8", "window12")}
@@ -143,6 +152,8 @@ def main(folder):
     for part in ("sessions-bf16", "sessions-fp8", "sessions-window12"):
         for line in flatness(folder, part):
             print(line)
+    for line in kernel_lines(folder):
+        print(line)
     print("seconds:", text_of(folder / "seconds", "none").replace("\n", ", "))
     print("missing:", "; ".join(row[0] for row in rows if row[1] == "not run") or "nothing")
     print(text_of(folder / "failed", "the run has not ended"))

@@ -48,6 +48,8 @@ BENCH = textwrap.dedent('''\
                 time.sleep(600)
     elif command == "decode":
         write([{"decoder": d, "path": "serving", "decode p50": "4.50"} for d in ("Wan VAE", "TAEHV")])
+    elif command == "kernels":
+        write([{"kernel": "Attention", "ms per chunk": "216.80"}, {"kernel": "nothing running", "ms per chunk": "4.50"}])
     elif command == "text":
         write([{"tokens": "512", "encode p50": "10.30"}])
     else:
@@ -115,6 +117,7 @@ class GpuCheckTest(unittest.TestCase):
         self.assertIn("| chunk, dense, bf16 | 301.0 (303.0) ms | <= 340 ms | 296 |", output)
         self.assertIn("| viewers, 30 % routed, fp8, staggered | 3 of 3, least CPR 1.0000, 60 s | 3 |  |", output)
         self.assertIn("sessions-window12, aligned: denoise 187.0 -> 188.0 ms; server memory 900 MiB, GPU 9000 MiB", output)
+        self.assertIn("kernels-dense: Attention 216.80, nothing running 4.50", output)
         self.assertIn("parity: total: 70 outputs, 70 passed, 0 failed", output)
         self.assertIn("test-gpu_path_test: [  PASSED  ] 7 tests.", output)
         self.assertIn("ERROR SUMMARY: 0 errors", output)
@@ -171,7 +174,8 @@ class GpuCheckTest(unittest.TestCase):
         source = "".join(path.read_text() for path in (SOURCE / "bench").glob("*.cc"))
         for name in ("sessions", "budget", "chunk", "frames/s", "starts", "CPR", "denoise p50 of the second quarter",
                      "denoise p50 of the last quarter", "decoder", "path", "decode p50", "tokens", "encode p50", "machine",
-                     "seconds", "first chunk of the first request, ms", "first chunk of the second request, ms"):
+                     "seconds", "first chunk of the first request, ms", "first chunk of the second request, ms", "kernel", "ms per chunk",
+                     "nothing running", "chunk, traced"):
             self.assertIn(f'"{name}"', source)
 
 
