@@ -94,8 +94,8 @@ mkdir -p "$out/runs"
 set -o pipefail
 case $start in
   new)
-    stage autoencoder autoencoder "$shipped" "$out/tiny" 3000 250 $clips_autoencoder
-    stage classifier classifier "$out/tiny" "$out/tiny" 1500 120 $clips_classifier
+    stage autoencoder autoencoder "$shipped" "$out/tiny" 6000 250 $clips_autoencoder
+    stage classifier classifier "$out/tiny" "$out/tiny" 1500 150 $clips_classifier
     stage denoiser denoiser "$out/tiny" "$out/teacher" 4000 500 $clips_denoiser --pool 16384
     stage distill distill "$out/teacher" "$out/tiny" 300 170 $clips_distill
     cp "$out/teacher/text_encoder.safetensors" "$out/tiny/"  # the one that this transformer was trained with
