@@ -1,7 +1,8 @@
 // Note: time base. Time is counted in frames (time base 1/fps) from the first frame of the session, never from the
 // chunk, so chunks join without gap or overlap. The muxer rescales to the track's own time scale.
 //
-// Note: one frame, one packet. With tune "zerolatency" there is no lookahead, no B frame and no frame threading, so
+// Note: one frame, one packet. With tune "zerolatency" there is no lookahead and no B frame, and threads share a
+// picture, so
 // x264 gives the packet of a frame back at once. That is what lets a chunk leave without waiting for the next one;
 // Encode() checks it.
 //
@@ -10,6 +11,7 @@
 // begin, and nowhere else.
 #include "server/media/h264_encoder.h"
 
+#include <algorithm>
 #include <limits>
 #include <span>
 #include <string>
@@ -24,7 +26,7 @@ namespace videodiffcr {
 namespace {
 
 // Measured at 832x480 on one core: about 290 frames per second; the next slower preset halves that for 10 % fewer
-// bytes.
+// bytes. What slices gain and cost: docs/performance.md.
 constexpr char kPreset[] = "superfast";
 
 void Configure(const EncoderConfig& config, AVCodecContext* codec) {
@@ -35,7 +37,9 @@ void Configure(const EncoderConfig& config, AVCodecContext* codec) {
   codec->framerate = AVRational{config.frames_per_second, 1};
   codec->gop_size = std::numeric_limits<int>::max();
   codec->max_b_frames = 0;
-  codec->thread_count = 1;  // delivery threads are the parallelism; one thread also makes the bytes repeatable
+  // This type and no other bit: x264 cuts pictures only then. Frame threads would hold pictures back.
+  codec->thread_type = FF_THREAD_SLICE;
+  codec->thread_count = H264SliceThreads(config.height);
   // Parameter sets go into the extradata: the MP4 muxer and the codec string need them before the first frame.
   codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP;
   codec->log_level_offset =
@@ -47,6 +51,12 @@ void Configure(const EncoderConfig& config, AVCodecContext* codec) {
 }
 
 }  // namespace
+
+int H264SliceThreads(int height) {
+  constexpr int kRowsPerSlice = 120;
+  constexpr int kMaxSlices = 8;
+  return std::clamp(height / kRowsPerSlice, 1, kMaxSlices);
+}
 
 absl::StatusOr<std::unique_ptr<H264Encoder>> H264Encoder::Create(const EncoderConfig& config) {
   auto encoder = absl::WrapUnique(new H264Encoder(config));

@@ -15,6 +15,13 @@
 
 namespace videodiffcr {
 
+// Slices that a picture of `height` pixels is cut into, which x264 encodes side by side, each on a thread of its own:
+// one per 120 rows, from 1 to 8. A slice costs bytes, since nothing is predicted across its edge. Of the picture's size
+// alone, never of the machine's processors: equal frames give equal bytes on every machine.
+int H264SliceThreads(int height);
+
+// With more than one slice x264 keeps threads of its own from Create() to the end of the encoder; they wait between
+// pictures.
 class H264Encoder final : public ChunkEncoder {
  public:
   // `config` is valid and its codec is kH264. Unimplemented when this FFmpeg was built without libx264.

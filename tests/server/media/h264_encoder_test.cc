@@ -164,6 +164,54 @@ TEST(H264EncoderTest, EqualFramesGiveEqualBytes) {
   }
 }
 
+TEST(H264EncoderTest, SlicesFollowFromThePictureAlone) {
+  EXPECT_EQ(H264SliceThreads(2), 1);
+  EXPECT_EQ(H264SliceThreads(96), 1);
+  EXPECT_EQ(H264SliceThreads(239), 1);
+  EXPECT_EQ(H264SliceThreads(240), 2);
+  EXPECT_EQ(H264SliceThreads(480), 4);
+  EXPECT_EQ(H264SliceThreads(1080), 8);
+  EXPECT_EQ(H264SliceThreads(8192), 8);
+}
+
+// Slices of the pictures in Annex-B bytes: coded slices of IDR pictures (type 5) and others (type 1).
+int CountSlices(const std::string& annex_b) {
+  int slices = 0;
+  const std::string start("\0\0\1", 3);
+  for (size_t at = annex_b.find(start); at != std::string::npos && at + 3 < annex_b.size();
+       at = annex_b.find(start, at + 3)) {
+    const int type = annex_b[at + 3] & 0x1f;
+    slices += type == 1 || type == 5;
+  }
+  return slices;
+}
+
+TEST(H264EncoderTest, ALargePictureIsCutIntoSlicesAndItsBytesRepeat) {
+  EncoderConfig config = Config(VideoContainer::kAnnexB);
+  config.width = 832;
+  config.height = 480;
+  const auto encode = [&config] {
+    const std::unique_ptr<ChunkEncoder> encoder = MakeEncoder(config);
+    std::string bytes;
+    for (const int64_t first_frame : {0, 3}) {
+      const auto chunk = encoder->Encode(MovingPattern(config.width, config.height, 3, first_frame));
+      EXPECT_TRUE(chunk.ok()) << chunk.status();
+      if (chunk.ok()) bytes += chunk->payload;
+    }
+    return bytes;
+  };
+  const std::string bytes = encode();
+  EXPECT_TRUE(bytes == encode());
+  EXPECT_EQ(CountSlices(bytes), 6 * 4);
+  const JudgedVideo video = ProbeVideo(bytes, "h264");
+  ASSERT_EQ(video.frames.size(), 6u);
+  for (size_t i = 0; i < video.frames.size(); ++i) {
+    EXPECT_EQ(video.frames[i].keyframe, i % 3 == 0) << "frame " << i;
+    EXPECT_EQ(video.frames[i].width, 832);
+    EXPECT_EQ(video.frames[i].height, 480);
+  }
+}
+
 TEST(H264EncoderTest, DecodedColoursAreThoseThatWentIn) {
   EncoderConfig config = Config(VideoContainer::kFragmentedMp4);
   config.rate_factor = 1;
