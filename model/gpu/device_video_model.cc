@@ -58,6 +58,12 @@ std::shared_ptr<DecoderState> DeviceVideoModel::NewDecoderState() {
 }
 
 absl::Status DeviceVideoModel::BeginSession(SessionId session, uint64_t seed) {
+  absl::Status status;
+  pass_thread_.Run([&] { status = QueueSession(session, seed); });
+  return status;
+}
+
+absl::Status DeviceVideoModel::QueueSession(SessionId session, uint64_t seed) {
   if (free_slots_.empty()) {
     return absl::ResourceExhaustedError(
         absl::StrCat("all ", parts_->pool.slots(), " slots for sessions on the GPU are taken"));
@@ -130,6 +136,12 @@ absl::Status DeviceVideoModel::EncodePrompt(const PlannedStep& step, Session& se
 }
 
 std::vector<StepOutcome> DeviceVideoModel::Run(const StepPlan& plan) {
+  std::vector<StepOutcome> outcomes;
+  pass_thread_.Run([&] { outcomes = QueuePlan(plan); });
+  return outcomes;
+}
+
+std::vector<StepOutcome> DeviceVideoModel::QueuePlan(const StepPlan& plan) {
   const absl::Time began = absl::Now();
   std::vector<StepOutcome> outcomes(plan.steps.size());
   std::vector<ChunkStep> steps;
@@ -240,7 +252,7 @@ absl::Status DeviceVideoModel::WarmUp() {
       if (status.ok()) status = run(step).status;
     }
   }
-  if (status.ok()) status = last_run_.Wait();
+  if (status.ok()) pass_thread_.Run([&] { status = last_run_.Wait(); });  // launches' errors are kept by thread
   EndSession(kWarmupSession);
   return status;
 }

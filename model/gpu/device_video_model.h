@@ -3,6 +3,9 @@
 // Streams: passes and prompts on one, decodes on another of higher priority, which waits for a chunk's last pass by an
 // event. Memory belongs to the stream it was taken on; a chunk's latents, the one thing that crosses over, are recorded
 // on the other.
+//
+// Threads: each stream's work is queued by a thread of the model's own, from the warm-up on (model/gpu/side_thread.h);
+// whoever calls waits. What LibTorch keeps by thread, gradient mode and current stream among it, is set there.
 #ifndef VIDEODIFFCR_MODEL_GPU_DEVICE_VIDEO_MODEL_H_
 #define VIDEODIFFCR_MODEL_GPU_DEVICE_VIDEO_MODEL_H_
 
@@ -71,6 +74,10 @@ class DeviceVideoModel final : public VideoModel {
   };
   struct FinishedLatents;
 
+  // What BeginSession() and Run() do, on pass_thread_.
+  absl::Status QueueSession(SessionId session, uint64_t seed);
+  std::vector<StepOutcome> QueuePlan(const StepPlan& plan);
+
   const ModelConfig& config() const { return parts_->model.config; }
   // What encoders take without another conversion, where chroma of half the size fits.
   PixelFormat FrameFormat() const {
@@ -92,6 +99,7 @@ class DeviceVideoModel final : public VideoModel {
   DeviceEvent last_run_;
   std::vector<int> free_slots_;
   std::map<SessionId, Session> sessions_;
+  SideThread pass_thread_;    // queues all sessions' starts, prompts and passes
   SideThread decode_thread_;  // queues all decodes, one after the other; their callers wait for the device themselves
 };
 

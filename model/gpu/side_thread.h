@@ -1,5 +1,6 @@
-// Runs jobs on one thread of its own while their callers wait. LibTorch keeps the plans of cuDNN's convolutions by
-// thread: on whatever thread a decode happens to run, the first one there would search for its plans again.
+// Runs jobs on one thread of its own while their callers wait. LibTorch keeps cuBLAS's and cuDNN's handles and the
+// plans of convolutions by thread: the first pass or decode on another thread than the one that warmed up would make
+// them again.
 #ifndef VIDEODIFFCR_MODEL_GPU_SIDE_THREAD_H_
 #define VIDEODIFFCR_MODEL_GPU_SIDE_THREAD_H_
 
