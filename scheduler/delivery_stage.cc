@@ -78,7 +78,7 @@ void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
   bool wanted;
   {
     MutexLock lock(&state_->mutex);
-    wanted = session->Decoded(&chunk, began, decoded);
+    wanted = session->Decoded(&chunk, began, frames->waited_for_latents, decoded);
     state_->NoteChunkTime(decoded - chunk.first_step_began);
     state_->engine_wake.NotifyAll();
   }

@@ -190,7 +190,8 @@ SchedulerMetrics::SchedulerMetrics(prometheus::Registry* registry, const std::st
   context_pass_seconds =
       &make.MakeHistogram("context_pass_seconds", "One pass that writes a finished chunk into the KV cache.")
            .Add({}, StepBuckets());
-  decode_seconds = &make.MakeHistogram("decode_seconds", "Latents of one chunk to frames.").Add({}, StepBuckets());
+  decode_seconds = &make.MakeHistogram("decode_seconds", "Latents of one chunk to frames, once they are there.")
+                        .Add({}, StepBuckets());
   auto& kv_bytes = make.MakeGauge("kv_cache_bytes", "KV cache held by sessions.");
   kv_cache_bytes_running = &kv_bytes.Add({{"state", "running"}});
   kv_cache_bytes_idle = &kv_bytes.Add({{"state", "idle"}});

@@ -27,7 +27,7 @@ struct FinishedChunk {
   absl::Duration presentation_start;
   absl::Duration presentation_duration;
   absl::Time first_step_began;
-  absl::Time denoised;
+  absl::Time denoised;  // the engine was done; later by what its decode then waited for the last pass
   std::unique_ptr<LatentChunk> latents;
 };
 

@@ -1,5 +1,6 @@
 #include "scheduler/session_record.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -214,9 +215,14 @@ void SessionRecord::End(absl::Time now) {
 
 // --- delivery threads ---
 
-bool SessionRecord::Decoded(FinishedChunk* chunk, absl::Time began, absl::Time now) {
-  chunk->chunk.timings.delivery_queue = began - chunk->denoised;
-  chunk->chunk.timings.decode = now - began;
+bool SessionRecord::Decoded(FinishedChunk* chunk, absl::Time began, absl::Duration waited_for_latents, absl::Time now) {
+  ChunkTimings& timings = chunk->chunk.timings;
+  timings.delivery_queue = began - chunk->denoised;
+  // The model measures with a clock of its own.
+  const absl::Duration last_pass = std::min(waited_for_latents, now - began);
+  timings.denoise += last_pass;
+  timings.decode = now - began - last_pass;
+  chunk->denoised += last_pass;
   meter_.Decoded(*chunk);
   outbox_.ChunkDecoded();
   if (request_.playout_start_buffer.has_value()) chunk->chunk.deadline = playout_.DueAt(chunk->presentation_start);

@@ -92,9 +92,10 @@ class SessionRecord {
   bool in_delivery_queue = false;
   bool HasEvents() const { return !outbox_.empty(); }
   SinkEvent TakeEvent() { return outbox_.Take(); }
-  // The chunk is frames now. Sets its decode time and deadline; false when the session is failing: then the chunk is
+  // The chunk is frames now, taken up at `began`; `waited_for_latents` of the time since belongs to its last pass. Sets
+  // its decode time and deadline, adds to its denoising time; false when the session is failing: then the chunk is
   // given up and must not reach the sink.
-  bool Decoded(FinishedChunk* chunk, absl::Time began, absl::Time now);
+  bool Decoded(FinishedChunk* chunk, absl::Time began, absl::Duration waited_for_latents, absl::Time now);
   // The sink took it as `encoded_bytes`.
   void Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, absl::Time now);
 

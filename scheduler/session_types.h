@@ -50,11 +50,11 @@ enum class SessionState { kWaiting, kGenerating, kPaused, kBlocked, kFinishing, 
 struct ChunkTimings {
   absl::Duration queue;           // ready but waiting for the engine
   absl::Duration text;            // text encoding, when the prompt was new
-  absl::Duration denoise;         // denoising passes
+  absl::Duration denoise;         // denoising passes, with what the decode waited for the last one
   absl::Duration context;         // context pass of the chunk before (it runs behind that chunk's delivery)
   absl::Duration context_queue;   // that pass, ready but waiting for the engine
   absl::Duration delivery_queue;  // denoised, waiting for a delivery thread or for the session's chunk before it
-  absl::Duration decode;          // latents to frames
+  absl::Duration decode;          // latents to frames, without that wait
 };
 
 // One chunk on its way out.

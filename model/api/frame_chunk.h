@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace videodiffcr {
 
 enum class PixelFormat {
@@ -19,6 +21,9 @@ struct FrameChunk {
   int frame_count = 0;  // frames, in playing order
   // kRgb24: [frame_count, height, width, 3]; kYuv420p: per frame [height, width] then twice [height/2, width/2].
   std::vector<uint8_t> pixels;
+  // Part of the time in VideoModel::Decode(): asleep until the chunk's last pass was done. Zero where Run() returns no
+  // earlier than that.
+  absl::Duration waited_for_latents = absl::ZeroDuration();
 };
 
 }  // namespace videodiffcr

@@ -49,7 +49,8 @@ class VideoModel {
   // Carries the plan out: outcomes[i] belongs to plan.steps[i]. A step that fails leaves the others untouched.
   virtual std::vector<StepOutcome> Run(const StepPlan& plan) = 0;
 
-  // Latents of one chunk to frames, with the decoder state of their session.
+  // Latents of one chunk to frames, with the decoder state of their session. Where Run() returns before the device is
+  // done, it waits for the pass that makes them and says for how long (FrameChunk::waited_for_latents).
   virtual absl::StatusOr<FrameChunk> Decode(std::unique_ptr<LatentChunk> latents) = 0;
 };
 

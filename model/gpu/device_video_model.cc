@@ -204,12 +204,19 @@ absl::StatusOr<FrameChunk> DeviceVideoModel::Decode(std::unique_ptr<LatentChunk>
     if (!absl::IsResourceExhausted(frames.status())) health_.Check();
     return frames.status();
   }
-  if (const absl::Status done = copied.Wait(); !done.ok()) {
+  // The last pass may still run: what is left of it is no decoding. The decode is queued behind it already.
+  const absl::Time queued = absl::Now();
+  absl::Status done = finished->ready.Wait();
+  const absl::Duration waited_for_latents = absl::Now() - queued;
+  done.Update(copied.Wait());
+  if (!done.ok()) {
     health_.Check();
     if (health_.lost()) frames->bytes.unsafeReleaseTensorImpl();  // as ~FinishedLatents()
     return done;
   }
-  return TakeFrames(*frames);
+  FrameChunk chunk = TakeFrames(*frames);
+  chunk.waited_for_latents = waited_for_latents;
+  return chunk;
 }
 
 absl::StatusOr<QueuedFrames> DeviceVideoModel::QueueDecode(FinishedLatents& finished) {

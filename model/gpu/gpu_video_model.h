@@ -4,7 +4,8 @@
 // Note: [One step ahead]. Run() queues its steps and then waits for those of the call before it, not for its own: the
 // device always has the next pass at hand and the host never waits inside a chunk. A step's `elapsed` is the time Run()
 // took, which in a steady stream is the time of one call. Results are ordered behind the steps by the stream itself:
-// the latents of a last step carry an event that Decode() makes its own stream wait for.
+// the latents of a last step carry an event that Decode() makes its own stream wait for. The host waits for it, too, to
+// tell the rest of that pass from decoding.
 //
 // Determinism: the same plan gives the same bits. A session's video depends on its neighbours in the last bits, since
 // products and attention are tiled by the number of rows; alone, a seed repeats bit for bit.

@@ -239,6 +239,7 @@ absl::StatusOr<FrameChunk> FakeVideoModel::Decode(std::unique_ptr<LatentChunk> l
   const auto failure = decode_failures_.find({latents.identity.seed, latents.identity.chunk});
   if (failure != decode_failures_.end()) return failure->second;
   FrameChunk frames = MakeIdentifiedFrames(latents.identity, latents.frame_count, info_.width, info_.height);
+  frames.waited_for_latents = latents_wait_;
   if (short_decodes_.count({latents.identity.seed, latents.identity.chunk})) --frames.frame_count;
   return frames;
 }
@@ -283,6 +284,11 @@ void FakeVideoModel::SetPlanHook(std::function<void(const StepPlan&)> hook) {
 void FakeVideoModel::SetStepTime(absl::Duration elapsed) {
   MutexLock lock(&mutex_);
   step_time_ = elapsed;
+}
+
+void FakeVideoModel::SetLatentsWait(absl::Duration waited) {
+  MutexLock lock(&mutex_);
+  latents_wait_ = waited;
 }
 
 void FakeVideoModel::FailBegin(uint64_t seed, absl::Status status) {

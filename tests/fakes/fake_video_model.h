@@ -55,6 +55,7 @@ class FakeVideoModel final : public VideoModel {
   void FreeDecodes();
   void SetPlanHook(std::function<void(const StepPlan&)> hook);  // runs inside Run(), past the gate, no lock held
   void SetStepTime(absl::Duration elapsed);                     // what outcomes report; 1 ms at first
+  void SetLatentsWait(absl::Duration waited);                   // what decodes report; none at first
   void FailBegin(uint64_t seed, absl::Status status);
   void FailStep(uint64_t seed, StepKind kind, int64_t chunk, int step, absl::Status status);
   void FailDecode(uint64_t seed, int64_t chunk, absl::Status status);
@@ -117,6 +118,7 @@ class FakeVideoModel final : public VideoModel {
   std::function<void(const StepPlan&)> plan_hook_ ABSL_GUARDED_BY(mutex_);
   std::function<void(SessionId)> end_hook_ ABSL_GUARDED_BY(mutex_);
   absl::Duration step_time_ ABSL_GUARDED_BY(mutex_) = absl::Milliseconds(1);
+  absl::Duration latents_wait_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, absl::Status> begin_failures_ ABSL_GUARDED_BY(mutex_);
   std::map<std::tuple<uint64_t, StepKind, int64_t, int>, absl::Status> step_failures_ ABSL_GUARDED_BY(mutex_);
   std::map<std::tuple<uint64_t, int64_t>, absl::Status> decode_failures_ ABSL_GUARDED_BY(mutex_);

@@ -97,6 +97,21 @@ TEST_F(PlayoutTest, TimingsSayWhereTheTimeOfAChunkWent) {
   EXPECT_EQ(chunks[1].timings.context, absl::Milliseconds(10));
 }
 
+TEST_F(PlayoutTest, WhatADecodeWaitsForTheLastPassIsDenoisingTime) {
+  model_.SetStepTime(absl::Milliseconds(10));
+  model_.SetLatentsWait(absl::Milliseconds(70));
+  model_.HoldDecodes();
+  Start();
+  const TestSession session = Submit(Request(1, 1));
+  ASSERT_TRUE(model_.WaitForHeldDecode());
+  clock_.Advance(absl::Milliseconds(100));
+  model_.FreeDecodes();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  const ChunkTimings timings = session.log->chunks()[0].timings;
+  EXPECT_EQ(timings.denoise, absl::Milliseconds(110));
+  EXPECT_EQ(timings.decode, absl::Milliseconds(30));
+}
+
 TEST_F(PlayoutTest, AChunksTimeBeginsWhenTheContextPassBeforeItIsDone) {
   model_.SetPlanHook([this](const StepPlan&) { clock_.Advance(absl::Milliseconds(10)); });
   Start();

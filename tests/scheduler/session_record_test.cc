@@ -85,7 +85,7 @@ class SessionRecordTest : public ::testing::Test {
   }
   FinishedChunk Deliver(int64_t bytes = 1000) {
     FinishedChunk chunk = TakeChunk();
-    EXPECT_TRUE(record_->Decoded(&chunk, now_, now_));
+    EXPECT_TRUE(record_->Decoded(&chunk, now_, absl::ZeroDuration(), now_));
     record_->Delivered(chunk, bytes, now_);
     return chunk;
   }
@@ -297,7 +297,7 @@ TEST_F(SessionRecordTest, ASceneCutWaitsUntilTheChunksBeforeItAreDecodedAndThatI
   EXPECT_EQ(View().next_step, std::nullopt);
   Advance(absl::Seconds(5));
   FinishedChunk chunk = TakeChunk();
-  record_->Decoded(&chunk, now_, now_);
+  record_->Decoded(&chunk, now_, absl::ZeroDuration(), now_);
   EXPECT_EQ(NextStep().kind, StepKind::kDenoise) << "before it is encoded";
   Advance(absl::Seconds(1));
   EXPECT_EQ(View().work_began, now_ - absl::Seconds(1));
@@ -453,7 +453,7 @@ TEST_F(SessionRecordTest, AChunkCarriesItsTimesItsPlaceAndItsRetention) {
   }
   FinishedChunk chunk = TakeChunk();
   Advance(absl::Seconds(2));
-  record_->Decoded(&chunk, now_, now_ + absl::Milliseconds(30));
+  record_->Decoded(&chunk, now_, absl::ZeroDuration(), now_ + absl::Milliseconds(30));
   EXPECT_EQ(chunk.chunk.timings.text, absl::Milliseconds(10));
   EXPECT_EQ(chunk.chunk.timings.denoise, absl::Milliseconds(40));
   EXPECT_EQ(chunk.chunk.timings.context, absl::Milliseconds(10));
@@ -480,6 +480,30 @@ TEST_F(SessionRecordTest, StepsAndChunksReachTheMetrics) {
   EXPECT_EQ(standard_.retention_ratio_nominal->Collect().histogram.sample_count, 1u);
   EXPECT_EQ(metrics_.decode_seconds->Collect().histogram.sample_count, 1u);
   EXPECT_EQ(standard_.content_seconds_total->Value(), 9.0 / 16);
+}
+
+TEST_F(SessionRecordTest, WhatADecodeWaitedForTheLastPassIsDenoisingAndNeitherDecodingNorDelivery) {
+  Begin(Request(0));
+  MakeChunk();
+  FinishedChunk chunk = TakeChunk();
+  const absl::Duration denoise = chunk.chunk.timings.denoise;
+  const absl::Time denoised = chunk.denoised;
+  Advance(absl::Milliseconds(5));
+  record_->Decoded(&chunk, now_, absl::Milliseconds(70), now_ + absl::Milliseconds(75));
+  EXPECT_EQ(chunk.chunk.timings.denoise, denoise + absl::Milliseconds(70));
+  EXPECT_EQ(chunk.chunk.timings.decode, absl::Milliseconds(5));
+  EXPECT_EQ(chunk.chunk.timings.delivery_queue, absl::Milliseconds(5));
+  EXPECT_EQ(chunk.denoised, denoised + absl::Milliseconds(70));
+}
+
+TEST_F(SessionRecordTest, ADecodeWaitedNoLongerForTheLastPassThanItTook) {
+  Begin(Request(0));
+  MakeChunk();
+  FinishedChunk chunk = TakeChunk();
+  const absl::Duration denoise = chunk.chunk.timings.denoise;
+  record_->Decoded(&chunk, now_, absl::Milliseconds(71), now_ + absl::Milliseconds(70));
+  EXPECT_EQ(chunk.chunk.timings.denoise, denoise + absl::Milliseconds(70));
+  EXPECT_EQ(chunk.chunk.timings.decode, absl::ZeroDuration());
 }
 
 // --- how it ends ---
@@ -593,7 +617,7 @@ TEST_F(SessionRecordTest, AChunkOfASessionThatFailedWhileItWasDecodedIsGivenUp) 
   MakeChunk();
   FinishedChunk chunk = TakeChunk();
   record_->Fail(absl::InternalError("broken"), now_);
-  EXPECT_FALSE(record_->Decoded(&chunk, now_, now_));
+  EXPECT_FALSE(record_->Decoded(&chunk, now_, absl::ZeroDuration(), now_));
 }
 
 }  // namespace
