@@ -8,9 +8,7 @@ namespace {
 
 constexpr int kScoreWarps = 8;
 constexpr int kSelectThreads = 1024;
-constexpr int kMostOwn = kMostTokens / kSelectThreads;  // of one thread
-constexpr int kDigitBits = 8, kDigits = 1 << kDigitBits, kCopies = 8;
-static_assert(kMostOwn <= 32 && kDigits <= kSelectThreads);
+constexpr int kDigitBits = 8, kDigits = 1 << kDigitBits;
 
 // One warp per token; lanes share the channels.
 __global__ void ScoreTokens(const __grid_constant__ RouterScoresCall call) {
@@ -85,41 +83,9 @@ __device__ void FindDigit(const int* histogram, int shift, uint32_t* prefix, int
   }
 }
 
-// A thread's tokens: `count` of them from `first` on, so that tokens rise with threads.
-struct OwnTokens {
-  int first, count;
-  uint32_t key[kMostOwn];
-  uint32_t marked;  // a bit each
-
-  __device__ bool open(int i, int begin, int end) const {
-    return i < count && first + i >= begin && first + i < end && (marked >> i & 1) == 0;
-  }
-};
-
-// Counts how often each digit occurs among the open keys of [begin, end) that begin with `prefix`. Digits crowd, so
-// lanes count into copies of their own: adding to one place in turn would take longer than all the rest.
-__device__ void CountDigits(const OwnTokens& own, int begin, int end, uint32_t known, uint32_t prefix, int shift,
-                            int* histogram) {
-  __shared__ int copies[kCopies][kDigits];
-  for (int i = threadIdx.x; i < kCopies * kDigits; i += kSelectThreads) (&copies[0][0])[i] = 0;
-  __syncthreads();
-#pragma unroll
-  for (int i = 0; i < kMostOwn; ++i) {
-    if (!own.open(i, begin, end) || (own.key[i] & known) != prefix) continue;
-    atomicAdd(&copies[threadIdx.x % kCopies][(own.key[i] >> shift) % kDigits], 1);
-  }
-  __syncthreads();
-  if (threadIdx.x < kDigits) {
-    int sum = 0;
-    for (int copy = 0; copy < kCopies; ++copy) sum += copies[copy][threadIdx.x];
-    histogram[threadIdx.x] = sum;
-  }
-  __syncthreads();
-}
-
 // Marks the `count` best tokens of [begin, end) that are not marked yet: a radix search for the last key that gets in,
 // then all keys above it and, of the equal ones, the first by number.
-__device__ void MarkBest(OwnTokens& own, int begin, int end, int count) {
+__device__ void MarkBest(const float* scores, uint8_t* marked, int begin, int end, int count) {
   __shared__ int histogram[kDigits];
   __shared__ uint32_t prefix;
   __shared__ int wanted;
@@ -127,63 +93,63 @@ __device__ void MarkBest(OwnTokens& own, int begin, int end, int count) {
     prefix = 0;
     wanted = count;
   }
-  __syncthreads();
   for (int shift = 32 - kDigitBits; shift >= 0; shift -= kDigitBits) {
+    for (int i = threadIdx.x; i < kDigits; i += kSelectThreads) histogram[i] = 0;
+    __syncthreads();
     const uint32_t known = shift + kDigitBits == 32 ? 0 : ~0u << (shift + kDigitBits);
-    CountDigits(own, begin, end, known, prefix, shift, histogram);
+    for (int token = begin + threadIdx.x; token < end; token += kSelectThreads) {
+      const uint32_t key = SortKey(scores[token]);
+      if (!marked[token] && (key & known) == prefix) atomicAdd(&histogram[(key >> shift) % kDigits], 1);
+    }
+    __syncthreads();
     if (threadIdx.x < 32) FindDigit(histogram, shift, &prefix, &wanted);
     __syncthreads();
   }
   const uint32_t last = prefix;
-  int equal = 0, total;
-#pragma unroll
-  for (int i = 0; i < kMostOwn; ++i) equal += own.open(i, begin, end) && own.key[i] == last;
-  int left = wanted - SumBefore(equal, &total);  // of the equal ones
-#pragma unroll
-  for (int i = 0; i < kMostOwn; ++i) {
-    if (!own.open(i, begin, end)) continue;
-    if (own.key[i] > last || (own.key[i] == last && left-- > 0)) own.marked |= 1u << i;
+  const int of_equal = wanted;
+  int equal_before = 0;
+  for (int first = begin; first < end; first += kSelectThreads) {
+    const int token = first + threadIdx.x;
+    const bool open = token < end && !marked[token];
+    const uint32_t key = open ? SortKey(scores[token]) : 0;
+    int total;
+    const int rank = equal_before + SumBefore(open && key == last, &total);
+    if (open && (key > last || (key == last && rank < of_equal))) marked[token] = 1;
+    equal_before += total;
   }
-  __syncthreads();  // prefix and wanted have been read
-}
-
-__device__ void WriteChoice(const SelectTokensCall& call, const OwnTokens& own) {
-  int total, place = SumBefore(__popc(own.marked), &total);
-#pragma unroll
-  for (int i = 0; i < kMostOwn; ++i) {
-    if (i >= own.count) continue;
-    const int token = own.first + i;
-    const bool keep = (own.marked >> i & 1) != 0;
-    if (call.place != nullptr) call.place[token] = keep ? place : -1;
-    if (!keep) continue;
-    call.kept[place] = token;
-    if (call.gate != Gate::kNone) {
-      const float sigmoid = 1.0f / (1.0f + expf(-call.scores[token]));
-      call.factor[place] = call.gate == Gate::kTwoSigmoid ? 2 * sigmoid : sigmoid;
-    }
-    ++place;
-  }
+  __syncthreads();
 }
 
 // One block: 16384 scores are little work, and the next kernel waits for all of it anyway.
 __global__ void __launch_bounds__(kSelectThreads) SelectTokensKernel(const __grid_constant__ SelectTokensCall call) {
+  extern __shared__ uint8_t marked[];
   WaitForKernelBefore();
-  const int each = (call.tokens + kSelectThreads - 1) / kSelectThreads;
-  OwnTokens own;
-  own.first = static_cast<int>(threadIdx.x) * each;
-  own.count = max(0, min(each, call.tokens - own.first));
-  own.marked = 0;
-#pragma unroll
-  for (int i = 0; i < kMostOwn; ++i) own.key[i] = i < own.count ? SortKey(call.scores[own.first + i]) : 0;
+  for (int token = threadIdx.x; token < call.tokens; token += kSelectThreads) marked[token] = 0;
+  __syncthreads();
   const int sites = call.tokens / call.frames;
   if (call.floor_rows > 0) {
     for (int frame = 0; frame < call.frames; ++frame) {
-      MarkBest(own, frame * sites, (frame + 1) * sites, call.floor_rows);
+      MarkBest(call.scores, marked, frame * sites, (frame + 1) * sites, call.floor_rows);
     }
   }
   const int rest = call.kept_rows - call.frames * call.floor_rows;
-  if (rest > 0) MarkBest(own, 0, call.tokens, rest);
-  WriteChoice(call, own);
+  if (rest > 0) MarkBest(call.scores, marked, 0, call.tokens, rest);
+  int before = 0;
+  for (int first = 0; first < call.tokens; first += kSelectThreads) {
+    const int token = first + threadIdx.x;
+    const bool keep = token < call.tokens && marked[token];
+    int total;
+    const int place = before + SumBefore(keep, &total);
+    if (call.place != nullptr && token < call.tokens) call.place[token] = keep ? place : -1;
+    if (keep) {
+      call.kept[place] = token;
+      if (call.gate != Gate::kNone) {
+        const float sigmoid = 1.0f / (1.0f + expf(-call.scores[token]));
+        call.factor[place] = call.gate == Gate::kTwoSigmoid ? 2 * sigmoid : sigmoid;
+      }
+    }
+    before += total;
+  }
 }
 
 }  // namespace
@@ -193,7 +159,7 @@ void RouterScores(const RouterScoresCall& call, Stream stream) {
 }
 
 void SelectTokens(const SelectTokensCall& call, Stream stream) {
-  LaunchEarly(SelectTokensKernel, 1, kSelectThreads, 0, stream, call);
+  LaunchEarly(SelectTokensKernel, 1, kSelectThreads, call.tokens, stream, call);
 }
 
 }  // namespace videodiffcr::kernels
