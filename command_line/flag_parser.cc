@@ -1,10 +1,12 @@
 #include "command_line/flag_parser.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 namespace videodiffcr {
@@ -57,6 +59,16 @@ SetFlagValue SetYesNo(bool* out) {
   return [out](std::string_view value) {
     if (value != "yes" && value != "no") return absl::InvalidArgumentError("must be yes or no");
     *out = value == "yes";
+    return absl::OkStatus();
+  };
+}
+
+SetFlagValue SetChoice(std::vector<std::string> choices, std::string* out) {
+  return [choices = std::move(choices), out](std::string_view value) {
+    if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("must be one of ", absl::StrJoin(choices, ", ")));
+    }
+    *out = std::string(value);
     return absl::OkStatus();
   };
 }

@@ -51,14 +51,16 @@ TEST(ConvertOptions, TakeShardsEntryAndPrecision) {
 }
 
 TEST(ConvertOptions, NameTheFlagThatIsWrong) {
-  EXPECT_THAT(Refusal(Complete({"--dtype", "fp16"})), HasSubstr("--dtype fp16: must be bf16 or fp32"));
-  EXPECT_THAT(Refusal(Complete({"--fp8=e5m2"})), HasSubstr("--fp8 e5m2: must be none, tensor or row"));
-  EXPECT_THAT(Refusal(Complete({"--colour", "red"})), HasSubstr("--colour : there is no such flag"));
-  EXPECT_THAT(Refusal(Complete({"--output", "b"})), HasSubstr("--output b: is given twice"));
-  EXPECT_THAT(Refusal(Complete({"--entry"})), HasSubstr("--entry : needs a value"));
-  EXPECT_THAT(Refusal(Complete({"--entry="})), HasSubstr("needs a value"));
-  EXPECT_THAT(Refusal(Complete({"t.pt"})), HasSubstr("'t.pt' is not a flag"));
-  EXPECT_THAT(Refusal({"--preset", "wan3"}), HasSubstr("--preset wan3: no preset 'wan3'; there is: wan2.1-t2v-1.3b"));
+  EXPECT_THAT(Refusal(Complete({"--dtype", "fp16"})), HasSubstr("--dtype is 'fp16'; it must be one of bf16, fp32"));
+  EXPECT_THAT(Refusal(Complete({"--fp8=e5m2"})), HasSubstr("--fp8 is 'e5m2'; it must be one of none, tensor, row"));
+  EXPECT_THAT(Refusal(Complete({"--colour", "red"})), HasSubstr("unknown flag --colour"));
+  EXPECT_THAT(Refusal(Complete({"--output", "b"})), HasSubstr("--output is given twice"));
+  EXPECT_THAT(Refusal(Complete({"--entry"})), HasSubstr("--entry needs a value: NAME"));
+  EXPECT_THAT(Refusal(Complete({"--entry="})), HasSubstr("--entry is ''; it must not be empty"));
+  EXPECT_THAT(Refusal(Complete({"--transformer="})), HasSubstr("--transformer is ''; it must not be empty"));
+  EXPECT_THAT(Refusal(Complete({"t.pt"})), HasSubstr("unexpected argument 't.pt'"));
+  EXPECT_THAT(Refusal({"--preset", "wan3"}),
+              HasSubstr("--preset is 'wan3'; no preset 'wan3'; there is: wan2.1-t2v-1.3b"));
   EXPECT_THAT(Refusal({"--preset", "wan2.1-t2v-1.3b"}), HasSubstr("--transformer is needed"));
   EXPECT_THAT(Refusal(Complete({"--config", "c.json"})), HasSubstr("either --preset or --config"));
 }
