@@ -27,7 +27,7 @@ ALLOWED = {
     "model/kernels": "model/rollout cuda flashinfer",
     "model/gpu": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout model/folder model/kernels torch cuda",
     "model/parity": "model/config model/weights model/text model/transformer model/decoder model/rollout model/serving model/gpu model/kernels torch json",
-    "model/convert": "model/config model/weights model/text json zlib",
+    "model/convert": "model/config model/weights model/text command_line json zlib",
     "scheduler": "model/api prometheus",
     "server/media": "model/api media libav",
     "server/delivery": "proto server/media scheduler model/api prometheus",

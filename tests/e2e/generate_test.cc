@@ -8,8 +8,8 @@
 #include "client/video_client.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/e2e/process.h"
 #include "tests/e2e/server_process.h"
+#include "tests/process/process.h"
 
 namespace videodiffcr {
 namespace {

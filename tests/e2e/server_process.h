@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/e2e/process.h"
+#include "tests/process/process.h"
 #include "tests/server/media/video_judge.h"
 
 namespace videodiffcr {

@@ -15,11 +15,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "tests/e2e/process.h"
 #include "tests/integration/loopback.h"
 #include "tests/integration/session_messages.h"
 #include "tests/integration/test_server.h"
 #include "tests/integration/test_stream.h"
+#include "tests/process/process.h"
 
 namespace videodiffcr {
 namespace {

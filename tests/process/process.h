@@ -1,6 +1,6 @@
-// Child processes of the end-to-end tests.
-#ifndef VIDEODIFFCR_TESTS_E2E_PROCESS_H_
-#define VIDEODIFFCR_TESTS_E2E_PROCESS_H_
+// Child processes of tests.
+#ifndef VIDEODIFFCR_TESTS_PROCESS_PROCESS_H_
+#define VIDEODIFFCR_TESTS_PROCESS_PROCESS_H_
 
 #include <sys/types.h>
 
@@ -52,4 +52,4 @@ Finished RunProgram(const std::vector<std::string>& arguments);
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_TESTS_E2E_PROCESS_H_
+#endif  // VIDEODIFFCR_TESTS_PROCESS_PROCESS_H_
