@@ -20,7 +20,7 @@ SetFlagValue SetString(std::string* out);
 SetFlagValue SetInteger(int64_t min, int64_t max, int64_t* out);
 SetFlagValue SetUnsigned(uint64_t* out);
 SetFlagValue SetDouble(double min, double max, double* out);
-SetFlagValue SetYesNo(bool* out);                 // from "yes" or "no"
+SetFlagValue SetYesNo(bool* out);  // from "yes" or "no"
 SetFlagValue SetChoice(std::vector<std::string> choices, std::string* out);
 SetFlagValue SetServerAddress(std::string* out);  // host:port
 

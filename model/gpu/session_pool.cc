@@ -11,6 +11,15 @@ namespace {
 
 int64_t BytesOf(kernels::Element element) { return static_cast<int64_t>(c10::elementSize(TypeOf(element))); }
 
+// Attention reads its keys and values in whole tiles of 128 or 192 rows from a slot's first on. This multiple of both
+// ends the last tile inside the slot: what it reads past the run's end is multiplied by zero, and a neighbour's NaN
+// would stay one.
+constexpr int64_t kSlotRowMultiple = 384;
+
+int64_t SlotRows(const TransformerConfig& config) {
+  return (config.window_tokens() + kSlotRowMultiple - 1) / kSlotRowMultiple * kSlotRowMultiple;
+}
+
 bool IsRelative(const TransformerConfig& config) { return config.rope_positions == RopePositions::kWindowRelative; }
 
 kernels::RotaryShape RotaryShapeOf(const TransformerConfig& config) {
@@ -32,7 +41,7 @@ SessionPool::SessionPool(const TransformerConfig& config, Precision precision, k
     : config_(config),
       window_(MakePastWindow(config)),
       key_element_(key_element),
-      slot_rows_(config.window_tokens()),
+      slot_rows_(SlotRows(config)),
       states_(slots) {
   const at::ScalarType type = ActivationType(precision), key_type = TypeOf(key_element);
   const int64_t layers = config.num_layers, dim = config.dim, pairs = config.head_dim() / 2;
@@ -55,7 +64,7 @@ SessionPool::SessionPool(const TransformerConfig& config, Precision precision, k
 
 int64_t SessionPool::KeyBytes(const TransformerConfig& config, kernels::Element key_element) {
   const int64_t copies = IsRelative(config) ? 3 : 2;
-  return copies * config.num_layers * config.window_tokens() * config.dim * BytesOf(key_element);
+  return copies * config.num_layers * SlotRows(config) * config.dim * BytesOf(key_element);
 }
 
 int64_t SessionPool::SlotBytes(const TransformerConfig& config, Precision precision, kernels::Element key_element) {

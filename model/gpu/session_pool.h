@@ -56,7 +56,7 @@ class SessionPool {
   at::Tensor keys(int64_t layer) const { return keys_[layer]; }  // [key_rows(), D]
   at::Tensor values(int64_t layer) const { return values_[layer]; }
   bool relative() const { return plain_keys_.defined(); }
-  at::Tensor plain_keys(int64_t layer) const { return plain_keys_[layer]; }  // [slots * window tokens, D]
+  at::Tensor plain_keys(int64_t layer) const { return plain_keys_[layer]; }  // [key_rows(), D]
   int64_t plain_chunk_row(int slot) const;
 
   at::Tensor text_keys(int64_t layer) const { return text_keys_[layer]; }  // [slots * text_len, D]

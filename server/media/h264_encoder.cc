@@ -1,9 +1,9 @@
 // Note: time base. Time is counted in frames (time base 1/fps) from the first frame of the session, never from the
 // chunk, so chunks join without gap or overlap. The muxer rescales to the track's own time scale.
 //
-// Note: one frame, one packet. With tune "zerolatency" there is no lookahead and no B frame, and threads share a picture,
-// so x264 gives the packet of a frame back at once. That is what lets a chunk leave without waiting for the next one;
-// Encode() checks it.
+// Note: one frame, one packet. With tune "zerolatency" there is no lookahead and no B frame, and threads share a
+// picture, so x264 gives the packet of a frame back at once. That is what lets a chunk leave without waiting for the
+// next one; Encode() checks it.
 //
 // Note: closed group of pictures. Automatic keyframes are off (an endless interval, no scene cut detection); the first
 // frame of every chunk is forced to be an IDR, and no frame refers across an IDR. So the keyframes are where the chunks
