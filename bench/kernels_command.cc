@@ -40,6 +40,13 @@ Report MakeReport(const KernelTimes& times, int chunks) {
   return report;
 }
 
+absl::StatusOr<RetentionBudget> BudgetOf(const ModelInfo& info, int tenths) {
+  for (const RetentionBudget& budget : info.budgets) {
+    if (budget.tenths == tenths) return budget;
+  }
+  return absl::InvalidArgumentError(absl::StrCat("budgets: ", tenths, "; ", info.name, " has no such budget"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> RunKernelsBench(const KernelsBenchOptions& options) {
@@ -47,21 +54,25 @@ absl::StatusOr<std::string> RunKernelsBench(const KernelsBenchOptions& options) 
   absl::StatusOr<std::unique_ptr<VideoModel>> model =
       CreateCausalVideoModel({options.model_folder, "cuda", /*threads=*/0, options.precision, /*gpu_sessions=*/1});
   if (!model.ok()) return model.status();
-  absl::StatusOr<std::unique_ptr<FullWindowSession>> session = FullWindowSession::Begin(**model, options.budget);
+  const absl::StatusOr<RetentionBudget> budget = BudgetOf((*model)->info(), options.budget);
+  if (!budget.ok()) return budget.status();
+  absl::StatusOr<std::unique_ptr<FullWindowSession>> session = FullWindowSession::Begin(**model, budget->tenths);
   if (!session.ok()) return session.status();
   absl::StatusOr<std::vector<KernelSpan>> spans = TraceKernels([&] { return (*session)->Generate(options.chunks); });
   if (!spans.ok()) return spans.status();
   const Report report = MakeReport(SumKernels(*std::move(spans)), options.chunks);
-  const std::string budget = absl::StrFormat("%.1f", options.budget / 10.0);
+  const std::string nominal = absl::StrFormat("%.1f", budget->tenths / 10.0),
+                    executed = absl::StrFormat("%.4f", budget->executed);
   const absl::Status written = WriteReport(options.json_file, report.Json({{"machine", GpuName()},
                                                                            {"model", (*model)->info().name},
                                                                            {"precision", options.precision},
-                                                                           {"budget", budget},
+                                                                           {"budget", nominal},
+                                                                           {"executed", executed},
                                                                            {"chunks", absl::StrCat(options.chunks)}}));
   if (!written.ok()) return written;
   return absl::StrCat(
-      GpuName(), " (read just after); ", (*model)->info().description, "; ", options.precision, ", budget ", budget,
-      "; ", options.chunks,
+      GpuName(), " (read just after); ", (*model)->info().description, "; ", options.precision, ", budget ", nominal,
+      " (executed ", executed, "); ", options.chunks,
       " chunks of one session with a full window, decoding beside; shares overlap where two streams run\n\n",
       report.Table());
 }
