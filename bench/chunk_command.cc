@@ -76,10 +76,7 @@ absl::Status CheckOptions(const ChunkBenchOptions& options, const ModelInfo& inf
     }
   }
   for (const int tenths : options.budgets) {
-    if (std::none_of(info.budgets.begin(), info.budgets.end(),
-                     [tenths](const RetentionBudget& budget) { return budget.tenths == tenths; })) {
-      return absl::InvalidArgumentError(absl::StrCat("budgets: ", tenths, "; ", info.name, " has no such budget"));
-    }
+    if (const absl::Status status = FindBudget(info, tenths).status(); !status.ok()) return status;
   }
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
@@ -32,14 +33,14 @@ StepPlan PlanForAll(int sessions, StepKind kind, int64_t chunk, int step, Retent
   return plan;
 }
 
-// The chunks of one plan. `launch`: async side by side, as a server's delivery threads do; deferred one after the
-// other.
 struct Decoded {
   absl::Status status;
   std::vector<absl::Duration> elapsed;  // by session
   absl::Time finished;
 };
 
+// The chunks of one plan. `launch`: async side by side, as a server's delivery threads do; deferred one after the
+// other.
 Decoded DecodeAll(VideoModel& model, std::vector<StepOutcome> outcomes, std::launch launch) {
   struct One {
     absl::Status status;
@@ -182,6 +183,13 @@ absl::StatusOr<ChunkSamples> MeasureChunks(VideoModel& model, int sessions, Rete
   if (status.ok()) status = run.TakeDecoded();
   if (!status.ok()) return status;
   return samples;
+}
+
+absl::StatusOr<RetentionBudget> FindBudget(const ModelInfo& info, int tenths) {
+  for (const RetentionBudget& budget : info.budgets) {
+    if (budget.tenths == tenths) return budget;
+  }
+  return absl::InvalidArgumentError(absl::StrCat("budgets: ", tenths, "; ", info.name, " has no such budget"));
 }
 
 FullWindowSession::FullWindowSession() = default;

@@ -24,6 +24,9 @@ struct ChunkSamples {
 // threads do; on a CPU after their own. The error is the model's.
 absl::StatusOr<ChunkSamples> MeasureChunks(VideoModel& model, int sessions, RetentionTenths budget, int chunks);
 
+// The model's budget of so many tenths; InvalidArgument for one that it does not have.
+absl::StatusOr<RetentionBudget> FindBudget(const ModelInfo& info, int tenths);
+
 class ChunkRun;
 
 // One session, driven until its window is full and then as long as it is asked to.

@@ -40,13 +40,6 @@ Report MakeReport(const KernelTimes& times, int chunks) {
   return report;
 }
 
-absl::StatusOr<RetentionBudget> BudgetOf(const ModelInfo& info, int tenths) {
-  for (const RetentionBudget& budget : info.budgets) {
-    if (budget.tenths == tenths) return budget;
-  }
-  return absl::InvalidArgumentError(absl::StrCat("budgets: ", tenths, "; ", info.name, " has no such budget"));
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> RunKernelsBench(const KernelsBenchOptions& options) {
@@ -54,7 +47,7 @@ absl::StatusOr<std::string> RunKernelsBench(const KernelsBenchOptions& options) 
   absl::StatusOr<std::unique_ptr<VideoModel>> model =
       CreateCausalVideoModel({options.model_folder, "cuda", /*threads=*/0, options.precision, /*gpu_sessions=*/1});
   if (!model.ok()) return model.status();
-  const absl::StatusOr<RetentionBudget> budget = BudgetOf((*model)->info(), options.budget);
+  const absl::StatusOr<RetentionBudget> budget = FindBudget((*model)->info(), options.budget);
   if (!budget.ok()) return budget.status();
   absl::StatusOr<std::unique_ptr<FullWindowSession>> session = FullWindowSession::Begin(**model, budget->tenths);
   if (!session.ok()) return session.status();

@@ -86,6 +86,16 @@ struct RowLayout {
   __device__ static int row() { return static_cast<int>(blockIdx.x) * kRows + static_cast<int>(threadIdx.y); }
 };
 
+// A thread's values of a row, [width] from `out` on.
+template <typename Layout, typename Out>
+__device__ __forceinline__ void StoreRow(const float4 (&values)[Layout::kGroups], int width, Out* out) {
+#pragma unroll
+  for (int group = 0; group < Layout::kGroups; ++group) {
+    const int at = Layout::column(group);
+    if (at < width) Store4(out + at, values[group]);
+  }
+}
+
 // Calls function(RowLayout) with the narrowest layout that holds a row of `width` values.
 template <typename Function>
 void DispatchRowWidth(int width, Function function) {

@@ -21,15 +21,6 @@ __device__ __forceinline__ void LoadRow(const In* in, int width, Packed4<In> (&v
   }
 }
 
-template <typename Layout, typename Out>
-__device__ __forceinline__ void StoreRow(const float4 (&values)[Layout::kGroups], int width, Out* out) {
-#pragma unroll
-  for (int group = 0; group < Layout::kGroups; ++group) {
-    const int at = Layout::column(group);
-    if (at < width) Store4(out + at, values[group]);
-  }
-}
-
 // The row over its root mean square, times `weight`, [width].
 template <typename Layout, typename In>
 __device__ __forceinline__ void NormRow(const Packed4<In> (&in)[Layout::kGroups], int width, float eps,

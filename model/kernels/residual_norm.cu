@@ -36,10 +36,7 @@ __device__ __forceinline__ void LoadAndAdd(const ResidualNormCall& call, int row
     const float4 weight = (gate == nullptr ? Filled(1) : Load4(gate + at)) * factor;
     x[group] = x[group] + weight * Unpack4(product[group]);
   }
-#pragma unroll
-  for (int group = 0; group < Layout::kGroups; ++group) {
-    if (Layout::column(group) < width) Store4(stream + Layout::column(group), x[group]);
-  }
+  StoreRow<Layout>(x, width, stream);
 }
 
 // x becomes LN(x) * scale + shift; returns the largest magnitude of this thread's values.

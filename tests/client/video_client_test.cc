@@ -27,6 +27,14 @@ v1::SessionConfig Prompt(const std::string& prompt) {
   return config;
 }
 
+// What a service answers whose client is to cancel the call.
+grpc::Status WaitForCancellation(const grpc::ServerContext& context, Service::Stream& stream) {
+  v1::StreamVideoRequest request;
+  EXPECT_FALSE(stream.Read(&request)) << "nothing is sent, so this returns when the call is cancelled";
+  EXPECT_TRUE(context.IsCancelled());
+  return grpc::Status::CANCELLED;
+}
+
 TEST(VideoClientTest, DeliversTheEventsOfACallInOrderAndThenItsStatus) {
   Service service([](const v1::SessionConfig& config, grpc::ServerContext*, Service::Stream* stream) {
     EXPECT_EQ(config.prompt(), "a red circle");
@@ -130,10 +138,7 @@ TEST(VideoClientTest, AfterDamageTheCallIsCancelledAndNothingMoreIsBelieved) {
   Service service([](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
     stream->Write(Service::Chunk(1, "second"));
     stream->Write(Service::Chunk(0, "first"));
-    v1::StreamVideoRequest request;
-    EXPECT_FALSE(stream->Read(&request)) << "nothing is sent, so this returns when the call is cancelled";
-    EXPECT_TRUE(context->IsCancelled());
-    return grpc::Status::CANCELLED;
+    return WaitForCancellation(*context, *stream);
   });
   const auto client = ConnectTo(service);
   const auto call = client->StreamVideo(Prompt("a red circle"));
@@ -146,10 +151,7 @@ TEST(VideoClientTest, AfterDamageTheCallIsCancelledAndNothingMoreIsBelieved) {
 TEST(VideoClientTest, CancelReachesTheServerAndEndsTheCall) {
   Service service([](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
     stream->Write(Service::Started());
-    v1::StreamVideoRequest request;
-    EXPECT_FALSE(stream->Read(&request)) << "nothing is sent, so this returns when the call is cancelled";
-    EXPECT_TRUE(context->IsCancelled());
-    return grpc::Status::CANCELLED;
+    return WaitForCancellation(*context, *stream);
   });
   const auto client = ConnectTo(service);
   const auto call = client->StreamVideo(Prompt("a red circle"));
