@@ -5,12 +5,13 @@
 #
 # new (default): everything from nothing. continue: from the weights in models/tiny, as the shipped ones were made: the
 # transformer by flow matching, then to few steps again; the decoder alone, so that latents stay what they are; routers.
-# OUT/tiny is the model folder that grows, OUT/teacher the one that distillation learns from, OUT/routed the last one of "new";
-# OUT/runs holds checkpoints, losses (CSV) and plots. One call works for at most PIECE_SECONDS (540) and exits with status 3 when
+# OUT/tiny is the model folder that grows, OUT/teacher the one that distillation learns from, OUT/routed the last one of "new"
+# (OUT/decoder and OUT/wording lend it a file each); OUT/runs holds checkpoints, losses (CSV) and plots. One call works for at most PIECE_SECONDS (570) and exits with status 3 when
 # there is more to do; call it again until it exits with 0. STEPS_PERCENT (100) shortens every stage, for a trial.
 #
 # A CPU takes small batches and goes on in the middle of a stage, from its checkpoint. A GPU takes the batches of the recipe and
 # gives each stage a limit in seconds, at which it ends with what it has; a stage is begun only if its limit fits into the piece.
+# Distillation leaves a GPU idle half of the time, so stages that need not wait for it run beside it there.
 # So nothing but model folders passes from piece to piece, and the pieces may run on machines that share no disk: KEEP is a
 # folder that gets one archive per model folder (OUT/tiny: what differs from models/tiny; the others: from OUT/tiny; each under
 # 16 MiB) and one of logs after every stage, RESTORE one with such archives to begin from when OUT is not there.
@@ -18,7 +19,7 @@ set -eu
 out=${1:?usage: tools/train_tiny.sh OUT [cpu|cuda] [new|continue]}
 device=${2:-cpu}
 start=${3:-new}
-piece_seconds=${PIECE_SECONDS:-540}
+piece_seconds=${PIECE_SECONDS:-570}
 percent=${STEPS_PERCENT:-100}
 root=$(cd "$(dirname "$0")/.." && pwd)
 shipped=$root/models/tiny
@@ -86,24 +87,53 @@ stage() {
     --steps "$((steps > 0 ? steps : 1))" --batch "$batch" "${limit[@]}" "$@" 2>&1 | tee -a "$out/runs/$run.log"
   if tail -n 1 "$out/runs/$run.log" | grep -q ': paused;'; then piece_is_over "$run"; fi
   touch "$out/runs/$run.done"
+  [ ${#beside[@]} -gt 0 ] || keep
+}
+
+# stage_beside RUN ...: the same, beside the stages that follow until finish_beside; on a CPU, before them.
+beside=()
+stage_beside() {
+  if [ "$device" = cpu ]; then stage "$@"; return; fi
+  beside+=(0)  # not its number yet, but it must know that it is not alone
+  set -m       # a process group of its own, to be ended as one
+  stage "$@" &
+  set +m
+  beside[-1]=$!
+}
+
+# finish_beside [FILE FOLDER]...: waits for all that run beside this, copies each FILE of OUT/FOLDER into OUT/routed, keeps it all.
+finish_beside() {
+  local job status=0
+  for job in ${beside[@]+"${beside[@]}"}; do wait "$job" || status=$?; done
+  beside=()
+  [ $status -eq 0 ] || exit $status
+  for (( ; $# > 0; )); do
+    [ ! -e "$out/$2" ] || cp "$out/$2/$1" "$out/routed/"
+    shift 2
+  done
   keep
 }
+trap 'for job in ${beside[@]+"${beside[@]}"}; do kill -- "-$job" 2>/dev/null || true; done' EXIT
 
 if [ ! -e "$out" ] && [ -n "${RESTORE:-}" ]; then restore; fi
 mkdir -p "$out/runs"
 set -o pipefail
 case $start in
   new)
-    stage autoencoder autoencoder "$shipped" "$out/tiny" 6000 250 $clips_autoencoder
-    stage classifier classifier "$out/tiny" "$out/tiny" 1500 150 $clips_classifier
-    stage denoiser denoiser "$out/tiny" "$out/teacher" 4000 500 $clips_denoiser --pool 16384
-    stage distill distill "$out/teacher" "$out/tiny" 300 170 $clips_distill
+    stage autoencoder autoencoder "$shipped" "$out/tiny" 7600 320 $clips_autoencoder
+    stage denoiser denoiser "$out/tiny" "$out/teacher" 4600 545 $clips_denoiser --pool 16384
+    stage_beside classifier classifier "$out/tiny" "$out/tiny" 1300 200 $clips_classifier
+    stage distill distill "$out/teacher" "$out/tiny" 340 200 $clips_distill
+    finish_beside
     cp "$out/teacher/text_encoder.safetensors" "$out/tiny/"  # the one that this transformer was trained with
     stage routers routers "$out/tiny" "$out/tiny" 200 45 $clips_routers
-    stage distill_routed distill "$out/tiny" "$out/routed" 250 150 $clips_distill \
+    stage_beside decoder autoencoder "$out/tiny" "$out/decoder" 2600 220 $clips_autoencoder \
+      --continue-weights yes --frozen-share 1 --learning-rate 1e-3
+    stage_beside wording wording "$out/tiny" "$out/wording" 2000 220 64
+    stage distill_routed distill "$out/tiny" "$out/routed" 380 220 $clips_distill \
       --teacher "$out/teacher" --routed-share 0.4 --learning-rate 1.2e-4
+    finish_beside autoencoder.safetensors decoder text_encoder.safetensors wording
     stage routers_again routers "$out/routed" "$out/routed" 250 50 $clips_routers
-    stage wording wording "$out/routed" "$out/routed" 2000 60 64
     result=$out/routed
     ;;
   continue)
