@@ -88,8 +88,9 @@ absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
   if (!config.ok()) return config.status();
   if (options.sessions.empty()) return absl::InvalidArgumentError("sessions: none; name at least one number");
   const int most_sessions = *std::max_element(options.sessions.begin(), options.sessions.end());
-  absl::StatusOr<std::unique_ptr<VideoModel>> created = CreateCausalVideoModel(
-      {options.model_folder, options.device, options.threads, options.precision, std::max(most_sessions, 1)});
+  absl::StatusOr<std::unique_ptr<VideoModel>> created =
+      CreateCausalVideoModel({options.model_folder, options.device, options.threads, options.precision,
+                              std::max(most_sessions, 1), options.decode_graph});
   if (!created.ok()) return created.status();
   VideoModel& model = **created;
   const ModelInfo& info = model.info();
@@ -116,6 +117,7 @@ absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
                                                       {"device", info.device},
                                                       {"precision", gpu ? options.precision : "fp32"},
                                                       {"threads", absl::StrCat(options.threads)},
+                                                      {"decode graph", gpu && options.decode_graph ? "yes" : "no"},
                                                       {"chunks", absl::StrCat(options.chunks)}}));
       if (!written.ok()) return written;
     }

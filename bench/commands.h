@@ -18,6 +18,7 @@ struct ChunkBenchOptions {
   std::vector<int> sessions = {1};  // in every plan, one run each; at most what the model takes in one plan
   std::vector<int> budgets;         // tenths, of the model's; empty: all
   int chunks = 30;                  // measured per run, after the window is full
+  bool decode_graph = true;         // as in CausalVideoModelOptions, of a GPU only
   std::string json_file;            // empty: none
 };
 // Stages and passes of a chunk inside this process: the first chunk from prompt to frames, each denoising pass, context

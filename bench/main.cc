@@ -24,6 +24,7 @@ ABSL_FLAG(std::vector<std::string>, budgets, {},
           "chunk, kernels: retention budgets in tenths, for example 10,7; empty: all (kernels: 10)");
 ABSL_FLAG(int, chunks, 30,
           "chunks measured per run, after the window is full (chunk, kernels), or per decoder (decode)");
+ABSL_FLAG(bool, decode_graph, true, "chunk: decode the tiny model's chunks on a GPU as one CUDA graph each");
 ABSL_FLAG(int, prompts, 30, "text: prompts measured per length");
 ABSL_FLAG(std::string, server, "",
           "sessions: address of a running server, host:port; empty: starts the one beside this program");
@@ -61,7 +62,7 @@ absl::StatusOr<std::string> Chunk() {
   if (sessions->empty()) sessions->push_back(1);
   return RunChunkBench({absl::GetFlag(FLAGS_model_folder), absl::GetFlag(FLAGS_device), absl::GetFlag(FLAGS_precision),
                         absl::GetFlag(FLAGS_threads), *sessions, *budgets, absl::GetFlag(FLAGS_chunks),
-                        absl::GetFlag(FLAGS_json)});
+                        absl::GetFlag(FLAGS_decode_graph), absl::GetFlag(FLAGS_json)});
 }
 
 absl::StatusOr<std::string> Kernels() {

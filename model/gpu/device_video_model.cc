@@ -5,6 +5,7 @@
 #include <c10/util/Exception.h>
 #include <cuda_runtime_api.h>
 
+#include <cstdio>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -219,12 +220,19 @@ absl::StatusOr<FrameChunk> DeviceVideoModel::Decode(std::unique_ptr<LatentChunk>
   return chunk;
 }
 
+absl::StatusOr<at::Tensor> DeviceVideoModel::DecodeLatents(FinishedLatents& finished) {
+  DecoderState& state = *finished.decoder_state;
+  if (decode_graph_ != nullptr) return decode_graph_->Decode(finished.values, state);
+  return parts_->model.decoder->Decode(finished.values, state);
+}
+
 absl::StatusOr<QueuedFrames> DeviceVideoModel::QueueDecode(FinishedLatents& finished) {
   try {
     const at::NoGradGuard no_gradients;
     const c10::cuda::CUDAStreamGuard on_stream(decode_stream_);
     finished.ready.MakeStreamWait(decode_stream_.stream());
-    const absl::StatusOr<at::Tensor> pixels = parts_->model.decoder->Decode(finished.values, *finished.decoder_state);
+    // The next decode may write where these pixels lie: it is queued behind their conversion.
+    const absl::StatusOr<at::Tensor> pixels = DecodeLatents(finished);
     if (!pixels.ok()) return pixels.status();
     return QueueDownload(*pixels, FrameFormat());
   } catch (const c10::OutOfMemoryError& error) {
@@ -262,6 +270,21 @@ absl::Status DeviceVideoModel::WarmUp() {
   if (status.ok()) pass_thread_.Run([&] { status = last_run_.Wait(); });  // launches' errors are kept by thread
   EndSession(kWarmupSession);
   return status;
+}
+
+void DeviceVideoModel::RecordDecode() {
+  absl::StatusOr<std::unique_ptr<DecodeGraph>> graph = absl::InternalError("recording never began");
+  decode_thread_.Run([&] {
+    const c10::cuda::CUDAStreamGuard on_stream(decode_stream_);
+    graph = DecodeGraph::Record(*parts_->model.decoder, parts_->pool.latents(/*slot=*/0));
+  });
+  if (graph.ok()) {
+    decode_graph_ = *std::move(graph);
+    return;
+  }
+  health_.Check();
+  std::fprintf(stderr, "chunks are decoded kernel by kernel instead of as one CUDA graph: %s\n",
+               std::string(graph.status().message()).c_str());
 }
 
 }  // namespace videodiffcr::gpu

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "model/api/video_model.h"
+#include "model/decoder/decode_graph.h"
 #include "model/decoder/frame_download.h"
 #include "model/folder/model_folder.h"
 #include "model/gpu/chunk_engine.h"
@@ -65,6 +66,9 @@ class DeviceVideoModel final : public VideoModel {
 
   // The first two chunks of a scene at every budget, decoded.
   absl::Status WarmUp();
+  // From now on chunks are decoded as one launch. Where that cannot be, stderr says why and all stays as it is. Before
+  // the first session begins.
+  void RecordDecode();
 
  private:
   struct Session {
@@ -90,12 +94,14 @@ class DeviceVideoModel final : public VideoModel {
   // Fills `chunk_step`; an error belongs to this step alone.
   absl::Status Prepare(const PlannedStep& step, ChunkStep& chunk_step);
   void FinishStep(const PlannedStep& step, const ChunkStep& chunk_step, StepOutcome& outcome);
+  absl::StatusOr<at::Tensor> DecodeLatents(FinishedLatents& finished);
   absl::StatusOr<QueuedFrames> QueueDecode(FinishedLatents& finished);
 
   const std::unique_ptr<GpuParts> parts_;
   const ModelInfo info_;
   DeviceHealth health_;
   const c10::cuda::CUDAStream engine_stream_, decode_stream_;
+  std::unique_ptr<DecodeGraph> decode_graph_;  // used by decode_thread_ alone; null: decoded kernel by kernel
   DeviceEvent last_run_;
   std::vector<int> free_slots_;
   std::map<SessionId, Session> sessions_;

@@ -39,6 +39,10 @@ int SessionsPerPlan(const TransformerConfig& config) {
   return static_cast<int>(std::clamp<int64_t>(20000 / config.tokens_per_chunk(), 1, kernels::kMostSegments));
 }
 
+// Queueing a chunk takes the host longer than the device needs for it. The other decoders' kernels are long: a graph
+// would gain nothing and keep gigabytes of work space.
+bool IsQueuedSlowly(const DecoderConfig& decoder) { return decoder.kind == DecoderKind::kPixelShuffleTaehv; }
+
 // What is really free: blocks that LibTorch keeps for later are given back first.
 absl::StatusOr<GpuMemory> AskGpuMemory() {
   c10::cuda::CUDACachingAllocator::emptyCache();
@@ -93,6 +97,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> Create(const GpuVideoModelOptions& o
   info.device_memory = {{"weights", at_start->free_bytes - loaded->free_bytes},
                         {"sessions", *slots * info.session_bytes},
                         {"scratch", scratch_bytes}};
+  const bool slow_to_queue = IsQueuedSlowly(folder->config.decoder);
   auto parts = std::make_unique<GpuParts>(*std::move(folder), *std::move(weights), *schedule, *precision, key_element,
                                           *slots, info.max_sessions_per_plan, processors);
   // All of it was packed and laid out on the default stream, for which the model's own streams do not wait.
@@ -102,6 +107,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> Create(const GpuVideoModelOptions& o
   auto model = std::make_unique<DeviceVideoModel>(std::move(parts), info);
   const absl::Status warm = model->WarmUp();
   if (!warm.ok()) return warm;
+  if (options.decode_graph && slow_to_queue) model->RecordDecode();
   return model;
 }
 

@@ -25,6 +25,9 @@ struct GpuVideoModelOptions {
   std::string precision = "bf16";  // "fp32", "bf16" or "fp8" (model/gpu/precision.h)
   // Slots for sessions, taken at once. 0: as many as fit into the device's free memory, at most 64.
   int sessions = 0;
+  // Chunks are decoded as one launch (model/decoder/decode_graph.h) where the host is what decoding waits for, which is
+  // the tiny model's decoder. Changes no bit of the video.
+  bool decode_graph = true;
 };
 
 // Loads the folder, takes the memory and runs two chunks at every budget, so that the first request is as fast as the

@@ -255,7 +255,8 @@ absl::StatusOr<FrameChunk> CausalVideoModel::Decode(std::unique_ptr<LatentChunk>
 absl::StatusOr<std::unique_ptr<VideoModel>> CreateCausalVideoModel(const CausalVideoModelOptions& options) {
 #if defined(VIDEODIFFCR_CUDA)
   if (options.device == "cuda") {
-    return gpu::CreateGpuVideoModel({options.model_folder, options.precision, options.gpu_sessions});
+    return gpu::CreateGpuVideoModel(
+        {options.model_folder, options.precision, options.gpu_sessions, options.decode_graph});
   }
 #endif
   if (options.device != "cpu") {

@@ -19,6 +19,7 @@ struct CausalVideoModelOptions {
   // Of a GPU only; see model/gpu/gpu_video_model.h.
   std::string precision = "bf16";
   int gpu_sessions = 0;
+  bool decode_graph = true;
 };
 
 // Loads and checks the whole folder. Errors name the file and what is wrong with it.

@@ -14,12 +14,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::unique_ptr<VideoModel> LoadTiny(const std::string& device, const std::string& precision) {
+std::unique_ptr<VideoModel> LoadTiny(const std::string& device, const std::string& precision,
+                                     bool decode_graph = true) {
   CausalVideoModelOptions options;
   options.model_folder = "models/tiny";
   options.device = device;
   options.precision = precision;
   options.gpu_sessions = 3;
+  options.decode_graph = decode_graph;
   absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateCausalVideoModel(options);
   EXPECT_TRUE(model.ok()) << model.status();
   return *std::move(model);
@@ -112,6 +114,16 @@ TEST(GpuVideoModelTest, TheSameSeedGivesTheSameBytesWhenAlone) {
   const auto model = LoadTiny("cuda", "bf16");
   const auto first = Generate(*model, {1}, 4, 8), second = Generate(*model, {2}, 4, 8);
   for (int chunk = 0; chunk < 4; ++chunk) EXPECT_EQ(first[0][chunk].pixels, second[0][chunk].pixels);
+}
+
+TEST(GpuVideoModelTest, DecodingAsOneGraphChangesNoByte) {
+  const auto graph = LoadTiny("cuda", "bf16"), plain = LoadTiny("cuda", "bf16", /*decode_graph=*/false);
+  for (const std::vector<SessionId>& sessions : {std::vector<SessionId>{1, 2}, {3}}) {
+    const auto want = Generate(*plain, sessions, 4, 10), got = Generate(*graph, sessions, 4, 10);
+    for (size_t i = 0; i < sessions.size(); ++i) {
+      for (int chunk = 0; chunk < 4; ++chunk) EXPECT_EQ(want[i][chunk].pixels, got[i][chunk].pixels) << i << chunk;
+    }
+  }
 }
 
 TEST(GpuVideoModelTest, SessionsInOnePlanMakeVideosLikeTheirOwn) {
