@@ -13,7 +13,7 @@
 # gives each stage a limit in seconds, at which it ends with what it has; a stage is begun only if its limit fits into the piece.
 # Distillation leaves a GPU idle half of the time, so stages that need not wait for it run beside it there.
 # So nothing but model folders passes from piece to piece, and the pieces may run on machines that share no disk: KEEP is a
-# folder that gets one archive per model folder (OUT/tiny: what differs from models/tiny; the others: from OUT/tiny; each under
+# folder that gets one archive per model folder (what differs from models/tiny, and in the others from OUT/tiny; each under
 # 16 MiB) and one of logs after every stage, RESTORE one with such archives to begin from when OUT is not there.
 set -eu
 out=${1:?usage: tools/train_tiny.sh OUT [cpu|cuda] [new|continue]}
@@ -50,17 +50,17 @@ restore() {
 }
 
 keep() {
-  local folder file there  # what a folder will find
+  local folder file
   [ -n "${KEEP:-}" ] || return 0
   mkdir -p "$KEEP"
   tar -C "$out" --exclude=checkpoint.safetensors -cf "$KEEP/runs.tar" runs
   for folder in tiny teacher routed; do
     [ -e "$out/$folder/config.json" ] || continue
     local files=(config.json)
-    if [ $folder = tiny ]; then there=$shipped; else there=$out/tiny; fi
     for file in "$out/$folder"/*.safetensors; do
-      file=$(basename "$file")
-      cmp -s "$out/$folder/$file" "$there/$file" || files+=("$file")
+      cmp -s "$file" "$shipped/$(basename "$file")" && continue
+      [ $folder = tiny ] || ! cmp -s "$file" "$out/tiny/$(basename "$file")" || continue
+      files+=("$(basename "$file")")
     done
     tar -C "$out/$folder" -cf "$KEEP/$folder.tar" "${files[@]}"
   done

@@ -1,6 +1,7 @@
 #include "model/text/text_encoder.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/gelu.h>
@@ -8,10 +9,10 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/softmax.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
-#include <map>
+#include <algorithm>
+#include <limits>
 #include <string>
 
 #include "absl/status/status.h"
@@ -28,6 +29,11 @@ at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& gain, double eps) {
   return gain * (wide * scale).to(gain.scalar_type());
 }
 
+// Without waiting for what the device is at: the source is pageable, so it has been read when this returns.
+at::Tensor ToDevice(const at::Tensor& x, at::Device device) {
+  return x.to(device, x.scalar_type(), /*non_blocking=*/true);
+}
+
 // [tokens, tokens]: bucket of each (query, key) pair.
 at::Tensor BucketTable(const TextEncoderConfig& config, int64_t tokens, at::Device device) {
   std::vector<int64_t> buckets;
@@ -37,23 +43,37 @@ at::Tensor BucketTable(const TextEncoderConfig& config, int64_t tokens, at::Devi
       buckets.push_back(RelativeBucket(key - query, config.num_buckets, config.max_distance));
     }
   }
-  return at::tensor(buckets, at::kLong).view({tokens, tokens}).to(device);
+  return ToDevice(at::tensor(buckets, at::kLong).view({tokens, tokens}), device);
 }
 
-// y [prompts, tokens, D] -> [prompts, tokens, D]. `buckets` [tokens, tokens]. No 1/sqrt(d): it is folded into training.
+// y [prompts, tokens, D] -> [prompts, tokens, D]. `buckets` [tokens, tokens]. `hidden_keys` bool [prompts, 1, 1,
+// tokens]: padding, which nobody sees; undefined: there is none. No 1/sqrt(d): it is folded into training.
 at::Tensor Attention(const TextEncoderConfig& config, const TextEncoderBlockWeights& block, const at::Tensor& y,
-                     const at::Tensor& buckets) {
+                     const at::Tensor& buckets, const at::Tensor& hidden_keys) {
   const auto heads = [&](const at::Tensor& weight) {  // [prompts, N, tokens, d]
     return at::linear(y, weight).unflatten(-1, {config.num_heads, -1}).transpose(1, 2);
   };
   const at::Tensor bias = at::embedding(block.position_bias, buckets).permute({2, 0, 1});  // [N, tokens, tokens]
-  const at::Tensor logits = at::matmul(heads(block.q), heads(block.k).transpose(-2, -1)) + bias;
+  at::Tensor logits = at::matmul(heads(block.q), heads(block.k).transpose(-2, -1)) + bias;
+  if (hidden_keys.defined()) logits = logits.masked_fill(hidden_keys, -std::numeric_limits<double>::infinity());
   const at::Tensor share = at::softmax(logits, -1, at::kFloat).to(y.scalar_type());
   return at::linear(at::matmul(share, heads(block.v)).transpose(1, 2).flatten(2), block.o);
 }
 
 at::Tensor FeedForward(const TextEncoderBlockWeights& block, const at::Tensor& y) {
   return at::linear(at::linear(y, block.fc1) * at::gelu(at::linear(y, block.gate), "tanh"), block.fc2);
+}
+
+// ids [prompts, tokens] -> [prompts, tokens, D]; hidden_keys as in Attention().
+at::Tensor Encode(const TextEncoderConfig& config, const TextEncoderWeights& weights, const at::Tensor& ids,
+                  const at::Tensor& hidden_keys) {
+  const at::Tensor buckets = BucketTable(config, ids.size(1), weights.norm.device());
+  at::Tensor x = at::embedding(weights.token_embedding, ids);  // [prompts, tokens, D]
+  for (const TextEncoderBlockWeights& block : weights.blocks) {
+    x = x + Attention(config, block, RmsNorm(x, block.norm1, config.eps), buckets, hidden_keys);
+    x = x + FeedForward(block, RmsNorm(x, block.norm2, config.eps));
+  }
+  return RmsNorm(x, weights.norm, config.eps);
 }
 
 }  // namespace
@@ -93,13 +113,7 @@ absl::StatusOr<TextEncoderWeights> LoadTextEncoderWeights(const SafetensorsReade
 }
 
 at::Tensor EncodeTokens(const TextEncoderConfig& config, const TextEncoderWeights& weights, const at::Tensor& ids) {
-  const at::Tensor buckets = BucketTable(config, ids.size(1), weights.norm.device());
-  at::Tensor x = at::embedding(weights.token_embedding, ids);  // [prompts, tokens, D]
-  for (const TextEncoderBlockWeights& block : weights.blocks) {
-    x = x + Attention(config, block, RmsNorm(x, block.norm1, config.eps), buckets);
-    x = x + FeedForward(block, RmsNorm(x, block.norm2, config.eps));
-  }
-  return RmsNorm(x, weights.norm, config.eps);
+  return Encode(config, weights, ids, {});
 }
 
 absl::Status CheckTokenIds(const TextEncoderConfig& config, const std::vector<int32_t>& ids, int64_t text_len) {
@@ -115,25 +129,39 @@ absl::Status CheckTokenIds(const TextEncoderConfig& config, const std::vector<in
   return absl::OkStatus();
 }
 
-absl::StatusOr<at::Tensor> EncodePrompts(const TextEncoderConfig& config, const TextEncoderWeights& weights,
+absl::StatusOr<PaddedPrompts> PadPrompts(const TextEncoderConfig& config,
                                          const std::vector<std::vector<int32_t>>& prompts, int64_t text_len) {
   if (prompts.empty()) return absl::InvalidArgumentError("prompts: none given");
-  std::map<size_t, std::vector<size_t>> by_length;
-  for (size_t i = 0; i < prompts.size(); ++i) {
-    if (absl::Status status = CheckTokenIds(config, prompts[i], text_len); !status.ok()) return status;
-    by_length[prompts[i].size()].push_back(i);
+  size_t longest = 0;
+  for (const std::vector<int32_t>& ids : prompts) {
+    if (absl::Status status = CheckTokenIds(config, ids, text_len); !status.ok()) return status;
+    longest = std::max(longest, ids.size());
   }
-  std::vector<at::Tensor> rows(prompts.size());  // each [text_len, D]
-  for (const auto& [length, members] : by_length) {
-    std::vector<int64_t> ids;
-    for (size_t i : members) ids.insert(ids.end(), prompts[i].begin(), prompts[i].end());
-    const int64_t tokens = static_cast<int64_t>(length);
-    const at::Tensor hidden =
-        EncodeTokens(config, weights, at::tensor(ids, at::kLong).view({-1, tokens}).to(weights.norm.device()));
-    const at::Tensor padded = at::constant_pad_nd(hidden, {0, 0, 0, text_len - tokens});
-    for (size_t j = 0; j < members.size(); ++j) rows[members[j]] = padded[static_cast<int64_t>(j)];
+  std::vector<int64_t> padded, lengths;
+  padded.reserve(prompts.size() * longest);
+  for (const std::vector<int32_t>& ids : prompts) {
+    padded.insert(padded.end(), ids.begin(), ids.end());
+    padded.resize(padded.size() + longest - ids.size(), 0);
+    lengths.push_back(static_cast<int64_t>(ids.size()));
   }
-  return at::stack(rows);
+  return PaddedPrompts{at::tensor(padded, at::kLong).view({-1, static_cast<int64_t>(longest)}),
+                       at::tensor(lengths, at::kLong)};
+}
+
+at::Tensor EncodePaddedPrompts(const TextEncoderConfig& config, const TextEncoderWeights& weights,
+                               const PaddedPrompts& prompts, int64_t text_len) {
+  const at::Device device = weights.norm.device();
+  const at::Tensor ids = ToDevice(prompts.ids, device), lengths = ToDevice(prompts.lengths, device).unsqueeze(1);
+  const at::Tensor padding = at::arange(ids.size(1), lengths.options()).unsqueeze(0) >= lengths;  // [prompts, tokens]
+  const at::Tensor hidden = Encode(config, weights, ids, padding.unsqueeze(1).unsqueeze(1));
+  return at::constant_pad_nd(hidden.masked_fill(padding.unsqueeze(-1), 0.0), {0, 0, 0, text_len - ids.size(1)});
+}
+
+absl::StatusOr<at::Tensor> EncodePrompts(const TextEncoderConfig& config, const TextEncoderWeights& weights,
+                                         const std::vector<std::vector<int32_t>>& prompts, int64_t text_len) {
+  const absl::StatusOr<PaddedPrompts> padded = PadPrompts(config, prompts, text_len);
+  if (!padded.ok()) return padded.status();
+  return EncodePaddedPrompts(config, weights, *padded, text_len);
 }
 
 }  // namespace videodiffcr

@@ -49,8 +49,22 @@ at::Tensor EncodeTokens(const TextEncoderConfig& config, const TextEncoderWeight
 // InvalidArgument when `ids` is empty, is longer than `text_len` or has an id outside the vocabulary.
 absl::Status CheckTokenIds(const TextEncoderConfig& config, const std::vector<int32_t>& ids, int64_t text_len);
 
-// Prompts of any lengths to [prompts, text_len, D]; rows past a prompt's end token are zero. Prompts of equal length
-// run together. InvalidArgument as CheckTokenIds(), and when there are no prompts.
+// Prompts of any lengths in one tensor, on the CPU.
+struct PaddedPrompts {
+  at::Tensor ids;      // int64 [prompts, tokens of the longest], zeros past a prompt's end
+  at::Tensor lengths;  // int64 [prompts]
+};
+
+// InvalidArgument as CheckTokenIds(), and when there are no prompts.
+absl::StatusOr<PaddedPrompts> PadPrompts(const TextEncoderConfig& config,
+                                         const std::vector<std::vector<int32_t>>& prompts, int64_t text_len);
+
+// [prompts, text_len, D] on the weights' device; rows past a prompt's end token are zero. One pass in which no token
+// sees padding: each prompt gets what EncodeTokens() gives it, within rounding. Does not wait for the device.
+at::Tensor EncodePaddedPrompts(const TextEncoderConfig& config, const TextEncoderWeights& weights,
+                               const PaddedPrompts& prompts, int64_t text_len);
+
+// PadPrompts() and EncodePaddedPrompts().
 absl::StatusOr<at::Tensor> EncodePrompts(const TextEncoderConfig& config, const TextEncoderWeights& weights,
                                          const std::vector<std::vector<int32_t>>& prompts, int64_t text_len);
 

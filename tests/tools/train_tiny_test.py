@@ -12,7 +12,7 @@ SOURCE = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"])
 # the list of weights it started from.
 TRAINER = textwrap.dedent('''\
     #!/usr/bin/env python3
-    import os, pathlib, shutil, sys
+    import os, pathlib, shutil, sys, time
     stage, flags = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
     print(" ".join(sys.argv[1:]))
     run, model, output = (pathlib.Path(flags[name]) for name in ("--run", "--model", "--output"))
@@ -22,7 +22,14 @@ TRAINER = textwrap.dedent('''\
         (run / "paused").touch()
         print(stage + ": paused; the same command goes on")
         sys.exit(0)
+    waits = pathlib.Path(str(run.parent / "waits"))
+    if stage == os.environ.get("STUB_WAITS"):  # until it is killed: nobody writes to this pipe
+        os.mkfifo(waits)
+        print(stage + ": waits", flush=True)
+        open(waits).read()
     if stage == os.environ.get("STUB_FAILS"):
+        while "STUB_WAITS" in os.environ and not waits.exists():
+            time.sleep(0.01)
         sys.exit(1)
     output.mkdir(exist_ok=True)
     for file in model.iterdir():
@@ -64,37 +71,59 @@ class TrainTinyTest(unittest.TestCase):
                 written[path.stem] = path.read_text()
         return written
 
+    def check_the_end_of_new(self, out, output):
+        self.assertEqual(self.stages(out), ["autoencoder", "classifier", "decoder", "denoiser", "distill", "distill_routed",
+                                            "routers", "routers_again", "wording"])
+        self.assertEqual(self.weights(out, "routed"),
+                         {"autoencoder": "autoencoder of decoder", "classifier": "classifier of classifier",
+                          "transformer": "distill of distill_routed", "routers": "routers of routers_again",
+                          "text_encoder": "wording of wording"})
+        self.assertEqual(self.weights(out, "teacher")["transformer"], "denoiser of denoiser")
+        self.assertIn("--teacher", output)
+
     def test_from_nothing_to_the_end_every_stage_runs_once(self):
         status, output = self.train("out", "cpu", "new")
         self.assertEqual(status, 0, output)
-        self.assertEqual(self.stages("out"), ["autoencoder", "classifier", "denoiser", "distill", "distill_routed", "routers",
-                                              "routers_again", "wording"])
-        self.assertEqual(self.weights("out", "routed"),
-                         {"autoencoder": "autoencoder of autoencoder", "classifier": "classifier of classifier",
-                          "transformer": "distill of distill_routed", "routers": "routers of routers_again",
-                          "text_encoder": "wording of wording"})
-        self.assertEqual(self.weights("out", "teacher")["transformer"], "denoiser of denoiser")
-        self.assertIn("--teacher", output)
+        self.check_the_end_of_new("out", output)
         again, output = self.train("out", "cpu", "new")
         self.assertEqual((again, "distill" in output), (0, False), output)
 
     def test_a_cpu_stops_within_a_stage_and_the_next_call_goes_on(self):
         status, output = self.train("out", "cpu", STUB_PAUSES="denoiser")
         self.assertEqual(status, 3, output)
-        self.assertEqual(self.stages("out"), ["autoencoder", "classifier"])
+        self.assertEqual(self.stages("out"), ["autoencoder"])
         status, output = self.train("out", "cpu", STUB_PAUSES="denoiser")
         self.assertEqual(status, 0, output)
-        self.assertNotIn("--max-seconds 500", output)
+        self.assertNotIn("--finish-at-limit", output)
 
     def test_a_gpu_begins_no_stage_that_may_not_end_within_the_piece(self):
-        status, output = self.train("out", "cuda", "new", PIECE_SECONDS="520")
+        status, output = self.train("out", "cuda", "new", PIECE_SECONDS="570")
         # The stub takes no time, so all of them fit; each has its own limit and ends there.
         self.assertEqual(status, 0, output)
-        self.assertIn("--max-seconds 500 --finish-at-limit yes", output)
-        status, output = self.train("short", "cuda", "new", PIECE_SECONDS="300")
+        self.assertIn("--max-seconds 545 --finish-at-limit yes", output)
+        status, output = self.train("short", "cuda", "new", PIECE_SECONDS="400")
         self.assertEqual(status, 2)
-        self.assertIn("PIECE_SECONDS 300: denoiser needs 515", output)
-        self.assertEqual(self.stages("short"), ["autoencoder", "classifier"])
+        self.assertIn("PIECE_SECONDS 400: denoiser needs 560", output)
+        self.assertEqual(self.stages("short"), ["autoencoder"])
+
+    def test_on_a_gpu_stages_run_beside_each_other_to_the_same_end(self):
+        status, output = self.train("out", "cuda", "new")
+        self.assertEqual(status, 0, output)
+        self.check_the_end_of_new("out", output)
+
+    def test_a_stage_that_fails_beside_another_ends_the_script_and_a_further_call_goes_on(self):
+        status, output = self.train("out", "cuda", "new", STUB_FAILS="classifier")
+        self.assertEqual(status, 1, output)
+        self.assertEqual(self.stages("out"), ["autoencoder", "denoiser", "distill"])
+        status, output = self.train("out", "cuda", "new")
+        self.assertEqual(status, 0, output)
+        self.check_the_end_of_new("out", output)
+
+    def test_nothing_is_left_running_beside_a_stage_that_fails(self):
+        status, output = self.train("out", "cuda", "new", STUB_FAILS="distill", STUB_WAITS="classifier")
+        self.assertEqual(status, 1, output)
+        self.assertIn("classifier: waits", output)
+        self.assertNotIn("classifier: done", output)
 
     def test_a_bare_machine_goes_on_from_what_was_kept(self):
         kept = str(self.root / "kept")
@@ -117,7 +146,7 @@ class TrainTinyTest(unittest.TestCase):
         self.assertEqual(self.weights("second", "routed")["transformer"], "distill of distill_routed")
 
     def test_a_stage_that_fails_ends_the_script_and_is_not_done(self):
-        status, _ = self.train("out", "cpu", STUB_FAILS="classifier")
+        status, _ = self.train("out", "cpu", STUB_FAILS="denoiser")
         self.assertEqual(status, 1)
         self.assertEqual(self.stages("out"), ["autoencoder"])
 

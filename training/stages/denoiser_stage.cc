@@ -27,10 +27,10 @@ constexpr double kEmptyCaption = 0.1, kContextNoise = 0.12, kAverageDecay = 0.99
 
 // What a step trains on, as far as the weights that it trains have no part in it.
 struct Batch {
-  StepRandom random;                  // goes on to draw noise
-  std::vector<PoolChunk> places;      // [B x 4]
-  at::Tensor mask;                    // [B, 4]: chunks that count
-  std::vector<std::string> captions;  // of chunk 0 of all clips, then of chunk 1, ...
+  StepRandom random;              // goes on to draw noise
+  std::vector<PoolChunk> places;  // [B x 4]
+  at::Tensor mask;                // [B, 4]: chunks that count
+  CaptionTokens captions;         // of chunk 0 of all clips, then of chunk 1, ...
   at::Tensor hidden;  // of the captions, [4 B, text_len, text_dim]; undefined when the text encoder is trained
 };
 
@@ -77,12 +77,10 @@ class DenoiserStage final : public TrainingStage {
   absl::StatusOr<StepResult> Step(int64_t step) override {
     absl::StatusOr<Batch> batch = batches_.Take(step);
     if (!batch.ok()) return batch.status();
-    absl::StatusOr<at::Tensor> hidden = options_.train_text
-                                            ? EncodeCaptions(model_, batch->captions)
-                                            : absl::StatusOr<at::Tensor>(batch->hidden.to(model_.device));
-    if (!hidden.ok()) return hidden.status();
+    const at::Tensor hidden = options_.train_text ? EncodeCaptions(model_, model_.text_encoder, batch->captions)
+                                                  : batch->hidden.to(model_.device);
     const at::Tensor latents = pool_.Latents(batch->places).unflatten(0, {-1, kWindowChunks}).flatten(1, 2);
-    const at::Tensor loss = FlowLoss(latents, batch->mask.to(model_.device), *hidden, batch->random);
+    const at::Tensor loss = FlowLoss(latents, batch->mask.to(model_.device), hidden, batch->random);
     loss.backward();
     absl::StatusOr<StepResult> result = weights_->Update(loss.item<double>(), step);
     if (!result.ok()) return result.status();
@@ -123,13 +121,13 @@ class DenoiserStage final : public TrainingStage {
       captions.push_back(CaptionsOfChunks(pool_.SceneOfClip(index), chunks, {}, scalars));
       if (empty) captions.back().assign(kWindowChunks, "");
     }
-    batch.captions = ChunkByChunk(captions);
+    absl::StatusOr<CaptionTokens> tokens = TokenizeCaptions(model_, ChunkByChunk(captions));
+    if (!tokens.ok()) return tokens.status();
+    batch.captions = *std::move(tokens);
     batch.mask = at::tensor(mask).view({-1, kWindowChunks});
     if (options_.train_text) return batch;
     const c10::NoGradGuard no_gradients;
-    absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model_, fixed_text_, batch.captions);
-    if (!hidden.ok()) return hidden.status();
-    batch.hidden = *std::move(hidden);
+    batch.hidden = EncodeCaptions(model_, fixed_text_, batch.captions);
     return batch;
   }
 

@@ -107,13 +107,8 @@ TextEncoderWeights TextEncoderOnCpu(const TrainingModel& model) {
   return weights;
 }
 
-absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const std::vector<std::string>& captions) {
-  return EncodeCaptions(model, model.text_encoder, captions);
-}
-
-absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const TextEncoderWeights& weights,
-                                          const std::vector<std::string>& captions) {
-  std::map<std::string, int64_t> numbers;  // chunks of one segment share a caption: each is encoded once
+absl::StatusOr<CaptionTokens> TokenizeCaptions(const TrainingModel& model, const std::vector<std::string>& captions) {
+  std::map<std::string, int64_t> numbers;
   std::vector<std::vector<int32_t>> ids;
   std::vector<int64_t> rows;
   for (const std::string& caption : captions) {
@@ -124,10 +119,26 @@ absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const Text
     if (!tokens.ok()) return tokens.status();
     ids.push_back(std::move(tokens->ids));
   }
-  const absl::StatusOr<at::Tensor> encoded =
-      EncodePrompts(model.config.text_encoder, weights, ids, model.config.transformer.text_len);
-  if (!encoded.ok()) return encoded.status();
-  return encoded->index_select(0, at::tensor(rows, at::kLong).to(encoded->device()));
+  absl::StatusOr<PaddedPrompts> prompts = PadPrompts(model.config.text_encoder, ids, model.config.transformer.text_len);
+  if (!prompts.ok()) return prompts.status();
+  return CaptionTokens{*std::move(prompts), at::tensor(rows, at::kLong)};
+}
+
+at::Tensor EncodeCaptions(const TrainingModel& model, const TextEncoderWeights& weights, const CaptionTokens& tokens) {
+  const at::Tensor encoded =
+      EncodePaddedPrompts(model.config.text_encoder, weights, tokens.prompts, model.config.transformer.text_len);
+  return encoded.index_select(0, tokens.rows.to(encoded.device(), at::kLong, /*non_blocking=*/true));
+}
+
+absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const std::vector<std::string>& captions) {
+  return EncodeCaptions(model, model.text_encoder, captions);
+}
+
+absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const TextEncoderWeights& weights,
+                                          const std::vector<std::string>& captions) {
+  const absl::StatusOr<CaptionTokens> tokens = TokenizeCaptions(model, captions);
+  if (!tokens.ok()) return tokens.status();
+  return EncodeCaptions(model, weights, *tokens);
 }
 
 TextKeys KeysOfChunk(const TextKeys& all, int64_t clips, int64_t chunk) {

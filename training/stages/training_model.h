@@ -52,12 +52,22 @@ absl::Status CheckWindowRelative(const TrainingModel& model, const std::string& 
 // "cpu", or "cuda" when this build and machine have it; InvalidArgument else.
 absl::StatusOr<at::Device> ParseDevice(const std::string& name);
 
-// Prompts to [prompts, text_len, text_dim]; carries gradients when the text encoder's weights do. A prompt may be
-// empty.
+// Captions as token ids. Chunks of one segment share a caption: each is there once.
+struct CaptionTokens {
+  PaddedPrompts prompts;
+  at::Tensor rows;  // int64 [captions]: which of the prompts
+};
+absl::StatusOr<CaptionTokens> TokenizeCaptions(const TrainingModel& model, const std::vector<std::string>& captions);
+
+// [captions, text_len, text_dim] on the device of `weights`, a text encoder of the model's sizes; carries gradients
+// when they do. Does not wait for the device.
+at::Tensor EncodeCaptions(const TrainingModel& model, const TextEncoderWeights& weights, const CaptionTokens& tokens);
+
+// Both in one. A caption may be empty.
 absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const std::vector<std::string>& captions);
-// The same on the device of `weights`, a text encoder of the model's sizes.
 absl::StatusOr<at::Tensor> EncodeCaptions(const TrainingModel& model, const TextEncoderWeights& weights,
                                           const std::vector<std::string>& captions);
+
 // The model's text encoder on the CPU, for a thread that prepares captions; shares its tensors if it is there already.
 TextEncoderWeights TextEncoderOnCpu(const TrainingModel& model);
 

@@ -59,6 +59,15 @@ TEST(TextEncoder, MatchesTheTinyModelsReferenceRowsAndZeroPadding) {
   EXPECT_EQ(hidden[0].slice(0, 13).abs().max().item<double>(), 0.0);
 }
 
+TEST(TextEncoder, GivesAPromptOfAPaddedBatchTheRowsThatItHasWithoutPadding) {
+  const Encoder encoder = TinyEncoder();
+  const std::vector<int32_t> prompt = {4, 30, 45, 16, 1};
+  const at::Tensor among = EncodePrompts(encoder.config, encoder.weights, {{5, 6, 7, 8, 9, 10, 1}, prompt}, 32).value();
+  const at::Tensor ids = at::tensor(std::vector<int64_t>(prompt.begin(), prompt.end()), at::kLong).unsqueeze(0);
+  EXPECT_LE(WorstError(among[1].slice(0, 0, 5), EncodeTokens(encoder.config, encoder.weights, ids)[0]), 1e-5);
+  EXPECT_EQ(among[1].slice(0, 5).abs().max().item<double>(), 0.0);
+}
+
 TEST(TextEncoder, GivesAPromptTheSameRowsInAnyCompany) {
   const Encoder encoder = TinyEncoder();
   const std::vector<int32_t> prompt = {4, 30, 45, 16, 1};
