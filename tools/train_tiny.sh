@@ -6,15 +6,16 @@
 # new (default): everything from nothing. continue: from the weights in models/tiny, as the shipped ones were made: the
 # transformer by flow matching, then to few steps again; the decoder alone, so that latents stay what they are; routers.
 # OUT/tiny is the model folder that grows, OUT/teacher the one that distillation learns from, OUT/routed the last one of "new"
-# (OUT/decoder and OUT/wording lend it a file each); OUT/runs holds checkpoints, losses (CSV) and plots. One call works for at most PIECE_SECONDS (570) and exits with status 3 when
-# there is more to do; call it again until it exits with 0. STEPS_PERCENT (100) shortens every stage, for a trial.
+# (OUT/decoder and OUT/wording lend it a file each); OUT/runs holds checkpoints, losses (CSV) and plots. One call works for at most
+# PIECE_SECONDS (570) and exits with status 3 when there is more to do; call it again until it exits with 0. STEPS_PERCENT (100)
+# shortens every stage, for a trial.
 #
-# A CPU takes small batches and goes on in the middle of a stage, from its checkpoint. A GPU takes the batches of the recipe and
-# gives each stage a limit in seconds, at which it ends with what it has; a stage is begun only if its limit fits into the piece.
+# A stage that a piece ends goes on from its checkpoint in the next. A CPU takes small batches. A GPU takes the batches of the
+# recipe and gives each stage a limit in seconds over all pieces, at which it ends with what it has.
 # Distillation leaves a GPU idle half of the time, so stages that need not wait for it run beside it there.
-# So nothing but model folders passes from piece to piece, and the pieces may run on machines that share no disk: KEEP is a
-# folder that gets one archive per model folder (what differs from models/tiny, and in the others from OUT/tiny; each under
-# 16 MiB) and one of logs after every stage, RESTORE one with such archives to begin from when OUT is not there.
+# The pieces may run on machines that share no disk: KEEP is a folder that gets one archive per model folder (what differs from
+# models/tiny, and in the others from OUT/tiny; each under 16 MiB) and one of logs after every stage, RESTORE one with such archives
+# to begin from when OUT is not there. A checkpoint is too large for that: a stage that was cut begins anew on another machine.
 set -eu
 out=${1:?usage: tools/train_tiny.sh OUT [cpu|cuda] [new|continue]}
 device=${2:-cpu}
@@ -73,19 +74,26 @@ stage() {
   local run=$1 name=$2 model=$3 output=$4 steps=$(($5 * percent / 100)) seconds=$6 batch=$7
   shift 7
   [ ! -e "$out/runs/$run.done" ] || return 0
-  local left=$((end - SECONDS)) limit
+  local left=$((end - SECONDS)) spent=0 limit
   if [ "$device" = cuda ]; then
-    local needed=$((seconds + 15))  # with its start and its end
-    [ $needed -le "$piece_seconds" ] || { echo "train_tiny.sh: PIECE_SECONDS $piece_seconds: $run needs $needed" >&2; exit 2; }
-    [ "$left" -ge $needed ] || piece_is_over "$run"
-    limit=(--max-seconds "$seconds" --finish-at-limit yes)
+    [ ! -e "$out/runs/$run.seconds" ] || spent=$(cat "$out/runs/$run.seconds")
+    seconds=$((seconds - spent)) left=$((left - 15))  # of which it starts and ends
+    if [ "$left" -ge "$seconds" ]; then
+      limit=(--max-seconds "$seconds" --finish-at-limit yes)
+    else
+      [ "$left" -ge 60 ] || piece_is_over "$run"  # a start that long has to pay
+      limit=(--max-seconds "$left")
+    fi
   else
     [ "$left" -gt 5 ] || piece_is_over "$run"
     limit=(--max-seconds "$left")
   fi
   "$train" "$name" --model "$model" --output "$output" --run "$out/runs/$run" --device "$device" \
     --steps "$((steps > 0 ? steps : 1))" --batch "$batch" "${limit[@]}" "$@" 2>&1 | tee -a "$out/runs/$run.log"
-  if tail -n 1 "$out/runs/$run.log" | grep -q ': paused;'; then piece_is_over "$run"; fi
+  if tail -n 1 "$out/runs/$run.log" | grep -q ': paused;'; then
+    echo $((spent + left)) >"$out/runs/$run.seconds"
+    piece_is_over "$run"
+  fi
   touch "$out/runs/$run.done"
   [ ${#beside[@]} -gt 0 ] || keep
 }
@@ -120,20 +128,20 @@ mkdir -p "$out/runs"
 set -o pipefail
 case $start in
   new)
-    stage autoencoder autoencoder "$shipped" "$out/tiny" 7600 320 $clips_autoencoder
-    stage denoiser denoiser "$out/tiny" "$out/teacher" 4600 545 $clips_denoiser --pool 16384
-    stage_beside classifier classifier "$out/tiny" "$out/tiny" 1300 200 $clips_classifier
-    stage distill distill "$out/teacher" "$out/tiny" 340 200 $clips_distill
+    stage autoencoder autoencoder "$shipped" "$out/tiny" 6200 240 $clips_autoencoder
+    stage denoiser denoiser "$out/tiny" "$out/teacher" 6900 800 $clips_denoiser --pool 16384
+    stage_beside classifier classifier "$out/tiny" "$out/tiny" 800 165 $clips_classifier
+    stage distill distill "$out/teacher" "$out/tiny" 260 165 $clips_distill
     finish_beside
     cp "$out/teacher/text_encoder.safetensors" "$out/tiny/"  # the one that this transformer was trained with
-    stage routers routers "$out/tiny" "$out/tiny" 200 45 $clips_routers
-    stage_beside decoder autoencoder "$out/tiny" "$out/decoder" 2600 220 $clips_autoencoder \
+    stage routers routers "$out/tiny" "$out/tiny" 200 40 $clips_routers
+    stage_beside decoder autoencoder "$out/tiny" "$out/decoder" 2250 205 $clips_autoencoder \
       --continue-weights yes --frozen-share 1 --learning-rate 1e-3
-    stage_beside wording wording "$out/tiny" "$out/wording" 2000 220 64
-    stage distill_routed distill "$out/tiny" "$out/routed" 380 220 $clips_distill \
+    stage_beside wording wording "$out/tiny" "$out/wording" 2000 205 64
+    stage distill_routed distill "$out/tiny" "$out/routed" 340 205 $clips_distill \
       --teacher "$out/teacher" --routed-share 0.4 --learning-rate 1.2e-4
     finish_beside autoencoder.safetensors decoder text_encoder.safetensors wording
-    stage routers_again routers "$out/routed" "$out/routed" 250 50 $clips_routers
+    stage routers_again routers "$out/routed" "$out/routed" 250 40 $clips_routers
     result=$out/routed
     ;;
   continue)

@@ -1,6 +1,7 @@
 """Tests of tools/train_tiny.sh with a trainer that learns nothing: which stages run, in what pieces, and what is kept."""
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import textwrap
@@ -96,15 +97,21 @@ class TrainTinyTest(unittest.TestCase):
         self.assertEqual(status, 0, output)
         self.assertNotIn("--finish-at-limit", output)
 
-    def test_a_gpu_begins_no_stage_that_may_not_end_within_the_piece(self):
-        status, output = self.train("out", "cuda", "new", PIECE_SECONDS="570")
-        # The stub takes no time, so all of them fit; each has its own limit and ends there.
+    def test_a_gpu_ends_each_stage_at_its_limit_over_all_pieces(self):
+        status, output = self.train("out", "cuda", PIECE_SECONDS="500", STUB_PAUSES="denoiser")
+        self.assertEqual(status, 3, output)
+        autoencoder, denoiser = re.findall(r"--max-seconds (\d+)(.*)", output)
+        self.assertEqual(autoencoder, ("240", " --finish-at-limit yes"))
+        spent = int(denoiser[0])
+        self.assertTrue(470 <= spent <= 485 and "--finish" not in denoiser[1], output)
+        status, output = self.train("out", "cuda", PIECE_SECONDS="500", STUB_PAUSES="denoiser")
         self.assertEqual(status, 0, output)
-        self.assertIn("--max-seconds 545 --finish-at-limit yes", output)
-        status, output = self.train("short", "cuda", "new", PIECE_SECONDS="400")
-        self.assertEqual(status, 2)
-        self.assertIn("PIECE_SECONDS 400: denoiser needs 560", output)
-        self.assertEqual(self.stages("short"), ["autoencoder"])
+        self.assertIn(f"--max-seconds {800 - spent} --finish-at-limit yes", output)
+        self.check_the_end_of_new("out", output)
+
+    def test_a_gpu_begins_no_stage_at_the_very_end_of_a_piece(self):
+        status, output = self.train("out", "cuda", PIECE_SECONDS="70")
+        self.assertEqual((status, self.stages("out")), (3, []), output)
 
     def test_on_a_gpu_stages_run_beside_each_other_to_the_same_end(self):
         status, output = self.train("out", "cuda", "new")
