@@ -150,7 +150,8 @@ BlockOutput RoutedBlock(const BlockWeights& weights, const BlockContext& context
 
   const at::Tensor scores =
       rule.scorer ? rule.scorer(weights, context, x) : RouterScores(*weights.router, x_norm, frames);  // [B, N]
-  const at::Tensor kept = SelectTokens(scores, kept_rows, frames, rule.frame_floor);                   // [B, k]
+  const at::Tensor kept = rule.selector ? rule.selector(scores, kept_rows)
+                                        : SelectTokens(scores, kept_rows, frames, rule.frame_floor);  // [B, k]
   const at::Tensor gate = GateFromScores(scores.gather(1, kept), rule.gate, x.scalar_type());
   const Rows rows = {GatherRotary(context.positions.chunk, kept), kept};
 

@@ -25,12 +25,17 @@ struct BlockContext {
 // Something else than the router that ranks a block's tokens: x [B, N, D] -> scores, fp32 [B, N].
 using TokenScorer = std::function<at::Tensor(const BlockWeights&, const BlockContext&, const at::Tensor& x)>;
 
+// Something else than SelectTokens() that says which tokens a block keeps: scores fp32 [B, N] -> int64 [B, kept_rows],
+// ascending. The gates are of the scores all the same. Called for one routed block after the other, as they run.
+using TokenSelector = std::function<at::Tensor(const at::Tensor& scores, int64_t kept_rows)>;
+
 // How a routed block goes about it; how many rows it keeps is a number of its own.
 struct RoutingRule {
   RouterGate gate = RouterGate::kTwoSigmoid;
   KvMode kv_mode = KvMode::kKept;
   double frame_floor = 0.0;
-  TokenScorer scorer;  // empty: the block's router. Others are for comparison.
+  TokenScorer scorer;      // empty: the block's router. Others are for comparison.
+  TokenSelector selector;  // empty: SelectTokens() with the frame floor. Others are for comparison.
 };
 
 struct BlockOutput {

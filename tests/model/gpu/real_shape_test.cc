@@ -18,6 +18,7 @@
 
 #include "model/gpu/chunk_engine.h"
 #include "model/rollout/few_step_sampler.h"
+#include "tests/model/imposed_tokens.h"
 
 namespace videodiffcr::gpu {
 namespace {
@@ -93,10 +94,11 @@ Setting MakeSetting(Weights weights) {
   return s;
 }
 
-Video PlainVideo(const Setting& s, const RetentionTable& table) {
+// `selector`: see RoutingRule.
+Video PlainVideo(const Setting& s, const RetentionTable& table, const TokenSelector& selector = {}) {
   SamplerOptions options;
   options.schedule = *MakeStepSchedule({});
-  options.routing = {s.retention.gate, s.retention.kv_mode, s.retention.frame_floor};
+  options.routing = {s.retention.gate, s.retention.kv_mode, s.retention.frame_floor, {}, selector};
   RolloutState state(s.model.config);
   state.text = MakeTextKeys(s.model, s.prompt);
   Video video;
@@ -159,39 +161,73 @@ double MeanOverlap(const KeptSets& a, const KeptSets& b) {
   return a.empty() ? 1.0 : sum / static_cast<double>(a.size());
 }
 
+double LeastCosine(const Video& a, const Video& b) {
+  double least = 1;
+  for (int chunk = 0; chunk < kChunks; ++chunk) least = std::min(least, Cosine(a.latents[chunk], b.latents[chunk]));
+  return least;
+}
+
 void Compare(const char* name, const Video& want, const Video& got, double least_cosine, double least_overlap) {
-  double worst = 1;
-  for (int chunk = 0; chunk < kChunks; ++chunk) {
-    worst = std::min(worst, Cosine(want.latents[chunk], got.latents[chunk]));
-  }
+  const double worst = LeastCosine(want, got);
   const double overlap = MeanOverlap(want.kept, got.kept);
   std::printf("%s: least cosine of %d chunks %.6f, kept sets' mean IoU %.4f\n", name, kChunks, worst, overlap);
   EXPECT_GE(worst, least_cosine) << name;
   EXPECT_GE(overlap, least_overlap) << name;
 }
 
+// The arithmetic alone: the plain path made to keep the tokens that `got` kept, gates by its own scores. A token that
+// its scores would have exchanged had a score near the cut; how near is printed beside.
+void CompareWithItsTokens(const char* name, const Setting& s, const RetentionTable& table, const Video& got,
+                          double least_cosine) {
+  std::vector<at::Tensor> kept;
+  for (const auto& [where, tokens] : got.kept) kept.push_back(tokens);  // ascending: as the plain path runs
+  ImposedTokens imposed(std::move(kept));
+  const double worst = LeastCosine(PlainVideo(s, table, imposed.Selector()), got);
+  EXPECT_TRUE(imposed.all_used()) << name;
+  EXPECT_GE(worst, least_cosine) << name;
+  std::printf("%s, its tokens imposed on the plain path: least cosine of %d chunks %.6f", name, kChunks, worst);
+  const at::Tensor margins = imposed.Margins();
+  const double differing = static_cast<double>(margins.numel());
+  std::printf("; exchanged by the plain path's scores %.4f", differing / 2 / static_cast<double>(imposed.tokens()));
+  if (differing > 0) {
+    std::printf(", from the cut in deviations of the scores mean %.4f, most %.4f, below 2^-8 %.3f of them",
+                margins.mean().item<double>(), margins.max().item<double>(),
+                margins.lt(1.0 / 256).sum().item<double>() / differing);
+  }
+  std::printf("\n");
+}
+
 struct Bounds {
   double cosine, overlap;
 };
 
-// `routed` for bf16; fp8 is stated beside it, with bounds that only catch a break. Random routers have no margin: about
-// one kept token in two hundred changes sides, and what it misses then is what the cosine of the routed video shows.
+const Bounds kBroken = {0.97, 0.85};  // fp8 is stated beside bf16; these only catch a break
+
+// `routed` for bf16. Random routers have no margin: about one kept token in two hundred changes sides, and what it
+// misses then is what the cosine of the routed video shows. CompareWithItsTokens() leaves that out; a plain video each,
+// so for the reference's weights only.
 void CompareAll(Weights weights, Bounds routed) {
   const at::NoGradGuard no_gradients;
   at::globalContext().setAllowTF32CuBLAS(false);
   const Setting s = MakeSetting(weights);
   using kernels::Element;
-  const Bounds broken = {0.97, 0.85};
   for (const bool dense : {true, false}) {
     const RetentionTable table = dense ? DenseRetentionTable(s.model.config.num_layers, 4) : s.table;
     const Bounds bounds = dense ? Bounds{0.999, 1.0} : routed;
     const Video plain = PlainVideo(s, table);
-    Compare(dense ? "dense bf16" : "0.7 bf16", plain, ServedVideo(s, table, Precision::kBfloat16, Element::kBfloat16),
-            bounds.cosine, bounds.overlap);
-    Compare(dense ? "dense fp8 products" : "0.7 fp8 products", plain,
-            ServedVideo(s, table, Precision::kFloat8, Element::kBfloat16), broken.cosine, broken.overlap);
-    Compare(dense ? "dense fp8" : "0.7 fp8", plain, ServedVideo(s, table, Precision::kFloat8, Element::kFloat8),
-            broken.cosine, broken.overlap);
+    const auto serve_and_compare = [&](const char* name, Precision precision, Element keys, Bounds least) {
+      Video served = ServedVideo(s, table, precision, keys);
+      Compare(name, plain, served, least.cosine, least.overlap);
+      return served;
+    };
+    const Video bf16 =
+        serve_and_compare(dense ? "dense bf16" : "0.7 bf16", Precision::kBfloat16, Element::kBfloat16, bounds);
+    serve_and_compare(dense ? "dense fp8 products" : "0.7 fp8 products", Precision::kFloat8, Element::kBfloat16,
+                      kBroken);
+    const Video fp8 = serve_and_compare(dense ? "dense fp8" : "0.7 fp8", Precision::kFloat8, Element::kFloat8, kBroken);
+    if (dense || weights != Weights::kReference) continue;
+    CompareWithItsTokens("0.7 bf16", s, table, bf16, 0.999);
+    CompareWithItsTokens("0.7 fp8", s, table, fp8, kBroken.cosine);
   }
 }
 

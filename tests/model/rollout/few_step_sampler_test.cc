@@ -4,6 +4,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <c10/core/GradMode.h>
 
@@ -11,6 +12,7 @@
 
 #include "gtest/gtest.h"
 #include "model/weights/weight_table.h"
+#include "tests/model/imposed_tokens.h"
 #include "tests/model/small_transformer.h"
 
 namespace videodiffcr {
@@ -143,6 +145,73 @@ TEST(FewStepSampler, APromptSwitchReplacesTextKeysOnly) {
   EXPECT_TRUE(switched.cache.past()[0].k.equal(state.cache.past()[0].k));
   EXPECT_FALSE(SampleChunk(model, options, dense, DrawChunkNoise(model, 11, 1, 4), &switched)
                    .latents.equal(SampleChunk(model, options, dense, DrawChunkNoise(model, 11, 1, 4), &state).latents));
+}
+
+struct RoutedVideo {
+  at::Tensor latents;            // fp32
+  std::vector<at::Tensor> kept;  // per routed block, as they ran
+};
+
+// Three routed chunks whose blocks choose by `selector`.
+RoutedVideo RunRouted(const DiffusionTransformer& model, const TokenSelector& selector) {
+  SamplerOptions options = OptionsWithShift(5);
+  options.routing.selector = selector;
+  RolloutState state(model.config);
+  state.text = MakeTextKeys(model, SmallPrompt());
+  RoutedVideo video;
+  std::vector<at::Tensor> latents;
+  for (int64_t chunk = 0; chunk < 3; ++chunk) {
+    const SampledChunk sampled = SampleChunk(model, options, MakeRetentionTable(7, {8, 6}, {-3, -1, 1, 3}),
+                                             DrawChunkNoise(model, 11, chunk, 4), &state);
+    latents.push_back(sampled.latents.to(at::kFloat));
+    for (const std::vector<at::Tensor>& pass : sampled.kept) {
+      for (const at::Tensor& kept : pass) {
+        if (kept.defined()) video.kept.push_back(kept);
+      }
+    }
+  }
+  video.latents = at::cat(latents, 1);
+  return video;
+}
+
+at::Tensor LowestScores(const at::Tensor& scores, int64_t kept_rows) { return SelectTokens(-scores, kept_rows); }
+
+double RelativeDistance(const at::Tensor& a, const at::Tensor& b) { return ((a - b).norm() / b.norm()).item<double>(); }
+
+TEST(FewStepSampler, WithTheTokensOfAnotherPathImposedOnlyItsArithmeticIsLeftBetweenTheVideos) {
+  const c10::NoGradGuard no_gradients;
+  const DiffusionTransformer model = MakeSmallRoutedTransformer();
+  DiffusionTransformer in_bf16 = MakeSmallRoutedTransformer();
+  for (const WeightRow& row : TransformerWeightTable(in_bf16.config, &in_bf16.weights)) {
+    *row.destination = row.destination->to(at::kBFloat16);
+  }
+  const RoutedVideo exact = RunRouted(model, LowestScores), near = RunRouted(in_bf16, LowestScores);
+
+  ImposedTokens of_exact(exact.kept), of_near(near.kept);
+  EXPECT_TRUE(RunRouted(model, of_exact.Selector()).latents.equal(exact.latents));
+  EXPECT_TRUE(of_exact.all_used());
+  const double arithmetic = RelativeDistance(RunRouted(model, of_near.Selector()).latents, near.latents);
+  EXPECT_TRUE(of_near.all_used());
+  const double tokens_too = RelativeDistance(RunRouted(model, {}).latents, near.latents);
+  EXPECT_LT(arithmetic, 0.02);
+  EXPECT_GT(tokens_too, 3 * arithmetic);
+}
+
+TEST(ImposedTokens, SaysHowFarFromTheCutThoseAreThatTheScoresWouldNotHaveChosen) {
+  const at::Tensor scores = at::arange(6, at::kFloat).view({1, 6});  // 0 to 5: of three, the cut is at 2.5
+  const at::Tensor kept = at::arange(1, 4);                          // 1 and 2 in place of 4 and 5
+  ImposedTokens imposed({kept, at::arange(3, 6)});
+  const TokenSelector selector = imposed.Selector();
+  EXPECT_TRUE(selector(scores, 3)[0].equal(kept));
+  EXPECT_FALSE(imposed.all_used());
+  const double distances[] = {1.5, 0.5, 1.5, 2.5};
+  const at::Tensor in_scores = imposed.Margins() * scores.std();
+  ASSERT_EQ(in_scores.numel(), 4);
+  for (int64_t i = 0; i < 4; ++i) EXPECT_NEAR(in_scores[i].item<double>(), distances[i], 1e-5) << i;
+  selector(scores, 3);
+  EXPECT_TRUE(imposed.all_used());
+  EXPECT_EQ(imposed.Margins().numel(), 4) << "the second set is what the scores choose";
+  EXPECT_EQ(imposed.tokens(), 6);
 }
 
 struct Mode {

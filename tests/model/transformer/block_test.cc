@@ -71,6 +71,26 @@ TEST_P(BlockTest, KeepsTheTokensThatAnotherScorerRanksHighest) {
   for (int64_t b = 0; b < 2; ++b) EXPECT_TRUE(routed.kept[b].equal(at::arange(11, 18)));
 }
 
+TEST_P(BlockTest, ImposedTokensAreKeptWhileTheirOwnScoresGateThem) {
+  const at::Tensor imposed = at::arange(3, 10).expand({2, 7});
+  RoutingRule rule;
+  rule.selector = [&](const at::Tensor&, int64_t) { return imposed; };
+  const BlockOutput routed = RoutedBlock(weights(), Context(), rule, 7, x_);
+  const BlockOutput left_alone = RoutedBlock(weights(), Context(), RoutingRule(), 7, x_);
+  ASSERT_FALSE(left_alone.kept.equal(imposed));
+  EXPECT_TRUE(routed.kept.equal(imposed));
+  EXPECT_TRUE(routed.scores.equal(left_alone.scores));
+  // Scores and gates do not care how the tokens were chosen: a scorer that puts the imposed ones first changes both.
+  rule.scorer = [](const BlockWeights&, const BlockContext&, const at::Tensor& x) {
+    return at::arange(x.size(1), at::TensorOptions(at::kFloat)).expand({x.size(0), x.size(1)});
+  };
+  EXPECT_FALSE(RoutedBlock(weights(), Context(), rule, 7, x_).x.equal(routed.x));
+  rule.gate = RouterGate::kNone;
+  const BlockOutput open = RoutedBlock(weights(), Context(), rule, 7, x_);
+  rule.scorer = {};
+  EXPECT_TRUE(RoutedBlock(weights(), Context(), rule, 7, x_).x.equal(open.x));
+}
+
 TEST_P(BlockTest, KeysOfAllRowsAreMadeFromTheBlocksInputWhenKvModeIsFull) {
   const BlockOutput dense = DenseBlock(weights(), Context(), x_);
   const BlockOutput full = RoutedBlock(weights(), Context(), {RouterGate::kTwoSigmoid, KvMode::kFull, 0}, 7, x_);
