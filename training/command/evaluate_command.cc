@@ -3,9 +3,11 @@
 #include <ATen/Parallel.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -44,7 +46,8 @@ FlagParser Flags(EvaluateOptions* options) {
   flags.AddFlag("classifier", "FILE", "classifier that reads the clips (FOLDER/classifier.safetensors)",
                 SetString(&options->classifier));
   flags.AddFlag("clips", "N", "clips per condition; 0: none (64)", SetInteger(0, 1'000'000, &options->clips));
-  flags.AddFlag("only", "TEXT", "only conditions whose name contains TEXT", SetString(&options->only));
+  flags.AddFlag("only", "TEXT", "only conditions, and sheets of budgets, whose name contains TEXT",
+                SetString(&options->only));
   flags.AddFlag("long-chunks", "K", "length of the long videos, in chunks (24)",
                 SetInteger(5, 100'000, &options->long_chunks));
   flags.AddFlag("reconstructions", "N", "held-out clips for the autoencoder; 0: none (64)",
@@ -68,6 +71,18 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   file << text;
   file.close();
   return file ? absl::OkStatus() : absl::PermissionDeniedError(absl::StrCat("--csv ", path, ": cannot be written"));
+}
+
+// What an hour of judging ends with has to have a place: found out before it.
+absl::Status PrepareOutputs(const EvaluateOptions& options) {
+  if (!options.csv.empty()) {
+    if (absl::Status written = WriteFile(options.csv, FormatCsv({})); !written.ok()) return written;
+  }
+  std::error_code error;
+  if (!options.sheets.empty()) std::filesystem::create_directories(options.sheets, error);
+  return error ? absl::PermissionDeniedError(
+                     absl::StrCat("--sheets ", options.sheets, ": cannot be created: ", error.message()))
+               : absl::OkStatus();
 }
 
 absl::StatusOr<ClassifierWeights> OpenClassifier(const EvaluateOptions& options, at::Device device) {
@@ -115,6 +130,7 @@ absl::Status EvaluateConditions(const EvaluateOptions& options, const std::vecto
     };
     absl::StatusOr<QualityRow> row =
         EvaluateCondition(source, *classifier, condition, options.clips, options.seed, progress);
+    if (row.ok()) std::cerr << absl::StrFormat(": %.3f +- %.3f", row->all.value(), row->all.standard_error());
     std::cerr << "\n";
     if (!row.ok()) return row.status();
     rows.push_back(*std::move(row));
@@ -190,6 +206,7 @@ absl::Status WriteSheets(const EvaluateOptions& options, VideoModel& model) {
   constexpr int64_t kChunks = 8;
   const ModelInfo& info = model.info();
   for (const RetentionBudget& budget : info.budgets) {
+    if (!absl::StrContains(BudgetName(budget.tenths), options.only)) continue;
     ContactSheetOptions sheet;
     sheet.columns = kColumns;
     sheet.captions = {absl::StrFormat("%s, retention %.1f (executed %.3f), %d chunks, seed %d", info.name,
@@ -235,6 +252,7 @@ absl::Status RunEvaluate(const std::vector<std::string_view>& arguments) {
   if (options.baselines && options.plain.empty()) {
     return absl::InvalidArgumentError("--baselines yes: needs --plain cpu or --plain cuda; serving knows routers only");
   }
+  if (absl::Status prepared = PrepareOutputs(options); !prepared.ok()) return prepared;
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   if (options.reconstructions > 0) {
     if (absl::Status status = EvaluateReconstruction(options); !status.ok()) return status;

@@ -35,13 +35,9 @@ std::string Caption(const AttributeValues& values, RandomStream& random) {
 
 }  // namespace
 
-namespace {
-
 std::string BudgetName(RetentionTenths budget) {
   return budget == kDenseTenths ? "dense" : absl::StrFormat("retention %.1f", budget / 10.0);
 }
-
-}  // namespace
 
 std::vector<EvaluationCondition> StandardConditions(const std::vector<RetentionTenths>& budgets, int64_t long_chunks) {
   std::vector<EvaluationCondition> conditions;

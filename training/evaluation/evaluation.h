@@ -26,7 +26,9 @@ struct EvaluationCondition {
   TokenRanking ranking = TokenRanking::kRouter;
 };
 
-// "dense", "retention 0.9" and so on for every budget of the model, "after K chunks" for `long_chunks`, "prompt switch"
+// "dense", or "retention 0.9" and so on.
+std::string BudgetName(RetentionTenths budget);
+// BudgetName() for every budget of the model, "after K chunks" for `long_chunks`, "prompt switch"
 // (before chunk 3 of 8), "held-out pairs".
 std::vector<EvaluationCondition> StandardConditions(const std::vector<RetentionTenths>& budgets, int64_t long_chunks);
 // Every budget below 1 with random scores and with the oracle's: "retention 0.7, random", "retention 0.7, oracle".

@@ -1,0 +1,113 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "training/command/evaluate_command.h"
+#include "training/command/train_command.h"
+
+namespace videodiffcr::training {
+namespace {
+
+using ::testing::HasSubstr;
+
+class TrainingCommandTest : public ::testing::Test {
+ protected:
+  TrainingCommandTest() : folder_(::testing::TempDir() + "/training_command_XXXXXX") {
+    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
+  }
+  ~TrainingCommandTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string File(const std::string& name) const { return folder_ + "/" + name; }
+  std::string Tiny() const { return std::string(getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
+
+  // With the shipped model, and nothing judged but what `arguments` say.
+  absl::Status Evaluate(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {"--model", Tiny(), "--reconstructions", "0"});
+    return RunEvaluate({arguments.begin(), arguments.end()});
+  }
+  absl::Status Wording(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {"--model", Tiny(), "--batch", "2"});
+    return RunWording({arguments.begin(), arguments.end()});
+  }
+
+  std::string folder_;
+};
+
+std::string Read(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+TEST_F(TrainingCommandTest, JudgingWritesARowPerCondition) {
+  ASSERT_TRUE(Evaluate({"--clips", "1", "--only", "dense", "--csv", File("table.csv")}).ok());
+  EXPECT_THAT(Read(File("table.csv")), ::testing::ContainsRegex("^condition,n,all,.*\ndense,1,[01]\\.0000,"));
+}
+
+TEST_F(TrainingCommandTest, JudgingMakesTheFolderForTheSheetsOfTheBudgetsAskedFor) {
+  ASSERT_TRUE(Evaluate({"--clips", "0", "--only", "0.7", "--sheets", File("new/sheets")}).ok());
+  EXPECT_THAT(Read(File("new/sheets/tiny_07.png")), ::testing::StartsWith("\x89PNG"));
+  EXPECT_FALSE(std::filesystem::exists(File("new/sheets/tiny_10.png")));
+}
+
+// Were a clip made first, these would take hours.
+TEST_F(TrainingCommandTest, ResultsThatCannotBeWrittenEndTheJudgingBeforeItBegins) {
+  const std::string many = "1000000";
+  std::ofstream(File("taken")) << "a file";
+  EXPECT_THAT(Evaluate({"--clips", many, "--sheets", File("taken/sheets")}).message(), HasSubstr("taken/sheets"));
+  EXPECT_THAT(Evaluate({"--clips", many, "--csv", File("nowhere/table.csv")}).message(),
+              HasSubstr("nowhere/table.csv: cannot be written"));
+}
+
+TEST_F(TrainingCommandTest, AnUnknownConditionIsAnsweredWithTheKnownOnes) {
+  const absl::Status status = Evaluate({"--clips", "1", "--only", "sparse"});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("--only 'sparse': no such condition; there are dense, retention 0.9"));
+}
+
+TEST_F(TrainingCommandTest, BaselinesNeedThePlainPath) {
+  EXPECT_THAT(Evaluate({"--baselines", "yes"}).message(), HasSubstr("--baselines yes: needs --plain cpu"));
+}
+
+TEST_F(TrainingCommandTest, AStageNeedsAPlaceForItsResultAndOneForItsRun) {
+  EXPECT_THAT(Wording({"--run", File("run")}).message(), HasSubstr("--output is needed"));
+  EXPECT_THAT(Wording({"--output", File("out")}).message(), HasSubstr("--run is needed"));
+}
+
+TEST_F(TrainingCommandTest, AStageRefusesADeviceThatIsNotThereByName) {
+  const absl::Status status = Wording({"--output", File("out"), "--run", File("run"), "--device", "tpu"});
+  EXPECT_THAT(status.message(), HasSubstr("--device tpu: must be cpu or cuda"));
+  EXPECT_FALSE(std::filesystem::exists(File("out")));
+}
+
+TEST_F(TrainingCommandTest, AStageThatIsPausedGoesOnWithTheSameCommandToAWholeModelFolder) {
+  const std::vector<std::string> command = {"--output", File("out"), "--run",       File("run"), "--steps",
+                                            "2",        "--threads", "1",           "--max-steps", "1"};
+  ASSERT_TRUE(Wording(command).ok());
+  EXPECT_FALSE(std::filesystem::exists(File("out")));
+  ASSERT_TRUE(Wording(command).ok());
+  for (const auto& file : std::filesystem::directory_iterator(Tiny())) {
+    if (file.path().extension() == ".md") continue;
+    EXPECT_TRUE(std::filesystem::exists(File("out") + "/" + file.path().filename().string())) << file.path();
+  }
+  EXPECT_NE(Read(File("out/text_encoder.safetensors")), Read(Tiny() + "/text_encoder.safetensors"));
+}
+
+TEST(TrainingHelpTest, EveryStageShowsAnExampleAndItsFlags) {
+  for (const std::string& help :
+       {AutoencoderHelp(), ClassifierHelp(), DenoiserHelp(), DistillHelp(), RoutersHelp(), WordingHelp()}) {
+    EXPECT_THAT(help, HasSubstr("Example:\n  videodiffcr-train "));
+    EXPECT_THAT(help, HasSubstr("--max-seconds S"));
+  }
+  EXPECT_THAT(EvaluateHelp(), HasSubstr("--only TEXT"));
+}
+
+}  // namespace
+}  // namespace videodiffcr::training
