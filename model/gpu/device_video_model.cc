@@ -1,6 +1,7 @@
 #include "model/gpu/device_video_model.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/util/Exception.h>
 #include <cuda_runtime_api.h>
@@ -242,8 +243,30 @@ absl::StatusOr<QueuedFrames> DeviceVideoModel::QueueDecode(FinishedLatents& fini
   }
 }
 
+absl::Status DeviceVideoModel::FillCaches() {
+  try {
+    const c10::cuda::CUDAStreamGuard on_stream(engine_stream_);
+    std::vector<std::shared_ptr<DecoderState>> states;
+    std::vector<at::Tensor> buffers;
+    const int64_t frame_bytes =
+        int64_t{info_.width} * info_.height * (FrameFormat() == PixelFormat::kRgb24 ? 6 : 3) / 2;
+    for (int slot = 0; slot < parts_->pool.slots(); ++slot) {
+      states.push_back(NewDecoderState());
+      buffers.push_back(parts_->pool.latents(slot).clone());
+      for (const int frames : {info_.first_chunk_frames, info_.chunk_frames}) {
+        buffers.push_back(at::empty({frames * frame_bytes}, at::TensorOptions().dtype(at::kByte).pinned_memory(true)));
+      }
+    }
+    return absl::OkStatus();
+  } catch (const std::exception& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory for what ", parts_->pool.slots(), " sessions take beside their slots: ", error.what()));
+  }
+}
+
 absl::Status DeviceVideoModel::WarmUp() {
-  absl::Status status = BeginSession(kWarmupSession, 0);
+  absl::Status status = FillCaches();
+  if (status.ok()) status = BeginSession(kWarmupSession, 0);
   if (!status.ok()) return status;
   const auto run = [this](const PlannedStep& step) { return std::move(Run({{step}})[0]); };
   PlannedStep step;

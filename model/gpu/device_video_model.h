@@ -90,6 +90,9 @@ class DeviceVideoModel final : public VideoModel {
   // nullptr with OK: the dense model.
   absl::StatusOr<const RetentionTable*> TableOf(RetentionTenths budget) const;
   std::shared_ptr<DecoderState> NewDecoderState();
+  // What sessions take beside their slots, for all slots at once. Given back it stays in LibTorch's caches, so that no
+  // session waits for the driver later.
+  absl::Status FillCaches();
   absl::Status EncodePrompt(const PlannedStep& step, Session& session);
   // Fills `chunk_step`; an error belongs to this step alone.
   absl::Status Prepare(const PlannedStep& step, ChunkStep& chunk_step);

@@ -1,70 +1,22 @@
 // The served model on a GPU, through the seam that the scheduler sees.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "model/config/model_config.h"
 #include "model/kernels/frame_conversion.h"
-#include "model/serving/causal_video_model.h"
+#include "tests/model/gpu/tiny_on_gpu.h"
 
 namespace videodiffcr {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::unique_ptr<VideoModel> LoadTiny(const std::string& device, const std::string& precision,
-                                     bool decode_graph = true) {
-  CausalVideoModelOptions options;
-  options.model_folder = "models/tiny";
-  options.device = device;
-  options.precision = precision;
-  options.gpu_sessions = 3;
-  options.decode_graph = decode_graph;
-  absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateCausalVideoModel(options);
-  EXPECT_TRUE(model.ok()) << model.status();
-  return *std::move(model);
-}
-
-// `chunks` chunks of each session, all in one plan per step.
-std::vector<std::vector<FrameChunk>> Generate(VideoModel& model, const std::vector<SessionId>& sessions, int chunks,
-                                              RetentionTenths budget) {
-  std::vector<std::vector<FrameChunk>> frames(sessions.size());
-  const auto run = [&](StepKind kind, int chunk, int step) {
-    StepPlan plan;
-    for (const SessionId session : sessions) {
-      PlannedStep planned;
-      planned.session = session;
-      planned.kind = kind;
-      planned.chunk = chunk;
-      planned.step = step;
-      planned.budget = budget;
-      planned.scene_start = chunk == 0;
-      planned.prompt =
-          std::make_shared<const std::string>("a large red circle moves right fast on a navy plain background");
-      plan.steps.push_back(planned);
-    }
-    return model.Run(plan);
-  };
-  for (const SessionId session : sessions) EXPECT_TRUE(model.BeginSession(session, 42).ok());
-  run(StepKind::kText, 0, 0);
-  for (int chunk = 0; chunk < chunks; ++chunk) {
-    for (int step = 0; step < model.info().denoise_steps; ++step) {
-      std::vector<StepOutcome> outcomes = run(StepKind::kDenoise, chunk, step);
-      for (size_t i = 0; i < outcomes.size(); ++i) {
-        EXPECT_TRUE(outcomes[i].status.ok()) << outcomes[i].status;
-        if (outcomes[i].latents == nullptr) continue;
-        absl::StatusOr<FrameChunk> decoded = model.Decode(std::move(outcomes[i].latents));
-        EXPECT_TRUE(decoded.ok()) << decoded.status();
-        frames[i].push_back(*std::move(decoded));
-      }
-    }
-    run(StepKind::kContext, chunk, 0);
-  }
-  for (const SessionId session : sessions) model.EndSession(session);
-  return frames;
-}
 
 // What the GPU delivers, of a chunk that the CPU delivers.
 FrameChunk ToYuv420p(const FrameChunk& rgb) {
@@ -99,12 +51,51 @@ double MeanDifference(const FrameChunk& a, const FrameChunk& b) {
 // noise in all pixels makes that a mean difference of 0.11 to 0.13. A pass at the wrong place makes it 5 and more.
 constexpr double kRoundingTwice = 0.15;
 
+std::unique_ptr<VideoModel> LoadTiny(const std::string& device, const std::string& precision) {
+  return Load(TinyOptions(device, precision));
+}
+
+std::vector<FrameChunk> GenerateAlone(VideoModel& model, SessionId session, int chunks, RetentionTenths budget) {
+  return Generate(model, {{session, budget, {}}}, chunks)[0].chunks;
+}
+
+void ExpectSameBytes(const std::vector<FrameChunk>& want, const std::vector<FrameChunk>& got) {
+  ASSERT_EQ(want.size(), got.size());
+  for (size_t chunk = 0; chunk < want.size(); ++chunk) EXPECT_EQ(want[chunk].pixels, got[chunk].pixels) << chunk;
+}
+
+// The tiny model as one that knows no budget but 1.0; in a folder that lasts as long as this.
+class TinyWithoutRouters {
+ public:
+  TinyWithoutRouters() : folder_(::testing::TempDir() + "/tiny_without_routers_XXXXXX") {
+    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
+    for (const auto& file : std::filesystem::directory_iterator("models/tiny")) {
+      const std::string name = file.path().filename();
+      if (name == "config.json" || name == "routers.safetensors") continue;
+      std::filesystem::create_symlink(std::filesystem::absolute(file.path()), folder_ + "/" + name);
+    }
+    ModelConfig config = LoadModelConfig("models/tiny").value();
+    config.retention = {};
+    std::ofstream(folder_ + "/config.json") << FormatModelConfig(config);
+  }
+  ~TinyWithoutRouters() { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<VideoModel> LoadOnGpu(const std::string& precision) const {
+    CausalVideoModelOptions options = TinyOptions("cuda", precision);
+    options.model_folder = folder_;
+    return Load(options);
+  }
+
+ private:
+  std::string folder_;
+};
+
 TEST(GpuVideoModelTest, Fp32MakesTheVideoThatTheCpuMakes) {
   const auto cpu = LoadTiny("cpu", ""), gpu = LoadTiny("cuda", "fp32");
   for (const RetentionTenths budget : {10, 7}) {
-    const auto want = Generate(*cpu, {1}, 5, budget), got = Generate(*gpu, {1}, 5, budget);
+    const auto want = GenerateAlone(*cpu, 1, 5, budget), got = GenerateAlone(*gpu, 1, 5, budget);
     for (int chunk = 0; chunk < 5; ++chunk) {
-      EXPECT_LE(MeanDifference(ToYuv420p(want[0][chunk]), got[0][chunk]), kRoundingTwice)
+      EXPECT_LE(MeanDifference(ToYuv420p(want[chunk]), got[chunk]), kRoundingTwice)
           << "chunk " << chunk << ", budget " << budget;
     }
   }
@@ -112,26 +103,40 @@ TEST(GpuVideoModelTest, Fp32MakesTheVideoThatTheCpuMakes) {
 
 TEST(GpuVideoModelTest, TheSameSeedGivesTheSameBytesWhenAlone) {
   const auto model = LoadTiny("cuda", "bf16");
-  const auto first = Generate(*model, {1}, 4, 8), second = Generate(*model, {2}, 4, 8);
-  for (int chunk = 0; chunk < 4; ++chunk) EXPECT_EQ(first[0][chunk].pixels, second[0][chunk].pixels);
+  ExpectSameBytes(GenerateAlone(*model, 1, 4, 8), GenerateAlone(*model, 2, 4, 8));
+}
+
+TEST(GpuVideoModelTest, ABudgetOfOneMakesTheBytesOfAModelWithoutRouters) {
+  const TinyWithoutRouters folder;
+  for (const std::string precision : {"bf16", "fp32"}) {
+    const auto routed = LoadTiny("cuda", precision), dense = folder.LoadOnGpu(precision);
+    ASSERT_EQ(dense->info().budgets.size(), 1u);
+    GenerateAlone(*routed, 1, 2, 7);  // what a routed session leaves behind must not show
+    ExpectSameBytes(GenerateAlone(*dense, 2, 6, kDenseTenths), GenerateAlone(*routed, 2, 6, kDenseTenths));
+  }
 }
 
 TEST(GpuVideoModelTest, DecodingAsOneGraphChangesNoByte) {
-  const auto graph = LoadTiny("cuda", "bf16"), plain = LoadTiny("cuda", "bf16", /*decode_graph=*/false);
-  for (const std::vector<SessionId>& sessions : {std::vector<SessionId>{1, 2}, {3}}) {
-    const auto want = Generate(*plain, sessions, 4, 10), got = Generate(*graph, sessions, 4, 10);
-    for (size_t i = 0; i < sessions.size(); ++i) {
-      for (int chunk = 0; chunk < 4; ++chunk) EXPECT_EQ(want[i][chunk].pixels, got[i][chunk].pixels) << i << chunk;
-    }
+  CausalVideoModelOptions options = TinyOptions("cuda", "bf16");
+  const auto graph = Load(options);
+  options.decode_graph = false;
+  const auto plain = Load(options);
+  for (const std::vector<Video>& videos : {std::vector<Video>{{1, 10, {}}, {2, 10, {}}}, {{3, 10, {}}}}) {
+    const auto want = Generate(*plain, videos, 4), got = Generate(*graph, videos, 4);
+    for (size_t i = 0; i < videos.size(); ++i) ExpectSameBytes(want[i].chunks, got[i].chunks);
   }
 }
 
-TEST(GpuVideoModelTest, SessionsInOnePlanMakeVideosLikeTheirOwn) {
+TEST(GpuVideoModelTest, SessionsOfOnePlanMakeVideosLikeTheirOwnAtTheirOwnBudgets) {
   const auto model = LoadTiny("cuda", "fp32");
-  const auto alone = Generate(*model, {1}, 4, 10), among = Generate(*model, {2, 3, 4}, 4, 10);
-  for (int chunk = 0; chunk < 4; ++chunk) {
-    for (const auto& session : among) EXPECT_LE(MeanDifference(alone[0][chunk], session[chunk]), 0.1);
+  const std::vector<Video> together = Generate(*model, {{1, 10, {}}, {2, 7, {}}, {3, 10, {}}}, 4);
+  for (const Video& among : together) {
+    const auto alone = GenerateAlone(*model, among.session + 10, 4, among.budget);
+    for (int chunk = 0; chunk < 4; ++chunk) {
+      EXPECT_LE(MeanDifference(alone[chunk], among.chunks[chunk]), 0.1) << among.session << ", chunk " << chunk;
+    }
   }
+  EXPECT_GT(MeanDifference(together[0].chunks[3], together[1].chunks[3]), 0.1) << "budgets that show";
 }
 
 TEST(GpuVideoModelTest, ASlotIsRefusedWhenAllAreTakenAndFreeAgainAfterASessionEnds) {
@@ -145,11 +150,7 @@ TEST(GpuVideoModelTest, ASlotIsRefusedWhenAllAreTakenAndFreeAgainAfterASessionEn
 }
 
 TEST(GpuVideoModelTest, AWrongPrecisionIsNamed) {
-  CausalVideoModelOptions options;
-  options.model_folder = "models/tiny";
-  options.device = "cuda";
-  options.precision = "fp4";
-  EXPECT_THAT(std::string(CreateCausalVideoModel(options).status().message()), HasSubstr("fp4"));
+  EXPECT_THAT(std::string(CreateCausalVideoModel(TinyOptions("cuda", "fp4")).status().message()), HasSubstr("fp4"));
 }
 
 }  // namespace

@@ -88,8 +88,8 @@ TEST_F(TrainingCommandTest, AStageRefusesADeviceThatIsNotThereByName) {
 }
 
 TEST_F(TrainingCommandTest, AStageThatIsPausedGoesOnWithTheSameCommandToAWholeModelFolder) {
-  const std::vector<std::string> command = {"--output", File("out"), "--run",       File("run"), "--steps",
-                                            "2",        "--threads", "1",           "--max-steps", "1"};
+  const std::vector<std::string> command = {"--output", File("out"), "--run", File("run"),   "--steps",
+                                            "2",        "--threads", "1",     "--max-steps", "1"};
   ASSERT_TRUE(Wording(command).ok());
   EXPECT_FALSE(std::filesystem::exists(File("out")));
   ASSERT_TRUE(Wording(command).ok());

@@ -1,0 +1,62 @@
+#include "tests/model/gpu/tiny_on_gpu.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+
+namespace videodiffcr {
+
+CausalVideoModelOptions TinyOptions(const std::string& device, const std::string& precision) {
+  CausalVideoModelOptions options;
+  options.model_folder = "models/tiny";
+  options.device = device;
+  options.precision = precision;
+  options.gpu_sessions = 3;
+  return options;
+}
+
+std::unique_ptr<VideoModel> Load(const CausalVideoModelOptions& options) {
+  absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateCausalVideoModel(options);
+  EXPECT_TRUE(model.ok()) << model.status();
+  return *std::move(model);
+}
+
+PlannedStep StepOf(SessionId session, StepKind kind, int chunk, int step, RetentionTenths budget) {
+  PlannedStep planned;
+  planned.session = session;
+  planned.kind = kind;
+  planned.chunk = chunk;
+  planned.step = step;
+  planned.budget = budget;
+  planned.scene_start = chunk == 0;
+  planned.prompt =
+      std::make_shared<const std::string>("a large red circle moves right fast on a navy plain background");
+  return planned;
+}
+
+std::vector<Video> Generate(VideoModel& model, std::vector<Video> videos, int chunks) {
+  const auto run = [&](StepKind kind, int chunk, int step) {
+    StepPlan plan;
+    for (const Video& video : videos) plan.steps.push_back(StepOf(video.session, kind, chunk, step, video.budget));
+    return model.Run(plan);
+  };
+  for (const Video& video : videos) EXPECT_TRUE(model.BeginSession(video.session, 42).ok());
+  run(StepKind::kText, 0, 0);
+  for (int chunk = 0; chunk < chunks; ++chunk) {
+    for (int step = 0; step < model.info().denoise_steps; ++step) {
+      std::vector<StepOutcome> outcomes = run(StepKind::kDenoise, chunk, step);
+      for (size_t i = 0; i < outcomes.size(); ++i) {
+        EXPECT_TRUE(outcomes[i].status.ok()) << outcomes[i].status;
+        if (outcomes[i].latents == nullptr) continue;
+        absl::StatusOr<FrameChunk> decoded = model.Decode(std::move(outcomes[i].latents));
+        EXPECT_TRUE(decoded.ok()) << decoded.status();
+        videos[i].chunks.push_back(*std::move(decoded));
+      }
+    }
+    run(StepKind::kContext, chunk, 0);
+  }
+  for (const Video& video : videos) model.EndSession(video.session);
+  return videos;
+}
+
+}  // namespace videodiffcr

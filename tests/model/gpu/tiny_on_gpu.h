@@ -1,0 +1,34 @@
+// The tiny model on a GPU, and the videos that it makes there when nobody schedules.
+#ifndef VIDEODIFFCR_TESTS_MODEL_GPU_TINY_ON_GPU_H_
+#define VIDEODIFFCR_TESTS_MODEL_GPU_TINY_ON_GPU_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/serving/causal_video_model.h"
+
+namespace videodiffcr {
+
+// With room for three sessions on a GPU.
+CausalVideoModelOptions TinyOptions(const std::string& device, const std::string& precision);
+// Fails the test when it cannot be loaded.
+std::unique_ptr<VideoModel> Load(const CausalVideoModelOptions& options);
+
+// What one session makes.
+struct Video {
+  SessionId session = 0;
+  RetentionTenths budget = kDenseTenths;
+  std::vector<FrameChunk> chunks;
+};
+
+// `chunks` chunks of each video, all in one plan per step, with the same prompt and seed. Fails the test when a step or
+// a decode does.
+std::vector<Video> Generate(VideoModel& model, std::vector<Video> videos, int chunks);
+
+// The step of one session, for plans made by hand.
+PlannedStep StepOf(SessionId session, StepKind kind, int chunk, int step, RetentionTenths budget = kDenseTenths);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_TESTS_MODEL_GPU_TINY_ON_GPU_H_
