@@ -54,7 +54,8 @@ struct SessionsBenchOptions {
   std::string json_file;  // empty: none
 };
 // Viewers of a server, each with a playout clock: continuous-play ratio, first chunk, stages, server overhead. Of a
-// server that it started also the time to SERVING and the first chunk of the first request and of the second.
+// server that it started also the time to SERVING and the first chunk of the first requests: the second is the same
+// again, the third has a prompt of another length, the fourth comes after a rest.
 absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options);
 
 struct MakeModelOptions {

@@ -126,6 +126,8 @@ def table(folder):
     yield "chunk, 30 % routed, fp8, window 12 with sink 3", cell(where(chunk["window12"], budget="0.7"), "chunk"), "<= 145 ms", "124"
     yield "first chunk, warm, prompt to encoded bytes at the client", first_chunk(folder, "second"), "<= 200 ms", ""
     yield "first chunk of the first request after start", first_chunk(folder, "first"), "the same", ""
+    yield "first chunk of the third, a prompt of another length", first_chunk(folder, "third"), "", ""
+    yield "first chunk of the fourth, after 3 s of rest", first_chunk(folder, "fourth"), "", ""
     yield "Wan VAE per chunk", cell(where(decode, decoder="Wan VAE", path="serving"), "decode p50"), "<= 110 ms", "51"
     yield "TAEHV per chunk", cell(where(decode, decoder="TAEHV", path="serving"), "decode p50"), "<= 5 ms", "2"
     yield "UMT5-XXL, 512 tokens", cell(where(text, tokens="512"), "encode p50"), "<= 20 ms", "6"

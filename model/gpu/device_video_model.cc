@@ -264,9 +264,27 @@ absl::Status DeviceVideoModel::FillCaches() {
   }
 }
 
+absl::Status DeviceVideoModel::WarmUpText(int slot) {
+  const int64_t text_len = config().transformer.text_len;
+  try {
+    const at::NoGradGuard no_gradients;
+    const c10::cuda::CUDAStreamGuard on_stream(engine_stream_);
+    for (int64_t tokens = 1; tokens <= text_len; tokens += tokens < 64 ? 1 : 64) {
+      const absl::StatusOr<at::Tensor> rows = parts_->text.Encode(std::vector<int32_t>(static_cast<size_t>(tokens), 0));
+      if (!rows.ok()) return rows.status();
+      parts_->transformer.EncodeText(*rows, slot, parts_->pool);
+    }
+    return absl::OkStatus();
+  } catch (const std::exception& error) {
+    health_.Check();
+    return absl::InternalError(absl::StrCat("encoding prompts of all lengths: ", error.what()));
+  }
+}
+
 absl::Status DeviceVideoModel::WarmUp() {
   absl::Status status = FillCaches();
   if (status.ok()) status = BeginSession(kWarmupSession, 0);
+  if (status.ok()) pass_thread_.Run([&] { status = WarmUpText(sessions_.at(kWarmupSession).slot); });
   if (!status.ok()) return status;
   const auto run = [this](const PlannedStep& step) { return std::move(Run({{step}})[0]); };
   PlannedStep step;

@@ -93,6 +93,9 @@ class DeviceVideoModel final : public VideoModel {
   // What sessions take beside their slots, for all slots at once. Given back it stays in LibTorch's caches, so that no
   // session waits for the driver later.
   absl::Status FillCaches();
+  // Prompts of every length up to 64 tokens and of every 64th beyond, into the slot: products of another number of rows
+  // may be other kernels, and LibTorch's libraries bring a kernel to the device when it is first called.
+  absl::Status WarmUpText(int slot);
   absl::Status EncodePrompt(const PlannedStep& step, Session& session);
   // Fills `chunk_step`; an error belongs to this step alone.
   absl::Status Prepare(const PlannedStep& step, ChunkStep& chunk_step);

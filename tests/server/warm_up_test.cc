@@ -8,9 +8,10 @@
 namespace videodiffcr {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-TEST(WarmUpTest, RunsAnExamplePromptsChunksByTheModelsRulesAndLeavesNothingBehind) {
+TEST(WarmUpTest, RunsAnExamplePromptsChunksThenAFirstChunkByTheModelsRulesAndLeavesNothingBehind) {
   FakeVideoModel model;
   ASSERT_TRUE(WarmUp(&model, 2).ok());
   std::string steps;
@@ -20,8 +21,8 @@ TEST(WarmUpTest, RunsAnExamplePromptsChunksByTheModelsRulesAndLeavesNothingBehin
     if (step.scene_start) steps += "!";
     EXPECT_EQ(plan[0].prompt, "a red circle");
   }
-  EXPECT_EQ(steps, "T0!123C0123C");
-  EXPECT_EQ(model.decodes_begun(), 2);
+  EXPECT_EQ(steps, "T0!123C0123CT0!123C");
+  EXPECT_EQ(model.decodes_begun(), 3);
   EXPECT_EQ(model.live_sessions(), 0);
   EXPECT_THAT(model.broken_rules(), IsEmpty());
 }
@@ -32,6 +33,22 @@ TEST(WarmUpTest, AModelWithoutExamplesIsWarmedUpWithAPromptOfOurs) {
   FakeVideoModel model(info);
   ASSERT_TRUE(WarmUp(&model, 1).ok());
   EXPECT_NE(model.plans()[0][0].prompt, "");
+}
+
+TEST(WarmUpTest, ChunksAreEncodedAsACallWouldGetThem) {
+  ModelInfo info = FakeVideoModel::SmallInfo();
+  info.frames_per_second = 0;  // which only an encoder minds
+  FakeVideoModel model(info);
+  EXPECT_THAT(std::string(WarmUp(&model, 1).message()), HasSubstr("frames_per_second"));
+  EXPECT_EQ(model.live_sessions(), 0);
+}
+
+TEST(WarmUpTest, AModelOfFramesThatNoEncoderTakesIsWarmedUpToo) {
+  ModelInfo info = FakeVideoModel::SmallInfo();
+  info.width = 65;
+  FakeVideoModel model(info);
+  EXPECT_TRUE(WarmUp(&model, 1).ok());
+  EXPECT_EQ(model.decodes_begun(), 2);
 }
 
 TEST(WarmUpTest, NoChunksIsNoWork) {

@@ -34,8 +34,9 @@ BENCH = textwrap.dedent('''\
                for n in flags.get("sessions", "1").split(",") for b in ("1.0", "0.7")])
     elif command == "sessions":
         rows = []
-        context = {"seconds": flags["seconds"], "first chunk of the first request, ms": "188.0",
-                   "first chunk of the second request, ms": "187.0"}
+        context = {"seconds": flags["seconds"]}
+        for request in ("first", "second", "third", "fourth"):
+            context["first chunk of the " + request + " request, ms"] = "187.0"
         for starts in ("aligned", "staggered"):
             context["memory before, " + starts] = context["memory after, " + starts] = "900 MiB, GPU 9000 MiB"
             rows += [{"starts": starts, "CPR": "1.0000", "denoise p50 of the second quarter": "187.0",
@@ -174,7 +175,8 @@ class GpuCheckTest(unittest.TestCase):
         source = "".join(path.read_text() for path in (SOURCE / "bench").glob("*.cc"))
         for name in ("sessions", "budget", "chunk", "frames/s", "starts", "CPR", "denoise p50 of the second quarter",
                      "denoise p50 of the last quarter", "decoder", "path", "decode p50", "tokens", "encode p50", "machine",
-                     "seconds", "first chunk of the first request, ms", "first chunk of the second request, ms", "kernel", "ms per chunk",
+                     "seconds", *(f"first chunk of the {request} request, ms" for request in ("first", "second", "third", "fourth")),
+                     "kernel", "ms per chunk",
                      "nothing running", "chunk, traced"):
             self.assertIn(f'"{name}"', source)
 
