@@ -1,9 +1,10 @@
 #!/bin/bash
 # Trains the tiny model, stage by stage, in pieces that can be cut anywhere: the same command goes on.
 #
-#   tools/train_tiny.sh OUT [cpu|cuda] [new|continue]
+#   tools/train_tiny.sh OUT [cpu|cuda] [new|more|continue]
 #
-# new (default): everything from nothing. continue: from the weights in models/tiny, as the shipped ones were made: the
+# new (default): everything from nothing. more: what "new" has made in OUT, further: the denoiser for longer, then few steps and
+# routers from there; autoencoder and text stay. continue: from the weights in models/tiny, as the shipped ones were made: the
 # transformer by flow matching, then to few steps again; the decoder alone, so that latents stay what they are; routers.
 # OUT/tiny is the model folder that grows, OUT/teacher the one that distillation learns from, OUT/routed the last one of "new"
 # (OUT/decoder and OUT/wording lend it a file each); OUT/runs holds checkpoints, losses (CSV) and plots. One call works for at most
@@ -17,7 +18,7 @@
 # models/tiny, and in the others from OUT/tiny; each under 16 MiB) and one of logs after every stage, RESTORE one with such archives
 # to begin from when OUT is not there. A checkpoint is too large for that: a stage that was cut begins anew on another machine.
 set -eu
-out=${1:?usage: tools/train_tiny.sh OUT [cpu|cuda] [new|continue]}
+out=${1:?usage: tools/train_tiny.sh OUT [cpu|cuda] [new|more|continue]}
 device=${2:-cpu}
 start=${3:-new}
 piece_seconds=${PIECE_SECONDS:-570}
@@ -144,6 +145,16 @@ case $start in
     stage routers_again routers "$out/routed" "$out/routed" 250 40 $clips_routers
     result=$out/routed
     ;;
+  more)
+    [ -e "$out/runs/routers_again.done" ] ||
+      { echo "train_tiny.sh: more: $out has no finished \"new\"; train that first" >&2; exit 2; }
+    stage denoiser_more denoiser "$out/teacher" "$out/teacher" 8900 1000 $clips_denoiser \
+      --continue-weights yes --train-text no --pool 16384 --learning-rate 1e-3 --warmup-steps 80 --seed 2
+    stage distill_more distill "$out/routed" "$out/routed" 580 330 $clips_distill \
+      --teacher "$out/teacher" --routed-share 0.4 --learning-rate 1.2e-4 --seed 2
+    stage routers_more routers "$out/routed" "$out/routed" 250 45 $clips_routers --seed 2
+    result=$out/routed
+    ;;
   continue)
     stage denoiser denoiser "$shipped" "$out/teacher" 1912 240 $clips_denoiser \
       --continue-weights yes --train-text no --pool 12288 --learning-rate 6e-4 --warmup-steps 80
@@ -154,6 +165,6 @@ case $start in
     stage routers routers "$out/tiny" "$out/tiny" 280 60 $clips_routers
     result=$out/tiny
     ;;
-  *) echo "train_tiny.sh: start '$start': must be new or continue" >&2; exit 2 ;;
+  *) echo "train_tiny.sh: start '$start': must be new, more or continue" >&2; exit 2 ;;
 esac
 echo "train_tiny.sh: done; the model is in $result. Judge it: $train evaluate --model $result --clips 512"

@@ -157,6 +157,23 @@ class TrainTinyTest(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertEqual(self.stages("out"), ["autoencoder"])
 
+    def test_more_goes_on_from_what_new_has_made(self):
+        status, output = self.train("out", "cuda", "more")
+        self.assertEqual(status, 2)
+        self.assertIn('out has no finished "new"', output)
+        kept = str(self.root / "kept")
+        self.assertEqual(self.train("out", "cuda", "new", KEEP=kept)[0], 0)
+        for out in ("out", "elsewhere"):
+            status, output = self.train(out, "cuda", "more", RESTORE=kept, PIECE_SECONDS="570", STUB_PAUSES="denoiser")
+            self.assertEqual(status, 3, output)
+            status, output = self.train(out, "cuda", "more", RESTORE=kept)
+            self.assertEqual(status, 0, output)
+            self.assertEqual(self.weights(out, "teacher")["transformer"], "denoiser of denoiser_more")
+            self.assertEqual(self.weights(out, "routed"),
+                             {"autoencoder": "autoencoder of decoder", "classifier": "classifier of classifier",
+                              "transformer": "distill of distill_more", "routers": "routers of routers_more",
+                              "text_encoder": "wording of wording"})
+
     def test_the_way_the_shipped_weights_were_made_runs_too(self):
         status, output = self.train("out", "cuda", "continue")
         self.assertEqual(status, 0, output)
