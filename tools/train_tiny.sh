@@ -46,7 +46,7 @@ restore() {
   for folder in tiny teacher routed; do
     [ -e "$RESTORE/$folder.tar" ] || continue
     mkdir -p "$out/$folder" && tar -C "$out/$folder" -xf "$RESTORE/$folder.tar"
-    [ $folder = tiny ] || fill "$(realpath "$out/$folder")" "$out/tiny"
+    [ $folder = tiny ] || [ ! -e "$out/tiny" ] || fill "$(realpath "$out/$folder")" "$out/tiny"
     fill "$(realpath "$out/$folder")" "$shipped"
   done
 }
@@ -156,14 +156,15 @@ case $start in
     result=$out/routed
     ;;
   continue)
-    stage denoiser denoiser "$shipped" "$out/teacher" 1912 240 $clips_denoiser \
-      --continue-weights yes --train-text no --pool 12288 --learning-rate 6e-4 --warmup-steps 80
-    stage distill distill "$shipped" "$out/tiny" 253 150 $clips_distill \
-      --teacher "$out/teacher" --routed-share 0.4 --learning-rate 1.2e-4
-    stage autoencoder autoencoder "$shipped" "$out/tiny" 1709 160 $clips_autoencoder \
-      --continue-weights yes --frozen-share 1 --learning-rate 1e-3
-    stage routers routers "$out/tiny" "$out/tiny" 280 60 $clips_routers
-    result=$out/tiny
+    stage denoiser denoiser "$shipped" "$out/teacher" 4500 510 $clips_denoiser \
+      --continue-weights yes --train-text no --pool 16384 --learning-rate 6e-4 --warmup-steps 80 --seed 3
+    stage_beside decoder autoencoder "$shipped" "$out/decoder" 3700 330 $clips_autoencoder \
+      --continue-weights yes --frozen-share 1 --learning-rate 1e-3 --seed 3
+    stage distill distill "$shipped" "$out/routed" 580 330 $clips_distill \
+      --teacher "$out/teacher" --routed-share 0.4 --learning-rate 1.2e-4 --seed 3
+    finish_beside autoencoder.safetensors decoder
+    stage routers routers "$out/routed" "$out/routed" 250 45 $clips_routers --seed 3
+    result=$out/routed
     ;;
   *) echo "train_tiny.sh: start '$start': must be new, more or continue" >&2; exit 2 ;;
 esac

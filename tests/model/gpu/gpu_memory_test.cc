@@ -1,5 +1,6 @@
 // What the served model takes from a GPU after it was warmed up, and what happens when there is nothing left.
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,14 +18,45 @@ using ::testing::HasSubstr;
 // How often LibTorch has asked the driver for memory.
 int64_t RequestsToTheDriver() { return c10::cuda::CUDACachingAllocator::getDeviceStats(0).num_device_alloc; }
 
-// While it lives, the driver has nothing to give, and what LibTorch had kept for later is gone.
+// While it lives there is no memory: the driver gives none, and what LibTorch keeps for later, parts of blocks in use
+// among it, is taken. Memory that is private to a CUDA graph stays as it is.
 class NoMemoryLeft {
  public:
   NoMemoryLeft() {
+    c10::cuda::device_synchronize();  // so that what other streams used last is free for all
     c10::cuda::CUDACachingAllocator::emptyCache();
     c10::cuda::CUDACachingAllocator::setMemoryFraction(1e-9, 0);
+    while (TakeFreeBlocks() > 0) {
+    }
   }
-  ~NoMemoryLeft() { c10::cuda::CUDACachingAllocator::setMemoryFraction(1.0, 0); }
+  ~NoMemoryLeft() {
+    for (void* block : taken_) c10::cuda::CUDACachingAllocator::raw_delete(block);
+    c10::cuda::CUDACachingAllocator::setMemoryFraction(1.0, 0);
+  }
+  NoMemoryLeft(const NoMemoryLeft&) = delete;
+  NoMemoryLeft& operator=(const NoMemoryLeft&) = delete;
+
+ private:
+  // Returns how many it got.
+  int TakeFreeBlocks() {
+    int count = 0;
+    for (const auto& segment : c10::cuda::CUDACachingAllocator::snapshot().segments) {
+      if (segment.owner_private_pool_id != c10::cuda::MempoolId_t{0, 0}) continue;
+      for (const auto& block : segment.blocks) {
+        if (block.active) continue;
+        try {
+          taken_.push_back(c10::cuda::CUDACachingAllocator::raw_alloc_with_stream(
+              block.size, static_cast<cudaStream_t>(segment.stream)));
+          ++count;
+        } catch (const c10::OutOfMemoryError&) {
+          // A remainder that is too small to be given to anyone.
+        }
+      }
+    }
+    return count;
+  }
+
+  std::vector<void*> taken_;
 };
 
 TEST(GpuMemoryTest, SessionsTakeNothingFromTheDriverThatTheWarmUpDidNotTake) {
