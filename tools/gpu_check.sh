@@ -7,8 +7,8 @@
 #   DIR/gpu_check.sh run DIR [PART...]     there, in the root of the checkout: runs the parts (all without a name), ends with a table
 #
 # Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny), decode,
-# text, kernels (where a chunk's time goes: dense bf16; 0.7 fp8 at both windows), chunk-together, sessions-fp8,
-# sessions-window12, attention, linears, sessions-bf16; a name stands for all that begin with it.
+# text, chunk-together, sessions-fp8, sessions-window12, sessions-bf16, kernels (where a chunk's time goes: dense bf16; 0.7 fp8 at
+# both windows), attention, linears; a name stands for all that begin with it.
 # A part that fails does not stop the others; the exit status says whether any did.
 # Environment: TIME_LIMIT_SECONDS (585) for all parts: the last are left out, or cut, when it is reached; RESULTS, a folder that gets
 # table.md and logs.tar.gz anew after each part; LOGS, where logs and JSON go (DIR/logs); SESSION_SECONDS (60), STARTS (both) and
@@ -16,11 +16,11 @@
 set -uo pipefail
 
 # What is worth most comes first, since a run that is cut loses its end.
-all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text kernels chunk-together sessions-fp8 sessions-window12
-  attention linears sessions-bf16)
+all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
+  sessions-bf16 kernels attention linears)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
-declare -A seconds_of=([checks]=45 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=18 [chunk-tiny]=6 [decode]=8 [text]=3
-  [kernels]=26 [chunk-together]=11 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130)
+declare -A seconds_of=([checks]=53 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
+  [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130)
 programs=(videodiffcr-server videodiffcr-bench videodiffcr-parity)
 usage() { sed -n '5,15p' "$0" | cut -c3-; exit 2; }
 
@@ -246,7 +246,7 @@ prepare() {
 run() {
   local part began most failed=()
   limit=${TIME_LIMIT_SECONDS:-585}
-  for part in sessions-bf16 sessions-fp8 sessions-window12; do seconds_of[$part]=$((2 * ${SESSION_SECONDS:-60} + 10)); done
+  for part in sessions-bf16 sessions-fp8 sessions-window12; do seconds_of[$part]=$((2 * ${SESSION_SECONDS:-60} + 16)); done
   prepare "$1"
   shift
   [ $# -gt 0 ] || set -- "${all_parts[@]}"

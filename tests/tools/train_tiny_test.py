@@ -177,8 +177,20 @@ class TrainTinyTest(unittest.TestCase):
     def test_the_way_the_shipped_weights_were_made_runs_too(self):
         status, output = self.train("out", "cuda", "continue")
         self.assertEqual(status, 0, output)
-        self.assertEqual(self.weights("out", "tiny"), {"autoencoder": "autoencoder of autoencoder",
-                                                       "transformer": "distill of distill", "routers": "routers of routers"})
+        self.assertEqual(self.weights("out", "teacher")["transformer"], "denoiser of denoiser")
+        self.assertEqual(self.weights("out", "routed"), {"autoencoder": "autoencoder of decoder",
+                                                         "transformer": "distill of distill", "routers": "routers of routers"})
+
+    def test_further_training_of_the_shipped_weights_goes_on_elsewhere(self):
+        kept = str(self.root / "kept")
+        status, output = self.train("out", "cuda", "continue", KEEP=kept, STUB_PAUSES="distill")
+        self.assertEqual(status, 3, output)
+        status, output = self.train("elsewhere", "cuda", "continue", RESTORE=kept)
+        self.assertEqual(status, 0, output)
+        self.assertNotIn("denoiser --model", output)
+        self.assertEqual(self.weights("elsewhere", "teacher")["transformer"], "denoiser of denoiser")
+        self.assertEqual(self.weights("elsewhere", "routed"), {"autoencoder": "autoencoder of decoder",
+                                                               "transformer": "distill of distill", "routers": "routers of routers"})
 
 
 if __name__ == "__main__":
