@@ -45,10 +45,10 @@ AdmissionDecision DecideAdmission(const Snapshot& snapshot) {
 }
 
 std::optional<SessionId> NextToAdmit(const Snapshot& snapshot, const SchedulerConfig& config) {
-  if (ObstacleFor(snapshot) != AdmissionObstacle::kNone) return std::nullopt;
+  if (snapshot.draining || ObstacleFor(snapshot) != AdmissionObstacle::kNone) return std::nullopt;
   std::optional<std::tuple<bool, SessionId>> best;
   for (const SessionView& session : snapshot.sessions) {
-    if (session.state != SessionState::kWaiting) continue;
+    if (session.state != SessionState::kWaiting || session.ending) continue;
     const bool gives_way =
         session.priority == PriorityClass::kBatch && snapshot.now - session.submitted < config.batch_chunk_due;
     const std::tuple<bool, SessionId> rank = {gives_way, session.id};

@@ -29,7 +29,8 @@ struct AdmissionDecision {
 AdmissionDecision DecideAdmission(const Snapshot& snapshot);
 
 // The waiting session that takes the room there is: standard before batch, then by arrival; a batch session that has
-// waited for config.batch_chunk_due counts as standard. nullopt when there is no room or nobody waits.
+// waited for config.batch_chunk_due counts as standard. nullopt when there is no room, nobody waits, or the server is
+// draining; one that was cancelled does not wait any more.
 std::optional<SessionId> NextToAdmit(const Snapshot& snapshot, const SchedulerConfig& config);
 
 // When a session arriving now could expect room, from the chunks that running sessions have left and the measured

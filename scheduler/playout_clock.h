@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_SCHEDULER_PLAYOUT_CLOCK_H_
 #define VIDEODIFFCR_SCHEDULER_PLAYOUT_CLOCK_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -26,12 +27,16 @@ class PlayoutClock {
 
   // A chunk was delivered at `now`; starts the clock unless it runs.
   void Delivered(absl::Duration presentation_start, absl::Time now) {
-    if (!origin_.has_value()) origin_ = now + start_buffer_ - presentation_start;
+    if (!origin_.has_value()) origin_ = ViewerTime(now) + start_buffer_ - presentation_start;
   }
 
-  // The client paused for so long.
-  void Shift(absl::Duration paused) {
-    if (origin_.has_value()) *origin_ += paused;
+  // The viewer stands still from `now` on; a second pause changes nothing.
+  void Pause(absl::Time now) {
+    if (!paused_at_.has_value()) paused_at_ = now;
+  }
+  void Unpause(absl::Time now) {
+    if (paused_at_.has_value() && origin_.has_value()) *origin_ += now - *paused_at_;
+    paused_at_.reset();
   }
 
   // The viewer has played all there was and stands still, through no fault of ours: the next delivery starts the clock
@@ -48,22 +53,28 @@ class PlayoutClock {
     unplayed_.push_back(presentation_start);
   }
 
-  // When the next chunk may be started: nullopt now; infinite future when only a delivery can tell.
+  // When the next chunk may be started: nullopt now; infinite future when only a delivery or the end of a pause can
+  // tell.
   std::optional<absl::Time> StartAllowedAt(absl::Time now) {
     if (run_ahead_limit_chunks_ == 0) return std::nullopt;
     ForgetPlayed(now);
     if (static_cast<int64_t>(unplayed_.size()) < run_ahead_limit_chunks_) return std::nullopt;
-    return origin_.has_value() ? *origin_ + unplayed_.front() : absl::InfiniteFuture();
+    if (!origin_.has_value() || paused_at_.has_value()) return absl::InfiniteFuture();
+    return *origin_ + unplayed_.front();
   }
 
  private:
+  // In a pause nothing plays, however often anybody asks.
+  absl::Time ViewerTime(absl::Time now) const { return std::min(now, paused_at_.value_or(now)); }
   void ForgetPlayed(absl::Time now) {
-    while (origin_.has_value() && !unplayed_.empty() && *origin_ + unplayed_.front() <= now) unplayed_.pop_front();
+    const absl::Time viewer = ViewerTime(now);
+    while (origin_.has_value() && !unplayed_.empty() && *origin_ + unplayed_.front() <= viewer) unplayed_.pop_front();
   }
 
   const absl::Duration start_buffer_;
   const int64_t run_ahead_limit_chunks_;
-  std::optional<absl::Time> origin_;     // when presentation time 0 plays
+  std::optional<absl::Time> origin_;  // when presentation time 0 plays
+  std::optional<absl::Time> paused_at_;
   std::deque<absl::Duration> unplayed_;  // presentation starts, at most run_ahead_limit_chunks_
 };
 

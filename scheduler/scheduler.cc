@@ -263,7 +263,7 @@ SchedulerLoad Scheduler::load() const {
   MutexLock lock(&state.mutex);
   SchedulerLoad load;
   for (const auto& [id, session] : state.sessions) {
-    if (session->ended()) continue;
+    if (session->ended() || (session->ending() && !session->admitted())) continue;
     ++(session->admitted() ? load.active_sessions : load.waiting_sessions);
   }
   load.measured_chunk_period = state.ChunkPeriod();

@@ -39,6 +39,7 @@ SessionView SessionRecord::View(absl::Time now) {
   view.priority = request_.priority;
   view.state = state_;
   view.admitted = admitted_;
+  view.ending = failure_.has_value();
   view.submitted = submitted_;
   if (begun_ && !step_running_) view.next_step = NextStep(now);
   view.work_began = progress_.WorkBegan(now);
@@ -81,13 +82,14 @@ void SessionRecord::AddCredits(int64_t chunks, int64_t bytes, absl::Time now) {
 }
 
 void SessionRecord::Pause(absl::Time now) {
-  if (!paused_at_.has_value()) paused_at_ = now;
+  paused_ = true;
+  playout_.Pause(now);
   Refresh(now);
 }
 
 void SessionRecord::Unpause(absl::Time now) {
-  if (paused_at_.has_value()) playout_.Shift(now - *paused_at_);
-  paused_at_.reset();
+  paused_ = false;
+  playout_.Unpause(now);
   Refresh(now);
 }
 
@@ -140,7 +142,7 @@ bool SessionRecord::MayStartChunk(absl::Time now) {
 std::optional<PlannedStep> SessionRecord::NextStep(absl::Time now) {
   if (!admitted_ || failure_.has_value()) return std::nullopt;
   // A session that is asked to stop ends with the chunk in progress, so a pause no longer holds that chunk.
-  if (paused_at_.has_value() && !StopRequested()) return std::nullopt;
+  if (paused_ && !StopRequested()) return std::nullopt;
   if (!progress_.in_chunk()) {
     // Nor a context pass: nothing will read the KV cache after the last chunk.
     if (!WantsAnotherChunk()) return std::nullopt;
@@ -243,7 +245,7 @@ void SessionRecord::Delivered(const FinishedChunk& chunk, int64_t encoded_bytes,
 SessionState SessionRecord::CurrentState() const {
   if (!admitted_) return SessionState::kWaiting;
   if (failure_.has_value() || StopRequested()) return SessionState::kFinishing;
-  if (paused_at_.has_value() && (progress_.in_chunk() || WantsAnotherChunk())) return SessionState::kPaused;
+  if (paused_ && (progress_.in_chunk() || WantsAnotherChunk())) return SessionState::kPaused;
   if (!WantsAnotherChunk()) return SessionState::kFinishing;
   if (!progress_.in_chunk() && flow_.BlockReason() != nullptr) return SessionState::kBlocked;
   return SessionState::kGenerating;
@@ -268,7 +270,7 @@ void SessionRecord::Refresh(absl::Time now) {
   if (ended()) return;
   const SessionState state = CurrentState();
   if (state != state_) EnterState(state, now);
-  const bool chunk_workable = admitted_ && !paused_at_.has_value() && MayStartChunk(now);
+  const bool chunk_workable = admitted_ && !paused_ && MayStartChunk(now);
   progress_.NoteReadiness(!step_running_ && NextStep(now).has_value(), chunk_workable, now);
   // A session that fails says so itself.
   if (!failure_.has_value()) outbox_.Announce(state_, StateReason());

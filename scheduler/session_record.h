@@ -49,6 +49,7 @@ class SessionRecord {
   void DestroySink() { sink_.reset(); }
   bool admitted() const { return admitted_; }
   bool begun() const { return begun_; }
+  bool ending() const { return failure_.has_value(); }
   SessionView View(absl::Time now);
 
   // Joined the queue for memory.
@@ -134,7 +135,7 @@ class SessionRecord {
 
   // What holds it back.
   FlowControl flow_;
-  std::optional<absl::Time> paused_at_;
+  bool paused_ = false;
   PlayoutClock playout_;
 
   SessionOutbox outbox_;

@@ -11,7 +11,7 @@ int Snapshot::admitted_sessions() const {
 
 int Snapshot::waiting_sessions() const {
   return static_cast<int>(std::count_if(sessions.begin(), sessions.end(), [](const SessionView& session) {
-    return session.state == SessionState::kWaiting;
+    return session.state == SessionState::kWaiting && !session.ending;
   }));
 }
 

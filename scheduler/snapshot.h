@@ -20,6 +20,7 @@ struct SessionView {
   PriorityClass priority = PriorityClass::kStandard;
   SessionState state = SessionState::kWaiting;
   bool admitted = false;  // holds model memory
+  bool ending = false;    // cancelled, failed or turned away; the engine has yet to end it
   absl::Time submitted;
 
   // What it would do if chosen now. Unset: nothing (waiting, paused, blocked, too far ahead, delivery full, ending).
@@ -56,7 +57,7 @@ struct Snapshot {
   std::optional<absl::Duration> chunk_period;  // measured, first pass to frames
 
   int admitted_sessions() const;
-  int waiting_sessions() const;
+  int waiting_sessions() const;  // for memory; those that are ending wait for nothing
 };
 
 }  // namespace videodiffcr

@@ -4,7 +4,7 @@
 #
 #   tools/setup.sh           what the server and the client need
 #   tools/setup.sh --test    also what the tests need
-#   tools/setup.sh --format  also the formatter, where this system has it (tools/check_format.sh)
+#   tools/setup.sh --format  also what the checks of the gate need, where this system has it: formatter, AArch64 compiler
 #   tools/setup.sh --cuda    also LibTorch's CUDA libraries and FlashInfer's headers (build preset "cuda")
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -106,6 +106,17 @@ absl::StatusOr<const RetentionTable*> DeviceVideoModel::TableOf(RetentionTenths 
       absl::StrCat("retention budget ", budget, " tenths: model ", info_.name, " has no table for it"));
 }
 
+absl::Status DeviceVideoModel::OwnFailure(const std::function<absl::Status()>& work) {
+  try {
+    return work();
+  } catch (const c10::OutOfMemoryError& error) {
+    return absl::ResourceExhaustedError(absl::StrCat("no GPU memory for a pass: ", error.what()));
+  } catch (const std::exception& error) {
+    health_.Check();
+    return absl::InternalError(error.what());
+  }
+}
+
 absl::Status DeviceVideoModel::Prepare(const PlannedStep& step, ChunkStep& chunk_step) {
   const absl::StatusOr<const RetentionTable*> table = TableOf(step.budget);
   if (!table.ok()) return table.status();
@@ -154,13 +165,19 @@ std::vector<StepOutcome> DeviceVideoModel::QueuePlan(const StepPlan& plan) {
     const c10::cuda::CUDAStreamGuard on_stream(engine_stream_);
     for (size_t i = 0; i < plan.steps.size(); ++i) {
       ChunkStep step;
-      outcomes[i].status = Prepare(plan.steps[i], step);
+      outcomes[i].status = OwnFailure([&] { return Prepare(plan.steps[i], step); });
       if (!outcomes[i].status.ok() || plan.steps[i].kind == StepKind::kText) continue;
       steps.push_back(step);
       owners.push_back(i);
     }
     if (!steps.empty()) parts_->engine.Run(steps);
-    for (size_t i = 0; i < steps.size(); ++i) FinishStep(plan.steps[owners[i]], steps[i], outcomes[owners[i]]);
+    for (size_t i = 0; i < steps.size(); ++i) {
+      StepOutcome& outcome = outcomes[owners[i]];
+      outcome.status = OwnFailure([&] {
+        FinishStep(plan.steps[owners[i]], steps[i], outcome);
+        return absl::OkStatus();
+      });
+    }
     const absl::Status before = last_run_.Wait();
     last_run_.Record(engine_stream_.stream());
     if (!before.ok()) throw std::runtime_error(std::string(before.message()));

@@ -12,6 +12,7 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -97,6 +98,8 @@ class DeviceVideoModel final : public VideoModel {
   // may be other kernels, and LibTorch's libraries bring a kernel to the device when it is first called.
   absl::Status WarmUpText(int slot);
   absl::Status EncodePrompt(const PlannedStep& step, Session& session);
+  // Runs what one session's step needs beside the shared products: what it throws becomes the error of that step alone.
+  absl::Status OwnFailure(const std::function<absl::Status()>& work);
   // Fills `chunk_step`; an error belongs to this step alone.
   absl::Status Prepare(const PlannedStep& step, ChunkStep& chunk_step);
   void FinishStep(const PlannedStep& step, const ChunkStep& chunk_step, StepOutcome& outcome);

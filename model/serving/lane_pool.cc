@@ -16,10 +16,19 @@ namespace {
 // shorter than what a descheduled lane would cost the processor.
 constexpr int kSpins = 400;
 
+// Tells the processor that this is a loop that waits, so that it leaves its sibling and the memory bus alone.
+inline void PauseProcessor() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 void WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old) {
   for (int i = 0; i < kSpins; ++i) {
     if (value.load(std::memory_order_acquire) != old) return;
-    __builtin_ia32_pause();
+    PauseProcessor();
   }
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }

@@ -47,6 +47,7 @@ absl::Status StreamOutbox::Push(StreamEvent event) {
   {
     MutexLock lock(&mutex_);
     if (closed_) return absl::CancelledError("the viewer's connection is gone");
+    if (end_.has_value()) return absl::CancelledError("the stream has ended");
     if (events_.size() >= limits_.max_events) {
       return absl::ResourceExhaustedError(
           absl::StrCat(events_.size(), " responses wait for this viewer, who does not read; read while you write"));
@@ -58,10 +59,13 @@ absl::Status StreamOutbox::Push(StreamEvent event) {
   return absl::OkStatus();
 }
 
-void StreamOutbox::End(absl::Status status) {
+void StreamOutbox::End(absl::Status status, std::optional<StreamEvent> last) {
   {
     MutexLock lock(&mutex_);
-    if (!end_.has_value()) end_ = std::move(status);
+    if (!end_.has_value()) {
+      end_ = std::move(status);
+      if (last.has_value() && !closed_) events_.push_back(*std::move(last));
+    }
   }
   Notify();
 }

@@ -55,11 +55,13 @@ class StreamOutbox {
   // Call once, before the first Push(). Weak: a call that is over no longer wants to hear.
   void SetListener(std::weak_ptr<Listener> listener) { listener_ = std::move(listener); }
 
-  // Cancelled after Close(), ResourceExhausted when `max_events` wait.
+  // Cancelled after Close() and after End(), ResourceExhausted when `max_events` wait.
   absl::Status Push(StreamEvent event);
 
-  // Nothing comes after this; `status` is how the stream ends once the outbox is empty. The first call counts.
-  void End(absl::Status status);
+  // Nothing comes after this; `status` is how the stream ends once the outbox is empty. `last` joins the events in the
+  // same step, beyond `max_events` too, so that what another thread pushes cannot come behind it. The first call
+  // counts.
+  void End(absl::Status status, std::optional<StreamEvent> last = std::nullopt);
 
   // The next event, or nothing when there is none or the one taken before was not yet Delivered().
   std::optional<StreamEvent> Take();

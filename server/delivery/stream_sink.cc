@@ -83,8 +83,7 @@ void StreamSink::OnEnded(const absl::Status& status, const SessionTotals& totals
     event.nominal_retention_mean = totals.nominal_retention_mean;
     event.executed_retention_mean = totals.executed_retention_mean;
     event.reason = totals.reason;
-    Tell(std::move(event));
-    outbox_->End(failed_tell_);
+    outbox_->End(failed_tell_, std::move(event));
     return;
   }
   outbox_->End(status);

@@ -66,11 +66,10 @@ SessionCall::SessionCall(RpcMethod method, std::string connection, const CallEnv
       connection_(std::move(connection)),
       environment_(environment),
       name_(NewSessionName()),
-      began_(environment.clock->Now()),
       outbox_(
           std::make_shared<StreamOutbox>(environment.outbox_limits, environment.delivery_metrics->send_buffer_bytes)),
       control_allowance_(environment.limits.control_messages_per_second, environment.limits.control_message_burst,
-                         began_),
+                         environment.clock->Now()),
       transport_(transport) {}
 
 bool SessionCall::started() const {
@@ -79,15 +78,17 @@ bool SessionCall::started() const {
 }
 
 void SessionCall::Start(const v1::SessionConfig& config) {
+  const absl::Time came_at = environment_.clock->Now();
   {
     MutexLock lock(&mutex_);
     if (finished_ || failure_.has_value()) return;
     started_ = true;
+    first_message_at_ = came_at;
   }
-  if (absl::Status status = TryStart(config); !status.ok()) Fail(std::move(status));
+  if (absl::Status status = TryStart(config, came_at); !status.ok()) Fail(std::move(status));
 }
 
-absl::Status SessionCall::TryStart(const v1::SessionConfig& config) {
+absl::Status SessionCall::TryStart(const v1::SessionConfig& config, absl::Time came_at) {
   const bool one_clip = method_ == RpcMethod::kGenerateVideo;
   absl::StatusOr<SessionPlan> plan = ConvertConfig(config, one_clip, *environment_.model, environment_.limits);
   if (!plan.ok()) return plan.status();
@@ -107,8 +108,8 @@ absl::Status SessionCall::TryStart(const v1::SessionConfig& config) {
   WarnUnknownWords(std::move(plan->unknown_words));
   const VideoCodec codec = plan->encoder.output.codec;
   const uint64_t seed = plan->request.seed;
-  auto sink = std::make_unique<StreamSink>(*std::move(encoder), codec, plan->encoder.frames_per_second, began_, outbox_,
-                                           environment_.clock, environment_.delivery_metrics);
+  auto sink = std::make_unique<StreamSink>(*std::move(encoder), codec, plan->encoder.frames_per_second, came_at,
+                                           outbox_, environment_.clock, environment_.delivery_metrics);
   absl::StatusOr<SessionId> session = environment_.scheduler->Submit(std::move(plan->request), std::move(sink));
   if (!session.ok()) return session.status();
   LogLine(absl::StrCat(name_, " started: connection ", connection_, ", codec ", std::string(CodecName(codec)),
@@ -318,7 +319,7 @@ void SessionCall::FinishLocked(const absl::Status& status) {
   if (session_.has_value()) {
     LogLine(absl::StrCat(name_, " ended: ", CodeName(status.code()), status.ok() ? "" : ", ",
                          Printable(status.message(), 200), ", chunks ", chunks_written_, ", seconds ",
-                         absl::ToDoubleSeconds(environment_.clock->Now() - began_)));
+                         absl::ToDoubleSeconds(environment_.clock->Now() - first_message_at_)));
   } else {
     LogLine(absl::StrCat("call refused: connection ", connection_, ", ", CodeName(status.code()), ", ",
                          Printable(status.message(), 200)));

@@ -87,7 +87,8 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
  private:
   SessionCall(RpcMethod method, std::string connection, const CallEnvironment& environment, CallTransport* transport);
 
-  absl::Status TryStart(const v1::SessionConfig& config);
+  // `came_at`: the first message.
+  absl::Status TryStart(const v1::SessionConfig& config, absl::Time came_at);
   StartedEvent DescribeStart(const SessionPlan& plan, const std::string& codec_string) const;
   void SetSession(SessionId session);
   absl::Status TryControl(const v1::StreamVideoRequest& request, SessionId session);
@@ -102,7 +103,6 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
   const std::string connection_;
   const CallEnvironment environment_;
   const std::string name_;  // of the session, in logs and in `started`
-  const absl::Time began_;
   const std::shared_ptr<StreamOutbox> outbox_;
 
   // Only in Control(), which gRPC never calls twice at once.
@@ -111,7 +111,8 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
   mutable Mutex mutex_;
   CallTransport* const transport_ ABSL_PT_GUARDED_BY(mutex_);
   SessionRegistry::Slot slot_ ABSL_GUARDED_BY(mutex_);
-  bool started_ ABSL_GUARDED_BY(mutex_) = false;   // the first message was taken; it may still be refused
+  bool started_ ABSL_GUARDED_BY(mutex_) = false;  // the first message was taken; it may still be refused
+  absl::Time first_message_at_ ABSL_GUARDED_BY(mutex_);
   bool admitted_ ABSL_GUARDED_BY(mutex_) = false;  // `started` may be sent
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

@@ -113,6 +113,20 @@ TEST(AdmissionPolicyTest, ABatchSessionThatHasWaitedLongEnoughKeepsItsPlace) {
   EXPECT_EQ(NextToAdmit(snapshot, config), 2);
 }
 
+TEST(AdmissionPolicyTest, ASessionThatWasCancelledWhileItWaitedIsNotTakenInAndTakesNoPlaceInTheQueue) {
+  Snapshot snapshot = SnapshotOf({5}, {kStandard, kStandard}, 200);
+  snapshot.sessions[1].ending = true;
+  EXPECT_EQ(NextToAdmit(snapshot, SchedulerConfig()), 3);
+  snapshot.memory_budget_bytes = 100;
+  EXPECT_EQ(DecideAdmission(snapshot).verdict, AdmissionVerdict::kWait) << "one of two places is free";
+}
+
+TEST(AdmissionPolicyTest, AServerThatDrainsTakesNobodyIn) {
+  Snapshot snapshot = SnapshotOf({5}, {kStandard}, 200);
+  snapshot.draining = true;
+  EXPECT_EQ(NextToAdmit(snapshot, SchedulerConfig()), std::nullopt);
+}
+
 TEST(AdmissionPolicyTest, NobodyIsTakenInWithoutRoom) {
   EXPECT_EQ(NextToAdmit(SnapshotOf({5, 5}, {kStandard}, 299), SchedulerConfig()), std::nullopt);
   EXPECT_EQ(NextToAdmit(SnapshotOf({5, 5}, {}, 300), SchedulerConfig()), std::nullopt);

@@ -24,8 +24,31 @@ TEST(PlayoutClockTest, AChunkIsDueWhenItWouldStartToPlayBehindTheStartBuffer) {
 TEST(PlayoutClockTest, APauseMovesWhatIsDueByItsLength) {
   PlayoutClock clock(absl::ZeroDuration(), 0);
   clock.Delivered(ChunkStart(0), kStart);
-  clock.Shift(absl::Seconds(5));
+  clock.Pause(kStart + absl::Seconds(1));
+  clock.Unpause(kStart + absl::Seconds(6));
   EXPECT_EQ(clock.DueAt(ChunkStart(1)), kStart + absl::Seconds(5) + ChunkStart(1));
+}
+
+TEST(PlayoutClockTest, AFirstChunkThatIsDeliveredInAPauseBeginsToPlayBehindIt) {
+  PlayoutClock clock(absl::Seconds(1), 0);
+  clock.Pause(kStart);
+  clock.Delivered(ChunkStart(0), kStart + absl::Seconds(4));
+  clock.Unpause(kStart + absl::Seconds(10));
+  EXPECT_EQ(clock.DueAt(ChunkStart(0)), kStart + absl::Seconds(11));
+}
+
+// The viewer has not seen what was ahead of it when it paused: it is ahead of it still.
+TEST(PlayoutClockTest, ChunksDoNotPlayWhileTheViewerHasPaused) {
+  PlayoutClock clock(absl::ZeroDuration(), 2);
+  clock.ChunkStarted(ChunkStart(0), kStart);
+  clock.Delivered(ChunkStart(0), kStart);
+  clock.ChunkStarted(ChunkStart(1), kStart);
+  clock.ChunkStarted(ChunkStart(2), kStart);
+  ASSERT_NE(clock.StartAllowedAt(kStart), std::nullopt);
+  clock.Pause(kStart);
+  EXPECT_EQ(clock.StartAllowedAt(kStart + absl::Minutes(1)), absl::InfiniteFuture()) << "no clock ends a pause";
+  clock.Unpause(kStart + absl::Minutes(1));
+  EXPECT_EQ(clock.StartAllowedAt(kStart + absl::Minutes(1)), kStart + absl::Minutes(1) + ChunkStart(1));
 }
 
 TEST(PlayoutClockTest, AfterARestartTheNextDeliveryStartsTheClockAsTheFirstDid) {

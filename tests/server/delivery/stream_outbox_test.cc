@@ -104,6 +104,16 @@ TEST_F(StreamOutboxTest, EndsOnlyWhenTheLastEventIsDeliveredAndKeepsTheFirstEnd)
   EXPECT_EQ(outbox_.Ended(), absl::AbortedError("first"));
 }
 
+TEST_F(StreamOutboxTest, NothingComesAfterTheLastEventHoweverFullItIs) {
+  for (int i = 0; i < 16; ++i) EXPECT_TRUE(outbox_.Push(UpdateAppliedEvent{i, 0}).ok());
+  outbox_.End(absl::OkStatus(), FinishedEvent());
+  EXPECT_EQ(outbox_.Push(WarningEvent{"CHANGE_TOO_LATE"}).code(), absl::StatusCode::kCancelled);
+  for (int i = 0; i < 16; ++i) DeliverOne();
+  EXPECT_TRUE(std::holds_alternative<FinishedEvent>(*outbox_.Take()));
+  outbox_.Delivered();
+  EXPECT_EQ(outbox_.Ended(), absl::OkStatus());
+}
+
 TEST_F(StreamOutboxTest, CloseDropsEverythingAndGivesTheBytesBack) {
   EXPECT_TRUE(outbox_.Push(Chunk(0, 100)).ok());
   EXPECT_TRUE(outbox_.Push(Chunk(1, 100)).ok());

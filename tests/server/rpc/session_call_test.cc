@@ -283,6 +283,17 @@ TEST_F(SessionCallTest, AChunkThatIsHandedOverAfterItsDeadlineIsAMiss) {
   EXPECT_EQ(transport_.responses().back().finished().deadline_misses(), 1);
 }
 
+// A client may open its stream long before it knows what to ask for.
+TEST_F(SessionCallTest, TheTimesOfASessionBeginWithItsFirstMessage) {
+  clock_.Advance(absl::Seconds(5));
+  call_->Start(Config(1));
+  ReadToTheEnd();
+  const v1::SessionFinished finished = transport_.responses().back().finished();
+  EXPECT_EQ(finished.chunks(), 1);
+  EXPECT_EQ(finished.wall_duration().seconds(), 0);
+  EXPECT_EQ(finished.time_to_first_chunk().seconds(), 0);
+}
+
 TEST_F(SessionCallTest, ACancelledCallEndsOnceDropsWhatItHeldAndTakesItsSessionAlong) {
   v1::SessionConfig config = Config(0);
   config.set_initial_chunk_credits(1);
