@@ -70,7 +70,7 @@ GpuBlock MakeBlock(const BlockWeights& block, Precision precision) {
   return packed;
 }
 
-// Tables of section 3 and 5 for the few timesteps of the rollout, in fp32.
+// Tables of causal_wan_dit.md sections 3 and 5 for the few timesteps of the rollout, in fp32.
 void Tabulate(const TransformerConfig& config, const TransformerWeights& weights, const std::vector<float>& timesteps,
               GpuTransformerWeights& packed) {
   const at::Device device = weights.head.weight.device();

@@ -15,7 +15,7 @@
 
 namespace videodiffcr {
 
-// x0 = x_t - sigma flow, in float64, returned in the flow's type (section 3).
+// x0 = x_t - sigma flow, in float64, returned in the flow's type (self_forcing_inference.md section 3).
 at::Tensor FlowToX0(const at::Tensor& flow, const at::Tensor& x_t, float sigma);
 
 // (1 - sigma) x0 + sigma noise, at least in fp32, returned in the noise's type.

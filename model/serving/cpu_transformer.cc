@@ -100,7 +100,7 @@ void CpuTransformer::Pass(const PassRequest& request, PassScratch& scratch, Team
   member.Barrier();
 }
 
-// Flattens the patches, channel slowest, then row, then column (section 3), and multiplies.
+// Flattens the patches, channel slowest, then row, then column (causal_wan_dit.md section 3), and multiplies.
 void CpuTransformer::EmbedPatches(const PassRequest& request, PassScratch& scratch, RowRange rows) const {
   const int64_t values = PatchValues(config_), height = config_.latent_height, width = config_.latent_width;
   for (int64_t token = rows.begin; token < rows.end; ++token) {
@@ -120,7 +120,7 @@ void CpuTransformer::EmbedPatches(const PassRequest& request, PassScratch& scrat
   AddBias(out, config_.dim, weights_.patch_embedding.bias.data(), rows.rows(), config_.dim, out, config_.dim);
 }
 
-// Section 5, all rows.
+// causal_wan_dit.md section 5, all rows.
 void CpuTransformer::DenseBlock(int64_t layer, const PassRequest& request, PassScratch& scratch,
                                 TeamMember& member) const {
   const RowSet all{scratch.x.data(), config_.tokens_per_chunk(), nullptr, nullptr};
@@ -206,7 +206,8 @@ void CpuTransformer::ScoreTokens(const PackedRouter& router, const PassScratch& 
   }
 }
 
-// The `count` best by (score falling, index rising), in ascending order, with their gates (section 3.2, 3.3).
+// The `count` best by (score falling, index rising), in ascending order, with their gates (videodiffcr.md sections 3.2
+// and 3.3).
 void CpuTransformer::SelectKept(int64_t count, PassScratch::Lane& lane) const {
   const FloatBuffer& scores = lane.scores;
   const auto better = [&scores](int32_t a, int32_t b) {
@@ -238,7 +239,8 @@ void CpuTransformer::SelectKept(int64_t count, PassScratch::Lane& lane) const {
   }
 }
 
-// Steps 1 to 4 of section 5 for rows [begin, end) of the set, up to the cache. Queries are left in scratch.normed.
+// Steps 1 to 4 of causal_wan_dit.md section 5 for rows [begin, end) of the set, up to the cache. Queries are left in
+// scratch.normed.
 void CpuTransformer::KeysAndValues(int64_t layer, const RowSet& set, RowRange rows, bool with_queries,
                                    const PassRequest& request, PassScratch& scratch) const {
   const PackedBlock& block = weights_.blocks[layer];
@@ -288,7 +290,8 @@ void CpuTransformer::QueriesOnly(int64_t layer, const RowSet& set, RowRange rows
          config_.num_heads, config_.head_dim(), normed);
 }
 
-// Steps 4 to 8 of section 5 for rows [begin, end): attention, text, feed-forward, each added to the residual stream.
+// Steps 4 to 8 of causal_wan_dit.md section 5 for rows [begin, end): attention, text, feed-forward, each added to the
+// residual stream.
 void CpuTransformer::AfterKeys(int64_t layer, const RowSet& set, RowRange rows, int64_t chunk_keys,
                                const PassRequest& request, PassScratch& scratch, PassScratch::Lane& lane) const {
   const PackedBlock& block = weights_.blocks[layer];

@@ -50,7 +50,7 @@ class PerFrame {
   at::Tensor frame_of_row_;
 };
 
-// The six vectors m_j of every frame, section 5: modulation[0, j] + e0[b, f, j].
+// The six vectors m_j of every frame, causal_wan_dit.md section 5: modulation[0, j] + e0[b, f, j].
 struct Modulation {
   at::Tensor shift_sa, scale_sa, gate_sa, shift_ffn, scale_ffn, gate_ffn;  // [B, F, D]; the scales plus 1
   int64_t tokens;                                                          // N
