@@ -45,7 +45,7 @@ absl::Status ServerProcess::Spawn(const std::vector<std::string>& flags) {
   const std::string program =
       (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "videodiffcr-server").string();
   std::vector<std::string> words = {program, "--listen=127.0.0.1:0",
-                                    "--metrics_listen=", absl::StrCat("--port_file=", folder_, "/ports")};
+                                    "--metrics-listen=", absl::StrCat("--port-file=", folder_, "/ports")};
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

@@ -247,8 +247,8 @@ absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options
   if (address.empty()) {
     // One slot beyond the viewers' is for who leaves while another comes.
     absl::StatusOr<std::unique_ptr<ServerProcess>> started = ServerProcess::Start(
-        {"--model_folder=" + options.model_folder, "--device=" + options.device, "--precision=" + options.precision,
-         absl::StrCat("--gpu_sessions=", options.sessions + 1)});
+        {"--model-folder=" + options.model_folder, "--device=" + options.device, "--precision=" + options.precision,
+         absl::StrCat("--gpu-sessions=", options.sessions + 1)});
     if (!started.ok()) return started.status();
     server = *std::move(started);
     address = server->address();

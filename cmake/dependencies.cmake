@@ -4,6 +4,7 @@ find_package(Threads REQUIRED)
 find_package(Protobuf REQUIRED)  # module mode: Debian's protobuf has no CMake config
 find_package(absl REQUIRED)
 find_package(gRPC CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(PkgConfig REQUIRED)

@@ -1,6 +1,5 @@
 // videodiffcr-server. The only file that knows both the model and the server.
-// Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, or cannot any more, 2 for a wrong
-// flag.
+// Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, or cannot any more, 2 for a wrong flag.
 #include <pthread.h>
 #include <signal.h>
 
@@ -13,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "command_line/program.h"
 #include "model/serving/causal_video_model.h"
 #include "scheduler/clock.h"
 #include "server/serve_until_stopped.h"
@@ -22,9 +22,11 @@
 namespace videodiffcr {
 namespace {
 
-int Fail(const absl::Status& status, int exit_status) {
-  std::cerr << "videodiffcr-server: " << status.message() << std::endl;
-  return exit_status;
+constexpr char kName[] = "videodiffcr-server";
+
+int Fail(const absl::Status& status) {
+  std::cerr << kName << ": " << status.message() << std::endl;
+  return kFailed;
 }
 
 absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command_line) {
@@ -45,12 +47,12 @@ int Main(int argc, char** argv) {
   sigaddset(&stop_signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
 
-  DescribeProgram();
-  const absl::StatusOr<CommandLine> command_line = ParseCommandLine(argc, argv);
-  if (!command_line.ok()) return Fail(command_line.status(), 2);
+  const absl::StatusOr<CommandLine> command_line = ParseCommandLine({argv + 1, argv + argc});
+  if (!command_line.ok()) return RefuseCommandLine(kName, kName, command_line.status(), std::cerr);
+  if (!command_line->parsed.answer.empty()) return WriteAnswer(kName, command_line->parsed, std::cout, std::cerr);
   RealClock clock;
   const absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(command_line->config, &clock);
-  if (!server.ok()) return Fail(server.status(), 1);
+  if (!server.ok()) return Fail(server.status());
   // Beside this thread, so that a signal need not wait for gigabytes of weights.
   std::future<absl::Status> loading = std::async(std::launch::async, [&command_line, &server] {
     return (*server)->Load([&command_line] { return LoadModel(*command_line); });
@@ -58,15 +60,15 @@ int Main(int argc, char** argv) {
   while (loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
     const timespec moment = {0, 50'000'000};
     if (sigtimedwait(&stop_signals, nullptr, &moment) < 0) continue;
-    std::cerr << "videodiffcr-server: told to stop while loading" << std::endl;
+    std::cerr << kName << ": told to stop while loading" << std::endl;
     std::_Exit(0);  // nobody has been served yet, and nothing waits to be written
   }
-  if (const absl::Status loaded = loading.get(); !loaded.ok()) return Fail(loaded, 1);
+  if (const absl::Status loaded = loading.get(); !loaded.ok()) return Fail(loaded);
 
   const absl::Status served = ServeUntilStopped(server->get(), stop_signals);
-  if (served.ok()) return 0;
+  if (served.ok()) return kDone;
   // At once: a lost device may fail, or stop, whoever gives its memory back.
-  std::_Exit(Fail(served, 1));
+  std::_Exit(Fail(served));
 }
 
 }  // namespace

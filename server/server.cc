@@ -146,7 +146,7 @@ absl::Status Server::WritePortFile() const {
     if (file.good() && std::rename(partial.c_str(), config_.port_file.c_str()) == 0) return absl::OkStatus();
   }
   return absl::UnavailableError(
-      absl::StrCat("cannot write ", config_.port_file, "; choose a file in a folder that exists with --port_file"));
+      absl::StrCat("cannot write ", config_.port_file, "; choose a file in a folder that exists with --port-file"));
 }
 
 void Server::Drain() { Stop(clock_->Now() + config_.drain_timeout); }

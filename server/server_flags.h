@@ -3,8 +3,11 @@
 #define VIDEODIFFCR_SERVER_SERVER_FLAGS_H_
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "command_line/command.h"
 #include "server/server_config.h"
 
 namespace videodiffcr {
@@ -12,19 +15,16 @@ namespace videodiffcr {
 // What main() needs: the server's configuration, and which model to load where.
 struct CommandLine {
   ServerConfig config;
-  std::string model_folder;
-  std::string device;     // "cpu" or "cuda"
-  int threads = 0;        // of the model, on the CPU; 0: one per core
-  std::string precision;  // on a GPU: "fp32", "bf16" or "fp8"
-  int gpu_sessions = 0;   // slots on a GPU; 0: as many as fit
+  std::string model_folder = "models/tiny";
+  std::string device = "cpu";      // or "cuda"
+  int threads = 0;                 // of the model, on the CPU; 0: one per core
+  std::string precision = "bf16";  // on a GPU; or "fp32", "fp8"
+  int gpu_sessions = 0;            // slots on a GPU; 0: as many as fit
+  ParsedCommand parsed;            // its answer: what --help or --version prints, instead of serving
 };
 
-// What --help says of the program. Call once, before ParseCommandLine().
-void DescribeProgram();
-
-// Reads argv. --help and flags that do not exist or do not parse are answered on the terminal and end the process, as
-// Abseil's flags do. InvalidArgument for values out of range and for words that are no flags.
-absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv);
+// InvalidArgument names the flag, its value and what to do. `arguments` come without the program's name.
+absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string_view>& arguments);
 
 }  // namespace videodiffcr
 

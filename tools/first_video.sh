@@ -31,8 +31,8 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-"$build_dir/bin/videodiffcr-server" --model_folder="$model_dir" --listen=127.0.0.1:0 --metrics_listen= \
-  --port_file="$work/ports" >"$work/server.log" 2>&1 &
+"$build_dir/bin/videodiffcr-server" --model-folder="$model_dir" --listen=127.0.0.1:0 --metrics-listen= \
+  --port-file="$work/ports" >"$work/server.log" 2>&1 &
 server=$!
 for _ in $(seq 600); do
   if [ -s "$work/ports" ]; then break; fi
@@ -49,7 +49,7 @@ bin=${build_dir#"$PWD"/}/bin
 cat <<END
 
 Next, with a server that stays (each line works as it is):
-  $bin/videodiffcr-server --model_folder=${model_dir#"$PWD"/} &
+  $bin/videodiffcr-server --model-folder=${model_dir#"$PWD"/} &
   $bin/videodiffcr info
   $bin/videodiffcr generate --prompt "a blue star orbits on a gray dotted background" --switch 4:"a red square orbits on a gray dotted background" --switch-budget 6:0.7 --contact-sheet video.png
 END

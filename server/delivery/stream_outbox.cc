@@ -16,14 +16,14 @@ int64_t BytesOf(const StreamEvent& event) {
 
 absl::Status OutboxLimits::Validate() const {
   if (low_bytes < 0 || low_bytes >= high_bytes) {
-    return absl::InvalidArgumentError(absl::StrCat("outbox bytes: low watermark is ", low_bytes,
-                                                   " and high watermark is ", high_bytes,
-                                                   "; low must be at least 0 and less than high"));
+    return absl::InvalidArgumentError(absl::StrCat("outbox_low_bytes is ", low_bytes,
+                                                   "; it must be at least 0 and less than outbox_high_bytes which is ",
+                                                   high_bytes));
   }
   if (low_chunks < 0 || low_chunks >= high_chunks) {
-    return absl::InvalidArgumentError(absl::StrCat("outbox chunks: low watermark is ", low_chunks,
-                                                   " and high watermark is ", high_chunks,
-                                                   "; low must be at least 0 and less than high"));
+    return absl::InvalidArgumentError(absl::StrCat("outbox_low_chunks is ", low_chunks,
+                                                   "; it must be at least 0 and less than outbox_high_chunks which is ",
+                                                   high_chunks));
   }
   if (max_events < 16) {
     return absl::InvalidArgumentError(

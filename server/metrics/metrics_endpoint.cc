@@ -20,7 +20,7 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Create(
   } catch (const std::exception& error) {
     return absl::UnavailableError(
         absl::StrCat("cannot serve metrics on ", address, " (", error.what(),
-                     "); choose another address with --metrics_listen, or none with --metrics_listen="));
+                     "); choose another address with --metrics-listen, or none with --metrics-listen="));
   }
   endpoint->exposer_->RegisterCollectable(endpoint->registry_);
   endpoint->exposer_->RegisterCollectable(endpoint->process_);

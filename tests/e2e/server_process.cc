@@ -49,8 +49,8 @@ ServerProcess::ServerProcess(const std::vector<std::string>& more_flags) {
   ++started;
   const std::string port_file = TempPath("port" + std::to_string(started));
   const std::string log_path = TempPath("server" + std::to_string(started) + ".log");
-  std::vector<std::string> arguments = {BinaryPath("videodiffcr-server"), "--model_folder=" + SourcePath("models/tiny"),
-                                        "--listen=127.0.0.1:0", "--metrics_listen=", "--port_file=" + port_file};
+  std::vector<std::string> arguments = {BinaryPath("videodiffcr-server"), "--model-folder=" + SourcePath("models/tiny"),
+                                        "--listen=127.0.0.1:0", "--metrics-listen=", "--port-file=" + port_file};
   arguments.insert(arguments.end(), more_flags.begin(), more_flags.end());
   process_ = std::make_unique<Process>(arguments, log_path);
   // Another process writes the file, whole or not at all: looking again and again is all there is.

@@ -28,7 +28,7 @@ TEST(ShutdownTest, SigtermEndsAServerThatStillLoadsItsModel) {
   const std::string config = folder + "/config.json";
   ASSERT_EQ(mkfifo(config.c_str(), 0600), 0);
   Process server(
-      {BinaryPath("videodiffcr-server"), "--model_folder=" + folder, "--listen=127.0.0.1:0", "--metrics_listen="});
+      {BinaryPath("videodiffcr-server"), "--model-folder=" + folder, "--listen=127.0.0.1:0", "--metrics-listen="});
   const int writer = open(config.c_str(), O_WRONLY);  // returns when the server reads
   server.Signal(SIGTERM);
   EXPECT_EQ(server.Wait(), 0) << server.output();

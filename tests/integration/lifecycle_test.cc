@@ -146,7 +146,7 @@ TEST(LifecycleTest, AMetricsPortInUseIsAnErrorThatNamesItAndTheFlag) {
   const absl::Status status = Server::Create(config, &clock).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr(server.address()));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("--metrics_listen"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--metrics-listen"));
 }
 
 TEST(LifecycleTest, ThePortFileNamesThePortsInUse) {

@@ -5,22 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
-
-#include "absl/flags/reflection.h"
 
 namespace videodiffcr {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
-absl::StatusOr<CommandLine> Parse(std::vector<std::string> flags) {
-  const absl::FlagSaver saver;  // flags are of the process; a test puts them back
-  flags.insert(flags.begin(), "videodiffcr-server");
-  std::vector<char*> arguments;
-  for (std::string& flag : flags) arguments.push_back(flag.data());
-  return ParseCommandLine(static_cast<int>(arguments.size()), arguments.data());
-}
+absl::StatusOr<CommandLine> Parse(const std::vector<std::string_view>& flags) { return ParseCommandLine(flags); }
 
 TEST(ServerFlagsTest, WithoutFlagsTheServerHasTheDefaultsOfItsConfig) {
   const absl::StatusOr<CommandLine> line = Parse({});
@@ -62,36 +56,36 @@ TEST(ServerFlagsTest, WithoutFlagsTheServerHasTheDefaultsOfItsConfig) {
 
 TEST(ServerFlagsTest, EveryFlagArrives) {
   const absl::StatusOr<CommandLine> line = Parse({"--listen=0.0.0.0:1",
-                                                  "--metrics_listen=0.0.0.0:2",
-                                                  "--port_file=ports",
-                                                  "--noreflection",
-                                                  "--warm_up_chunks=3",
-                                                  "--drain_timeout=4s",
-                                                  "--keepalive_time=5s",
-                                                  "--keepalive_timeout=6s",
-                                                  "--max_prompt_bytes=7",
-                                                  "--max_first_message_bytes=8000",
-                                                  "--max_control_message_bytes=7000",
-                                                  "--control_messages_per_second=9.5",
-                                                  "--control_message_burst=10",
-                                                  "--first_message_timeout=11s",
-                                                  "--max_sessions_per_connection=12",
-                                                  "--max_length_chunks=13",
-                                                  "--outbox_high_bytes=15",
-                                                  "--outbox_low_bytes=14",
-                                                  "--outbox_high_chunks=17",
-                                                  "--outbox_low_chunks=16",
-                                                  "--max_sessions=18",
-                                                  "--max_waiting_sessions=19",
-                                                  "--memory_budget_bytes=20",
-                                                  "--max_sessions_per_plan=21",
-                                                  "--delivery_threads=22",
+                                                  "--metrics-listen=0.0.0.0:2",
+                                                  "--port-file=ports",
+                                                  "--no-reflection",
+                                                  "--warm-up-chunks=3",
+                                                  "--drain-timeout=4s",
+                                                  "--keepalive-time=5s",
+                                                  "--keepalive-timeout=6s",
+                                                  "--max-prompt-bytes=7",
+                                                  "--max-first-message-bytes=8000",
+                                                  "--max-control-message-bytes=7000",
+                                                  "--control-messages-per-second=9.5",
+                                                  "--control-message-burst=10",
+                                                  "--first-message-timeout=11s",
+                                                  "--max-sessions-per-connection=12",
+                                                  "--max-length-chunks=13",
+                                                  "--outbox-high-bytes=15",
+                                                  "--outbox-low-bytes=14",
+                                                  "--outbox-high-chunks=17",
+                                                  "--outbox-low-chunks=16",
+                                                  "--max-sessions=18",
+                                                  "--max-waiting-sessions=19",
+                                                  "--memory-budget-bytes=20",
+                                                  "--max-sessions-per-plan=21",
+                                                  "--delivery-threads=22",
                                                   "--policy=fifo",
-                                                  "--model_folder=folder",
+                                                  "--model-folder=folder",
                                                   "--device=cuda",
                                                   "--precision=fp8",
                                                   "--threads=1024",
-                                                  "--gpu_sessions=24"});
+                                                  "--gpu-sessions=24"});
   ASSERT_TRUE(line.ok()) << line.status();
   const ServerConfig& config = line->config;
   EXPECT_EQ(config.listen, "0.0.0.0:1");
@@ -127,17 +121,50 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(line->gpu_sessions, 24);
 }
 
-TEST(ServerFlagsTest, AValueThatMakesNoSenseIsRefusedByNameAndValue) {
+TEST(ServerFlagsTest, AValueThatMakesNoSenseIsRefusedByFlagAndValue) {
   const std::pair<const char*, const char*> cases[] = {
-      {"--device=tpu", "device is \"tpu\""},           {"--threads=-1", "threads is -1"},
-      {"--threads=1025", "threads is 1025"},           {"--policy=lottery", "scheduling policy 'lottery'"},
-      {"--max_sessions=0", "max_sessions is 0"},       {"models/tiny", "\"models/tiny\" is no flag"},
-      {"--outbox_low_chunks=4", "low watermark is 4"},
+      {"--device=tpu", "--device is 'tpu'; it must be one of cpu, cuda"},
+      {"--precision=fp64", "--precision is 'fp64'; it must be one of fp32, bf16, fp8"},
+      {"--threads=-1", "--threads is '-1'; it must be a whole number from 0 to 1024"},
+      {"--threads=1025", "--threads is '1025'"},
+      {"--policy=lottery", "--policy is 'lottery'; it must be edf, fifo or round_robin"},
+      {"--drain-timeout=25", "--drain-timeout is '25'; it must be a number with its unit, for example 25s"},
+      {"--reflection=perhaps", "--reflection is 'perhaps'; it must be yes or no"},
+      {"models/tiny", "unexpected argument 'models/tiny'"},
+      {"--max-session=4", "unknown flag --max-session; did you mean --max-sessions?"},
+      // What the configuration checks, by the name of the flag.
+      {"--max-sessions=0", "--max-sessions is 0; it must be 1 to 100000"},
+      {"--listen=here", "--listen is \"here\"; it must be host:port"},
+      {"--keepalive-time=500ms", "--keepalive-time is 500ms; it must be from 1s to 24h"},
+      {"--control-messages-per-second=nan", "--control-messages-per-second is nan"},
+      {"--first-message-timeout=0", "--first-message-timeout in seconds is 0"},
+      {"--outbox-low-chunks=4",
+       "--outbox-low-chunks is 4; it must be at least 0 and less than --outbox-high-chunks which is 4"},
   };
   for (const auto& [flag, message] : cases) {
     const absl::Status status = Parse({flag}).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << flag;
-    EXPECT_THAT(std::string(status.message()), HasSubstr(message));
+    EXPECT_THAT(std::string(status.message()), StartsWith(message));
+  }
+}
+
+TEST(ServerFlagsTest, TheSpellingOfOlderScriptsStillWorks) {
+  const absl::StatusOr<CommandLine> line =
+      Parse({"--model_folder=my_models/a_b", "--metrics_listen=", "--noreflection", "--max_sessions", "3"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_EQ(line->model_folder, "my_models/a_b");
+  EXPECT_EQ(line->config.metrics_listen, "");
+  EXPECT_FALSE(line->config.reflection);
+  EXPECT_EQ(line->config.scheduler.max_sessions, 3);
+}
+
+TEST(ServerFlagsTest, TheHelpSaysOfEveryFlagWhatItHoldsByDefault) {
+  const std::string help = Parse({"--help"})->parsed.answer;
+  for (const char* text : {"videodiffcr-server: streams text-to-video over gRPC", "Limits of a call:\n",
+                           "  --max-sessions N\n      Sessions that hold model memory at once. Default: 32.\n"
+                           "      Example: --max-sessions 8\n",
+                           "  --reflection, --no-reflection\n", "Default: 25s.", "Default: 127.0.0.1:50051."}) {
+    EXPECT_THAT(help, HasSubstr(text));
   }
 }
 

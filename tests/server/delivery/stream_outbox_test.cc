@@ -220,10 +220,10 @@ TEST(OutboxLimitsTest, TheLeastOfEverythingIsValidAndLessIsNot) {
   EXPECT_EQ(least.Validate(), absl::OkStatus());
   OutboxLimits limits = least;
   limits.low_bytes = -1;
-  EXPECT_THAT(std::string(limits.Validate().message()), HasSubstr("low watermark is -1"));
+  EXPECT_THAT(std::string(limits.Validate().message()), HasSubstr("outbox_low_bytes is -1"));
   limits = least;
   limits.low_chunks = -1;
-  EXPECT_THAT(std::string(limits.Validate().message()), HasSubstr("low watermark is -1"));
+  EXPECT_THAT(std::string(limits.Validate().message()), HasSubstr("outbox_low_chunks is -1"));
   limits = least;
   limits.max_events = 15;
   EXPECT_THAT(std::string(limits.Validate().message()), HasSubstr("the most is 15"));

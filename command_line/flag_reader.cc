@@ -1,0 +1,152 @@
+#include "command_line/flag_reader.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace videodiffcr {
+namespace {
+
+absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+
+template <typename Integer>
+FlagReader ReadIntegerOf(Integer min, Integer max, Integer* out) {
+  const auto read = [=](std::string_view value) {
+    Integer number = 0;
+    if (!absl::SimpleAtoi(ToAbsl(value), &number) || number < min || number > max) {
+      return absl::InvalidArgumentError(absl::StrCat("must be a whole number from ", min, " to ", max));
+    }
+    *out = number;
+    return absl::OkStatus();
+  };
+  return {read, absl::StrCat(*out)};
+}
+
+absl::Status CheckNotEmpty(std::string_view value) {
+  return value.empty() ? absl::InvalidArgumentError("must not be empty") : absl::OkStatus();
+}
+
+}  // namespace
+
+FlagReader ReadString(std::string* out) {
+  const auto read = [out](std::string_view value) {
+    *out = std::string(value);
+    return absl::OkStatus();
+  };
+  return {read, *out};
+}
+
+FlagReader ReadName(std::string* out) {
+  const auto read = [out](std::string_view value) {
+    *out = std::string(value);
+    return CheckNotEmpty(value);
+  };
+  return {read, *out};
+}
+
+FlagReader AppendName(std::vector<std::string>* out) {
+  const auto read = [out](std::string_view value) {
+    out->emplace_back(value);
+    return CheckNotEmpty(value);
+  };
+  return {read, absl::StrJoin(*out, ",")};
+}
+
+FlagReader ReadChoice(std::vector<std::string> choices, std::string* out) {
+  const auto read = [choices = std::move(choices), out](std::string_view value) {
+    if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("must be one of ", absl::StrJoin(choices, ", ")));
+    }
+    *out = std::string(value);
+    return absl::OkStatus();
+  };
+  return {read, *out};
+}
+
+FlagReader ReadYesNo(bool* out) {
+  const auto read = [out](std::string_view value) {
+    if (value != "yes" && value != "no") return absl::InvalidArgumentError("must be yes or no");
+    *out = value == "yes";
+    return absl::OkStatus();
+  };
+  return {read, *out ? "yes" : "no"};
+}
+
+FlagReader ReadServerAddress(std::string* out) {
+  const auto read = [=](std::string_view value) {
+    const size_t colon = value.rfind(':');
+    int port = 0;
+    if (colon == std::string_view::npos || colon == 0 || !absl::SimpleAtoi(ToAbsl(value.substr(colon + 1)), &port) ||
+        port < 1 || port > 65535) {
+      return absl::InvalidArgumentError("must be HOST:PORT, for example localhost:50051");
+    }
+    *out = std::string(value);
+    return absl::OkStatus();
+  };
+  return {read, *out};
+}
+
+FlagReader ReadDuration(absl::Duration* out) {
+  const auto read = [out](std::string_view value) {
+    if (!absl::ParseDuration(ToAbsl(value), out)) {
+      return absl::InvalidArgumentError("must be a number with its unit, for example 25s, 2m or 500ms");
+    }
+    return absl::OkStatus();
+  };
+  return {read, absl::FormatDuration(*out)};
+}
+
+FlagReader ReadUnsigned(uint64_t* out) { return ReadIntegerOf<uint64_t>(0, std::numeric_limits<uint64_t>::max(), out); }
+
+FlagReader ReadIntegerList(std::vector<int>* out) {
+  const auto read = [out](std::string_view value) {
+    out->clear();
+    for (const absl::string_view word : absl::StrSplit(ToAbsl(value), ',', absl::SkipEmpty())) {
+      if (!absl::SimpleAtoi(word, &out->emplace_back())) {
+        return absl::InvalidArgumentError("must be whole numbers with commas between, for example 10,7");
+      }
+    }
+    return absl::OkStatus();
+  };
+  return {read, absl::StrJoin(*out, ",")};
+}
+
+FlagReader ReadInteger(int* out) {
+  return ReadIntegerOf<int>(std::numeric_limits<int>::min(), std::numeric_limits<int>::max(), out);
+}
+
+FlagReader ReadInteger(int64_t* out) {
+  return ReadIntegerOf<int64_t>(std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(), out);
+}
+
+FlagReader ReadInteger(int min, int max, int* out) { return ReadIntegerOf<int>(min, max, out); }
+
+FlagReader ReadInteger(int64_t min, int64_t max, int64_t* out) { return ReadIntegerOf<int64_t>(min, max, out); }
+
+FlagReader ReadDouble(double* out) {
+  const auto read = [out](std::string_view value) {
+    if (!absl::SimpleAtod(ToAbsl(value), out)) return absl::InvalidArgumentError("must be a number");
+    return absl::OkStatus();
+  };
+  return {read, absl::StrCat(*out)};
+}
+
+FlagReader ReadDouble(double min, double max, double* out) {
+  const auto read = [=](std::string_view value) {
+    double number = 0;
+    // Written so that NaN fails too.
+    if (!absl::SimpleAtod(ToAbsl(value), &number) || !(number >= min && number <= max)) {
+      return absl::InvalidArgumentError(absl::StrCat("must be a number from ", min, " to ", max));
+    }
+    *out = number;
+    return absl::OkStatus();
+  };
+  return {read, absl::StrCat(*out)};
+}
+
+}  // namespace videodiffcr
