@@ -2,7 +2,7 @@
 //
 // A whole chunk goes through each layer at once (the first latent frame of a scene alone). Each convolution reads its
 // two frames of history and the new frames from one buffer, into which the norm before it writes; bias and residual are
-// added as it writes. Enlarged frames are never made (EnlargingConv). docs/performance.md has the steps and what each
+// added as it writes. Enlarged frames are never made (EnlargingConv). docs/experiments.md has the steps and what each
 // gained.
 //
 // Promise: products of 16-bit values, fp32 sums, fp32 norms; activations, history and shares of the last convolution

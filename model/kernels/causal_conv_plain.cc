@@ -5,7 +5,7 @@
 namespace videodiffcr::kernels {
 namespace {
 
-// Time for the same products through each tile, against the widest: measured on an H200 (docs/performance.md).
+// Time for the same products through each tile, against the widest: measured on an H200 (docs/experiments.md).
 double RelativeCost(int channels) {
   return channels == 192 ? 1.0 : channels == 128 ? 1.06 : channels == 96 ? 1.22 : 1.5;
 }

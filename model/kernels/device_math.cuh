@@ -72,7 +72,7 @@ __device__ __forceinline__ float LargestOverRow(float value) {
 }
 
 // How threads share rows: threadIdx.x is a thread's place in its row, threadIdx.y the row within the block. Few values
-// per thread leave room for many threads, and it is many rows in flight that keep memory busy (docs/performance.md).
+// per thread leave room for many threads, and it is many rows in flight that keep memory busy (docs/experiments.md).
 template <int kThreadsPerRow, int kGroupsPerThread>
 struct RowLayout {
   static constexpr int kThreads = kThreadsPerRow;                     // of one row

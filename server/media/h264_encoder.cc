@@ -25,7 +25,7 @@ namespace videodiffcr {
 namespace {
 
 // Measured at 832x480 on one core: about 290 frames per second; the next slower preset halves that for 10 % fewer
-// bytes. What slices gain and cost: docs/performance.md.
+// bytes. What slices gain and cost: docs/experiments.md.
 constexpr char kPreset[] = "superfast";
 
 void Configure(const EncoderConfig& config, AVCodecContext* codec) {
