@@ -16,9 +16,10 @@ namespace videodiffcr {
 
 // How keys get their frame position (causal_wan_dit.md section 6, tiny_recipe.md section 5).
 enum class RopePositions {
-  kAbsolute,        // frame index in the whole video; keys are cached after rotation
-  kWindowRelative,  // place inside the window, sink first; keys are cached before rotation, so a video never runs off
-                    // the table
+  // Frame index in the whole video; keys are cached after rotation.
+  kAbsolute,
+  // Place inside the window, sink first; keys are cached before rotation, so that a video never runs off the table.
+  kWindowRelative,
 };
 
 // Causal diffusion transformer, causal_wan_dit.md section 1.

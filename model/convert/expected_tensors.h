@@ -22,10 +22,8 @@ enum class TensorRole {
   // Any other matrix, table or convolution of a transformer or text encoder. bf16, as the reference runs them.
   kMatrix,
   // Biases, norm gains, modulation vectors, routers, and all of a decoder: below 1 % of the bytes of a transformer,
-  // added to or
-  // multiplied with activations that the reference keeps in fp32 (causal_wan_dit.md section 9), or one step away from
-  // pixels.
-  // Never stored in less than the precision of the released file.
+  // added to or multiplied with activations that the reference keeps in fp32 (causal_wan_dit.md section 9), or one step
+  // away from pixels. Never stored in less than the precision of the released file.
   kPrecise,
 };
 

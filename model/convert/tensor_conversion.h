@@ -21,9 +21,9 @@ enum class Fp8Scaling {
   kPerOutputRow,  // one scale per row of the weight [out, in]
 };
 
-// Scales that map the largest magnitude of the tensor, or of each row, to the largest E4M3 number: value = e4m3 *
-// scale. A scale is 1 where all values are zero. DataLoss when a value is not finite. `source` is F32, F16 or BF16 and
-// has two axes.
+// Scales that map the largest magnitude of the tensor, or of each row, to the largest E4M3 number, where
+// value = e4m3 * scale. A scale is 1 where all values are zero. DataLoss when a value is not finite. `source` is F32,
+// F16 or BF16 and has two axes.
 absl::StatusOr<std::vector<float>> FindFp8Scales(const SourceTensor& source, Fp8Scaling scaling);
 
 // `target` is F32 or BF16. DataLoss when a value is not finite, or not in bfloat16's range: released weights are

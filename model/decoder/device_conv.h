@@ -81,8 +81,8 @@ struct DeviceHead {
 // `weight` [3, in, 3, 3] or [3, in, frames, 3, 3].
 DeviceHead PackHead(const ConvWeights& conv, at::ScalarType dtype, at::Device device);
 
-// `shares`: memory for input.positions() * pitch values. `pixels` fp32 [frames, 3, height, width]: clamp(scale * y +
-// offset, 0, 1).
+// `shares`: memory for input.positions() * pitch values. `pixels` fp32 [frames, 3, height, width]:
+// clamp(scale * y + offset, 0, 1).
 void RunHead(const DeviceQueue& queue, const DeviceHead& head, const DeviceClip& input, void* shares, float scale,
              float offset, float* pixels);
 

@@ -15,9 +15,10 @@ namespace videodiffcr {
 
 // What a stream carries from latent frame to latent frame: two input frames of every convolution that looks back.
 struct WanVaeDecoderState {
-  std::vector<at::Tensor>
-      histories;         // each [1, C, 2, rows, columns], in the order of wan_vae.md section 6; undefined: zeros
-  bool started = false;  // the first latent frame of a stream passes the temporal upsamplers by
+  // Each [1, C, 2, rows, columns], in the order of wan_vae.md section 6; undefined: zeros.
+  std::vector<at::Tensor> histories;
+  // The first latent frame of a stream passes the temporal upsamplers by.
+  bool started = false;
 };
 
 // How the diffusion model's latents are normalised (wan_vae.md section 2): decoder input = latent / inverse_std + mean.

@@ -1,8 +1,8 @@
 // The residual stream between two products, in one pass over memory: add the last product through its gate, then
 // normalise for the next (causal_wan_dit.md section 5, steps 1, 5 to 8).
 //
-//   x[token] += gate * factor * product                    when there is a product, for the tokens that have a row of
-//   it out[row]  = LN(x[token]) * scale + shift               when there is an `out`
+//   x[token] += gate * factor * product          when there is a product, for the tokens that have a row of it
+//   out[row]  = LN(x[token]) * scale + shift     when there is an `out`
 //
 // The stream is fp32. Promise: fp32 arithmetic, two-pass variance; `out` rounded once to its element type. With
 // Element::kFloat8 each row gets its own scale, its largest magnitude / 448, so that out * out_scale[row] is the value.

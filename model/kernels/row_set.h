@@ -16,8 +16,8 @@ namespace videodiffcr::kernels {
 inline constexpr int kMostSegments = 16;
 
 // Packed row r of session s stands for token (r - first_row[s]) of its chunk, or kept[s][r - first_row[s]] where a
-// router chose the tokens. The residual stream holds all tokens of all sessions: that token is its row base_row[s] +
-// token.
+// router chose the tokens. The residual stream holds all tokens of all sessions: that token is its row
+// base_row[s] + token.
 struct RowSet {
   int segments = 0;
   int32_t first_row[kMostSegments + 1] = {};

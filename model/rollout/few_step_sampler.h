@@ -46,8 +46,8 @@ struct RolloutState {
 // What one chunk left behind.
 struct SampledChunk {
   at::Tensor latents;  // x0 [B, F, C, h, w]
-  std::vector<std::vector<at::Tensor>>
-      kept;  // [pass, the context pass last][block]: int64 [B, k], undefined where dense
+  // [pass, the context pass last][block]: int64 [B, k], undefined where dense.
+  std::vector<std::vector<at::Tensor>> kept;
 };
 
 // Runs all passes of the next chunk and advances `state`. `table`: tenths per block and pass; with ContextMode::kDense

@@ -18,9 +18,9 @@ struct KeyRun {
 // Queries are taken in blocks of this many rows, so that a block's logits stay in the processor's cache.
 inline constexpr int64_t kAttentionRowBlock = 96;
 
-// out[r, head] = softmax(q[r, head] . K^T / sqrt(head_dim)) V over past then chunk. queries, out: [rows, heads *
-// head_dim]. `last_key_bias` is added to the logit of the very last key. `logits` is scratch of at least
-// kAttentionRowBlock * (past.rows + chunk.rows) values. causal_wan_dit.md section 5 step 4.
+// out[r, head] = softmax(q[r, head] . K^T / sqrt(head_dim)) V over past then chunk (step 4 of causal_wan_dit.md
+// section 5). queries, out: [rows, heads * head_dim]. `last_key_bias` is added to the logit of the very last key.
+// `logits` is scratch of at least kAttentionRowBlock * (past.rows + chunk.rows) values.
 void Attend(const float* queries, int64_t rows, int64_t heads, int64_t head_dim, const KeyRun& past,
             const KeyRun& chunk, float last_key_bias, FloatBuffer& logits, float* out);
 

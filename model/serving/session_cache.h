@@ -20,10 +20,10 @@ namespace videodiffcr::serving {
 
 struct LayerCache {
   FloatBuffer past_keys;  // [past slots, D] as cached: rotated, or not for window-relative positions
-  FloatBuffer
-      past_keys_rotated;    // [past slots, D] window-relative positions only: at their place in this chunk's window
-  FloatBuffer past_values;  // [past slots, D]
-  FloatBuffer chunk_keys;   // [chunk tokens, D] rotated
+  // [past slots, D] window-relative positions only: turned to their place in this chunk's window.
+  FloatBuffer past_keys_rotated;
+  FloatBuffer past_values;       // [past slots, D]
+  FloatBuffer chunk_keys;        // [chunk tokens, D] rotated
   FloatBuffer chunk_keys_plain;  // [chunk tokens, D] window-relative positions only: before rotation
   FloatBuffer chunk_values;      // [chunk tokens, D]
 };

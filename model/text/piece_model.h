@@ -21,8 +21,8 @@ enum class PieceKind { kText, kUnknown, kByte, kSpecial };
 struct Piece {
   int32_t id = 0;
   PieceKind kind = PieceKind::kText;
-  std::string
-      text;  // what it stands for, spaces as such; kUnknown: the characters outside the vocabulary; kByte: one byte
+  // What it stands for, spaces as such; kUnknown: the characters outside the vocabulary; kByte: one byte.
+  std::string text;
 };
 
 // Thread-safe: const and immutable after Parse().

@@ -40,9 +40,9 @@ struct RoutingRule {
 
 struct BlockOutput {
   at::Tensor x;  // [B, N, D]
-  KeysValues
-      chunk;  // as the cache holds them: rotated, or un-rotated when positions.past is set. All N rows, except after a
-              // routed pass with KvMode::kKept: then the kept rows only, which must never reach the cache.
+  // As the cache holds them: rotated, or un-rotated when positions.past is set. All N rows, except after a routed pass
+  // with KvMode::kKept: then the kept rows only, which must never reach the cache.
+  KeysValues chunk;
   at::Tensor kept;    // int64 [B, k] ascending; undefined after a dense block
   at::Tensor scores;  // fp32 [B, N]; undefined after a dense block
 };

@@ -28,8 +28,7 @@ constexpr int kChunks = 3;
 
 enum class Weights {
   // As the reference initialises the network (Xavier linears, time layers of 0.02, modulation of 1 / sqrt(D)), but for
-  // the
-  // head, which starts at zero there.
+  // the head, which starts at zero there.
   kReference,
   // Every linear keeps magnitudes, so that each block changes its rows as much as they are large: a token that one path
   // keeps and the other bypasses then differs altogether. Harsher than any trained network.
