@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "system/guarded.h"
 
 namespace videodiffcr {
 namespace {
@@ -12,7 +13,7 @@ void Tell(SessionSink* sink, const SinkEvent& event) {
   if (const auto* update = std::get_if<UpdateApplied>(&event)) {
     sink->OnUpdateApplied(update->update_id, update->first_chunk);
   } else if (const auto* budget = std::get_if<BudgetChanged>(&event)) {
-    sink->OnBudgetChanged(budget->first_chunk, budget->target, /*by_server=*/false, "asked for by the client");
+    sink->OnBudgetChanged(budget->first_chunk, budget->target, budget->by_server, budget->reason);
   } else if (const auto* state = std::get_if<StateChanged>(&event)) {
     sink->OnStateChanged(state->state, state->reason);
   } else if (const auto* end = std::get_if<SessionEnded>(&event)) {
@@ -60,7 +61,8 @@ void DeliveryStage::DeliverOne(SessionId id) {
 void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
   const int64_t sequence = chunk.chunk.sequence;
   const absl::Time began = state_->clock->Now();
-  absl::StatusOr<FrameChunk> frames = state_->model->Decode(std::move(chunk.latents));
+  absl::StatusOr<FrameChunk> frames =
+      Guarded("frames", [&] { return state_->model->Decode(std::move(chunk.latents)); });
   const absl::Time decoded = state_->clock->Now();
   if (!frames.ok()) {
     const absl::Status health = state_->model->health();
@@ -86,7 +88,8 @@ void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
 
   GeneratedChunk leaving = chunk.chunk;
   leaving.frames = *std::move(frames);
-  const absl::StatusOr<int64_t> bytes = session->sink()->OnChunk(std::move(leaving));
+  const absl::StatusOr<int64_t> bytes =
+      Guarded(absl::StrCat("encoding chunk ", sequence), [&] { return session->sink()->OnChunk(std::move(leaving)); });
   if (!bytes.ok()) return Fail(session, bytes.status());
   MutexLock lock(&state_->mutex);
   session->Delivered(chunk, *bytes, state_->clock->Now());
@@ -95,7 +98,7 @@ void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
 
 void DeliveryStage::Fail(SessionRecord* session, absl::Status status) {
   MutexLock lock(&state_->mutex);
-  session->Fail(std::move(status), state_->clock->Now());
+  session->Fail(state_->WithPredictedWait(std::move(status)), state_->clock->Now());
   state_->engine_wake.NotifyAll();
 }
 

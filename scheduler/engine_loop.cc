@@ -6,16 +6,21 @@
 #include "absl/strings/str_cat.h"
 #include "scheduler/admission_policy.h"
 #include "scheduler/invariants.h"
-#include "scheduler/retry_after.h"
 #include "scheduler/step_policy.h"
+#include "system/guarded.h"
 
 namespace videodiffcr {
 namespace {
 
-// When the clock alone makes a session ready.
-absl::Time NextReadyTime(const Snapshot& snapshot) {
+// When the clock alone makes a session ready, or ends one that is idle.
+absl::Time NextEvent(const Snapshot& snapshot, absl::Duration idle_timeout) {
   absl::Time next = absl::InfiniteFuture();
-  for (const SessionView& session : snapshot.sessions) next = std::min(next, session.ready_at.value_or(next));
+  for (const SessionView& session : snapshot.sessions) {
+    next = std::min(next, session.ready_at.value_or(next));
+    if (idle_timeout > absl::ZeroDuration() && session.idle_since.has_value()) {
+      next = std::min(next, *session.idle_since + idle_timeout);
+    }
+  }
   return next;
 }
 
@@ -40,9 +45,11 @@ EngineLoop::Turn EngineLoop::NextTurn() {
   while (true) {
     Turn turn;
     bool any_left = false;
+    const absl::Time now = state_->clock->Now();
     for (const auto& [id, session] : state_->sessions) {
       if (session->ended()) continue;
       any_left = true;
+      session->EndIfIdle(state_->config.idle_timeout, now);
       if (session->ShouldEnd()) {
         turn.ending.push_back(id);
       } else if (session->admitted() && !session->begun()) {
@@ -68,7 +75,7 @@ EngineLoop::Turn EngineLoop::NextTurn() {
       }
       return turn;
     }
-    state_->clock->WaitUntil(NextReadyTime(snapshot), &state_->engine_wake, &state_->mutex);
+    state_->clock->WaitUntil(NextEvent(snapshot, state_->config.idle_timeout), &state_->engine_wake, &state_->mutex);
   }
 }
 
@@ -95,7 +102,10 @@ void EngineLoop::Begin(SessionId id) {
     MutexLock lock(&state_->mutex);
     seed = state_->Find(id)->seed();
   }
-  absl::Status status = state_->model->BeginSession(id, seed);
+  const auto begin = [&] { return state_->model->BeginSession(id, seed); };
+  absl::Status status = Guarded("starting the session", begin);
+  // Once more: what another session has just given back may be enough.
+  if (absl::IsResourceExhausted(status)) status = Guarded("starting the session", begin);
   const absl::Status health = status.ok() ? absl::OkStatus() : state_->model->health();
   MutexLock lock(&state_->mutex);
   state_->NoteHealth(health);
@@ -103,9 +113,8 @@ void EngineLoop::Begin(SessionId id) {
   if (status.ok()) return session->Begun();
   if (absl::IsResourceExhausted(status)) {
     session->CountAllocationFailure();
-    status = WithRetryAfter(std::move(status), PredictWait(state_->TakeSnapshot()));
   }
-  session->Fail(std::move(status), state_->clock->Now());
+  session->Fail(state_->WithPredictedWait(std::move(status)), state_->clock->Now());
 }
 
 void EngineLoop::RunPlan(const StepPlan& plan) {
@@ -127,6 +136,7 @@ void EngineLoop::RunPlan(const StepPlan& plan) {
       outcome.status = absl::InternalError(
           absl::StrCat("the model returned ", outcomes.size(), " outcomes for ", sessions, " steps"));
     }
+    outcome.status = state_->WithPredictedWait(std::move(outcome.status));
     session->StepEnded(plan.steps[i], std::move(outcome), sessions, now);
     state_->Dispatch(session);
   }

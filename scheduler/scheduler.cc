@@ -225,6 +225,12 @@ void Scheduler::SetTransportBlocked(SessionId session, bool blocked) {
       .IgnoreError();
 }
 
+void Scheduler::NoteReading(SessionId session) {
+  // No wake: it only puts an end off, and the engine looks again when the old one comes.
+  MutexLock lock(&engine_->state.mutex);
+  if (SessionRecord* const record = engine_->state.Find(session)) record->NoteReading(engine_->state.clock->Now());
+}
+
 void Scheduler::Cancel(SessionId session, absl::Status why) {
   engine_
       ->Control(session,

@@ -55,6 +55,7 @@ absl::Status SchedulerConfig::Validate() const {
            CheckDuration("standard_chunk_due", standard_chunk_due),
            CheckDuration("batch_chunk_due", batch_chunk_due),
            CheckDuration("max_counted_lateness", max_counted_lateness),
+           CheckDuration("idle_timeout", idle_timeout),
        }) {
     if (!status.ok()) return status;
   }

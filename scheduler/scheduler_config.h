@@ -36,6 +36,10 @@ struct SchedulerConfig {
   // own limit (ModelInfo::session_capacity). Each session takes ModelInfo::session_bytes from admission to its end.
   int64_t memory_budget_bytes = int64_t{2} << 30;
 
+  // A session that its own client holds back (paused, out of credits, or a viewer who does not read) for so long ends
+  // with IdleError() and gives its memory to others. 0: never.
+  absl::Duration idle_timeout = absl::Seconds(60);
+
   SchedulingPolicy policy = SchedulingPolicy::kEarliestDeadlineFirst;
 
   // Earliest deadline first needs a due time for every chunk. One without a playout deadline is due this long after it

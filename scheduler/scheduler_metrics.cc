@@ -163,10 +163,13 @@ SchedulerMetrics::ForPriority PriorityFamilies::For(const std::string& priority)
       AddEach<3>(queue_time_, priority, "stage", {"admission", "engine", "delivery"}, ChunkBuckets());
   m.retention_ratio_nominal = &retention_.Add({{"priority", priority}, {"kind", "nominal"}}, RatioBuckets());
   m.retention_ratio_executed = &retention_.Add({{"priority", priority}, {"kind", "executed"}}, RatioBuckets());
-  m.retention_lowered_total =
-      &retention_changes_.Add({{"priority", priority}, {"direction", "down"}, {"reason", "client"}});
-  m.retention_raised_total =
-      &retention_changes_.Add({{"priority", priority}, {"direction", "up"}, {"reason", "client"}});
+  for (int origin = 0; origin < 2; ++origin) {
+    const std::string reason = origin == static_cast<int>(BudgetOrigin::kClient) ? "client" : "memory";
+    m.retention_lowered_total[origin] =
+        &retention_changes_.Add({{"priority", priority}, {"direction", "down"}, {"reason", reason}});
+    m.retention_raised_total[origin] =
+        &retention_changes_.Add({{"priority", priority}, {"direction", "up"}, {"reason", reason}});
+  }
   m.flow_control_blocked_seconds_total = &blocked_.Add(labels);
   m.admission_rejections_total =
       AddEach<4>(rejections_, priority, "reason", {"memory", "sessions", "allocation", "draining"});

@@ -22,6 +22,7 @@ enum class MissCause { kQueue, kCompute, kDelivery };      // where the largest 
 enum class QueueStage { kAdmission, kEngine, kDelivery };  // where a session or chunk waits
 enum class RejectionReason { kMemory, kSessions, kAllocation, kDraining };
 enum class CancelOrigin { kClient, kServer };
+enum class BudgetOrigin { kClient, kMemory };  // asked for, or lowered for want of memory and raised again
 
 inline constexpr int kPriorityClasses = 2;
 inline constexpr int kLiveSessionStates = 5;  // SessionState without kEnded
@@ -50,8 +51,8 @@ struct SchedulerMetrics {
     std::array<prometheus::Histogram*, 3> queue_time_seconds;  // by QueueStage
     prometheus::Histogram* retention_ratio_nominal;            // per chunk
     prometheus::Histogram* retention_ratio_executed;
-    prometheus::Counter* retention_lowered_total;  // by the client; the server changes no budget
-    prometheus::Counter* retention_raised_total;
+    std::array<prometheus::Counter*, 2> retention_lowered_total;  // by BudgetOrigin
+    std::array<prometheus::Counter*, 2> retention_raised_total;
     prometheus::Counter* flow_control_blocked_seconds_total;         // out of credits, or the transport took no more
     std::array<prometheus::Counter*, 4> admission_rejections_total;  // by RejectionReason
     std::array<prometheus::Histogram*, 2> cancel_latency_seconds;    // by CancelOrigin; Cancel() to KV cache free

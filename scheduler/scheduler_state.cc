@@ -8,6 +8,7 @@
 #include "scheduler/admission_policy.h"
 #include "scheduler/memory_budget.h"
 #include "scheduler/model_loss.h"
+#include "scheduler/retry_after.h"
 
 namespace videodiffcr {
 namespace {
@@ -94,6 +95,11 @@ void SchedulerState::NoteHealth(const absl::Status& health) {
     Dispatch(session.get());
   }
   engine_wake.NotifyAll();
+}
+
+absl::Status SchedulerState::WithPredictedWait(absl::Status status) {
+  if (!absl::IsResourceExhausted(status) || RetryAfter(status).has_value()) return status;
+  return WithRetryAfter(std::move(status), PredictWait(TakeSnapshot()));
 }
 
 void SchedulerState::NoteChunkTime(absl::Duration first_pass_to_frames) {

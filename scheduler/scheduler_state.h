@@ -64,6 +64,9 @@ struct SchedulerState {
   // nobody is admitted any more.
   void NoteHealth(const absl::Status& health) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
+  // `status`, and when it is ResourceExhausted with the wait after which there may be room.
+  absl::Status WithPredictedWait(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
   void NoteChunkTime(absl::Duration first_pass_to_frames) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Mean of the latest chunks.
   std::optional<absl::Duration> ChunkPeriod() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

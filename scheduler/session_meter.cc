@@ -66,8 +66,9 @@ void SessionMeter::Rejected(RejectionReason reason) {
   of_class_.admission_rejections_total[static_cast<int>(reason)]->Increment();
 }
 
-void SessionMeter::TargetChanged(RetentionTenths from, RetentionTenths to) {
-  (to < from ? of_class_.retention_lowered_total : of_class_.retention_raised_total)->Increment();
+void SessionMeter::TargetChanged(RetentionTenths from, RetentionTenths to, bool by_server) {
+  const auto& counters = to < from ? of_class_.retention_lowered_total : of_class_.retention_raised_total;
+  counters[static_cast<int>(by_server ? BudgetOrigin::kMemory : BudgetOrigin::kClient)]->Increment();
 }
 
 void SessionMeter::ChunkMade(const FinishedChunk& chunk) {

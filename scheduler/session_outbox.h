@@ -39,6 +39,8 @@ struct UpdateApplied {
 struct BudgetChanged {
   int64_t first_chunk = 0;
   RetentionTenths target = kDenseTenths;
+  bool by_server = false;
+  const char* reason = "asked for by the client";
 };
 
 struct StateChanged {

@@ -19,10 +19,15 @@ PlannedStep SessionProgress::NextStep() const {
   PlannedStep step;
   step.session = id_;
   if (in_chunk()) {
-    step.kind = StepKind::kDenoise;
     step.chunk = chunk_->out.chunk.sequence;
-    step.step = chunk_->next_pass;
     step.budget = chunk_->out.chunk.nominal;
+    if (chunk_->prompt != nullptr) {
+      step.kind = StepKind::kText;
+      step.prompt = chunk_->prompt;
+      return step;
+    }
+    step.kind = StepKind::kDenoise;
+    step.step = chunk_->next_pass;
     step.scene_start = step.step == 0 && chunk_->out.chunk.scene_start;
   } else if (context_owed_) {
     step.kind = StepKind::kContext;
@@ -71,9 +76,10 @@ StartedChunk SessionProgress::StartChunk(absl::Time now) {
   StartedChunk started;
   started.sequence = chunks_made_;
   started.update_ids = std::move(change.update_ids);
-  if (change.target.has_value() && *change.target != target_)
-    started.old_target = std::exchange(target_, *change.target);
+  target_ = change.target.value_or(target_);
   started.target = target_;
+  started.target_asked_for = change.target.has_value();
+  if (target_ != last_chunk_target_) started.old_target = last_chunk_target_;
   started.presentation_start = presentation_start();
 
   chunk_.emplace();
@@ -94,9 +100,17 @@ StartedChunk SessionProgress::StartChunk(absl::Time now) {
   return started;
 }
 
+void SessionProgress::Retry(const PlannedStep& failed) {
+  if (failed.kind == StepKind::kContext) return;  // still owed
+  if (failed.kind == StepKind::kText) chunk_->prompt = failed.prompt;
+  chunk_->next_pass = 0;
+  chunk_->rows_processed = chunk_->rows_dense = 0;
+}
+
 std::optional<FinishedChunk> SessionProgress::StepEnded(const PlannedStep& step, StepOutcome outcome, absl::Time now) {
   switch (step.kind) {
     case StepKind::kText:
+      chunk_->prompt.reset();
       chunk_->out.chunk.timings.text += outcome.elapsed;
       break;
     case StepKind::kContext:
@@ -121,6 +135,7 @@ FinishedChunk SessionProgress::FinishChunk(std::unique_ptr<LatentChunk> latents,
     out.chunk.executed_retention =
         static_cast<double>(chunk_->rows_processed) / static_cast<double>(chunk_->rows_dense);
   }
+  last_chunk_target_ = out.chunk.nominal;
   chunk_.reset();
   out.latents = std::move(latents);
   out.denoised = now;

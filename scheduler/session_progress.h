@@ -27,6 +27,7 @@ struct StartedChunk {
   int64_t sequence = 0;
   std::vector<int64_t> update_ids;            // of the changes that take effect with it
   std::optional<RetentionTenths> old_target;  // set when its target is another than the chunk's before
+  bool target_asked_for = false;              // a change of the client's set it
   RetentionTenths target = kDenseTenths;
   absl::Duration presentation_start;
 };
@@ -35,7 +36,7 @@ class SessionProgress {
  public:
   // `info` outlives this.
   SessionProgress(SessionId id, std::string prompt, RetentionTenths target, const ModelInfo& info)
-      : id_(id), prompt_(std::move(prompt)), info_(info), target_(target) {}
+      : id_(id), prompt_(std::move(prompt)), info_(info), target_(target), last_chunk_target_(target) {}
 
   bool in_chunk() const { return chunk_.has_value(); }
   int64_t chunks_made() const { return chunks_made_; }
@@ -63,6 +64,14 @@ class SessionProgress {
   bool IsLastPass(const PlannedStep& step) const {
     return step.kind == StepKind::kDenoise && step.step + 1 == info_.denoise_steps;
   }
+  // Takes back the step that has just failed, so that NextStep() is what to try once more: the prompt or the context
+  // pass again, or the chunk from its first pass on. That leads to the same chunk, since its noise depends on nothing
+  // else.
+  void Retry(const PlannedStep& failed);
+  // Of the chunk in progress, which must not have begun a pass that counts.
+  RetentionTenths chunk_target() const { return chunk_->out.chunk.nominal; }
+  void SetChunkTarget(RetentionTenths target) { chunk_->out.chunk.nominal = target; }
+
   // `outcome` is OK, and has latents if it is of a last pass: then the chunk is finished.
   std::optional<FinishedChunk> StepEnded(const PlannedStep& step, StepOutcome outcome, absl::Time now);
 
@@ -72,6 +81,7 @@ class SessionProgress {
     FinishedChunk out;
     absl::Time work_began;
     int next_pass = 0;
+    std::shared_ptr<const std::string> prompt;  // to be encoded once more before the first pass
     int64_t rows_processed = 0;
     int64_t rows_dense = 0;
   };
@@ -96,6 +106,7 @@ class SessionProgress {
   int64_t chunks_made_ = 0;
   int64_t frames_made_ = 0;
   RetentionTenths target_;
+  RetentionTenths last_chunk_target_;  // of the chunk made last; lower than target_ where memory was short
   PendingChange pending_;
 
   std::optional<absl::Time> waiting_since_;  // ready, and not in a plan

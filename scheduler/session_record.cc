@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "scheduler/idleness.h"
 
 namespace videodiffcr {
 namespace {
@@ -20,6 +22,14 @@ std::string Describe(const PlannedStep& step) {
   return "step";
 }
 
+// `status` with the step in front of its message; what it carries stays.
+absl::Status Annotated(const absl::Status& status, const PlannedStep& step) {
+  absl::Status annotated(status.code(), absl::StrCat(Describe(step), ": ", status.message()));
+  status.ForEachPayload(
+      [&](absl::string_view type, const absl::Cord& payload) { annotated.SetPayload(type, payload); });
+  return annotated;
+}
+
 }  // namespace
 
 SessionRecord::SessionRecord(SessionId id, SessionRequest request, std::unique_ptr<SessionSink> sink,
@@ -27,6 +37,7 @@ SessionRecord::SessionRecord(SessionId id, SessionRequest request, std::unique_p
     : sink_(std::move(sink)),
       id_(id),
       request_(std::move(request)),
+      info_(info),
       submitted_(now),
       progress_(id, request_.prompt, request_.target, info),
       flow_(request_.chunk_credits, request_.byte_credits),
@@ -45,6 +56,7 @@ SessionView SessionRecord::View(absl::Time now) {
   view.work_began = progress_.WorkBegan(now);
   if (!progress_.in_chunk()) view.ready_at = playout_.StartAllowedAt(now);
   if (request_.playout_start_buffer.has_value()) view.deadline = playout_.DueAt(progress_.presentation_start());
+  if (!failure_.has_value()) view.idle_since = idle_since_;
   view.first_chunk = progress_.chunks_made() == 0;
   view.last_plan = last_plan_;
   view.chunks_made = progress_.chunks_made();
@@ -103,6 +115,10 @@ void SessionRecord::SetTransportBlocked(bool blocked, absl::Time now) {
   Refresh(now);
 }
 
+void SessionRecord::NoteReading(absl::Time now) {
+  if (idle_since_.has_value()) idle_since_ = now;
+}
+
 void SessionRecord::Drain(absl::Time now) {
   draining_ = true;
   if (!admitted_) Fail(absl::UnavailableError("server is draining; start the session elsewhere"), now);
@@ -127,6 +143,11 @@ void SessionRecord::Admit(absl::Time now) {
   Refresh(now);
 }
 
+void SessionRecord::EndIfIdle(absl::Duration timeout, absl::Time now) {
+  if (timeout == absl::ZeroDuration() || !idle_since_.has_value() || now < *idle_since_ + timeout) return;
+  Fail(IdleError(StateReason(), timeout), now);
+}
+
 bool SessionRecord::WantsAnotherChunk() const {
   return !StopRequested() && (request_.length_chunks == 0 || progress_.chunks_started() < request_.length_chunks);
 }
@@ -134,8 +155,7 @@ bool SessionRecord::WantsAnotherChunk() const {
 bool SessionRecord::MayStartChunk(absl::Time now) {
   if (!flow_.MayStartChunk(outbox_.chunks_in_delivery())) return false;
   if (outbox_.chunks_in_delivery() >= kMaxChunksInDelivery) return false;
-  // A new scene takes a decoder state of its own while the chunks before it still hold theirs, and session_bytes counts
-  // one. So at most one lives at a time.
+  // The first pass of a scene empties the decoder's state, which the chunks before it still need.
   if (progress_.scene_cut_waits() && outbox_.chunks_undecoded() > 0) return false;
   return !playout_.StartAllowedAt(now).has_value();
 }
@@ -156,8 +176,10 @@ void SessionRecord::StepBegan(const PlannedStep& step, int64_t plan, absl::Time 
   if (const std::optional<StartedChunk> chunk = progress_.StepBegan(step, now); chunk.has_value()) {
     for (const int64_t update_id : chunk->update_ids) outbox_.Push(UpdateApplied{update_id, chunk->sequence});
     if (chunk->old_target.has_value()) {
-      outbox_.Push(BudgetChanged{chunk->sequence, chunk->target});
-      meter_.TargetChanged(*chunk->old_target, chunk->target);
+      BudgetChanged change = {chunk->sequence, chunk->target};
+      if (!chunk->target_asked_for) change = {chunk->sequence, chunk->target, true, "back at the client's budget"};
+      outbox_.Push(change);
+      meter_.TargetChanged(*chunk->old_target, chunk->target, change.by_server);
     }
     flow_.ChunkStarted();
     playout_.ChunkStarted(chunk->presentation_start, now);
@@ -173,15 +195,33 @@ void SessionRecord::StepEnded(const PlannedStep& step, StepOutcome outcome, int 
     outcome.status = absl::InternalError("the model returned no latents");
   }
   if (!outcome.status.ok()) {
-    Fail(absl::Status(outcome.status.code(), absl::StrCat(Describe(step), ": ", outcome.status.message())), now);
+    if (!absl::IsResourceExhausted(outcome.status) || !RetryOnce(step)) Fail(Annotated(outcome.status, step), now);
+    Refresh(now);
     return;
   }
   meter_.StepRan(step, outcome, sessions_in_plan);
   if (std::optional<FinishedChunk> chunk = progress_.StepEnded(step, std::move(outcome), now); chunk.has_value()) {
     meter_.ChunkMade(*chunk);
+    retried_ = false;
     outbox_.Push(*std::move(chunk));
   }
   Refresh(now);
+}
+
+bool SessionRecord::RetryOnce(const PlannedStep& step) {
+  if (failure_.has_value() || std::exchange(retried_, true)) return false;
+  progress_.Retry(step);
+  if (step.kind != StepKind::kDenoise) return true;
+  const RetentionTenths before = progress_.chunk_target();
+  RetentionTenths lower = 0;
+  for (const RetentionBudget& budget : info_.budgets) {
+    if (budget.tenths < before && budget.tenths >= request_.floor) lower = std::max(lower, budget.tenths);
+  }
+  if (lower == 0) return true;
+  progress_.SetChunkTarget(lower);
+  outbox_.Push(BudgetChanged{step.chunk, lower, true, "memory was short"});
+  meter_.TargetChanged(before, lower, /*by_server=*/true);
+  return true;
 }
 
 bool SessionRecord::ShouldEnd() const {
@@ -271,6 +311,11 @@ void SessionRecord::Refresh(absl::Time now) {
   if (ended()) return;
   const SessionState state = CurrentState();
   if (state != state_) EnterState(state, now);
+  if (state_ != SessionState::kPaused && state_ != SessionState::kBlocked) {
+    idle_since_.reset();
+  } else if (!idle_since_.has_value()) {
+    idle_since_ = now;
+  }
   const bool chunk_workable = admitted_ && !paused_ && MayStartChunk(now);
   progress_.NoteReadiness(!step_running_ && NextStep(now).has_value(), chunk_workable, now);
   // A session that fails says so itself.

@@ -64,6 +64,8 @@ class SessionRecord {
   void Unpause(absl::Time now);
   void Finish(absl::Time now);
   void SetTransportBlocked(bool blocked, absl::Time now);
+  // The viewer has taken something.
+  void NoteReading(absl::Time now);
   void Drain(absl::Time now);
   // Ends it with `why`, not OK; the first reason stands. Cancel() counts in the cancellation metric, too.
   void Fail(absl::Status why, absl::Time now);
@@ -71,6 +73,10 @@ class SessionRecord {
 
   // --- engine thread ---
 
+  // Since when its client alone has held it back: paused, without credits, or not reading. Unset while it does not.
+  std::optional<absl::Time> idle_since() const { return idle_since_; }
+  // Ends it if that is `timeout` ago; see SchedulerConfig::idle_timeout.
+  void EndIfIdle(absl::Duration timeout, absl::Time now);
   void Admit(absl::Time now);      // memory is reserved
   void Begun() { begun_ = true; }  // the model knows it
   // The step that View() showed is in plan number `plan`. Starts a chunk, with the changes that wait, if it is a
@@ -110,6 +116,9 @@ class SessionRecord {
   const char* StateReason() const;
   // After every change: readiness, state, and what the client is told about it.
   void Refresh(absl::Time now);
+  // Memory was short for `step`: whether it may be tried again, which it may once per chunk, a denoising pass at the
+  // next lower budget if the session has one.
+  bool RetryOnce(const PlannedStep& step);
   void EnterState(SessionState state, absl::Time now);
 
   std::unique_ptr<SessionSink> sink_;
@@ -117,6 +126,7 @@ class SessionRecord {
   // Constant after construction.
   const SessionId id_;
   const SessionRequest request_;
+  const ModelInfo& info_;
   const absl::Time submitted_;
 
   // Where it stands.
@@ -126,6 +136,7 @@ class SessionRecord {
   std::optional<absl::Time> cancelled_at_;
   SessionProgress progress_;
   bool step_running_ = false;
+  bool retried_ = false;  // a step of the chunk in progress or of the context pass before it
   int64_t last_plan_ = 0;
   SessionState state_ = SessionState::kWaiting;
 
@@ -136,6 +147,7 @@ class SessionRecord {
   // What holds it back.
   FlowControl flow_;
   bool paused_ = false;
+  std::optional<absl::Time> idle_since_;
   PlayoutClock playout_;
 
   SessionOutbox outbox_;

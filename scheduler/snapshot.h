@@ -34,6 +34,8 @@ struct SessionView {
 
   // When the clock alone will let it start its next chunk (run-ahead limit); unset otherwise.
   std::optional<absl::Time> ready_at;
+  // Since when its own client has held it back; unset otherwise.
+  std::optional<absl::Time> idle_since;
 
   int64_t chunks_made = 0;             // denoised
   int64_t chunks_delivered = 0;        // taken by the sink

@@ -18,6 +18,7 @@
 #include "server/serve_until_stopped.h"
 #include "server/server.h"
 #include "server/server_flags.h"
+#include "system/orderly_exit.h"
 
 namespace videodiffcr {
 namespace {
@@ -40,6 +41,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command
 }
 
 int Main(int argc, char** argv) {
+  ExitOnUnattributableFailures(kName);
   // Blocked before any thread starts, since threads inherit it: only the waits below see them.
   sigset_t stop_signals;
   sigemptyset(&stop_signals);

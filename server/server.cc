@@ -1,7 +1,6 @@
 #include "server/server.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "server/logging/log_line.h"
+#include "server/rpc/steady_deadline.h"
 #include "server/warm_up.h"
 
 namespace videodiffcr {
@@ -55,8 +55,9 @@ Server::Server(const ServerConfig& config, Clock* clock)
       server_metrics_(registry_.get(), kVersion),
       rpc_metrics_(registry_.get()),
       service_(config.rpc_limits, config.outbox_limits,
-               ServerFacts{kVersion, config.scheduler.max_sessions, config.scheduler.max_waiting_sessions}, clock,
-               &rpc_metrics_) {}
+               ServerFacts{kVersion, config.scheduler.max_sessions, config.scheduler.max_waiting_sessions,
+                           config.scheduler.idle_timeout},
+               clock, &rpc_metrics_) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerConfig& config, Clock* clock) {
   if (absl::Status status = config.Validate(); !status.ok()) return status;
@@ -163,7 +164,7 @@ void Server::Stop(absl::Time deadline) {
   // the last status of a call that has ended may still be on its way to the kernel, and gRPC drops it with the
   // connection.
   const absl::Duration flush_time = std::clamp(deadline - clock_->Now(), absl::ZeroDuration(), kFlushTimeout);
-  grpc_server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(flush_time));
+  grpc_server_->Shutdown(SteadyDeadline(flush_time));
   LogLine(all_ended ? "drained: every session has ended" : "drained: the time was up, some calls were cut off");
 }
 

@@ -83,6 +83,11 @@ void AddLimitsOfTheServer(CommandLine* line, Command* command) {
                    ReadInteger(&scheduler.max_sessions));
   command->AddFlag({"max-waiting-sessions", "N", "Sessions that may wait for memory; more are refused at once.", "0"},
                    ReadInteger(&scheduler.max_waiting_sessions));
+  command->AddFlag({"idle-timeout", "TIME",
+                    "End a session that its client holds back for this long: paused, out of credits, or not reading; 0 "
+                    "means never.",
+                    "10m"},
+                   ReadDuration(&scheduler.idle_timeout));
   command->AddFlag({"memory-budget-bytes", "N",
                     "Model memory of all sessions together on the CPU, in bytes; on a GPU --gpu-sessions is the limit.",
                     "1073741824"},

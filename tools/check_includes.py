@@ -3,7 +3,8 @@
 
     tools/check_includes.py [ROOT]
 
-Prints one line per wrong include and exits 1 when there is any. Headers of C++ and Abseil are free for all.
+Prints one line per wrong include and exits 1 when there is any. Headers of C++, of Abseil and of the folder system are
+free for all.
 """
 import pathlib
 import re
@@ -12,6 +13,7 @@ import sys
 # What a file may include besides its own folder. The longest matching path wins, so a single file can have a row of its
 # own. Names with a slash or in ROOTS are our folders; the others are outside packages (PACKAGES below).
 ALLOWED = {
+    "system": "",
     "proto": "",
     "command_line": "cli11",
     "media": "libav",
@@ -48,7 +50,7 @@ ALLOWED = {
 
 # Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another
 # version, and a change there would rebuild half the tree.
-TORCH_FREE = ("command_line", "media", "model/api", "model/config", "model/convert", "scheduler", "server", "client", "training/scenes")
+TORCH_FREE = ("system", "command_line", "media", "model/api", "model/config", "model/convert", "scheduler", "server", "client", "training/scenes")
 
 PACKAGES = [  # package, pattern of the included path
     ("torch", r"(ATen|c10|torch)/"),
@@ -64,7 +66,7 @@ PACKAGES = [  # package, pattern of the included path
     ("flashinfer", r"(flashinfer|cutlass|cute)/"),
     ("cuda", r"cuda|cublas|cudnn"),
 ]
-ROOTS = ("proto", "command_line", "media", "model", "training", "scheduler", "server", "client", "bench")  # tests may include anything
+ROOTS = ("system", "proto", "command_line", "media", "model", "training", "scheduler", "server", "client", "bench")  # tests may include anything
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.MULTILINE)
 
 
@@ -89,7 +91,7 @@ def target_of(included):
 
 
 def allows(row, target):
-    return any(target == name or target.startswith(name + "/") for name in [row, *ALLOWED[row].split()])
+    return any(target == name or target.startswith(name + "/") for name in [row, "system", *ALLOWED[row].split()])
 
 
 def path_to_torch(name, root, seen):

@@ -91,6 +91,11 @@ void StreamOutbox::Delivered() {
   NotifyBlocked();
 }
 
+bool StreamOutbox::ending() {
+  MutexLock lock(&mutex_);
+  return end_.has_value();
+}
+
 std::optional<absl::Status> StreamOutbox::Ended() {
   MutexLock lock(&mutex_);
   if (writing_ || !events_.empty()) return std::nullopt;

@@ -69,6 +69,9 @@ class StreamOutbox {
   // The transport has the event taken last.
   void Delivered();
 
+  // End() was called: what waits now is all that is left.
+  bool ending();
+
   // Set when all events were delivered and End() was called.
   std::optional<absl::Status> Ended();
 

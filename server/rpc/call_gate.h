@@ -3,8 +3,8 @@
 #define VIDEODIFFCR_SERVER_RPC_CALL_GATE_H_
 
 #include "absl/base/thread_annotations.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "scheduler/clock.h"
 #include "scheduler/mutex.h"
 
 namespace videodiffcr {
@@ -12,6 +12,9 @@ namespace videodiffcr {
 // Thread-safe.
 class CallGate {
  public:
+  // `clock` outlives the gate.
+  explicit CallGate(Clock* clock) : clock_(clock) {}
+
   void Enter() {
     MutexLock lock(&mutex_);
     ++open_calls_;
@@ -22,18 +25,18 @@ class CallGate {
     if (--open_calls_ == 0) emptied_.NotifyAll();
   }
 
-  // Until no call is open, or until `deadline` (real time). Whether none is.
+  // Until no call is open, or until `deadline`. Whether none is.
   bool WaitUntilEmpty(absl::Time deadline) {
     MutexLock lock(&mutex_);
     while (open_calls_ > 0) {
-      const absl::Duration left = deadline - absl::Now();
-      if (left <= absl::ZeroDuration()) return false;
-      emptied_.WaitFor(&mutex_, absl::ToChronoMicroseconds(left));
+      if (clock_->Now() >= deadline) return false;
+      clock_->WaitUntil(deadline, &emptied_, &mutex_);
     }
     return true;
   }
 
  private:
+  Clock* const clock_;
   Mutex mutex_;
   CondVar emptied_;
   int open_calls_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -7,6 +7,7 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/rpc/call_alarm.h"
 #include "server/rpc/call_gate.h"
 #include "server/rpc/session_call.h"
 
@@ -23,6 +24,8 @@ class GenerateVideoReactor final : public grpc::ServerWriteReactor<grpc::ByteBuf
   // CallTransport, called by call_.
   void Write(const grpc::ByteBuffer* bytes) override { StartWrite(bytes); }
   void Read() override {}  // there is nothing more to read in this call
+  void SetAlarm(absl::Duration from_now) override { alarm_.Set(from_now, call_); }
+  void Cut() override { context_->TryCancel(); }
   void Finish(const grpc::Status& status) override { ServerWriteReactor::Finish(status); }
 
   // Called by gRPC.
@@ -30,8 +33,10 @@ class GenerateVideoReactor final : public grpc::ServerWriteReactor<grpc::ByteBuf
   void OnCancel() override { call_->OnCancel(); }
   void OnDone() override;
 
+  grpc::CallbackServerContext* const context_;
   CallGate* const gate_;
   const std::shared_ptr<SessionCall> call_;
+  CallAlarm alarm_;  // call_'s
 };
 
 }  // namespace videodiffcr

@@ -192,6 +192,7 @@ v1::GetServerInfoResponse ToServerInfo(const ModelInfo& model, const RpcLimits& 
   reported->set_max_control_messages_per_second(limits.control_messages_per_second);
   reported->set_max_control_message_burst(limits.control_message_burst);
   *reported->mutable_first_message_timeout() = ToProto(limits.first_message_timeout);
+  *reported->mutable_idle_timeout() = ToProto(facts.idle_timeout);
   reported->set_max_sessions(facts.max_sessions);
   reported->set_max_waiting_sessions(facts.max_waiting_sessions);
   reported->set_max_sessions_per_connection(limits.max_sessions_per_connection);

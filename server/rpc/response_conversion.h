@@ -25,6 +25,7 @@ struct ServerFacts {
   std::string version;
   int max_sessions = 0;
   int max_waiting_sessions = 0;
+  absl::Duration idle_timeout;  // 0: none
 };
 
 v1::GetServerInfoResponse ToServerInfo(const ModelInfo& model, const RpcLimits& limits, const ServerFacts& facts,

@@ -14,6 +14,7 @@
 #include "server/rpc/error_details.h"
 #include "server/rpc/response_conversion.h"
 #include "server/rpc/status_conversion.h"
+#include "system/guarded.h"
 
 namespace videodiffcr {
 namespace {
@@ -85,7 +86,8 @@ void SessionCall::Start(const v1::SessionConfig& config) {
     started_ = true;
     first_message_at_ = came_at;
   }
-  if (absl::Status status = TryStart(config, came_at); !status.ok()) Fail(std::move(status));
+  absl::Status status = Guarded("starting the session", [&] { return TryStart(config, came_at); });
+  if (!status.ok()) Fail(std::move(status));
 }
 
 absl::Status SessionCall::TryStart(const v1::SessionConfig& config, absl::Time came_at) {
@@ -143,13 +145,15 @@ void SessionCall::SetSession(SessionId session) {
     if (blocked_) environment_.scheduler->SetTransportBlocked(session, true);
   }
   bool gone;
+  absl::Status sent;
   {
     MutexLock lock(&mutex_);
     session_ = session;
     admitted_ = true;
     gone = finished_ || failure_.has_value();
-    Pump();
+    sent = Pump();
   }
+  if (!sent.ok()) Fail(std::move(sent));
   // The client left while Submit() ran, when there was no id yet to cancel by.
   if (gone) environment_.scheduler->Cancel(session, absl::CancelledError("the client is gone"));
 }
@@ -163,7 +167,7 @@ void SessionCall::Control(const v1::StreamVideoRequest& request) {
   }
   absl::Status status;
   if (control_allowance_.Take(environment_.clock->Now())) {
-    status = TryControl(request, session);
+    status = Guarded("a control message", [&] { return TryControl(request, session); });
   } else {
     const RpcLimits& limits = environment_.limits;
     const std::string allowed =
@@ -240,8 +244,13 @@ void SessionCall::ReadNext() {
 }
 
 void SessionCall::OnReadable() {
-  MutexLock lock(&mutex_);
-  Pump();
+  absl::Status sent;
+  {
+    MutexLock lock(&mutex_);
+    sent = Pump();
+    WatchLastBytes();
+  }
+  if (!sent.ok()) Fail(std::move(sent));
 }
 
 void SessionCall::OnBlockedChanged(bool blocked) {
@@ -250,35 +259,63 @@ void SessionCall::OnBlockedChanged(bool blocked) {
   if (blockable_session_.has_value()) environment_.scheduler->SetTransportBlocked(*blockable_session_, blocked);
 }
 
-void SessionCall::Pump() {
-  if (!admitted_ || writing_ || finished_) return;
+void SessionCall::WatchLastBytes() {
+  const bool over = failure_.has_value() || outbox_->ending();
+  if (over && writing_ && !finished_ && environment_.idle_timeout > absl::ZeroDuration()) {
+    transport_->SetAlarm(environment_.idle_timeout);
+  }
+}
+
+void SessionCall::OnAlarm() {
+  MutexLock lock(&mutex_);
+  if (finished_) return;
+  LogLine(absl::StrCat(name_, " cut off: its client takes nothing of what is left"));
+  transport_->Cut();
+}
+
+absl::Status SessionCall::Pump() {
+  if (!admitted_ || writing_ || finished_) return absl::OkStatus();
   std::optional<StreamEvent> event = outbox_->Take();
   if (!event.has_value()) {
     if (const std::optional<absl::Status> end = outbox_->Ended(); end.has_value()) FinishLocked(*end);
-    return;
+    return absl::OkStatus();
   }
   const absl::Time now = environment_.clock->Now();
   if (const auto* chunk = std::get_if<ChunkEvent>(&*event)) {
     ++chunks_written_;
     if (chunk->deadline.has_value() && now > *chunk->deadline) ++deadline_misses_;
   }
-  const v1::StreamVideoResponse response = ToResponse(*std::move(event), now, deadline_misses_);
-  bool own_buffer;
-  response_.Clear();
-  grpc::SerializationTraits<v1::StreamVideoResponse>::Serialize(response, &response_, &own_buffer);
+  absl::Status packed = Guarded("packing a response", [&] {
+    const v1::StreamVideoResponse response = ToResponse(*std::move(event), now, deadline_misses_);
+    bool own_buffer;
+    response_.Clear();
+    grpc::SerializationTraits<v1::StreamVideoResponse>::Serialize(response, &response_, &own_buffer);
+    return absl::OkStatus();
+  });
+  if (!packed.ok()) return packed;
   writing_ = true;
   transport_->Write(&response_);
+  return absl::OkStatus();
 }
 
 void SessionCall::OnWriteDone(bool ok) {
   // Before the mutex: the outbox may tell OnBlockedChanged() from here.
   outbox_->Delivered();
-  MutexLock lock(&mutex_);
-  writing_ = false;
-  if (finished_) return;
-  if (failure_.has_value()) return FinishLocked(*failure_);
-  // A write that failed means that the connection is gone; OnCancel() comes and ends the call.
-  if (ok) Pump();
+  std::optional<SessionId> session;
+  absl::Status sent;
+  {
+    MutexLock lock(&mutex_);
+    writing_ = false;
+    if (finished_) return;
+    if (failure_.has_value()) return FinishLocked(*failure_);
+    // A write that failed means that the connection is gone; OnCancel() comes and ends the call.
+    if (!ok) return;
+    sent = Pump();
+    WatchLastBytes();
+    session = session_;
+  }
+  if (!sent.ok()) return Fail(std::move(sent));
+  if (session.has_value()) environment_.scheduler->NoteReading(*session);
 }
 
 void SessionCall::Fail(absl::Status status) {
@@ -289,6 +326,7 @@ void SessionCall::Fail(absl::Status status) {
     session = session_;
     if (writing_) {
       failure_ = std::move(status);
+      WatchLastBytes();
     } else {
       FinishLocked(status);
     }

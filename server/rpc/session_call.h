@@ -36,6 +36,7 @@ namespace videodiffcr {
 struct CallEnvironment {
   RpcLimits limits;
   OutboxLimits outbox_limits;
+  absl::Duration idle_timeout;  // SchedulerConfig's; 0: none
   const VideoModel* model = nullptr;
   Scheduler* scheduler = nullptr;
   const Clock* clock = nullptr;
@@ -51,6 +52,10 @@ class CallTransport {
   // The bytes stay until OnWriteDone(). One at a time.
   virtual void Write(const grpc::ByteBuffer* bytes) = 0;
   virtual void Read() = 0;
+  // SessionCall::OnAlarm() comes after `from_now`; a moment that was set before is forgotten.
+  virtual void SetAlarm(absl::Duration from_now) = 0;
+  // Ends the stream at once, whatever is in flight: OnWriteDone() and OnCancel() follow.
+  virtual void Cut() = 0;
   // The last operation. The transport may be gone after it.
   virtual void Finish(const grpc::Status& status) = 0;
 };
@@ -80,6 +85,10 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
   // The client is gone or has cancelled.
   void OnCancel();
 
+  // The session is over, and its client has taken nothing of what is left for `idle_timeout`: the call is cut, or its
+  // last bytes would lie here for ever.
+  void OnAlarm();
+
   // StreamOutbox::Listener. From the scheduler's threads and, by way of OnWriteDone(), from gRPC's.
   void OnReadable() override;
   void OnBlockedChanged(bool blocked) override;
@@ -95,7 +104,10 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
   absl::Status ChangeSession(absl::StatusOr<CheckedChange> change, SessionId session);
   void Warn(std::string reason, std::string message, std::vector<std::string> details);
   void WarnUnknownWords(std::vector<std::string> unknown_words);
-  void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Sends the next event, or the end. An error, for lost memory, is for the caller to Fail() with, without the mutex.
+  absl::Status Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Once nothing more comes of the session: gives the client `idle_timeout` for the next write.
+  void WatchLastBytes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Constant after construction.

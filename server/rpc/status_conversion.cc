@@ -5,6 +5,7 @@
 
 #include "absl/strings/cord.h"
 #include "google/rpc/status.pb.h"
+#include "scheduler/idleness.h"
 #include "scheduler/model_loss.h"
 #include "scheduler/scheduler.h"
 #include "server/rpc/error_details.h"
@@ -17,6 +18,7 @@ constexpr size_t kMaxMessageBytes = 1024;
 
 const char* ReasonFor(const absl::Status& status) {
   if (IsModelLost(status)) return "MODEL_LOST";
+  if (IsIdle(status)) return "SESSION_IDLE";
   switch (status.code()) {
     case absl::StatusCode::kResourceExhausted:
       return "SERVER_FULL";

@@ -3,10 +3,11 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/message_parsing.h"
+#include "server/rpc/steady_deadline.h"
+#include "system/guarded.h"
 
 namespace videodiffcr {
 
@@ -18,15 +19,14 @@ StreamVideoReactor::StreamVideoReactor(grpc::CallbackServerContext* context, con
       call_(SessionCall::Create(RpcMethod::kStreamVideo, context->peer(), environment, this)) {
   const absl::Duration timeout = environment_.limits.first_message_timeout;
   // The alarm outlives neither its call nor this object by its own doing, but its callback may run late: hence weak.
-  first_message_alarm_.Set(
-      absl::ToChronoTime(absl::Now() + timeout), [weak = std::weak_ptr<SessionCall>(call_), timeout](bool expired) {
-        const std::shared_ptr<SessionCall> call = weak.lock();
-        if (!expired || call == nullptr || call->started()) return;
-        call->Fail(WithErrorInfo(
-            absl::DeadlineExceededError(absl::StrCat("no first message within ", absl::FormatDuration(timeout),
-                                                     "; send `config` when you open the stream")),
-            "FIRST_MESSAGE_TIMEOUT"));
-      });
+  first_message_alarm_.Set(SteadyDeadline(timeout), [weak = std::weak_ptr<SessionCall>(call_), timeout](bool expired) {
+    const std::shared_ptr<SessionCall> call = weak.lock();
+    if (!expired || call == nullptr || call->started()) return;
+    call->Fail(WithErrorInfo(
+        absl::DeadlineExceededError(absl::StrCat("no first message within ", absl::FormatDuration(timeout),
+                                                 "; send `config` when you open the stream")),
+        "FIRST_MESSAGE_TIMEOUT"));
+  });
   call_->ReadNext();
 }
 
@@ -43,8 +43,10 @@ void StreamVideoReactor::OnReadDone(bool ok) {
   const bool first = !call_->started();
   const RpcLimits& limits = environment_.limits;
   v1::StreamVideoRequest request;
-  absl::Status status =
-      ParseMessage(request_bytes_, first ? limits.max_first_message_bytes : limits.max_control_message_bytes, &request);
+  absl::Status status = Guarded("reading a message", [&] {
+    return ParseMessage(request_bytes_, first ? limits.max_first_message_bytes : limits.max_control_message_bytes,
+                        &request);
+  });
   request_bytes_.Clear();
   if (!status.ok()) {
     if (!first) environment_.rpc_metrics->CountControl(ControlType::kUnknown, ControlResult::kRejected);

@@ -9,6 +9,7 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/rpc/call_alarm.h"
 #include "server/rpc/call_gate.h"
 #include "server/rpc/session_call.h"
 
@@ -25,6 +26,8 @@ class StreamVideoReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer
   // CallTransport, called by call_.
   void Write(const grpc::ByteBuffer* bytes) override { StartWrite(bytes); }
   void Read() override { StartRead(&request_bytes_); }
+  void SetAlarm(absl::Duration from_now) override { alarm_.Set(from_now, call_); }
+  void Cut() override { context_->TryCancel(); }
   void Finish(const grpc::Status& status) override { ServerBidiReactor::Finish(status); }
 
   // Called by gRPC.
@@ -39,6 +42,7 @@ class StreamVideoReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer
   const CallEnvironment& environment_;
   CallGate* const gate_;
   const std::shared_ptr<SessionCall> call_;
+  CallAlarm alarm_;  // call_'s
   grpc::Alarm first_message_alarm_;
   bool entered_ = false;            // the gate; only in OnReadDone() and OnDone()
   grpc::ByteBuffer request_bytes_;  // gRPC's between Read() and OnReadDone()

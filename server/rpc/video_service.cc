@@ -22,10 +22,11 @@ class RefusedCall final : public Reactor {
 }  // namespace
 
 VideoService::VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts,
-                           const Clock* clock, RpcMetrics* rpc_metrics)
-    : facts_(facts), rpc_metrics_(rpc_metrics), registry_(limits.max_sessions_per_connection) {
+                           Clock* clock, RpcMetrics* rpc_metrics)
+    : facts_(facts), rpc_metrics_(rpc_metrics), registry_(limits.max_sessions_per_connection), gate_(clock) {
   environment_.limits = limits;
   environment_.outbox_limits = outbox_limits;
+  environment_.idle_timeout = facts.idle_timeout;
   environment_.clock = clock;
   environment_.registry = &registry_;
   environment_.rpc_metrics = rpc_metrics;

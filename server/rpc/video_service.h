@@ -28,7 +28,7 @@ class VideoService final : public RawVideoGenerationService {
  public:
   // `clock` and `rpc_metrics` outlive the service. Until StartServing() every call is answered UNAVAILABLE
   // (MODEL_LOADING).
-  VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts, const Clock* clock,
+  VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts, Clock* clock,
                RpcMetrics* rpc_metrics);
 
   // All three outlive the service's calls.

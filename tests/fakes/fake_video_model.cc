@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "model/text/prompt_cleaning.h"
 
 namespace videodiffcr {
 namespace {
@@ -43,7 +42,6 @@ ModelInfo FakeVideoModel::SmallInfo() {
 absl::StatusOr<PromptCheck> FakeVideoModel::CheckPrompt(std::string_view prompt) const {
   PromptCheck check;
   check.tokens = 1;
-  check.blank = IsBlank(prompt);
   for (const std::string& word :
        absl::StrSplit(std::string(prompt), ' ', absl::SkipEmpty()).operator std::vector<std::string>()) {
     ++check.tokens;
@@ -71,7 +69,7 @@ absl::Status FakeVideoModel::BeginSession(SessionId id, uint64_t seed) {
   if (sessions_.count(id)) Broken(absl::StrCat("session ", id, " began twice"));
   if (!health_.ok()) return absl::InternalError("the device does not answer");
   const auto failure = begin_failures_.find(seed);
-  if (failure != begin_failures_.end()) return failure->second;
+  if (failure != begin_failures_.end() && failure->second.times-- > 0) return failure->second.status;
   Session& session = sessions_[id];
   session.seed = seed;
   session.decoder = std::make_shared<DecoderState>();
@@ -149,9 +147,14 @@ StepOutcome FakeVideoModel::RunStep(const PlannedStep& step, ObservedStep* obser
     return outcome;
   }
   const auto failure = step_failures_.find({session.seed, step.kind, step.chunk, step.step});
-  if (failure != step_failures_.end()) {
-    outcome.status = failure->second;
+  if (failure != step_failures_.end() && failure->second.times-- > 0) {
+    session.may_start_again = step.kind == StepKind::kDenoise;
+    outcome.status = failure->second.status;
     return outcome;
+  }
+  if (session.may_start_again && step.kind == StepKind::kDenoise && step.step == 0) {
+    session.step = 0;
+    session.may_start_again = false;
   }
   CheckStepRules(session, step);
   switch (step.kind) {
@@ -293,14 +296,14 @@ void FakeVideoModel::SetLatentsWait(absl::Duration waited) {
   latents_wait_ = waited;
 }
 
-void FakeVideoModel::FailBegin(uint64_t seed, absl::Status status) {
+void FakeVideoModel::FailBegin(uint64_t seed, absl::Status status, int times) {
   MutexLock lock(&mutex_);
-  begin_failures_[seed] = std::move(status);
+  begin_failures_[seed] = {std::move(status), times};
 }
 
-void FakeVideoModel::FailStep(uint64_t seed, StepKind kind, int64_t chunk, int step, absl::Status status) {
+void FakeVideoModel::FailStep(uint64_t seed, StepKind kind, int64_t chunk, int step, absl::Status status, int times) {
   MutexLock lock(&mutex_);
-  step_failures_[{seed, kind, chunk, step}] = std::move(status);
+  step_failures_[{seed, kind, chunk, step}] = {std::move(status), times};
 }
 
 void FakeVideoModel::FailDecode(uint64_t seed, int64_t chunk, absl::Status status) {

@@ -56,8 +56,9 @@ class FakeVideoModel final : public VideoModel {
   void SetPlanHook(std::function<void(const StepPlan&)> hook);  // runs inside Run(), past the gate, no lock held
   void SetStepTime(absl::Duration elapsed);                     // what outcomes report; 1 ms at first
   void SetLatentsWait(absl::Duration waited);                   // what decodes report; none at first
-  void FailBegin(uint64_t seed, absl::Status status);
-  void FailStep(uint64_t seed, StepKind kind, int64_t chunk, int step, absl::Status status);
+  void FailBegin(uint64_t seed, absl::Status status, int times = 1 << 30);
+  // Each time, or the first `times`.
+  void FailStep(uint64_t seed, StepKind kind, int64_t chunk, int step, absl::Status status, int times = 1 << 30);
   void FailDecode(uint64_t seed, int64_t chunk, absl::Status status);
   void Lose(absl::Status health);  // from now on health() says so, and every start, step and decode fails
   void ShortenDecode(uint64_t seed, int64_t chunk);      // by one frame
@@ -87,8 +88,9 @@ class FakeVideoModel final : public VideoModel {
     uint64_t seed = 0;
     std::string prompt;
     bool has_text = false;
-    int64_t chunk = 0;  // being denoised, or next
-    int step = 0;       // next pass of it
+    int64_t chunk = 0;             // being denoised, or next
+    int step = 0;                  // next pass of it
+    bool may_start_again = false;  // a pass of the chunk has failed
     bool context_owed = false;
     int64_t cached_tokens = 0;
     // Shared with the latents on their way to Decode(), which may outlive the session.
@@ -119,8 +121,12 @@ class FakeVideoModel final : public VideoModel {
   std::function<void(SessionId)> end_hook_ ABSL_GUARDED_BY(mutex_);
   absl::Duration step_time_ ABSL_GUARDED_BY(mutex_) = absl::Milliseconds(1);
   absl::Duration latents_wait_ ABSL_GUARDED_BY(mutex_);
-  std::map<uint64_t, absl::Status> begin_failures_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::tuple<uint64_t, StepKind, int64_t, int>, absl::Status> step_failures_ ABSL_GUARDED_BY(mutex_);
+  struct Failure {
+    absl::Status status;
+    int times = 0;  // left
+  };
+  std::map<uint64_t, Failure> begin_failures_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::tuple<uint64_t, StepKind, int64_t, int>, Failure> step_failures_ ABSL_GUARDED_BY(mutex_);
   std::map<std::tuple<uint64_t, int64_t>, absl::Status> decode_failures_ ABSL_GUARDED_BY(mutex_);
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
   std::set<std::tuple<uint64_t, int64_t>> short_decodes_ ABSL_GUARDED_BY(mutex_);

@@ -26,6 +26,32 @@ TEST(LimitsTest, ACallWithoutAFirstMessageEndsAfterTheTimeout) {
   EXPECT_TRUE(quick.status().ok()) << "one that spoke in time runs on";
 }
 
+TEST(LimitsTest, ASessionThatItsClientHoldsBackEndsAfterTheIdleTimeWithAReasonOfItsOwn) {
+  ServerConfig config = TestConfig();
+  config.scheduler.idle_timeout = absl::Milliseconds(50);
+  TestServer server(config);
+  TestStream without_credits(server.NewConnection(), StayingConfig(1));
+  EXPECT_TRUE(without_credits.NextChunk().has_value());
+  EXPECT_EQ(without_credits.status().error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(RefusalOf(without_credits.status()).reason, "SESSION_IDLE");
+  EXPECT_TRUE(server.model().WaitForLiveSessions(0));
+}
+
+// It holds memory that no limit on sessions counts any more.
+TEST(LimitsTest, AClientThatDoesNotReadTheLastBytesOfItsSessionIsCutOff) {
+  ServerConfig config = TestConfig();
+  config.scheduler.idle_timeout = absl::Milliseconds(50);
+  config.drain_timeout = absl::Minutes(10);
+  TestServer server(config);
+  server.model().HoldPlans();
+  TestStream stopped(server.NewConnection(), RawConfig(0, 1));  // more bytes than a connection takes unread
+  ASSERT_TRUE(server.model().WaitForHeldPlan().has_value());
+  server.model().FreePlans();
+  ASSERT_TRUE(server.model().WaitForLiveSessions(0));
+  server.Drain();  // waits for every call
+  EXPECT_EQ(stopped.status().error_code(), grpc::StatusCode::CANCELLED);
+}
+
 TEST(LimitsTest, AConnectionMayHaveOnlySoManySessions) {
   ServerConfig config = TestConfig();
   config.rpc_limits.max_sessions_per_connection = 2;

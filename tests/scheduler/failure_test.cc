@@ -49,6 +49,57 @@ TEST_F(FailureTest, AnAllocationThatFailsInAPassTouchesOnlyThatSession) {
   ExpectNeighboursUntouched();
 }
 
+TEST_F(FailureTest, AChunkThatMemoryWasShortForIsMadeAgainAtTheNextLowerBudgetAndTheNextOneAtTheClientsOwn) {
+  model_.FailStep(1, StepKind::kDenoise, 1, 2, absl::ResourceExhaustedError("out of memory"), /*times=*/1);
+  Start();
+  SessionRequest request = Request(1, 3);
+  request.floor = 8;
+  const TestSession session = Submit(request);
+  SubmitNeighbours();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(session.log->end_status().ok()) << session.log->end_status();
+  EXPECT_THAT(session.log->events(),
+              ElementsAre("chunk 0", "budget 0.9 from chunk 1 by server", "chunk 1", "budget 1 from chunk 2 by server",
+                          "finishing", "chunk 2", "ended OK LENGTH_REACHED"));
+  const std::vector<GeneratedChunk> chunks = session.log->chunks();
+  EXPECT_EQ(chunks[1].nominal, 9);
+  EXPECT_EQ(chunks[1].executed_retention, 0.9) << "passes that were given up do not count";
+  EXPECT_EQ(chunks[2].nominal, 10);
+  ExpectNeighboursUntouched();
+  EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_retention_changes_total{model=\"fake\",direction=\"down\",priority="
+                                  "\"standard\",reason=\"memory\"} 1"));
+}
+
+TEST_F(FailureTest, WhereNoLowerBudgetIsAllowedTheSameIsTriedOnceMoreWhateverTheStep) {
+  const absl::Status short_of_memory = absl::ResourceExhaustedError("out of memory");
+  model_.FailBegin(1, short_of_memory, 1);
+  model_.FailStep(1, StepKind::kText, 0, 0, short_of_memory, 1);
+  model_.FailStep(1, StepKind::kContext, 0, 0, short_of_memory, 1);
+  model_.FailStep(1, StepKind::kDenoise, 2, 0, short_of_memory, 1);
+  Start();
+  const TestSession session = Submit(Request(1, 3));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(session.log->end_status().ok()) << session.log->end_status();
+  for (const GeneratedChunk& chunk : session.log->chunks()) {
+    EXPECT_EQ(chunk.nominal, 10);
+    EXPECT_EQ(ReadFrameIdentity(chunk.frames, 0).prompt_hash, HashPrompt("a red circle"));
+  }
+  EXPECT_THAT(Sequences(session), ElementsAre(0, 1, 2));
+}
+
+TEST_F(FailureTest, AChunkIsTriedTwiceAndNotMoreAndTheErrorCarriesAWait) {
+  model_.FailStep(1, StepKind::kDenoise, 1, 0, absl::ResourceExhaustedError("out of memory"), 1);
+  model_.FailStep(1, StepKind::kDenoise, 1, 3, absl::ResourceExhaustedError("out of memory"), 1);
+  Start();
+  SessionRequest request = Request(1, 3);
+  request.floor = 7;
+  const TestSession session = Submit(request);
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->end_status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(std::string(session.log->end_status().message()), "denoising pass 3 of chunk 1: out of memory");
+  EXPECT_TRUE(RetryAfter(session.log->end_status()).has_value());
+}
+
 TEST_F(FailureTest, ASessionWhoseMemoryIsNotToBeHadAfterAllEndsWithAWaitAndIsCounted) {
   model_.FailBegin(1, absl::ResourceExhaustedError("2 GiB were not to be had"));
   Start();

@@ -28,6 +28,7 @@ class SchedulerTest : public ::testing::Test {
   SchedulerTest() {
     config_.memory_budget_bytes = 100 * FakeVideoModel::SmallInfo().session_bytes;
     config_.check_invariants = true;
+    config_.idle_timeout = absl::ZeroDuration();  // a test may let minutes pass; idleness_test.cc is about this
   }
 
   void Start() {

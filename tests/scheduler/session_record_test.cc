@@ -185,7 +185,7 @@ TEST_F(SessionRecordTest, ABudgetThatIsInForceAlreadyIsNoChange) {
   RunStep();
   EXPECT_EQ(std::get<UpdateApplied>(record_->TakeEvent()).update_id, 3);
   EXPECT_FALSE(record_->HasEvents());
-  EXPECT_EQ(standard_.retention_raised_total->Value() + standard_.retention_lowered_total->Value(), 0);
+  EXPECT_EQ(standard_.retention_raised_total[0]->Value() + standard_.retention_lowered_total[0]->Value(), 0);
 }
 
 TEST_F(SessionRecordTest, WhatThePoliciesSeeFollowsTheSession) {

@@ -44,6 +44,16 @@ class FakeTransport final : public CallTransport {
     EXPECT_FALSE(end_.has_value()) << "a read after the end";
     ++reads_;
   }
+  void SetAlarm(absl::Duration from_now) override {
+    MutexLock lock(&mutex_);
+    EXPECT_FALSE(end_.has_value()) << "an alarm after the end";
+    alarm_ = from_now;
+  }
+  void Cut() override {
+    MutexLock lock(&mutex_);
+    EXPECT_FALSE(end_.has_value()) << "cut after the end";
+    cut_ = true;
+  }
   void Finish(const grpc::Status& status) override {
     MutexLock lock(&mutex_);
     EXPECT_FALSE(end_.has_value()) << "ended twice";
@@ -68,6 +78,14 @@ class FakeTransport final : public CallTransport {
     MutexLock lock(&mutex_);
     return end_;
   }
+  std::optional<absl::Duration> alarm() const {
+    MutexLock lock(&mutex_);
+    return alarm_;
+  }
+  bool cut() const {
+    MutexLock lock(&mutex_);
+    return cut_;
+  }
   int reads() const {
     MutexLock lock(&mutex_);
     return reads_;
@@ -89,6 +107,8 @@ class FakeTransport final : public CallTransport {
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Response> responses_ ABSL_GUARDED_BY(mutex_);
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Duration> alarm_ ABSL_GUARDED_BY(mutex_);
+  bool cut_ ABSL_GUARDED_BY(mutex_) = false;
   int reads_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
@@ -142,6 +162,7 @@ class SessionCallTest : public ::testing::Test {
     environment_.limits.control_message_burst = 1000;
     environment_.model = &model_;
     environment_.scheduler = scheduler_.get();
+    environment_.idle_timeout = absl::Seconds(60);
     environment_.clock = &clock_;
     environment_.registry = &registry_;
     environment_.rpc_metrics = &rpc_metrics_;
@@ -335,6 +356,30 @@ TEST_F(SessionCallTest, AFailureWaitsForTheWriteInFlightAndTheFirstOneStands) {
   EXPECT_THAT(transport_.responses(), SizeIs(1));
 }
 
+// Else the last bytes of ended sessions would pile up, each behind a client that has stopped.
+TEST_F(SessionCallTest, AClientThatTakesNothingOfWhatIsLeftOfItsSessionIsCutOff) {
+  call_->Start(Config(2));
+  ASSERT_TRUE(model_.WaitForLiveSessions(0));
+  ASSERT_TRUE(WaitUntil([this] { return transport_.alarm().has_value(); }));
+  EXPECT_EQ(transport_.alarm(), absl::Seconds(60));
+  call_->OnAlarm();
+  EXPECT_TRUE(transport_.cut());
+  call_->OnWriteDone(false);
+  call_->OnCancel();
+  ASSERT_TRUE(transport_.end().has_value());
+  EXPECT_EQ(transport_.end()->error_code(), grpc::StatusCode::CANCELLED);
+  call_->OnAlarm();  // late
+}
+
+TEST_F(SessionCallTest, AFailedCallWaitsForItsWriteInFlightNoLongerThanTheIdleTime) {
+  v1::SessionConfig config = Config(0);
+  config.set_initial_chunk_credits(0);
+  call_->Start(config);
+  EXPECT_FALSE(transport_.alarm().has_value()) << "the session lives";
+  call_->Fail(absl::InternalError("first"));
+  EXPECT_EQ(transport_.alarm(), absl::Seconds(60));
+}
+
 TEST_F(SessionCallTest, ACallThatIsOverBeforeItsFirstMessageStartsNothing) {
   call_->Fail(absl::DeadlineExceededError("no first message"));
   EXPECT_EQ(transport_.end()->error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
@@ -358,7 +403,9 @@ TEST_F(SessionCallTest, AClientThatLeavesWhileItsSessionIsSubmittedTakesTheSessi
 
 TEST_F(SessionCallTest, AConnectionThatIsFullBeforeItsSessionHasAnIdHoldsTheSession) {
   scheduler_clock_.SetHook([this] { call_->OnBlockedChanged(true); });
+  model_.HoldPlans();  // else the session might be over before it has its id
   call_->Start(Config(3));
+  model_.FreePlans();
   const auto is_blocked = [this] {
     return transport_.responses().back().state_changed().state() == v1::SESSION_STATE_BLOCKED;
   };

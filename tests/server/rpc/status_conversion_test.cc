@@ -7,6 +7,7 @@
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "scheduler/idleness.h"
 #include "scheduler/retry_after.h"
 #include "server/rpc/error_details.h"
 
@@ -41,6 +42,14 @@ TEST(StatusConversionTest, AStatusWithoutAReasonGetsOneByItsCode) {
   ASSERT_TRUE(DetailsOf(ToGrpcStatus(absl::AbortedError("stopping"))).details(0).UnpackTo(&info));
   EXPECT_EQ(info.reason(), "DRAINING");
   EXPECT_EQ(info.domain(), "videodiffcr");
+}
+
+TEST(StatusConversionTest, ASessionThatWasIdleIsToldApartFromOneThatADrainEnded) {
+  const grpc::Status status = ToGrpcStatus(IdleError("paused by the client", absl::Seconds(60)));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED);
+  google::rpc::ErrorInfo info;
+  ASSERT_TRUE(DetailsOf(status).details(0).UnpackTo(&info));
+  EXPECT_EQ(info.reason(), "SESSION_IDLE");
 }
 
 TEST(StatusConversionTest, TheSchedulersRetryAfterBecomesRetryInfoAndLeavesNothingElseBehind) {

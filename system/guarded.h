@@ -1,0 +1,29 @@
+// What code throws that is not ours to change, as a status where it can be told whose it is.
+#ifndef VIDEODIFFCR_SYSTEM_GUARDED_H_
+#define VIDEODIFFCR_SYSTEM_GUARDED_H_
+
+#include <exception>
+#include <new>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace videodiffcr {
+
+// What `work` returns, an absl::Status or StatusOr. When it throws instead: ResourceExhausted for want of memory,
+// Internal otherwise, with `what` ("encoding the chunk") in front.
+template <typename Work>
+auto Guarded(absl::string_view what, const Work& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(absl::StrCat(what, ": no memory"));
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat(what, ": ", error.what()));
+  }
+}
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SYSTEM_GUARDED_H_

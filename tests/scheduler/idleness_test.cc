@@ -1,0 +1,125 @@
+// Sessions that only their own client holds back do not keep their places for ever.
+#include "scheduler/idleness.h"
+
+#include "tests/scheduler/scheduler_fixture.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class IdlenessTest : public SchedulerTest {
+ protected:
+  IdlenessTest() { config_.idle_timeout = absl::Seconds(60); }
+  static SessionRequest WithoutCredits(uint64_t seed) {
+    SessionRequest request = Request(seed, 2);
+    request.chunk_credits = 0;
+    return request;
+  }
+  // The engine has looked at what there is and waits for the clock.
+  void WaitForEngine() { ASSERT_TRUE(clock_.WaitForWaiters(1)); }
+};
+
+TEST_F(IdlenessTest, ASessionWithoutCreditsEndsAfterTheIdleTimeAndGivesItsPlaceToTheNext) {
+  config_.memory_budget_bytes = model_.info().session_bytes;
+  Start();
+  const TestSession idle = Submit(WithoutCredits(1));
+  const TestSession next = Submit(Request(2, 2));
+  ASSERT_TRUE(idle.log->WaitForEvent("blocked"));
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(59));
+  EXPECT_EQ(scheduler_->load().waiting_sessions, 1);
+  clock_.Advance(absl::Seconds(1));
+  ASSERT_TRUE(idle.log->WaitForEnd());
+  EXPECT_EQ(idle.log->end_status().code(), absl::StatusCode::kAborted);
+  EXPECT_TRUE(IsIdle(idle.log->end_status()));
+  EXPECT_THAT(std::string(idle.log->end_status().message()), HasSubstr("idle for 1m (out of chunk credits)"));
+  ASSERT_TRUE(next.log->WaitForEnd());
+  EXPECT_TRUE(next.log->end_status().ok());
+}
+
+TEST_F(IdlenessTest, APausedSessionEndsAfterTheIdleTimeAndCountsAsAborted) {
+  Start();
+  model_.HoldPlans();
+  const TestSession session = Submit(Request(1, 0));
+  ASSERT_TRUE(model_.WaitForHeldPlan().has_value());
+  ASSERT_TRUE(scheduler_->Pause(session.id).ok());
+  model_.FreePlans();
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(60));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(IsIdle(session.log->end_status())) << session.log->end_status();
+  EXPECT_THAT(Scrape(),
+              HasSubstr("videodiffcr_sessions_total{model=\"fake\",outcome=\"aborted\",priority=\"standard\"} 1"));
+}
+
+TEST_F(IdlenessTest, AViewerWhoReadsSlowlyIsNotIdleAndOneWhoHasStoppedIs) {
+  Start();
+  SessionRequest request = Request(1, 0);
+  request.run_ahead_limit_chunks = 1;
+  request.playout_start_buffer = absl::ZeroDuration();
+  const TestSession session = Submit(request);
+  ASSERT_TRUE(session.log->WaitForChunks(2));
+  scheduler_->SetTransportBlocked(session.id, true);
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(40));
+  scheduler_->NoteReading(session.id);
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(40));
+  WaitForEngine();
+  EXPECT_EQ(scheduler_->load().active_sessions, 1);
+  clock_.Advance(absl::Seconds(20));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(IsIdle(session.log->end_status())) << session.log->end_status();
+}
+
+TEST_F(IdlenessTest, AGrantOfCreditsBeginsTheIdleTimeAnew) {
+  Start();
+  const TestSession session = Submit(WithoutCredits(1));
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
+  clock_.Advance(absl::Seconds(59));
+  ASSERT_TRUE(scheduler_->AddCredits(session.id, 1, 0).ok());
+  ASSERT_TRUE(session.log->WaitForChunks(1));
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(59));
+  ASSERT_TRUE(scheduler_->AddCredits(session.id, 1, 0).ok());
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(session.log->end_status().ok()) << session.log->end_status();
+}
+
+// It is the server that lets these wait.
+TEST_F(IdlenessTest, NeitherAWaitForMemoryNorTheRunAheadLimitIsIdleness) {
+  config_.memory_budget_bytes = model_.info().session_bytes;
+  Start();
+  SessionRequest ahead = Request(1, 0);
+  ahead.run_ahead_limit_chunks = 1;
+  ahead.playout_start_buffer = absl::Minutes(1);
+  const TestSession running = Submit(ahead), waiting = Submit(Request(2, 1));
+  ASSERT_TRUE(running.log->WaitForChunks(1));
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(59));
+  clock_.Advance(absl::Seconds(30));
+  EXPECT_EQ(scheduler_->load().active_sessions, 1);
+  EXPECT_EQ(scheduler_->load().waiting_sessions, 1);
+  scheduler_->Cancel(running.id, absl::CancelledError("enough"));
+  ASSERT_TRUE(waiting.log->WaitForEnd());
+  EXPECT_TRUE(waiting.log->end_status().ok());
+}
+
+TEST_F(IdlenessTest, WithoutAnIdleTimeASessionKeepsItsPlace) {
+  config_.idle_timeout = absl::ZeroDuration();
+  Start();
+  const TestSession session = Submit(WithoutCredits(1));
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
+  WaitForEngine();
+  clock_.Advance(absl::Hours(24));
+  ASSERT_TRUE(scheduler_->AddCredits(session.id, 2, 0).ok());
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(session.log->end_status().ok()) << session.log->end_status();
+  EXPECT_THAT(Sequences(session), ElementsAre(0, 1));
+}
+
+}  // namespace
+}  // namespace videodiffcr
