@@ -155,7 +155,8 @@ bool SessionRecord::WantsAnotherChunk() const {
 bool SessionRecord::MayStartChunk(absl::Time now) {
   if (!flow_.MayStartChunk(outbox_.chunks_in_delivery())) return false;
   if (outbox_.chunks_in_delivery() >= kMaxChunksInDelivery) return false;
-  // The first pass of a scene empties the decoder's state, which the chunks before it still need.
+  // A new scene takes a decoder state of its own while the chunks before it still hold theirs, and session_bytes counts
+  // one. So at most one lives at a time.
   if (progress_.scene_cut_waits() && outbox_.chunks_undecoded() > 0) return false;
   return !playout_.StartAllowedAt(now).has_value();
 }

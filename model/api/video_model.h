@@ -23,6 +23,7 @@ namespace videodiffcr {
 struct PromptCheck {
   int tokens = 0;                          // with the end token
   std::vector<std::string> unknown_words;  // words the model does not know, each once, in order
+  bool blank = false;                      // nothing to see is left of it once the model has cleaned it
 };
 
 class VideoModel {

@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "model/text/prompt_check.h"
 
 namespace videodiffcr::gpu {
 namespace {
@@ -48,9 +49,7 @@ DeviceVideoModel::DeviceVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo in
 DeviceVideoModel::~DeviceVideoModel() { cudaDeviceSynchronize(); }
 
 absl::StatusOr<PromptCheck> DeviceVideoModel::CheckPrompt(std::string_view prompt) const {
-  absl::StatusOr<TokenizedPrompt> tokens = parts_->model.tokenizer.Tokenize(prompt);
-  if (!tokens.ok()) return tokens.status();
-  return PromptCheck{static_cast<int>(tokens->ids.size()), std::move(tokens->unknown_words)};
+  return videodiffcr::CheckPrompt(parts_->model.tokenizer, prompt);
 }
 
 std::shared_ptr<DecoderState> DeviceVideoModel::NewDecoderState() {

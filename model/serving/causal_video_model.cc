@@ -23,6 +23,7 @@
 #include "model/rollout/noise.h"
 #include "model/rollout/noise_schedule.h"
 #include "model/serving/chunk_sampler.h"
+#include "model/text/prompt_check.h"
 #include "model/text/text_encoder.h"
 
 namespace videodiffcr {
@@ -103,9 +104,7 @@ class CausalVideoModel final : public VideoModel {
   const ModelInfo& info() const override { return info_; }
 
   absl::StatusOr<PromptCheck> CheckPrompt(std::string_view prompt) const override {
-    absl::StatusOr<TokenizedPrompt> tokens = model_.tokenizer.Tokenize(prompt);
-    if (!tokens.ok()) return tokens.status();
-    return PromptCheck{static_cast<int>(tokens->ids.size()), std::move(tokens->unknown_words)};
+    return videodiffcr::CheckPrompt(model_.tokenizer, prompt);
   }
 
   absl::Status BeginSession(SessionId session, uint64_t seed) override {

@@ -2,6 +2,7 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -223,6 +224,21 @@ bool IsPunctuationOrSymbol(char32_t c) {
   return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_SO;
 }
 
+bool IsInvisible(char32_t c) {
+  if (c == 0x2800 || c == 0x1D159) return true;  // an empty Braille cell and an empty note head: symbols by category
+  const auto point = static_cast<utf8proc_int32_t>(c);
+  switch (utf8proc_category(point)) {
+    case UTF8PROC_CATEGORY_ZS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+      return true;
+    default:
+      return utf8proc_get_property(point)->ignorable != 0;  // Unicode's Default_Ignorable_Code_Point
+  }
+}
+
 CodePoints WordsOnly(const CodePoints& text) {
   CodePoints out;
   for (char32_t c : text) {
@@ -239,6 +255,11 @@ absl::StatusOr<std::string> CleanPrompt(std::string_view prompt, PromptCleaning 
   CodePoints text = UnescapeEntities(UnescapeEntities(FixText(*points)));
   if (cleaning == PromptCleaning::kWords) text = WordsOnly(text);
   return EncodeUtf8(CollapseSpaces(text));
+}
+
+bool IsBlank(std::string_view text) {
+  const absl::StatusOr<CodePoints> points = DecodeUtf8(text);
+  return points.ok() && std::all_of(points->begin(), points->end(), IsInvisible);
 }
 
 }  // namespace videodiffcr

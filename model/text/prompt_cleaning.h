@@ -18,6 +18,11 @@ namespace videodiffcr {
 // not valid UTF-8, with the offset of the first bad byte.
 absl::StatusOr<std::string> CleanPrompt(std::string_view prompt, PromptCleaning cleaning);
 
+// Whether `text` has nothing that one could see: no character at all, or only spaces, control and format characters and
+// what else Unicode draws as nothing (zero-width spaces and joiners, fillers, variation selectors). False for what is
+// not valid UTF-8.
+bool IsBlank(std::string_view text);
+
 }  // namespace videodiffcr
 
 #endif  // VIDEODIFFCR_MODEL_TEXT_PROMPT_CLEANING_H_

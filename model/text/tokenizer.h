@@ -45,6 +45,7 @@ class Tokenizer {
   // The words of a whole-word model (cleaning kWords), in id order; empty for a model that takes any text.
   const std::vector<std::string>& vocabulary() const { return vocabulary_; }
 
+  PromptCleaning cleaning() const { return options_.cleaning; }
   int64_t max_tokens() const { return options_.max_tokens; }
 
   // As the file says. Wan's umT5 has pad 0, end 1, unknown 3, not T5's unknown 2.

@@ -23,7 +23,7 @@ absl::StatusOr<std::unique_ptr<FragmentMuxer>> FragmentMuxer::Create(const AVCod
   return muxer;
 }
 
-int FragmentMuxer::Append(void* opaque, uint8_t* bytes, int size) {
+int FragmentMuxer::Append(void* opaque, SinkByte* bytes, int size) {
   static_cast<FragmentMuxer*>(opaque)->sink_.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
   return size;
 }

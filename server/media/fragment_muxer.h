@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_SERVER_MEDIA_FRAGMENT_MUXER_H_
 #define VIDEODIFFCR_SERVER_MEDIA_FRAGMENT_MUXER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -10,6 +11,13 @@
 #include "media/av_handles.h"
 
 namespace videodiffcr {
+
+// What FFmpeg's byte sinks are handed: bytes that they may not write to, which FFmpeg 7 says in the type and 5 did not.
+#if LIBAVFORMAT_VERSION_MAJOR >= 61
+using SinkByte = const uint8_t;
+#else
+using SinkByte = uint8_t;
+#endif
 
 // One thread at a time. Used through WritePacket() for every packet of a chunk, then TakeFragment().
 class FragmentMuxer {
@@ -33,7 +41,7 @@ class FragmentMuxer {
   explicit FragmentMuxer(AVRational time_base) : packet_time_base_(time_base) {}
   absl::Status Open(const AVCodecContext& encoder);
   // FFmpeg's byte sink: appends to sink_.
-  static int Append(void* opaque, uint8_t* bytes, int size);
+  static int Append(void* opaque, SinkByte* bytes, int size);
 
   const AVRational packet_time_base_;
   std::string sink_;          // bytes written and not yet taken

@@ -29,9 +29,8 @@ absl::Status CheckRange(absl::string_view field, int64_t value, int64_t least, i
 // The unknown words of a good prompt.
 absl::StatusOr<std::vector<std::string>> CheckPromptField(absl::string_view field, const std::string& prompt,
                                                           const VideoModel& model, const RpcLimits& limits) {
-  if (absl::StripAsciiWhitespace(prompt).empty()) {
-    return FieldError("PROMPT_EMPTY", field, prompt, "must say what the video shows");
-  }
+  const auto empty = [&] { return FieldError("PROMPT_EMPTY", field, prompt, "must say what the video shows"); };
+  if (absl::StripAsciiWhitespace(prompt).empty()) return empty();
   if (static_cast<int64_t>(prompt.size()) > limits.max_prompt_bytes) {
     return FieldError("PROMPT_TOO_LONG", field, prompt,
                       absl::StrCat("has ", prompt.size(), " bytes; at most ", limits.max_prompt_bytes, " are taken"));
@@ -41,6 +40,7 @@ absl::StatusOr<std::vector<std::string>> CheckPromptField(absl::string_view fiel
     return FieldError("PROMPT_TOO_LONG", field, prompt, check.status().message());
   }
   if (!check.ok()) return check.status();
+  if (check->blank) return empty();
   return std::move(check->unknown_words);
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "model/text/prompt_cleaning.h"
 
 namespace videodiffcr {
 namespace {
@@ -42,6 +43,7 @@ ModelInfo FakeVideoModel::SmallInfo() {
 absl::StatusOr<PromptCheck> FakeVideoModel::CheckPrompt(std::string_view prompt) const {
   PromptCheck check;
   check.tokens = 1;
+  check.blank = IsBlank(prompt);
   for (const std::string& word :
        absl::StrSplit(std::string(prompt), ' ', absl::SkipEmpty()).operator std::vector<std::string>()) {
     ++check.tokens;

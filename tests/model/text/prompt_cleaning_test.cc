@@ -61,6 +61,18 @@ TEST(PromptCleaning, TurnsNothingButSpacesIntoNothing) {
   EXPECT_EQ(Whitespace(""), "");
 }
 
+TEST(PromptCleaning, SpacesAndInvisibleCharactersOfUnicodeAreBlank) {
+  for (std::string_view blank :
+       {"", " \t\r\n", "\u00A0", "\u3000\u3000", "\u1680\u2000\u200A\u202F\u205F\u2028\u2029\u0085",         // spaces
+        "\u200B", "\u200C\u200D\u2060\uFEFF", "\u00AD\u034F\u180E", "\u200E\u200F\u202A\u202E\u2066\u2069",  // formats
+        "\u115F\u1160\u3164\uFFA0\u2800", "\uFE0F\U000E0100", "\U000E0020\U000E007F", "\x07\x7F"}) {         // fillers
+    EXPECT_TRUE(IsBlank(blank)) << ::testing::PrintToString(blank);
+  }
+  for (std::string_view visible : {"a", "\u3000.\u3000", "\u200B\u732B", "\u0301", "\uFFFD", "\U0001F600", "\xFF"}) {
+    EXPECT_FALSE(IsBlank(visible)) << ::testing::PrintToString(visible);
+  }
+}
+
 TEST(PromptCleaning, RefusesInvalidUtf8AndNamesTheByte) {
   for (std::string_view bad : {"ab\xFF", "ab\xC3", "ab\xED\xA0\x80", "ab\xC0\x80", "ab\xF8\x88\x80\x80\x80"}) {
     const absl::StatusOr<std::string> clean = CleanPrompt(bad, PromptCleaning::kWhitespace);

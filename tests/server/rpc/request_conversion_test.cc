@@ -205,6 +205,19 @@ TEST_F(RequestConversionTest, AnUpdateMayBringAPromptABudgetOrBoth) {
   EXPECT_EQ(ErrorReason(ConvertUpdate(update, model_, limits_).status()), "PROMPT_EMPTY");
 }
 
+TEST_F(RequestConversionTest, APromptWithNothingToSeeIsEmptyInEveryFieldThatTakesOne) {
+  for (const char* blank : {"\u00A0", "\u3000\u3000", "\u200B\uFEFF", "\u2800"}) {
+    config_.set_prompt(blank);
+    EXPECT_EQ(ErrorReason(Convert().status()), "PROMPT_EMPTY") << ::testing::PrintToString(blank);
+    v1::SessionUpdate update;
+    update.set_prompt(blank);
+    EXPECT_EQ(ErrorReason(ConvertUpdate(update, model_, limits_).status()), "PROMPT_EMPTY");
+    v1::SceneCutRequest scene_cut;
+    scene_cut.set_prompt(blank);
+    EXPECT_EQ(ErrorReason(ConvertSceneCut(scene_cut, model_, limits_).status()), "PROMPT_EMPTY");
+  }
+}
+
 TEST_F(RequestConversionTest, CreditsArriveUpToTheirLimits) {
   v1::CreditGrant credit;
   credit.set_chunks(1'000'000);
