@@ -8,7 +8,7 @@
 #include "bench/commands.h"
 #include "bench/report.h"
 #include "model/config/model_config.h"
-#include "model/serving/causal_video_model.h"
+#include "model/load/create_video_model.h"
 
 namespace videodiffcr {
 namespace {
@@ -89,8 +89,8 @@ absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
   if (options.sessions.empty()) return absl::InvalidArgumentError("sessions: none; name at least one number");
   const int most_sessions = *std::max_element(options.sessions.begin(), options.sessions.end());
   absl::StatusOr<std::unique_ptr<VideoModel>> created =
-      CreateCausalVideoModel({options.model_folder, options.device, options.threads, options.precision,
-                              std::max(most_sessions, 1), options.decode_graph});
+      CreateVideoModel({options.model_folder, options.device, options.threads, options.precision,
+                        std::max(most_sessions, 1), options.decode_graph});
   if (!created.ok()) return created.status();
   VideoModel& model = **created;
   const ModelInfo& info = model.info();

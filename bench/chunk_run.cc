@@ -11,27 +11,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "model/drive/clip_run.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr char kPrompt[] = "a large red circle moves right fast on a navy checkered background";
 constexpr int kFirstChunks = 5;  // sessions whose first chunk is timed
-
-StepPlan PlanForAll(int sessions, StepKind kind, int64_t chunk, int step, RetentionTenths budget) {
-  StepPlan plan;
-  for (int session = 1; session <= sessions; ++session) {
-    PlannedStep planned;
-    planned.session = session;
-    planned.kind = kind;
-    planned.chunk = chunk;
-    planned.step = step;
-    planned.budget = budget;
-    planned.prompt = std::make_shared<const std::string>(kPrompt);
-    plan.steps.push_back(std::move(planned));
-  }
-  return plan;
-}
 
 struct Decoded {
   absl::Status status;
@@ -41,7 +27,7 @@ struct Decoded {
 
 // The chunks of one plan. `launch`: async side by side, as a server's delivery threads do; deferred one after the
 // other.
-Decoded DecodeAll(VideoModel& model, std::vector<StepOutcome> outcomes, std::launch launch) {
+Decoded DecodeAll(VideoModel& model, std::vector<std::unique_ptr<LatentChunk>> latents, std::launch launch) {
   struct One {
     absl::Status status;
     absl::Duration elapsed;
@@ -52,7 +38,7 @@ Decoded DecodeAll(VideoModel& model, std::vector<StepOutcome> outcomes, std::lau
     return One{std::move(status), absl::Now() - began};
   };
   std::vector<std::future<One>> chunks;
-  for (StepOutcome& outcome : outcomes) chunks.push_back(std::async(launch, decode, std::move(outcome.latents)));
+  for (std::unique_ptr<LatentChunk>& one : latents) chunks.push_back(std::async(launch, decode, std::move(one)));
   Decoded decoded;
   for (std::future<One>& chunk : chunks) {
     const One one = chunk.get();
@@ -75,37 +61,30 @@ class ChunkRun {
   }
   ~ChunkRun() {
     if (decoding_.valid()) decoding_.wait();
-    for (int session = 1; session <= sessions_; ++session) model_.EndSession(session);
   }
 
   absl::Status Begin() {
     for (int session = 1; session <= sessions_; ++session) {
-      const absl::Status begun = model_.BeginSession(session, session);
-      if (!begun.ok()) return begun;
+      absl::StatusOr<std::unique_ptr<ClipRun>> run = ClipRun::Begin(model_, session, session);
+      if (!run.ok()) return run.status();
+      runs_.push_back(*std::move(run));
     }
-    return RunStep(StepKind::kText, 0, 0, nullptr).status();
+    return absl::OkStatus();
   }
 
   // A chunk of all sessions; its frames may still be on their way.
   absl::Status Chunk(int64_t chunk) {
-    const bool measured = chunk >= warm_up_;
-    absl::StatusOr<std::vector<StepOutcome>> outcomes;
-    for (int step = 0; step < model_.info().denoise_steps; ++step) {
-      outcomes = RunStep(StepKind::kDenoise, chunk, step, measured ? &samples_->passes[step] : nullptr);
-      if (!outcomes.ok()) return outcomes.status();
-      for (const StepOutcome& outcome : *outcomes) {
-        if (measured) samples_->routing.Add(outcome.routing);
-      }
+    std::vector<ClipRun*> runs;
+    for (const std::unique_ptr<ClipRun>& run : runs_) {
+      run->StartChunk({chunk, budget_, chunk == 0 ? std::make_shared<const std::string>(kPrompt) : nullptr});
+      runs.push_back(run.get());
     }
-    if (const absl::Status before = TakeDecoded(); !before.ok()) return before;
-    if (on_gpu()) {
-      decoding_chunk_ = chunk;
-      decoding_ = std::async(std::launch::async, DecodeAll, std::ref(model_), *std::move(outcomes), std::launch::async);
-    } else if (const absl::Status own = Record(chunk, DecodeAll(model_, *std::move(outcomes), std::launch::deferred));
-               !own.ok()) {
-      return own;
-    }
-    return RunStep(StepKind::kContext, chunk, 0, measured ? &samples_->context : nullptr).status();
+    return RunChunks(
+        model_, runs,
+        [&](std::vector<std::unique_ptr<LatentChunk>> latents) { return StartDecoding(chunk, std::move(latents)); },
+        [&](const PlannedStep& step, const std::vector<StepOutcome>& outcomes, absl::Duration elapsed) {
+          NoteTimes(step, outcomes, elapsed);
+        });
   }
 
   // Waits for the frames of the chunk before, if they are being decoded. At most one chunk is.
@@ -126,18 +105,25 @@ class ChunkRun {
     return decoded.status;
   }
 
-  absl::StatusOr<std::vector<StepOutcome>> RunStep(StepKind kind, int64_t chunk, int step, Samples* elapsed) {
-    const StepPlan plan = PlanForAll(sessions_, kind, chunk, step, budget_);
-    const absl::Time began = absl::Now();
-    std::vector<StepOutcome> outcomes = model_.Run(plan);
-    const absl::Duration took = absl::Now() - began;
-    // On a GPU a call returns when the step of the call before it is done (model/gpu/gpu_video_model.h).
-    Samples* const owner = on_gpu() ? std::exchange(step_before_, elapsed) : elapsed;
-    if (owner != nullptr) owner->Add(took);
-    for (const StepOutcome& outcome : outcomes) {
-      if (!outcome.status.ok()) return outcome.status;
+  absl::Status StartDecoding(int64_t chunk, std::vector<std::unique_ptr<LatentChunk>> latents) {
+    if (const absl::Status before = TakeDecoded(); !before.ok()) return before;
+    if (!on_gpu()) return Record(chunk, DecodeAll(model_, std::move(latents), std::launch::deferred));
+    decoding_chunk_ = chunk;
+    decoding_ = std::async(std::launch::async, DecodeAll, std::ref(model_), std::move(latents), std::launch::async);
+    return absl::OkStatus();
+  }
+
+  void NoteTimes(const PlannedStep& step, const std::vector<StepOutcome>& outcomes, absl::Duration elapsed) {
+    Samples* samples = nullptr;
+    if (step.chunk >= warm_up_ && step.kind == StepKind::kDenoise) {
+      samples = &samples_->passes[step.step];
+      for (const StepOutcome& outcome : outcomes) samples_->routing.Add(outcome.routing);
+    } else if (step.chunk >= warm_up_ && step.kind == StepKind::kContext) {
+      samples = &samples_->context;
     }
-    return outcomes;
+    // On a GPU a call returns when the step of the call before it is done (model/gpu/video_model.h).
+    Samples* const owner = on_gpu() ? std::exchange(step_before_, samples) : samples;
+    if (owner != nullptr) owner->Add(elapsed);
   }
 
   VideoModel& model_;
@@ -145,6 +131,7 @@ class ChunkRun {
   const RetentionTenths budget_;
   const int64_t warm_up_;
   ChunkSamples* const samples_;
+  std::vector<std::unique_ptr<ClipRun>> runs_;
   Samples* step_before_ = nullptr;
   std::future<Decoded> decoding_;  // of chunk decoding_chunk_; not valid when none is being decoded
   int64_t decoding_chunk_ = 0;

@@ -12,13 +12,13 @@ namespace videodiffcr {
 
 struct ChunkBenchOptions {
   std::string model_folder;
-  std::string device = "cpu";       // this and the next two as in CausalVideoModelOptions
+  std::string device = "cpu";       // this and the next two as in VideoModelOptions
   std::string precision = "bf16";   // of a GPU only
   int threads = 0;                  // of the CPU only
   std::vector<int> sessions = {1};  // in every plan, one run each; at most what the model takes in one plan
   std::vector<int> budgets;         // tenths, of the model's; empty: all
   int chunks = 30;                  // measured per run, after the window is full
-  bool decode_graph = true;         // as in CausalVideoModelOptions, of a GPU only
+  bool decode_graph = true;         // as in VideoModelOptions, of a GPU only
   std::string json_file;            // empty: none
 };
 // Stages and passes of a chunk inside this process: the first chunk from prompt to frames, each denoising pass, context
@@ -27,7 +27,7 @@ absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options);
 
 struct KernelsBenchOptions {
   std::string model_folder;
-  std::string precision = "bf16";  // as in CausalVideoModelOptions
+  std::string precision = "bf16";  // as in VideoModelOptions
   int budget = 10;                 // tenths, of the model's
   int chunks = 8;                  // traced, after the window is full
   std::string json_file;           // empty: none

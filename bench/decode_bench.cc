@@ -15,11 +15,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "bench/device_timer.h"
-#include "model/decoder/frame_download.h"
-#include "model/decoder/taehv.h"
-#include "model/decoder/video_decoder.h"
-#include "model/decoder/wan_decoders.h"
-#include "model/decoder/wan_vae.h"
+#include "model/gpu/decoder/frame_download.h"
+#include "model/load/decoders.h"
+#include "model/plain/decoder/taehv.h"
+#include "model/plain/decoder/video_decoder.h"
+#include "model/plain/decoder/wan_vae.h"
 #include "model/weights/random_weights.h"
 #endif
 

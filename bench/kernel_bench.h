@@ -17,7 +17,7 @@ struct KernelBenchOptions {
 // at::scaled_dot_product_attention. FailedPrecondition without CUDA.
 absl::StatusOr<std::string> RunAttentionBench(const KernelBenchOptions& options);
 
-// Products of a block in bf16 and fp8 (model/gpu/gpu_linear.h), with weights and rows that no cache holds from the call
+// Products of a block in bf16 and fp8 (model/gpu/linear.h), with weights and rows that no cache holds from the call
 // before. FailedPrecondition without CUDA.
 absl::StatusOr<std::string> RunLinearsBench(const KernelBenchOptions& options);
 

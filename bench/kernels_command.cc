@@ -8,7 +8,7 @@
 #include "bench/kernel_table.h"
 #include "bench/kernel_trace.h"
 #include "bench/report.h"
-#include "model/serving/causal_video_model.h"
+#include "model/load/create_video_model.h"
 
 namespace videodiffcr {
 namespace {
@@ -45,7 +45,7 @@ Report MakeReport(const KernelTimes& times, int chunks) {
 absl::StatusOr<std::string> RunKernelsBench(const KernelsBenchOptions& options) {
   if (options.chunks < 1) return absl::InvalidArgumentError(absl::StrCat("chunks: ", options.chunks, "; at least 1"));
   absl::StatusOr<std::unique_ptr<VideoModel>> model =
-      CreateCausalVideoModel({options.model_folder, "cuda", /*threads=*/0, options.precision, /*gpu_sessions=*/1});
+      CreateVideoModel({options.model_folder, "cuda", /*threads=*/0, options.precision, /*gpu_sessions=*/1});
   if (!model.ok()) return model.status();
   const absl::StatusOr<RetentionBudget> budget = FindBudget((*model)->info(), options.budget);
   if (!budget.ok()) return budget.status();

@@ -15,7 +15,7 @@
 #include "bench/device_timer.h"
 #include "bench/kernel_bench.h"
 #include "bench/report.h"
-#include "model/gpu/gpu_linear.h"
+#include "model/gpu/linear.h"
 
 namespace videodiffcr {
 namespace {

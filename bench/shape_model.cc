@@ -13,11 +13,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "convert/expected_tensors.h"
+#include "convert/model_presets.h"
+#include "convert/number_conversion.h"
+#include "convert/safetensors_stream.h"
 #include "model/config/retention_table.h"
-#include "model/convert/expected_tensors.h"
-#include "model/convert/model_presets.h"
-#include "model/convert/number_conversion.h"
-#include "model/convert/safetensors_stream.h"
 
 namespace videodiffcr {
 namespace {

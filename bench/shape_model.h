@@ -12,7 +12,7 @@
 
 namespace videodiffcr {
 
-// A preset of model/convert/model_presets.h with what it lacks: routers with budgets 0.9, 0.8 and 0.7 (every block and
+// A preset of convert/model_presets.h with what it lacks: routers with budgets 0.9, 0.8 and 0.7 (every block and
 // every pass keeps exactly that share, kept keys only, dense context pass), TAEHV, and the tokenizer of
 // `tokenizer_config` with a text encoder of one narrow block, whose output is as wide as the transformer wants it. The
 // real text encoder is measured apart. NotFound lists the presets.

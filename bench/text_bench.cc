@@ -11,8 +11,8 @@
 #include "absl/time/clock.h"
 #include "bench/device_timer.h"
 #include "bench/report.h"
-#include "model/text/packed_text_encoder.h"
-#include "model/text/text_encoder.h"
+#include "model/gpu/text/packed_text_encoder.h"
+#include "model/plain/text/text_encoder.h"
 #include "model/weights/random_weights.h"
 #endif
 

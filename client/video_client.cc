@@ -5,12 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "checksum/crc32c.h"
 #include "client/call_status.h"
 #include "client/proto_time.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
-#include "proto/crc32c.h"
 
 namespace videodiffcr {
 namespace {

@@ -10,7 +10,7 @@
 #include <optional>
 #include <utility>
 
-#include "scheduler/mutex.h"
+#include "threading/mutex.h"
 
 namespace videodiffcr {
 

@@ -19,11 +19,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "model/api/video_model.h"
-#include "scheduler/clock.h"
 #include "scheduler/retry_after.h"
 #include "scheduler/scheduler_config.h"
 #include "scheduler/scheduler_metrics.h"
 #include "scheduler/session_types.h"
+#include "threading/clock.h"
 
 namespace videodiffcr {
 

@@ -12,12 +12,12 @@
 #include "absl/time/time.h"
 #include "model/api/video_model.h"
 #include "scheduler/bounded_queue.h"
-#include "scheduler/clock.h"
-#include "scheduler/mutex.h"
 #include "scheduler/scheduler_config.h"
 #include "scheduler/scheduler_metrics.h"
 #include "scheduler/session_record.h"
 #include "scheduler/snapshot.h"
+#include "threading/clock.h"
+#include "threading/mutex.h"
 
 namespace videodiffcr {
 

@@ -13,12 +13,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "command_line/program.h"
-#include "model/serving/causal_video_model.h"
-#include "scheduler/clock.h"
+#include "model/load/create_video_model.h"
 #include "server/serve_until_stopped.h"
 #include "server/server.h"
 #include "server/server_flags.h"
 #include "system/orderly_exit.h"
+#include "threading/clock.h"
 
 namespace videodiffcr {
 namespace {
@@ -31,13 +31,13 @@ int Fail(const absl::Status& status) {
 }
 
 absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command_line) {
-  CausalVideoModelOptions options;
+  VideoModelOptions options;
   options.model_folder = command_line.model_folder;
   options.device = command_line.device;
   options.threads = command_line.threads;
   options.precision = command_line.precision;
   options.gpu_sessions = command_line.gpu_sessions;
-  return CreateCausalVideoModel(options);
+  return CreateVideoModel(options);
 }
 
 int Main(int argc, char** argv) {

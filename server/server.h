@@ -16,7 +16,6 @@
 #include "grpcpp/server.h"
 #include "model/api/video_model.h"
 #include "prometheus/registry.h"
-#include "scheduler/clock.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/scheduler_metrics.h"
 #include "server/delivery/delivery_metrics.h"
@@ -25,6 +24,7 @@
 #include "server/rpc/rpc_metrics.h"
 #include "server/rpc/video_service.h"
 #include "server/server_config.h"
+#include "threading/clock.h"
 
 namespace videodiffcr {
 

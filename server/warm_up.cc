@@ -6,42 +6,14 @@
 #include <utility>
 #include <vector>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
+#include "model/drive/clip_run.h"
 #include "server/media/encoder.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr SessionId kWarmUpSession = -1;  // the scheduler numbers from 1
-
-// Runs one step; its latents when it has some.
-absl::StatusOr<std::unique_ptr<LatentChunk>> RunStep(VideoModel* model, PlannedStep step) {
-  StepPlan plan;
-  plan.steps.push_back(std::move(step));
-  std::vector<StepOutcome> outcomes = model->Run(plan);
-  if (outcomes.size() != 1)
-    return absl::InternalError("the model answered a plan of one step with another number of outcomes");
-  if (!outcomes[0].status.ok()) return outcomes[0].status;
-  return std::move(outcomes[0].latents);
-}
-
-absl::StatusOr<FrameChunk> GenerateChunk(VideoModel* model, int64_t chunk) {
-  std::unique_ptr<LatentChunk> latents;
-  for (int step = 0; step < model->info().denoise_steps; ++step) {
-    PlannedStep planned{.session = kWarmUpSession, .kind = StepKind::kDenoise, .chunk = chunk, .step = step};
-    planned.scene_start = chunk == 0 && step == 0;
-    absl::StatusOr<std::unique_ptr<LatentChunk>> outcome = RunStep(model, std::move(planned));
-    if (!outcome.ok()) return outcome.status();
-    latents = *std::move(outcome);
-  }
-  if (latents == nullptr) return absl::InternalError("the model gave no latents after the last denoising pass");
-  absl::StatusOr<FrameChunk> frames = model->Decode(std::move(latents));
-  if (!frames.ok()) return frames.status();
-  const auto context = RunStep(model, {.session = kWarmUpSession, .kind = StepKind::kContext, .chunk = chunk});
-  if (!context.ok()) return context.status();
-  return frames;
-}
 
 // Of what a call gets that asks for nothing else. Null for a model whose frames have odd sides: such calls are refused.
 absl::StatusOr<std::unique_ptr<ChunkEncoder>> CreateUsualEncoder(const ModelInfo& info) {
@@ -53,20 +25,27 @@ absl::StatusOr<std::unique_ptr<ChunkEncoder>> CreateUsualEncoder(const ModelInfo
   return CreateChunkEncoder(config);
 }
 
+// Null `encoder`: decoded only.
+absl::Status DecodeAndEncode(VideoModel* model, std::unique_ptr<LatentChunk> latents, ChunkEncoder* encoder) {
+  const absl::StatusOr<FrameChunk> frames = model->Decode(std::move(latents));
+  if (!frames.ok()) return frames.status();
+  return encoder == nullptr ? absl::OkStatus() : encoder->Encode(*frames).status();
+}
+
 absl::Status RunSession(VideoModel* model, int chunks) {
-  if (absl::Status status = model->BeginSession(kWarmUpSession, /*seed=*/1); !status.ok()) return status;
-  const absl::Cleanup end = [model] { model->EndSession(kWarmUpSession); };
-  const std::vector<std::string>& prompts = model->info().example_prompts;
-  PlannedStep text{.session = kWarmUpSession, .kind = StepKind::kText};
-  text.prompt = std::make_shared<const std::string>(prompts.empty() ? "warm up" : prompts.front());
-  if (absl::Status status = RunStep(model, std::move(text)).status(); !status.ok()) return status;
+  const absl::StatusOr<std::unique_ptr<ClipRun>> run = ClipRun::Begin(*model, kWarmUpSession, /*seed=*/1);
+  if (!run.ok()) return run.status();
   const absl::StatusOr<std::unique_ptr<ChunkEncoder>> encoder = CreateUsualEncoder(model->info());
   if (!encoder.ok()) return encoder.status();
+  const std::vector<std::string>& prompts = model->info().example_prompts;
+  const auto prompt = std::make_shared<const std::string>(prompts.empty() ? "warm up" : prompts.front());
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const absl::StatusOr<FrameChunk> frames = GenerateChunk(model, chunk);
-    if (!frames.ok()) return frames.status();
-    if (*encoder == nullptr) continue;
-    if (absl::Status encoded = (*encoder)->Encode(*frames).status(); !encoded.ok()) return encoded;
+    const bool first = chunk == 0;
+    (*run)->StartChunk({.chunk = chunk, .prompt = first ? prompt : nullptr, .scene_start = first});
+    const absl::Status status = RunChunks(*model, {run->get()}, [&](std::vector<std::unique_ptr<LatentChunk>> latents) {
+      return DecodeAndEncode(model, std::move(latents[0]), encoder->get());
+    });
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }

@@ -14,43 +14,48 @@ import sys
 # own. Names with a slash or in ROOTS are our folders; the others are outside packages (PACKAGES below).
 ALLOWED = {
     "system": "",
+    "checksum": "",
+    "threading": "",
     "proto": "",
     "command_line": "cli11",
     "media": "libav",
     "model/api": "",
+    "model/drive": "model/api",
     "model/config": "model/api json",
     "model/weights": "model/config json torch",
-    "model/text": "model/api model/config model/weights torch json sentencepiece utf8proc",
-    "model/transformer": "model/api model/config model/weights torch",
-    "model/decoder": "model/api model/config model/weights model/kernels torch cuda",
-    "model/rollout": "model/api model/config model/weights model/text model/transformer model/decoder torch",
-    "model/folder": "model/api model/config model/weights model/text model/transformer model/decoder torch",
-    "model/serving": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout model/folder model/gpu torch json",
-    "model/kernels": "model/rollout cuda flashinfer",
-    "model/gpu": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout model/folder model/kernels torch cuda",
-    "model/parity": "model/config model/weights model/text model/transformer model/decoder model/rollout model/serving model/gpu model/kernels torch json",
-    "model/convert": "model/config model/weights model/text command_line json zlib",
-    "scheduler": "model/api prometheus",
+    "model/kernels": "model/config cuda flashinfer",
+    "model/plain/text": "model/api model/config model/weights torch json sentencepiece utf8proc",
+    "model/plain/transformer": "model/api model/config model/weights torch",
+    "model/plain/decoder": "model/api model/config model/weights torch",
+    "model/plain/rollout": "model/api model/config model/weights model/plain torch",
+    "model/plain": "model/api model/config model/weights torch",  # model_parts: all of it together
+    "model/cpu": "model/api model/config model/weights model/plain torch",
+    "model/gpu": "model/api model/drive model/config model/weights model/plain model/kernels torch cuda",
+    "model/load": "model/api model/config model/weights model/plain model/cpu model/gpu torch",
+    "convert": "model/config model/weights model/plain/text command_line json zlib",
+    "parity": "model/config model/weights model/plain model/cpu model/gpu model/kernels torch json",
+    "scheduler": "model/api threading prometheus",
     "server/media": "model/api media libav",
-    "server/delivery": "proto server/media scheduler model/api prometheus",
+    "server/delivery": "checksum threading server/media scheduler model/api prometheus",
     "server/logging": "",
-    "server/rpc": "proto protobuf grpc scheduler server/media server/delivery server/logging model/api prometheus",
+    "server/rpc": "proto protobuf grpc threading scheduler server/media server/delivery server/logging model/api prometheus",
     "server/metrics": "prometheus",
+    "server/warm_up.cc": "server/media model/api model/drive",
+    "server": "proto protobuf grpc threading scheduler server/media server/delivery server/logging server/rpc server/metrics model/api prometheus",
     "server/server_flags.h": "server command_line scheduler",
     "server/server_flags.cc": "server command_line scheduler",
-    "server": "proto protobuf grpc scheduler server/media server/delivery server/logging server/rpc server/metrics model/api prometheus",
-    "server/main.cc": "server command_line model/api model/serving scheduler",  # the only file that knows both sides
-    "client": "proto protobuf grpc command_line media",
-    "training/scenes": "model/rollout",
-    "training": "model/api model/config model/weights model/text model/transformer model/decoder model/rollout torch json",
+    "server/main.cc": "server command_line model/api model/load threading scheduler",  # the only file that knows both sides
+    "client": "proto protobuf grpc checksum command_line media",
+    "training/scenes": "model/config",
+    "training": "model/api model/drive model/config model/weights model/plain torch json",
     "training/main.cc": "training/command command_line",
     "training/command": "training model command_line media torch",
-    "bench": "client proto protobuf model torch cuda json",
+    "bench": "client proto protobuf convert model torch cuda json",
 }
 
 # Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another
 # version, and a change there would rebuild half the tree.
-TORCH_FREE = ("system", "command_line", "media", "model/api", "model/config", "model/convert", "scheduler", "server", "client", "training/scenes")
+TORCH_FREE = ("system", "checksum", "threading", "command_line", "media", "model/api", "model/config", "convert", "scheduler", "server", "client", "training/scenes")
 
 PACKAGES = [  # package, pattern of the included path
     ("torch", r"(ATen|c10|torch)/"),
@@ -66,7 +71,7 @@ PACKAGES = [  # package, pattern of the included path
     ("flashinfer", r"(flashinfer|cutlass|cute)/"),
     ("cuda", r"cuda|cublas|cudnn"),
 ]
-ROOTS = ("system", "proto", "command_line", "media", "model", "training", "scheduler", "server", "client", "bench")  # tests may include anything
+ROOTS = ("system", "checksum", "threading", "proto", "command_line", "media", "model", "convert", "parity", "training", "scheduler", "server", "client", "bench")  # tests may include anything
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.MULTILINE)
 
 

@@ -2,7 +2,31 @@
 
 #include <algorithm>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
 namespace videodiffcr {
+
+absl::StatusOr<const RetentionTable*> FindTable(const RetentionConfig& retention, RetentionTenths budget) {
+  if (budget == kDenseTenths) return nullptr;
+  for (const RetentionTable& table : retention.tables) {
+    if (table.nominal == budget) return &table;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("retention budget ", budget, " tenths: the model has no table for it"));
+}
+
+PassRule RuleOfPass(const RetentionConfig& retention, const RetentionTable* table, bool context_pass) {
+  const bool routed = !context_pass || retention.context_mode == ContextMode::kRoutedFullKv;
+  return {.tenths = table != nullptr && routed ? &table->tenths : nullptr,
+          .kv_mode = context_pass ? KvMode::kFull : retention.kv_mode};
+}
+
+int64_t RowsProcessed(const RetentionTable& table, int timestep, int64_t tokens_per_chunk) {
+  int64_t rows = 0;
+  for (const std::vector<int>& layer : table.tenths) rows += KeptRows(layer[timestep], tokens_per_chunk);
+  return rows;
+}
 
 RetentionTable MakeRetentionTable(RetentionTenths nominal, const std::vector<int>& layer_tenths,
                                   const std::vector<int>& step_delta_tenths, int floor_tenths) {

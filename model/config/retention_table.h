@@ -53,6 +53,27 @@ constexpr int64_t KeptRows(int tenths, int64_t tokens) {
   return rows < 1 ? 1 : rows;
 }
 
+// Rows each of `frames` frames keeps for certain when `kept` of all are kept: floor(floor_share * kept / frames),
+// section 3.3.
+constexpr int64_t FrameFloorRows(double floor_share, int64_t kept, int64_t frames) {
+  return static_cast<int64_t>(floor_share * static_cast<double>(kept) / static_cast<double>(frames));
+}
+
+// The table of a budget; null with OK for the dense model. InvalidArgument when the model has none for it.
+absl::StatusOr<const RetentionTable*> FindTable(const RetentionConfig& retention, RetentionTenths budget);
+
+// What one pass does at a budget's `table` (null: the dense model), videodiffcr.md section 4: whether its blocks are
+// routed, and what queries attend to inside the chunk.
+struct PassRule {
+  const std::vector<std::vector<int>>* tenths = nullptr;  // RetentionTable::tenths; null: every block is dense
+  KvMode kv_mode = KvMode::kKept;
+};
+PassRule RuleOfPass(const RetentionConfig& retention, const RetentionTable* table, bool context_pass);
+
+// Rows that all blocks of one pass process together, of layers * tokens_per_chunk. `timestep`: the denoising step, or
+// their count for the context pass.
+int64_t RowsProcessed(const RetentionTable& table, int timestep, int64_t tokens_per_chunk);
+
 // One row per layer: clamp(layer + delta, floor, 10) for each step, then clamp(layer, floor, 10) for the context pass.
 // `layer_tenths`: nominal ratio of each layer; `step_delta_tenths`: noisiest step first, for example -3 -1 +1 +3.
 RetentionTable MakeRetentionTable(RetentionTenths nominal, const std::vector<int>& layer_tenths,

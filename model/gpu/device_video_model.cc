@@ -13,7 +13,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "model/text/prompt_check.h"
+#include "model/drive/clip_run.h"
+#include "model/plain/text/prompt_check.h"
 
 namespace videodiffcr::gpu {
 namespace {
@@ -96,15 +97,6 @@ void DeviceVideoModel::EndSession(SessionId session) {
   sessions_.erase(found);
 }
 
-absl::StatusOr<const RetentionTable*> DeviceVideoModel::TableOf(RetentionTenths budget) const {
-  if (budget == kDenseTenths) return nullptr;
-  for (const RetentionTable& table : config().retention.tables) {
-    if (table.nominal == budget) return &table;
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("retention budget ", budget, " tenths: model ", info_.name, " has no table for it"));
-}
-
 absl::Status DeviceVideoModel::OwnFailure(const std::function<absl::Status()>& work) {
   try {
     return work();
@@ -117,7 +109,7 @@ absl::Status DeviceVideoModel::OwnFailure(const std::function<absl::Status()>& w
 }
 
 absl::Status DeviceVideoModel::Prepare(const PlannedStep& step, ChunkStep& chunk_step) {
-  const absl::StatusOr<const RetentionTable*> table = TableOf(step.budget);
+  const absl::StatusOr<const RetentionTable*> table = FindTable(config().retention, step.budget);
   if (!table.ok()) return table.status();
   const auto found = sessions_.find(step.session);
   if (found == sessions_.end()) {
@@ -199,7 +191,7 @@ void DeviceVideoModel::FinishStep(const PlannedStep& step, const ChunkStep& chun
   outcome.rows_dense = parts_->transformer.RowsDense();
   outcome.rows_processed = chunk_step.table == nullptr
                                ? outcome.rows_dense
-                               : parts_->transformer.RowsProcessed(chunk_step.table->tenths, step.step);
+                               : RowsProcessed(*chunk_step.table, step.step, config().transformer.tokens_per_chunk());
   outcome.tokens_evicted = chunk_step.evicted_frames * config().transformer.tokens_per_frame();
   if (step.step + 1 < parts_->engine.steps()) return;
   auto latents = std::make_unique<FinishedLatents>(&health_);
@@ -298,34 +290,23 @@ absl::Status DeviceVideoModel::WarmUpText(int slot) {
 }
 
 absl::Status DeviceVideoModel::WarmUp() {
-  absl::Status status = FillCaches();
-  if (status.ok()) status = BeginSession(kWarmupSession, 0);
-  if (status.ok()) pass_thread_.Run([&] { status = WarmUpText(sessions_.at(kWarmupSession).slot); });
-  if (!status.ok()) return status;
-  const auto run = [this](const PlannedStep& step) { return std::move(Run({{step}})[0]); };
-  PlannedStep step;
-  step.session = kWarmupSession;
-  step.kind = StepKind::kText;
-  step.prompt = std::make_shared<const std::string>(info_.example_prompts.empty() ? "a" : info_.example_prompts[0]);
-  status = run(step).status;
+  if (absl::Status status = FillCaches(); !status.ok()) return status;
+  const absl::StatusOr<std::unique_ptr<ClipRun>> run = ClipRun::Begin(*this, kWarmupSession, /*seed=*/0);
+  if (!run.ok()) return run.status();
+  absl::Status status;
+  pass_thread_.Run([&] { status = WarmUpText(sessions_.at(kWarmupSession).slot); });
+  const auto decode = [this](std::vector<std::unique_ptr<LatentChunk>> latents) {
+    return Decode(std::move(latents[0])).status();
+  };
+  auto prompt = std::make_shared<const std::string>(info_.example_prompts.empty() ? "a" : info_.example_prompts[0]);
   // Two chunks from a scene's start: the first has no past and fewer frames than the others.
   for (const RetentionBudget& budget : info_.budgets) {
-    step.budget = budget.tenths;
-    for (step.chunk = 0; step.chunk < 2 && status.ok(); ++step.chunk) {
-      step.scene_start = step.chunk == 0;
-      step.kind = StepKind::kDenoise;
-      StepOutcome outcome;
-      for (step.step = 0; step.step < info_.denoise_steps && status.ok(); ++step.step) {
-        outcome = run(step);
-        status = outcome.status;
-      }
-      if (status.ok()) status = Decode(std::move(outcome.latents)).status();
-      step.kind = StepKind::kContext;
-      if (status.ok()) status = run(step).status;
+    for (int64_t chunk = 0; chunk < 2 && status.ok(); ++chunk) {
+      (*run)->StartChunk({chunk, budget.tenths, std::exchange(prompt, nullptr), /*scene_start=*/chunk == 0});
+      status = RunChunks(*this, {run->get()}, decode);
     }
   }
   if (status.ok()) pass_thread_.Run([&] { status = last_run_.Wait(); });  // launches' errors are kept by thread
-  EndSession(kWarmupSession);
   return status;
 }
 

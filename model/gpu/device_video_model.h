@@ -1,4 +1,4 @@
-// The VideoModel of gpu_video_model.h, of parts that are loaded already. Behind that factory: Torch and CUDA show here.
+// The VideoModel of video_model.h, of parts that are loaded already. Behind that factory: Torch and CUDA show here.
 //
 // Streams: passes and prompts on one, decodes on another of higher priority, which waits for a chunk's last pass by an
 // event. Memory belongs to the stream it was taken on; a chunk's latents, the one thing that crosses over, are recorded
@@ -20,35 +20,35 @@
 #include <vector>
 
 #include "model/api/video_model.h"
-#include "model/decoder/decode_graph.h"
-#include "model/decoder/frame_download.h"
-#include "model/folder/model_folder.h"
-#include "model/gpu/chunk_engine.h"
+#include "model/config/noise_schedule.h"
+#include "model/gpu/chunk_sampler.h"
+#include "model/gpu/decoder/decode_graph.h"
+#include "model/gpu/decoder/frame_download.h"
 #include "model/gpu/device_event.h"
 #include "model/gpu/device_health.h"
-#include "model/gpu/gpu_transformer.h"
-#include "model/gpu/gpu_weights.h"
 #include "model/gpu/session_pool.h"
 #include "model/gpu/side_thread.h"
-#include "model/rollout/noise_schedule.h"
-#include "model/text/packed_text_encoder.h"
+#include "model/gpu/text/packed_text_encoder.h"
+#include "model/gpu/transformer.h"
+#include "model/gpu/weights.h"
+#include "model/plain/model_parts.h"
 
 namespace videodiffcr::gpu {
 
 struct GpuParts {
-  GpuParts(ModelFolder folder, GpuTransformerWeights weights, const StepSchedule& schedule, Precision precision,
+  GpuParts(ModelParts parts, GpuTransformerWeights weights, const StepSchedule& schedule, Precision precision,
            kernels::Element key_element, int slots, int plan_sessions, int processors)
-      : model(std::move(folder)),
+      : model(std::move(parts)),
         text(model.config.text_encoder, std::move(model.text_encoder), model.config.transformer.text_len),
         pool(model.config.transformer, precision, key_element, slots),
         transformer(model.config.transformer, model.config.retention, std::move(weights), precision, key_element,
                     plan_sessions, processors),
         engine(model.config.transformer, model.config.retention, schedule, &transformer, &pool) {}
-  ModelFolder model;  // its text encoder and transformer have moved on, packed
+  ModelParts model;  // its text encoder and transformer have moved on, packed
   PackedTextEncoder text;
   SessionPool pool;
   GpuTransformer transformer;
-  ChunkEngine engine;
+  ChunkSampler engine;
 };
 
 class DeviceVideoModel final : public VideoModel {
@@ -88,8 +88,6 @@ class DeviceVideoModel final : public VideoModel {
   PixelFormat FrameFormat() const {
     return info_.width % 2 == 0 && info_.height % 2 == 0 ? PixelFormat::kYuv420p : PixelFormat::kRgb24;
   }
-  // nullptr with OK: the dense model.
-  absl::StatusOr<const RetentionTable*> TableOf(RetentionTenths budget) const;
   std::shared_ptr<DecoderState> NewDecoderState();
   // What sessions take beside their slots, for all slots at once. Given back it stays in LibTorch's caches, so that no
   // session waits for the driver later.

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "model/gpu/scratch.h"
+#include "model/gpu/current_device.h"
 #include "model/kernels/norm_rotary.h"
 
 namespace videodiffcr::gpu {

@@ -6,9 +6,9 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/config/model_config.h"
-#include "model/gpu/gpu_weights.h"
 #include "model/gpu/precision.h"
 #include "model/gpu/session_pool.h"
+#include "model/gpu/weights.h"
 
 namespace videodiffcr::gpu {
 

@@ -2,7 +2,7 @@
 // allocates nothing and a session's end gives back its slot at once.
 //
 // Note: [One run of keys]. A slot's keys lie as [past | current chunk] without a gap, so one attention call sees them
-// as one run: frames of the past in ring order (model/transformer/kv_window.h; attention does not care), then the
+// as one run: frames of the past in ring order (model/config/kv_window.h; attention does not care), then the
 // chunk, of which a routed pass writes only as many rows as it keeps. While the window fills up, the chunk already lies
 // where its frames will stay; once it is full, the chunk's frames move into the ring when the next chunk begins.
 #ifndef VIDEODIFFCR_MODEL_GPU_SESSION_POOL_H_
@@ -13,10 +13,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/config/kv_window.h"
 #include "model/config/model_config.h"
 #include "model/gpu/precision.h"
 #include "model/kernels/element.h"
-#include "model/transformer/kv_window.h"
 
 namespace videodiffcr::gpu {
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "model/gpu/scratch.h"
+#include "model/gpu/current_device.h"
 #include "model/kernels/token_routing.h"
 
 namespace videodiffcr::gpu {
@@ -43,7 +43,7 @@ TokenChooser::Chosen TokenChooser::Choose(const GpuRouter& router, int session, 
   select.tokens = static_cast<int>(config_.tokens_per_chunk());
   select.frames = frames;
   select.kept_rows = kept_rows;
-  select.floor_rows = static_cast<int>(retention_.frame_floor * kept_rows / frames);
+  select.floor_rows = static_cast<int>(FrameFloorRows(retention_.frame_floor, kept_rows, frames));
   select.gate = GateOf(retention_.gate);
   select.scores = scores_.const_data_ptr<float>();
   select.kept = kept_[session].mutable_data_ptr<int32_t>();

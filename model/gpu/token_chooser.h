@@ -6,8 +6,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/config/model_config.h"
-#include "model/gpu/gpu_weights.h"
 #include "model/gpu/precision.h"
+#include "model/gpu/weights.h"
 
 namespace videodiffcr::gpu {
 

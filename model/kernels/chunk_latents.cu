@@ -2,9 +2,9 @@
 // every bit.
 #include <cuda_runtime.h>
 
+#include "model/config/normal_pair.h"
 #include "model/kernels/chunk_latents.h"
 #include "model/kernels/latent_index.h"
-#include "model/rollout/normal_pair.h"
 
 namespace videodiffcr::kernels {
 namespace {

@@ -1,7 +1,7 @@
 // Between latents and tokens: patches in, flow out, and the few-step sampler's update with its noise
 // (causal_wan_dit.md sections 3 and 5; self_forcing_inference.md sections 3 and 4). Latents are fp32.
 //
-// Promise: noise has the same bits as FillNormal() of model/rollout/noise.h for the same key.
+// Promise: noise has the same bits as FillNormal() of model/config/noise.h for the same key.
 #ifndef VIDEODIFFCR_MODEL_KERNELS_CHUNK_LATENTS_H_
 #define VIDEODIFFCR_MODEL_KERNELS_CHUNK_LATENTS_H_
 

@@ -1,8 +1,8 @@
 // A router's scores and which tokens they keep (videodiffcr.md sections 2.2 and 3), on the device: no count, no index
 // visits the host.
 //
-// Promise: scores in fp32; the kept tokens are exactly those that SelectTokens() of model/transformer/selection.h picks
-// from the same scores: score falling, token number rising, NaN last, frame floor first; in ascending order.
+// Promise: scores in fp32; the kept tokens are exactly those that SelectTokens() of model/plain/transformer/selection.h
+// picks from the same scores: score falling, token number rising, NaN last, frame floor first; in ascending order.
 #ifndef VIDEODIFFCR_MODEL_KERNELS_TOKEN_ROUTING_H_
 #define VIDEODIFFCR_MODEL_KERNELS_TOKEN_ROUTING_H_
 

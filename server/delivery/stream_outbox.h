@@ -15,8 +15,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "prometheus/gauge.h"
-#include "scheduler/mutex.h"
 #include "server/delivery/stream_event.h"
+#include "threading/mutex.h"
 
 namespace videodiffcr {
 

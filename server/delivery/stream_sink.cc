@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "proto/crc32c.h"
+#include "checksum/crc32c.h"
 
 namespace videodiffcr {
 

@@ -10,11 +10,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "scheduler/clock.h"
 #include "scheduler/session_types.h"
 #include "server/delivery/delivery_metrics.h"
 #include "server/delivery/stream_outbox.h"
 #include "server/media/encoder.h"
+#include "threading/clock.h"
 
 namespace videodiffcr {
 

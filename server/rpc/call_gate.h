@@ -4,8 +4,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
-#include "scheduler/clock.h"
-#include "scheduler/mutex.h"
+#include "threading/clock.h"
+#include "threading/mutex.h"
 
 namespace videodiffcr {
 

@@ -18,8 +18,6 @@
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/status.h"
 #include "model/api/video_model.h"
-#include "scheduler/clock.h"
-#include "scheduler/mutex.h"
 #include "scheduler/scheduler.h"
 #include "server/delivery/delivery_metrics.h"
 #include "server/delivery/stream_outbox.h"
@@ -28,6 +26,8 @@
 #include "server/rpc/rpc_metrics.h"
 #include "server/rpc/session_registry.h"
 #include "server/rpc/token_bucket.h"
+#include "threading/clock.h"
+#include "threading/mutex.h"
 #include "videodiffcr/v1/video_generation.pb.h"
 
 namespace videodiffcr {

@@ -10,7 +10,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "scheduler/mutex.h"
+#include "threading/mutex.h"
 
 namespace videodiffcr {
 

@@ -9,12 +9,12 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
-#include "scheduler/clock.h"
 #include "server/rpc/call_gate.h"
 #include "server/rpc/response_conversion.h"
 #include "server/rpc/rpc_metrics.h"
 #include "server/rpc/session_call.h"
 #include "server/rpc/session_registry.h"
+#include "threading/clock.h"
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
 
 namespace videodiffcr {

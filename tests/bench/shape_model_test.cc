@@ -10,7 +10,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "model/folder/model_folder.h"
+#include "model/load/model_folder.h"
 
 namespace videodiffcr {
 namespace {
@@ -46,7 +46,7 @@ class ShapeModelTest : public ::testing::Test {
 TEST_F(ShapeModelTest, LoadsAndDecodesToCalmGrey) {
   const at::NoGradGuard no_gradients;
   ASSERT_TRUE(WriteShapeModel(SmallConfig(), 1, "models/tiny", Folder("a")).ok());
-  absl::StatusOr<ModelFolder> model = LoadModelFolder(Folder("a"), {});
+  absl::StatusOr<ModelParts> model = LoadModelFolder(Folder("a"), {});
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ(model->config.retention.tables.size(), 3u);
   EXPECT_NEAR(model->transformer.blocks[3].ffn_in.weight.std().item<double>(), 1 / std::sqrt(128.0), 0.01);
@@ -78,7 +78,7 @@ TEST_F(ShapeModelTest, AnotherWindowSharesTheFiles) {
   ASSERT_TRUE(LinkShapeModel(config, Folder("a"), Folder("b")).ok());
   EXPECT_TRUE(
       std::filesystem::equivalent(Folder("a") + "/transformer.safetensors", Folder("b") + "/transformer.safetensors"));
-  const absl::StatusOr<ModelFolder> model = LoadModelFolder(Folder("b"), {});
+  const absl::StatusOr<ModelParts> model = LoadModelFolder(Folder("b"), {});
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ(model->config.transformer.window_frames, 12);
 }

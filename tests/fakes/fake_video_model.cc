@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "model/text/prompt_cleaning.h"
+#include "model/plain/text/prompt_cleaning.h"
 
 namespace videodiffcr {
 namespace {

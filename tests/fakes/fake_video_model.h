@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "model/api/video_model.h"
-#include "scheduler/mutex.h"
 #include "tests/fakes/frame_identity.h"
+#include "threading/mutex.h"
 
 namespace videodiffcr {
 

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <vector>
 
-#include "scheduler/clock.h"
+#include "threading/clock.h"
 
 namespace videodiffcr {
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "scheduler/mutex.h"
 #include "scheduler/session_types.h"
+#include "threading/mutex.h"
 
 namespace videodiffcr {
 

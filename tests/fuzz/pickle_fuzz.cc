@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "model/convert/expected_tensors.h"
-#include "model/convert/tensor_conversion.h"
-#include "model/convert/weight_file.h"
+#include "convert/expected_tensors.h"
+#include "convert/tensor_conversion.h"
+#include "convert/weight_file.h"
 
 namespace videodiffcr {
 namespace {

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "model/text/piece_model.h"
-#include "model/text/tokenizer.h"
-#include "tests/model/text/sentencepiece_model_builder.h"
+#include "model/plain/text/piece_model.h"
+#include "model/plain/text/tokenizer.h"
+#include "tests/model/plain/text/sentencepiece_model_builder.h"
 
 namespace videodiffcr {
 namespace {

@@ -2,8 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "model/convert/weight_file.h"
-#include "model/convert/zip_archive.h"
+#include "convert/weight_file.h"
+#include "convert/zip_archive.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::StatusOr<videodiffcr::ZipArchive> archive = videodiffcr::OpenZipArchive({data, size}, "fuzz.pth");

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "proto/crc32c.h"
+#include "checksum/crc32c.h"
 #include "tests/integration/session_messages.h"
 #include "tests/integration/test_server.h"
 #include "tests/integration/test_stream.h"

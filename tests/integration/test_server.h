@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 
-#include "scheduler/clock.h"
 #include "server/server.h"
 #include "tests/fakes/fake_video_model.h"
+#include "threading/clock.h"
 
 namespace videodiffcr {
 

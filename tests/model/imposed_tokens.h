@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "model/transformer/block.h"
-#include "model/transformer/selection.h"
+#include "model/plain/transformer/block.h"
+#include "model/plain/transformer/selection.h"
 
 namespace videodiffcr {
 

@@ -4,8 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/parity/fill_rule.h"
-#include "model/transformer/diffusion_transformer.h"
+#include "model/plain/transformer/diffusion_transformer.h"
+#include "parity/fill_rule.h"
 
 namespace videodiffcr {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "model/config/model_config.h"
-#include "model/text/tokenizer.h"
+#include "model/plain/text/tokenizer.h"
 
 namespace videodiffcr {
 namespace {

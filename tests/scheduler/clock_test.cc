@@ -1,4 +1,4 @@
-#include "scheduler/clock.h"
+#include "threading/clock.h"
 
 #include <gtest/gtest.h>
 

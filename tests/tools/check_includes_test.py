@@ -24,8 +24,8 @@ class CheckIncludesTest(unittest.TestCase):
     def test_includes_along_the_order_pass(self):
         status, output = check({
             "model/api/video_model.h": "#include <string>\n#include \"absl/status/status.h\"\n",
-            "scheduler/engine.cc": "#include \"model/api/video_model.h\"\n#include \"scheduler/clock.h\"\n",
-            "model/transformer/block.cc": "#include <ATen/core/Tensor.h>\n#include \"model/weights/reader.h\"\n",
+            "scheduler/engine.cc": "#include \"model/api/video_model.h\"\n#include \"threading/clock.h\"\n",
+            "model/plain/transformer/block.cc": "#include <ATen/core/Tensor.h>\n#include \"model/weights/reader.h\"\n",
         })
         self.assertEqual((status, output), (0, ""))
 
@@ -55,8 +55,8 @@ class CheckIncludesTest(unittest.TestCase):
         self.assertIn("no row", output)
 
     def test_only_main_knows_both_sides(self):
-        self.assertEqual(check({"server/main.cc": "#include \"model/serving/model.h\"\n"})[0], 0)
-        self.assertEqual(check({"server/server.cc": "#include \"model/serving/model.h\"\n"})[0], 1)
+        self.assertEqual(check({"server/main.cc": "#include \"model/load/model.h\"\n"})[0], 0)
+        self.assertEqual(check({"server/server.cc": "#include \"model/load/model.h\"\n"})[0], 1)
 
     def test_this_repository_passes(self):
         done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=False)

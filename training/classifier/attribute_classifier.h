@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/decoder/memory_block.h"
-#include "model/transformer/transformer_weights.h"
+#include "model/plain/decoder/memory_block.h"
+#include "model/plain/transformer/transformer_weights.h"
 #include "model/weights/safetensors_reader.h"
 #include "model/weights/weight_table.h"
 #include "training/scenes/scene.h"

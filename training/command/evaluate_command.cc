@@ -16,7 +16,7 @@
 #include "command_line/flag_parser.h"
 #include "media/contact_sheet.h"
 #include "media/png_file.h"
-#include "model/serving/causal_video_model.h"
+#include "model/load/create_video_model.h"
 #include "training/evaluation/evaluation.h"
 #include "training/evaluation/reconstruction_quality.h"
 #include "training/evaluation/two_objects.h"
@@ -263,10 +263,10 @@ absl::Status RunEvaluate(const std::vector<std::string_view>& arguments) {
   }
   const bool judge_served = judge_clips && options.plain.empty();
   if (!judge_served && options.sheets.empty()) return absl::OkStatus();
-  CausalVideoModelOptions model_options;
+  VideoModelOptions model_options;
   model_options.model_folder = options.model;
   model_options.threads = static_cast<int>(options.threads);
-  const absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateCausalVideoModel(model_options);
+  const absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateVideoModel(model_options);
   if (!model.ok()) return model.status();
   if (judge_served) {
     if (absl::Status status = EvaluateServed(options, **model); !status.ok()) return status;

@@ -5,23 +5,24 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/drive/clip_run.h"
 
 namespace videodiffcr::training {
 namespace {
 
-// Requests of one group, each a session whose id is its place among all requests.
+// Requests of one group, side by side.
 class Group {
  public:
   Group(VideoModel& model, const std::vector<ClipRequest>& requests, size_t begin, size_t end)
       : model_(model), requests_(requests), begin_(begin), end_(end) {}
-  ~Group() {
-    for (size_t i = begin_; i < end_; ++i) model_.EndSession(Id(i));
-  }
 
   absl::Status Run(std::vector<std::vector<FrameChunk>>& clips) {
     int64_t chunks = 0;
     for (size_t i = begin_; i < end_; ++i) {
-      if (absl::Status begun = model_.BeginSession(Id(i), requests_[i].seed); !begun.ok()) return begun;
+      absl::StatusOr<std::unique_ptr<ClipRun>> run =
+          ClipRun::Begin(model_, static_cast<SessionId>(i) + 1, requests_[i].seed);
+      if (!run.ok()) return run.status();
+      runs_.push_back(*std::move(run));
       chunks = std::max(chunks, requests_[i].chunks);
     }
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -31,47 +32,35 @@ class Group {
   }
 
  private:
-  static SessionId Id(size_t request) { return static_cast<SessionId>(request) + 1; }
-
   absl::Status RunChunk(int64_t chunk, std::vector<std::vector<FrameChunk>>& clips) {
-    if (absl::Status text = RunSteps(StepKind::kText, chunk, 0, clips); !text.ok()) return text;
-    for (int step = 0; step < model_.info().denoise_steps; ++step) {
-      if (absl::Status status = RunSteps(StepKind::kDenoise, chunk, step, clips); !status.ok()) return status;
-    }
-    return RunSteps(StepKind::kContext, chunk, 0, clips);
-  }
-
-  // One plan with this step of every session that takes it.
-  absl::Status RunSteps(StepKind kind, int64_t chunk, int step, std::vector<std::vector<FrameChunk>>& clips) {
-    StepPlan plan;
+    std::vector<size_t> owners;  // the requests that have this chunk
+    std::vector<ClipRun*> runs;
     for (size_t i = begin_; i < end_; ++i) {
       const ClipRequest& request = requests_[i];
       if (chunk >= request.chunks) continue;
-      PlannedStep planned{Id(i), kind, chunk, step, request.budget};
-      if (kind == StepKind::kText) {
-        const auto prompt = request.prompts.find(chunk);
-        if (prompt == request.prompts.end()) continue;
-        planned.prompt = std::make_shared<const std::string>(prompt->second);
+      const auto prompt = request.prompts.find(chunk);
+      owners.push_back(i);
+      runs.push_back(runs_[i - begin_].get());
+      runs.back()->StartChunk(
+          {.chunk = chunk,
+           .budget = request.budget,
+           .prompt = prompt == request.prompts.end() ? nullptr : std::make_shared<const std::string>(prompt->second),
+           .scene_start = chunk == 0});
+    }
+    return RunChunks(model_, runs, [&](std::vector<std::unique_ptr<LatentChunk>> latents) -> absl::Status {
+      for (size_t i = 0; i < latents.size(); ++i) {
+        absl::StatusOr<FrameChunk> frames = model_.Decode(std::move(latents[i]));
+        if (!frames.ok()) return frames.status();
+        if (chunk >= requests_[owners[i]].first_kept_chunk) clips[owners[i]].push_back(*std::move(frames));
       }
-      planned.scene_start = kind == StepKind::kDenoise && chunk == 0 && step == 0;
-      plan.steps.push_back(std::move(planned));
-    }
-    if (plan.steps.empty()) return absl::OkStatus();
-    std::vector<StepOutcome> outcomes = model_.Run(plan);
-    for (size_t i = 0; i < outcomes.size(); ++i) {
-      if (!outcomes[i].status.ok()) return outcomes[i].status;
-      if (outcomes[i].latents == nullptr) continue;
-      absl::StatusOr<FrameChunk> frames = model_.Decode(std::move(outcomes[i].latents));
-      if (!frames.ok()) return frames.status();
-      const size_t request = static_cast<size_t>(plan.steps[i].session) - 1;
-      if (chunk >= requests_[request].first_kept_chunk) clips[request].push_back(*std::move(frames));
-    }
-    return absl::OkStatus();
+      return absl::OkStatus();
+    });
   }
 
   VideoModel& model_;
   const std::vector<ClipRequest>& requests_;
   const size_t begin_, end_;
+  std::vector<std::unique_ptr<ClipRun>> runs_;  // of begin_ to end_
 };
 
 }  // namespace

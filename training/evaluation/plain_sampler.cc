@@ -45,14 +45,10 @@ std::vector<RetentionTenths> PlainSampler::budgets() const {
 }
 
 absl::StatusOr<RetentionTable> PlainSampler::TableOf(RetentionTenths budget) const {
-  if (budget == kDenseTenths) {
-    return DenseRetentionTable(model_.config.transformer.num_layers,
-                               static_cast<int64_t>(model_.schedule.sigmas.size()));
-  }
-  for (const RetentionTable& table : model_.config.retention.tables) {
-    if (table.nominal == budget) return table;
-  }
-  return absl::InvalidArgumentError(absl::StrCat("budget ", budget, " tenths: the model has no such table"));
+  const absl::StatusOr<const RetentionTable*> table = FindTable(model_.config.retention, budget);
+  if (!table.ok()) return table.status();
+  if (*table != nullptr) return **table;
+  return DenseRetentionTable(model_.config.transformer.num_layers, static_cast<int64_t>(model_.schedule.sigmas.size()));
 }
 
 SamplerOptions PlainSampler::Options(TokenRanking ranking, uint64_t seed) const {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/rollout/few_step_sampler.h"
+#include "model/plain/rollout/few_step_sampler.h"
 #include "training/evaluation/clip_generator.h"
 #include "training/stages/training_model.h"
 

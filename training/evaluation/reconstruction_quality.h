@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/decoder/pixel_shuffle_taehv.h"
+#include "model/plain/decoder/pixel_shuffle_taehv.h"
 
 namespace videodiffcr::training {
 

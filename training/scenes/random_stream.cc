@@ -1,6 +1,6 @@
 #include "training/scenes/random_stream.h"
 
-#include "model/rollout/noise.h"
+#include "model/config/noise.h"
 
 namespace videodiffcr::training {
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/decoder/pixel_shuffle_taehv.h"
+#include "model/plain/decoder/pixel_shuffle_taehv.h"
 #include "training/data/clip_painter.h"
 #include "training/data/clip_tensor.h"
 #include "training/run/mixed_precision.h"

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/rollout/few_step_sampler.h"
+#include "model/plain/rollout/few_step_sampler.h"
 #include "training/run/adam_w.h"
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "model/rollout/few_step_sampler.h"
-#include "model/transformer/layers.h"
-#include "model/transformer/router.h"
+#include "model/plain/rollout/few_step_sampler.h"
+#include "model/plain/transformer/layers.h"
+#include "model/plain/transformer/router.h"
 #include "training/run/random_tensor.h"
 #include "training/stages/initial_weights.h"
 #include "training/stages/stage_result.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "model/transformer/diffusion_transformer.h"
+#include "model/plain/transformer/diffusion_transformer.h"
 #include "model/weights/weight_table.h"
 
 namespace videodiffcr::training {

@@ -11,11 +11,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/config/model_config.h"
-#include "model/decoder/pixel_shuffle_taehv.h"
-#include "model/rollout/noise_schedule.h"
-#include "model/text/text_encoder.h"
-#include "model/text/tokenizer.h"
-#include "model/transformer/diffusion_transformer.h"
+#include "model/config/noise_schedule.h"
+#include "model/plain/decoder/pixel_shuffle_taehv.h"
+#include "model/plain/text/text_encoder.h"
+#include "model/plain/text/tokenizer.h"
+#include "model/plain/transformer/diffusion_transformer.h"
 #include "training/stages/stage_options.h"
 
 namespace videodiffcr::training {

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "model/gpu/chunk_engine.h"
-#include "tests/model/serving/path_cases.h"
+#include "model/gpu/chunk_sampler.h"
+#include "tests/model/path_cases.h"
 
 namespace videodiffcr::gpu {
 namespace {
@@ -43,7 +43,7 @@ std::vector<std::vector<at::Tensor>> GpuLatents(const Case& c, const DiffusionTr
       model.config, retention,
       *MakeGpuWeights(model.config, ToGpu(model.config, model.weights), schedule.timesteps_and_context(), precision),
       precision, keys, sessions, /*processors=*/132);
-  ChunkEngine engine(model.config, retention, schedule, &transformer, &pool);
+  ChunkSampler engine(model.config, retention, schedule, &transformer, &pool);
   std::vector<std::vector<at::Tensor>> latents(sessions);
   for (int session = 0; session < sessions; ++session) {
     transformer.EncodeText(prompt[0].to(at::kCUDA), session + 1, pool);

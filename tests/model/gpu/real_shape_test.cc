@@ -16,8 +16,8 @@
 #include <tuple>
 #include <vector>
 
-#include "model/gpu/chunk_engine.h"
-#include "model/rollout/few_step_sampler.h"
+#include "model/gpu/chunk_sampler.h"
+#include "model/plain/rollout/few_step_sampler.h"
 #include "tests/model/imposed_tokens.h"
 
 namespace videodiffcr::gpu {
@@ -123,7 +123,7 @@ Video ServedVideo(const Setting& s, const RetentionTable& table, Precision preci
   GpuTransformer transformer(config, s.retention,
                              *MakeGpuWeights(config, s.model.weights, schedule.timesteps_and_context(), precision),
                              precision, keys, 1, 132);
-  ChunkEngine engine(config, s.retention, schedule, &transformer, &pool);
+  ChunkSampler engine(config, s.retention, schedule, &transformer, &pool);
   transformer.EncodeText(s.prompt[0], 0, pool);
   Video video;
   for (int chunk = 0; chunk < kChunks; ++chunk) {

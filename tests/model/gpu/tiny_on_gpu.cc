@@ -6,8 +6,8 @@
 
 namespace videodiffcr {
 
-CausalVideoModelOptions TinyOptions(const std::string& device, const std::string& precision) {
-  CausalVideoModelOptions options;
+VideoModelOptions TinyOptions(const std::string& device, const std::string& precision) {
+  VideoModelOptions options;
   options.model_folder = "models/tiny";
   options.device = device;
   options.precision = precision;
@@ -15,8 +15,8 @@ CausalVideoModelOptions TinyOptions(const std::string& device, const std::string
   return options;
 }
 
-std::unique_ptr<VideoModel> Load(const CausalVideoModelOptions& options) {
-  absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateCausalVideoModel(options);
+std::unique_ptr<VideoModel> Load(const VideoModelOptions& options) {
+  absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateVideoModel(options);
   EXPECT_TRUE(model.ok()) << model.status();
   return *std::move(model);
 }

@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "model/serving/causal_video_model.h"
+#include "model/load/create_video_model.h"
 
 namespace videodiffcr {
 
 // With room for three sessions on a GPU.
-CausalVideoModelOptions TinyOptions(const std::string& device, const std::string& precision);
+VideoModelOptions TinyOptions(const std::string& device, const std::string& precision);
 // Fails the test when it cannot be loaded.
-std::unique_ptr<VideoModel> Load(const CausalVideoModelOptions& options);
+std::unique_ptr<VideoModel> Load(const VideoModelOptions& options);
 
 // What one session makes.
 struct Video {

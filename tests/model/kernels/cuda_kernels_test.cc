@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "model/config/noise.h"
 #include "model/kernels/chunk_latents.h"
 #include "model/kernels/gelu_quantize.h"
 #include "model/kernels/key_window.h"
@@ -25,7 +26,6 @@
 #include "model/kernels/ragged_attention.h"
 #include "model/kernels/residual_norm.h"
 #include "model/kernels/token_routing.h"
-#include "model/rollout/noise.h"
 
 namespace videodiffcr::kernels {
 namespace {

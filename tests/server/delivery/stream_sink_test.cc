@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "checksum/crc32c.h"
 #include "prometheus/registry.h"
-#include "proto/crc32c.h"
 #include "tests/fakes/manual_clock.h"
 
 namespace videodiffcr {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "model/decoder/pixel_shuffle_taehv.h"
+#include "model/plain/decoder/pixel_shuffle_taehv.h"
 #include "training/scenes/scene_renderer.h"
 
 namespace videodiffcr::training {

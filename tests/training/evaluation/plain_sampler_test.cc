@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "model/serving/causal_video_model.h"
+#include "model/load/create_video_model.h"
 #include "training/evaluation/evaluation.h"
 
 namespace videodiffcr::training {
@@ -29,7 +29,7 @@ class PlainSamplerTest : public testing::Test {
 };
 
 TEST_F(PlainSamplerTest, MakesTheFramesThatServingMakes) {
-  const auto served = CreateCausalVideoModel({TinyModel(), "cpu", 1});
+  const auto served = CreateVideoModel({TinyModel(), "cpu", 1});
   ASSERT_TRUE(served.ok()) << served.status();
   for (const RetentionTenths budget : {10, 7}) {
     const at::Tensor plain = sampler_.Generate(Requests(budget), TokenRanking::kRouter, 1).value();

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "model/rollout/few_step_sampler.h"
-#include "model/serving/causal_video_model.h"
+#include "model/load/create_video_model.h"
+#include "model/plain/rollout/few_step_sampler.h"
 #include "training/evaluation/clip_generator.h"
 #include "training/evaluation/evaluation.h"
 #include "training/stages/autoencoder_stage.h"
@@ -185,7 +185,7 @@ TEST_F(StagesTest, ServesTheVideoThatThePlainPathOfTheTrainedModelMakes) {
   constexpr uint64_t kSeed = 5;
   constexpr int64_t kChunks = 2;
 
-  const auto served_model = CreateCausalVideoModel({output, "cpu", 2});
+  const auto served_model = CreateVideoModel({output, "cpu", 2});
   ASSERT_TRUE(served_model.ok()) << served_model.status();
   const auto served = GenerateClips(**served_model, {{{{0, prompt}}, kSeed, kDenseTenths, kChunks}});
   ASSERT_TRUE(served.ok()) << served.status();

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "model/transformer/kv_cache.h"
+#include "model/plain/transformer/kv_cache.h"
 #include "training/run/random_tensor.h"
 #include "training/stages/training_model.h"
 

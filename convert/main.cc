@@ -1,0 +1,68 @@
+// videodiffcr-convert: released files in, a model folder out. docs/converting.md is its manual.
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "convert/convert_options.h"
+
+namespace videodiffcr {
+namespace {
+
+// On a terminal one line that is written over; into a log one line per tenth.
+class ProgressLine {
+ public:
+  void Show(const ConversionProgress& progress) {
+    const int percent = progress.total_bytes == 0 ? 100
+                                                  : static_cast<int>(100.0 * static_cast<double>(progress.done_bytes) /
+                                                                     static_cast<double>(progress.total_bytes));
+    if (percent == shown_ || (!terminal_ && percent / 10 == shown_ / 10)) return;
+    shown_ = percent;
+    std::fprintf(stderr, "%s%3d %%  %.2f of %.2f GB  %.*s  %.*s%s", terminal_ ? "\r\033[K" : "", percent,
+                 static_cast<double>(progress.done_bytes) / 1e9, static_cast<double>(progress.total_bytes) / 1e9,
+                 static_cast<int>(progress.file.size()), progress.file.data(), static_cast<int>(progress.tensor.size()),
+                 progress.tensor.data(), terminal_ ? "" : "\n");
+  }
+  void End() const {
+    if (terminal_ && shown_ >= 0) std::fprintf(stderr, "\n");
+  }
+
+ private:
+  const bool terminal_ = isatty(STDERR_FILENO) != 0;
+  int shown_ = -1;
+};
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "videodiffcr-convert: %s\n", std::string(status.message()).c_str());
+  return status.code() == absl::StatusCode::kInvalidArgument ? 2 : 1;
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const absl::StatusOr<ConvertOptions> options = ParseConvertOptions(arguments);
+  if (!options.ok()) return Fail(options.status());
+  if (options->action == ConvertOptions::Action::kHelp) {
+    std::fputs(ConvertHelp().c_str(), stdout);
+    return 0;
+  }
+  if (options->action == ConvertOptions::Action::kPrintConfig) {
+    std::fputs(FormatModelConfig(options->request.config).c_str(), stdout);
+    return 0;
+  }
+  const absl::Time start = absl::Now();
+  ProgressLine line;
+  const absl::Status status =
+      ConvertModel(options->request, [&line](const ConversionProgress& progress) { line.Show(progress); });
+  line.End();
+  if (!status.ok()) return Fail(status);
+  std::fprintf(stderr, "%s is complete (%.1f s)\n", options->request.output_folder.c_str(),
+               absl::ToDoubleSeconds(absl::Now() - start));
+  return 0;
+}
+
+}  // namespace
+}  // namespace videodiffcr
+
+int main(int argc, char** argv) { return videodiffcr::Main(std::vector<std::string>(argv + 1, argv + argc)); }

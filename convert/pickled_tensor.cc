@@ -1,0 +1,70 @@
+#include "convert/pickled_tensor.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace videodiffcr {
+namespace {
+
+// A tuple of at most kMaxTensorRank integers. The bound also keeps a pickle from having one long tuple copied into a
+// million tensors.
+std::optional<std::vector<int64_t>> Integers(absl::Span<const PickleValue> values, PickleIndex index) {
+  const auto* tuple = std::get_if<PickleTuple>(&values[index]);
+  if (tuple == nullptr || tuple->items.size() > kMaxTensorRank) return std::nullopt;
+  std::vector<int64_t> integers;
+  for (const PickleIndex item : tuple->items) {
+    const auto* integer = std::get_if<int64_t>(&values[item]);
+    if (integer == nullptr) return std::nullopt;
+    integers.push_back(*integer);
+  }
+  return integers;
+}
+
+}  // namespace
+
+absl::StatusOr<PickledStorage> StorageOfPersistentId(absl::Span<const PickleValue> values, PickleIndex id) {
+  const auto* tuple = std::get_if<PickleTuple>(&values[id]);
+  if (tuple == nullptr || tuple->items.size() != 5) {
+    return absl::InvalidArgumentError("a persistent id that is not a tuple of five");
+  }
+  const auto* kind = std::get_if<absl::string_view>(&values[tuple->items[0]]);
+  const auto* type = std::get_if<PickleStorageType>(&values[tuple->items[1]]);
+  const auto* key = std::get_if<absl::string_view>(&values[tuple->items[2]]);
+  const auto* elements = std::get_if<int64_t>(&values[tuple->items[4]]);
+  if (kind == nullptr || *kind != "storage" || type == nullptr || key == nullptr || elements == nullptr) {
+    return absl::InvalidArgumentError("a persistent id that is not ('storage', type, key, location, elements)");
+  }
+  return PickledStorage{type->dtype, *key, *elements};
+}
+
+absl::StatusOr<PickledTensor> RebuildTensor(absl::Span<const PickleValue> values, const PickleTuple& arguments) {
+  const std::vector<PickleIndex>& items = arguments.items;
+  if (items.size() != 6 && items.size() != 7) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("_rebuild_tensor_v2 with ", items.size(), " arguments; it takes 6 or 7"));
+  }
+  const auto* storage = std::get_if<PickledStorage>(&values[items[0]]);
+  const auto* offset = std::get_if<int64_t>(&values[items[1]]);
+  std::optional<std::vector<int64_t>> shape = Integers(values, items[2]);
+  std::optional<std::vector<int64_t>> strides = Integers(values, items[3]);
+  if (storage == nullptr || offset == nullptr || !shape.has_value() || !strides.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("_rebuild_tensor_v2 takes a storage, an offset, sizes and strides (tuples of at most ",
+                     kMaxTensorRank, " integers)"));
+  }
+  return PickledTensor{*storage, *offset, *std::move(shape), *std::move(strides)};
+}
+
+absl::StatusOr<PickledTensor> RebuildParameter(absl::Span<const PickleValue> values, const PickleTuple& arguments) {
+  const auto* tensor = arguments.items.size() == 3 ? std::get_if<PickledTensor>(&values[arguments.items[0]]) : nullptr;
+  if (tensor == nullptr) {
+    return absl::InvalidArgumentError("_rebuild_parameter takes a tensor and two more arguments");
+  }
+  return *tensor;
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,30 @@
+// What torch.save's storages and tensors say of themselves, read from the tuples that a pickle describes them with.
+// Errors are InvalidArgument and do not say where in the pickle.
+#ifndef VIDEODIFFCR_CONVERT_PICKLED_TENSOR_H_
+#define VIDEODIFFCR_CONVERT_PICKLED_TENSOR_H_
+
+#include <cstddef>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "convert/pickle_value.h"
+
+namespace videodiffcr {
+
+inline constexpr size_t kMaxTensorRank = 16;
+
+// `values` are those of the document, which indices point into.
+
+// The persistent id ('storage', type, key, location, elements), the one kind that torch.save writes.
+absl::StatusOr<PickledStorage> StorageOfPersistentId(absl::Span<const PickleValue> values, PickleIndex id);
+
+// What torch._utils._rebuild_tensor_v2 makes of (storage, offset, size, stride, requires_grad, backward_hooks[,
+// metadata]).
+absl::StatusOr<PickledTensor> RebuildTensor(absl::Span<const PickleValue> values, const PickleTuple& arguments);
+
+// What torch._utils._rebuild_parameter makes of (tensor, requires_grad, backward_hooks).
+absl::StatusOr<PickledTensor> RebuildParameter(absl::Span<const PickleValue> values, const PickleTuple& arguments);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_CONVERT_PICKLED_TENSOR_H_

@@ -1,0 +1,68 @@
+#include "model/load/model_folder.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/config/model_config.h"
+#include "model/load/decoders.h"
+#include "model/weights/safetensors_reader.h"
+
+namespace videodiffcr {
+namespace {
+
+absl::StatusOr<TransformerWeights> LoadTransformer(const std::string& folder, const ModelConfig& config,
+                                                   const WeightOptions& options) {
+  absl::StatusOr<SafetensorsReader> file = SafetensorsReader::Open(absl::StrCat(folder, "/", config.transformer_file));
+  if (!file.ok()) return file.status();
+  absl::StatusOr<TransformerWeights> weights = LoadTransformerWeights(*file, config.transformer, options);
+  if (!weights.ok() || config.retention.file.empty()) return weights;
+  absl::StatusOr<SafetensorsReader> routers = SafetensorsReader::Open(absl::StrCat(folder, "/", config.retention.file));
+  if (!routers.ok()) return routers.status();
+  const absl::Status loaded =
+      LoadRouterWeights(*routers, config.transformer, config.retention.router_dim, options, &*weights);
+  if (!loaded.ok()) return loaded;
+  return weights;
+}
+
+}  // namespace
+
+absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const ModelPlacement& placement) {
+  absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
+  if (!config.ok()) return config.status();
+  const auto path = [&folder](const std::string& file) { return absl::StrCat(folder, "/", file); };
+
+  TokenizerOptions tokenizer_options;
+  tokenizer_options.cleaning = config->tokenizer.cleaning;
+  tokenizer_options.max_tokens = config->transformer.text_len;
+  tokenizer_options.embedding_rows = config->text_encoder.vocab_size;
+  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(path(config->tokenizer.file), tokenizer_options);
+  if (!tokenizer.ok()) return tokenizer.status();
+
+  WeightOptions text_options;
+  text_options.dtype = placement.text_type;
+  text_options.device = placement.device;
+  absl::StatusOr<SafetensorsReader> text_file = SafetensorsReader::Open(path(config->text_encoder_file));
+  if (!text_file.ok()) return text_file.status();
+  absl::StatusOr<TextEncoderWeights> text_encoder =
+      LoadTextEncoderWeights(*text_file, config->text_encoder, text_options);
+  if (!text_encoder.ok()) return text_encoder.status();
+
+  WeightOptions transformer_options;
+  transformer_options.dtype = placement.transformer_type;
+  transformer_options.device = placement.device;
+  absl::StatusOr<TransformerWeights> transformer = LoadTransformer(folder, *config, transformer_options);
+  if (!transformer.ok()) return transformer.status();
+
+  VideoDecoderOptions decoder_options;
+  decoder_options.latent_height = config->transformer.latent_height;
+  decoder_options.latent_width = config->transformer.latent_width;
+  decoder_options.dtype = placement.decoder_type;
+  decoder_options.device = placement.device;
+  absl::StatusOr<std::unique_ptr<const VideoDecoder>> decoder =
+      LoadVideoDecoder(folder, config->decoder, decoder_options);
+  if (!decoder.ok()) return decoder.status();
+  return ModelParts{*std::move(config), *std::move(tokenizer), *std::move(text_encoder), *std::move(decoder),
+                    *std::move(transformer)};
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,121 @@
+#include "model/plain/text/tokenizer.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "model/plain/text/piece_model.h"
+#include "model/plain/text/prompt_cleaning.h"
+
+namespace videodiffcr {
+namespace {
+
+// umT5's file has 4.5 MB; a larger one is no vocabulary of this model.
+constexpr uintmax_t kMaxFileBytes = 64 << 20;
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::error_code error;
+  const uintmax_t bytes = std::filesystem::file_size(path, error);
+  if (!error && bytes > kMaxFileBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": ", bytes, " bytes; a tokenizer file has at most ", kMaxFileBytes));
+  }
+  std::string content(error ? 0 : bytes, '\0');
+  std::ifstream file(path, std::ios::binary);
+  if (error || !file.read(content.data(), static_cast<std::streamsize>(bytes))) {
+    return absl::NotFoundError(absl::StrCat(path, ": cannot read the tokenizer file"));
+  }
+  return content;
+}
+
+void AppendUnknownWords(const std::string& text, std::vector<std::string>& words) {
+  for (const std::string& word : std::vector<std::string>(absl::StrSplit(text, ' ', absl::SkipEmpty()))) {
+    if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
+  }
+}
+
+std::vector<std::string> WordsOf(const PieceModel& pieces) {
+  std::vector<std::string> words;
+  for (int32_t id = 0; id < pieces.size(); ++id) {
+    const Piece piece = pieces.At(id);
+    const std::string word(absl::StripAsciiWhitespace(piece.text));
+    if (piece.kind == PieceKind::kText && !word.empty()) words.push_back(word);
+  }
+  return words;
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer() = default;
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+absl::StatusOr<Tokenizer> Tokenizer::Load(const std::string& path, const TokenizerOptions& options) {
+  if (options.max_tokens < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("max_tokens: ", options.max_tokens, "; must be at least 1"));
+  }
+  absl::StatusOr<std::string> content = ReadFile(path);
+  if (!content.ok()) return content.status();
+  std::string error;
+  std::unique_ptr<const PieceModel> pieces = PieceModel::Parse(*content, error);
+  if (pieces == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": not a SentencePiece model: ", error));
+  }
+  if (pieces->size() > options.embedding_rows) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", pieces->size(), " pieces, but the text encoder has ",
+                                                   options.embedding_rows, " embedding rows"));
+  }
+  Tokenizer tokenizer;
+  tokenizer.options_ = options;
+  tokenizer.pad_id_ = pieces->pad_id();
+  tokenizer.eos_id_ = pieces->eos_id();
+  tokenizer.unk_id_ = pieces->unk_id();
+  if (tokenizer.pad_id_ < 0 || tokenizer.eos_id_ < 0 || tokenizer.unk_id_ < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": lacks a special piece (pad ", tokenizer.pad_id_, ", end ",
+                                                   tokenizer.eos_id_, ", unknown ", tokenizer.unk_id_,
+                                                   "; -1 is missing)"));
+  }
+  if (options.cleaning == PromptCleaning::kWords) tokenizer.vocabulary_ = WordsOf(*pieces);
+  tokenizer.pieces_ = std::move(pieces);
+  return tokenizer;
+}
+
+absl::StatusOr<TokenizedPrompt> Tokenizer::Tokenize(std::string_view prompt) const {
+  absl::StatusOr<std::string> clean = CleanPrompt(prompt, options_.cleaning);
+  if (!clean.ok()) return clean.status();
+  std::vector<Piece> pieces;
+  std::string error;
+  if (!pieces_->Cut(*clean, pieces, error)) {
+    return absl::InternalError(absl::StrCat("prompt: SentencePiece failed: ", error));
+  }
+
+  TokenizedPrompt result;
+  for (size_t at = 0; at < pieces.size(); ++at) {
+    if (pieces[at].kind == PieceKind::kText || pieces[at].kind == PieceKind::kSpecial) {
+      result.ids.push_back(pieces[at].id);
+      continue;
+    }
+    std::string characters = pieces[at].text;
+    while (pieces[at].kind == PieceKind::kByte && at + 1 < pieces.size() && pieces[at + 1].kind == PieceKind::kByte) {
+      characters += pieces[++at].text;
+    }
+    AppendUnknownWords(characters, result.unknown_words);
+    result.ids.push_back(unk_id_);
+  }
+  result.ids.push_back(eos_id_);
+  if (static_cast<int64_t>(result.ids.size()) > options_.max_tokens) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt: ", result.ids.size(),
+                                                   " tokens with the end token; the model takes at most ",
+                                                   options_.max_tokens, ", so shorten the prompt"));
+  }
+  return result;
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,69 @@
+// Prompt to token ids with the model folder's SentencePiece file (umt5_text_encoder.md sections 2 and 3).
+#ifndef VIDEODIFFCR_MODEL_PLAIN_TEXT_TOKENIZER_H_
+#define VIDEODIFFCR_MODEL_PLAIN_TEXT_TOKENIZER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/config/model_config.h"
+
+namespace videodiffcr {
+
+class PieceModel;
+
+struct TokenizerOptions {
+  PromptCleaning cleaning = PromptCleaning::kWhitespace;
+  int64_t max_tokens = 512;         // longest sequence the model takes, end token included
+  int64_t embedding_rows = 256384;  // rows of the text encoder's embedding; more pieces than rows do not load
+};
+
+struct TokenizedPrompt {
+  std::vector<int32_t> ids;                // [tokens], ends with the end token; never empty, never padded
+  std::vector<std::string> unknown_words;  // what became the unknown token, each once, in order
+};
+
+// Thread-safe: const and immutable after Load().
+class Tokenizer {
+ public:
+  // NotFound when `path` cannot be read, InvalidArgument when it is no SentencePiece model, lacks a pad, end or unknown
+  // piece, or has more pieces than the encoder has rows. Errors name the path.
+  static absl::StatusOr<Tokenizer> Load(const std::string& path, const TokenizerOptions& options);
+
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  // Cleans, cuts into pieces, appends the end token. Characters outside the vocabulary become one unknown token per
+  // run, also when the file has byte pieces: the encoder was trained so. InvalidArgument when the prompt is not valid
+  // UTF-8 or has more than options.max_tokens tokens; the message states both counts.
+  absl::StatusOr<TokenizedPrompt> Tokenize(std::string_view prompt) const;
+
+  // The words of a whole-word model (cleaning kWords), in id order; empty for a model that takes any text.
+  const std::vector<std::string>& vocabulary() const { return vocabulary_; }
+
+  PromptCleaning cleaning() const { return options_.cleaning; }
+  int64_t max_tokens() const { return options_.max_tokens; }
+
+  // As the file says. Wan's umT5 has pad 0, end 1, unknown 3, not T5's unknown 2.
+  int32_t pad_id() const { return pad_id_; }
+  int32_t eos_id() const { return eos_id_; }
+  int32_t unk_id() const { return unk_id_; }
+
+ private:
+  Tokenizer();
+
+  std::unique_ptr<const PieceModel> pieces_;
+  TokenizerOptions options_;
+  std::vector<std::string> vocabulary_;
+  int32_t pad_id_ = 0;
+  int32_t eos_id_ = 0;
+  int32_t unk_id_ = 0;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_MODEL_PLAIN_TEXT_TOKENIZER_H_

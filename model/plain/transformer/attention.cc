@@ -1,0 +1,40 @@
+#include "model/plain/transformer/attention.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+
+#include "model/plain/transformer/layers.h"
+
+namespace videodiffcr {
+
+namespace {
+
+// [B, L, D] -> [B, L, N, d].
+at::Tensor SplitHeads(const at::Tensor& x, int64_t num_heads) {
+  return x.unflatten(-1, {num_heads, x.size(-1) / num_heads});
+}
+
+}  // namespace
+
+at::Tensor Queries(const AttentionWeights& weights, const at::Tensor& x, int64_t num_heads, double eps) {
+  return SplitHeads(RmsNorm(Linear(x, weights.q), weights.norm_q, eps), num_heads);
+}
+
+KeysValues MakeKeysValues(const AttentionWeights& weights, const at::Tensor& x, int64_t num_heads, double eps) {
+  return {SplitHeads(RmsNorm(Linear(x, weights.k), weights.norm_k, eps), num_heads),
+          SplitHeads(Linear(x, weights.v), num_heads)};
+}
+
+at::Tensor Attend(const at::Tensor& q, const KeysValues& keys) {
+  // The operator wants heads before tokens: [B, N, L, d]. Its scale is 1/sqrt(d).
+  const at::Tensor out =
+      at::scaled_dot_product_attention(q.transpose(1, 2), keys.k.transpose(1, 2), keys.v.transpose(1, 2));
+  return out.transpose(1, 2).flatten(2);
+}
+
+KeysValues Concatenate(const KeysValues& past, const KeysValues& chunk) {
+  if (!past.k.defined()) return chunk;
+  return {at::cat({past.k, chunk.k}, 1), at::cat({past.v, chunk.v}, 1)};
+}
+
+}  // namespace videodiffcr

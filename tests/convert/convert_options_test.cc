@@ -1,0 +1,91 @@
+#include "convert/convert_options.h"
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/convert/test_files.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<std::string> Complete(std::vector<std::string> more = {}) {
+  std::vector<std::string> arguments = {"--preset",       "wan2.1-t2v-1.3b", "--transformer", "t.pt",
+                                        "--text-encoder", "u.pth",           "--tokenizer",   "spiece.model",
+                                        "--decoder",      "taehv.pth",       "--output=out"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::string Refusal(const std::vector<std::string>& arguments) { return MessageOf(ParseConvertOptions(arguments)); }
+
+TEST(ConvertOptions, FillARequestWithDefaults) {
+  const absl::StatusOr<ConvertOptions> options = ParseConvertOptions(Complete());
+  ASSERT_TRUE(options.ok()) << options.status();
+  const ConversionRequest& request = options->request;
+  EXPECT_EQ(options->action, ConvertOptions::Action::kConvert);
+  EXPECT_EQ(request.config.transformer.num_layers, 30);
+  EXPECT_TRUE(request.config.Validate().ok()) << request.config.Validate();
+  EXPECT_TRUE(request.decoder_kind_from_file);
+  EXPECT_THAT(request.transformer_files, ElementsAre("t.pt"));
+  EXPECT_THAT(request.transformer_entries, ElementsAre("generator_ema", "generator", "model"));
+  EXPECT_FALSE(request.transformer_entry_required);
+  EXPECT_EQ(request.precision.precision, StoredPrecision::kBFloat16);
+  EXPECT_FALSE(request.precision.fp8.has_value());
+  EXPECT_EQ(request.output_folder, "out");
+}
+
+TEST(ConvertOptions, TakeShardsEntryAndPrecision) {
+  const absl::StatusOr<ConvertOptions> options = ParseConvertOptions(
+      Complete({"--transformer", "t2.pt", "--entry", "generator", "--dtype", "fp32", "--fp8", "row"}));
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_THAT(options->request.transformer_files, ElementsAre("t.pt", "t2.pt"));
+  EXPECT_THAT(options->request.transformer_entries, ElementsAre("generator"));
+  EXPECT_TRUE(options->request.transformer_entry_required);
+  EXPECT_EQ(options->request.precision.precision, StoredPrecision::kFloat32);
+  EXPECT_EQ(options->request.precision.fp8, Fp8Scaling::kPerOutputRow);
+}
+
+TEST(ConvertOptions, NameTheFlagThatIsWrong) {
+  EXPECT_THAT(Refusal(Complete({"--dtype", "fp16"})), HasSubstr("--dtype is 'fp16'; it must be one of bf16, fp32"));
+  EXPECT_THAT(Refusal(Complete({"--fp8=e5m2"})), HasSubstr("--fp8 is 'e5m2'; it must be one of none, tensor, row"));
+  EXPECT_THAT(Refusal(Complete({"--colour", "red"})), HasSubstr("unknown flag --colour"));
+  EXPECT_THAT(Refusal(Complete({"--output", "b"})), HasSubstr("--output is given twice"));
+  EXPECT_THAT(Refusal(Complete({"--entry"})), HasSubstr("--entry needs a value: NAME"));
+  EXPECT_THAT(Refusal(Complete({"--entry="})), HasSubstr("--entry is ''; it must not be empty"));
+  EXPECT_THAT(Refusal(Complete({"--transformer="})), HasSubstr("--transformer is ''; it must not be empty"));
+  EXPECT_THAT(Refusal(Complete({"t.pt"})), HasSubstr("unexpected argument 't.pt'"));
+  EXPECT_THAT(Refusal({"--preset", "wan3"}),
+              HasSubstr("--preset is 'wan3'; no preset 'wan3'; there is: wan2.1-t2v-1.3b"));
+  EXPECT_THAT(Refusal({"--preset", "wan2.1-t2v-1.3b"}), HasSubstr("--transformer is needed"));
+  EXPECT_THAT(Refusal(Complete({"--config", "c.json"})), HasSubstr("either --preset or --config"));
+}
+
+TEST(ConvertOptions, NameTheConfigFileThatDoesNotParse) {
+  const TemporaryFolder folder;
+  WriteFile(folder.File("c.json"), "{]");
+  EXPECT_THAT(Refusal({"--config", folder.File("c.json")}), HasSubstr(folder.File("c.json")));
+  EXPECT_THAT(Refusal({"--config", folder.File("none.json")}), HasSubstr("none.json"));
+}
+
+TEST(ConvertOptions, PrintAConfigThatReadsBack) {
+  const absl::StatusOr<ConvertOptions> options = ParseConvertOptions({"--preset", "wan2.1-t2v-1.3b", "--print-config"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->action, ConvertOptions::Action::kPrintConfig);
+  const std::string json = FormatModelConfig(options->request.config);
+  const absl::StatusOr<ModelConfig> again = ParseModelConfig(json);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(FormatModelConfig(*again), json);
+}
+
+TEST(ConvertOptions, HelpNeedsNothingElse) {
+  EXPECT_EQ(ParseConvertOptions({"--help"})->action, ConvertOptions::Action::kHelp);
+  EXPECT_THAT(ConvertHelp(), HasSubstr("--text-encoder FILE"));
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,45 @@
+#include "model/cpu/lane_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <vector>
+
+namespace videodiffcr::cpu {
+namespace {
+
+TEST(LanePoolTest, EveryJobRunsOnceOnEveryMemberOfItsTeam) {
+  for (const int lanes : {1, 2, 3, 5}) {
+    LanePool pool(lanes);
+    for (int team_size = 1; team_size <= lanes; ++team_size) {
+      std::vector<std::atomic<int>> calls(17);
+      pool.Run(17, team_size, [&](int index, TeamMember& member) {
+        EXPECT_EQ(member.size(), team_size);
+        EXPECT_LT(member.rank(), team_size);
+        calls[index].fetch_add(1);
+      });
+      for (const std::atomic<int>& count : calls) EXPECT_EQ(count.load(), team_size);
+    }
+  }
+}
+
+TEST(LanePoolTest, ABarrierShowsEachMemberWhatTheOthersWroteBeforeIt) {
+  LanePool pool(3);
+  std::vector<int> written(3);  // plain ints: the thread sanitizer watches them
+  for (int round = 0; round < 500; ++round) {
+    pool.Run(1, 3, [&](int, TeamMember& member) {
+      written[member.rank()] = round;
+      member.Barrier();
+      for (const int value : written) EXPECT_EQ(value, round);
+      member.Barrier();
+    });
+  }
+}
+
+TEST(LanePoolTest, ACallWithoutJobsReturns) {
+  LanePool pool(2);
+  pool.Run(0, 2, [](int, TeamMember&) { FAIL(); });
+}
+
+}  // namespace
+}  // namespace videodiffcr::cpu

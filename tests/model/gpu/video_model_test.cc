@@ -1,0 +1,157 @@
+// The served model on a GPU, through the seam that the scheduler sees.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/config/model_config.h"
+#include "model/kernels/frame_conversion.h"
+#include "tests/model/gpu/tiny_on_gpu.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What the GPU delivers, of a chunk that the CPU delivers.
+FrameChunk ToYuv420p(const FrameChunk& rgb) {
+  std::vector<float> pixels(rgb.pixels.begin(), rgb.pixels.end());
+  for (float& value : pixels) value /= 255.0f;
+  FrameChunk chunk = rgb;
+  chunk.format = PixelFormat::kYuv420p;
+  chunk.pixels.resize(rgb.pixels.size() / 2);
+  kernels::FrameConversionCall call;
+  call.frames = rgb.frame_count;
+  call.height = rgb.height;
+  call.width = rgb.width;
+  call.pixels = pixels.data();
+  call.frame_stride = int64_t{3} * rgb.height * rgb.width;
+  call.colour_stride = 1;
+  call.row_stride = int64_t{3} * rgb.width;
+  call.column_stride = 3;
+  call.bytes = chunk.pixels.data();
+  kernels::PlainToYuv420p(call);
+  return chunk;
+}
+
+double MeanDifference(const FrameChunk& a, const FrameChunk& b) {
+  double sum = 0;
+  EXPECT_EQ(a.pixels.size(), b.pixels.size());
+  for (size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(int{a.pixels[i]} - int{b.pixels[i]});
+  return sum / static_cast<double>(a.pixels.size());
+}
+
+// Frames of the CPU are rounded twice, to 8-bit RGB and to YUV, those of the GPU once. The first rounding moves a luma
+// value by 0.17 (root mean square: 0.29 per colour, their weights, 219/255), so every eighth one rounds elsewhere;
+// noise in all pixels makes that a mean difference of 0.11 to 0.13. A pass at the wrong place makes it 5 and more.
+constexpr double kRoundingTwice = 0.15;
+
+std::unique_ptr<VideoModel> LoadTiny(const std::string& device, const std::string& precision) {
+  return Load(TinyOptions(device, precision));
+}
+
+std::vector<FrameChunk> GenerateAlone(VideoModel& model, SessionId session, int chunks, RetentionTenths budget) {
+  return Generate(model, {{session, budget, {}}}, chunks)[0].chunks;
+}
+
+void ExpectSameBytes(const std::vector<FrameChunk>& want, const std::vector<FrameChunk>& got) {
+  ASSERT_EQ(want.size(), got.size());
+  for (size_t chunk = 0; chunk < want.size(); ++chunk) EXPECT_EQ(want[chunk].pixels, got[chunk].pixels) << chunk;
+}
+
+// The tiny model as one that knows no budget but 1.0; in a folder that lasts as long as this.
+class TinyWithoutRouters {
+ public:
+  TinyWithoutRouters() : folder_(::testing::TempDir() + "/tiny_without_routers_XXXXXX") {
+    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
+    for (const auto& file : std::filesystem::directory_iterator("models/tiny")) {
+      const std::string name = file.path().filename();
+      if (name == "config.json" || name == "routers.safetensors") continue;
+      std::filesystem::create_symlink(std::filesystem::absolute(file.path()), folder_ + "/" + name);
+    }
+    ModelConfig config = LoadModelConfig("models/tiny").value();
+    config.retention = {};
+    std::ofstream(folder_ + "/config.json") << FormatModelConfig(config);
+  }
+  ~TinyWithoutRouters() { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<VideoModel> LoadOnGpu(const std::string& precision) const {
+    VideoModelOptions options = TinyOptions("cuda", precision);
+    options.model_folder = folder_;
+    return Load(options);
+  }
+
+ private:
+  std::string folder_;
+};
+
+TEST(GpuVideoModelTest, Fp32MakesTheVideoThatTheCpuMakes) {
+  const auto cpu = LoadTiny("cpu", ""), gpu = LoadTiny("cuda", "fp32");
+  for (const RetentionTenths budget : {10, 7}) {
+    const auto want = GenerateAlone(*cpu, 1, 5, budget), got = GenerateAlone(*gpu, 1, 5, budget);
+    for (int chunk = 0; chunk < 5; ++chunk) {
+      EXPECT_LE(MeanDifference(ToYuv420p(want[chunk]), got[chunk]), kRoundingTwice)
+          << "chunk " << chunk << ", budget " << budget;
+    }
+  }
+}
+
+TEST(GpuVideoModelTest, TheSameSeedGivesTheSameBytesWhenAlone) {
+  const auto model = LoadTiny("cuda", "bf16");
+  ExpectSameBytes(GenerateAlone(*model, 1, 4, 8), GenerateAlone(*model, 2, 4, 8));
+}
+
+TEST(GpuVideoModelTest, ABudgetOfOneMakesTheBytesOfAModelWithoutRouters) {
+  const TinyWithoutRouters folder;
+  for (const std::string precision : {"bf16", "fp32"}) {
+    const auto routed = LoadTiny("cuda", precision), dense = folder.LoadOnGpu(precision);
+    ASSERT_EQ(dense->info().budgets.size(), 1u);
+    GenerateAlone(*routed, 1, 2, 7);  // what a routed session leaves behind must not show
+    ExpectSameBytes(GenerateAlone(*dense, 2, 6, kDenseTenths), GenerateAlone(*routed, 2, 6, kDenseTenths));
+  }
+}
+
+TEST(GpuVideoModelTest, DecodingAsOneGraphChangesNoByte) {
+  VideoModelOptions options = TinyOptions("cuda", "bf16");
+  const auto graph = Load(options);
+  options.decode_graph = false;
+  const auto plain = Load(options);
+  for (const std::vector<Video>& videos : {std::vector<Video>{{1, 10, {}}, {2, 10, {}}}, {{3, 10, {}}}}) {
+    const auto want = Generate(*plain, videos, 4), got = Generate(*graph, videos, 4);
+    for (size_t i = 0; i < videos.size(); ++i) ExpectSameBytes(want[i].chunks, got[i].chunks);
+  }
+}
+
+TEST(GpuVideoModelTest, SessionsOfOnePlanMakeVideosLikeTheirOwnAtTheirOwnBudgets) {
+  const auto model = LoadTiny("cuda", "fp32");
+  const std::vector<Video> together = Generate(*model, {{1, 10, {}}, {2, 7, {}}, {3, 10, {}}}, 4);
+  for (const Video& among : together) {
+    const auto alone = GenerateAlone(*model, among.session + 10, 4, among.budget);
+    for (int chunk = 0; chunk < 4; ++chunk) {
+      EXPECT_LE(MeanDifference(alone[chunk], among.chunks[chunk]), 0.1) << among.session << ", chunk " << chunk;
+    }
+  }
+  EXPECT_GT(MeanDifference(together[0].chunks[3], together[1].chunks[3]), 0.1) << "budgets that show";
+}
+
+TEST(GpuVideoModelTest, ASlotIsRefusedWhenAllAreTakenAndFreeAgainAfterASessionEnds) {
+  const auto model = LoadTiny("cuda", "bf16");
+  for (SessionId session = 1; session <= 3; ++session) ASSERT_TRUE(model->BeginSession(session, 1).ok());
+  const absl::Status refused = model->BeginSession(4, 1);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("all 3 slots"));
+  model->EndSession(2);
+  EXPECT_TRUE(model->BeginSession(4, 1).ok());
+}
+
+TEST(GpuVideoModelTest, AWrongPrecisionIsNamed) {
+  EXPECT_THAT(std::string(CreateVideoModel(TinyOptions("cuda", "fp4")).status().message()), HasSubstr("fp4"));
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,37 @@
+#include "parity/vbench_score.h"
+
+#include "gtest/gtest.h"
+
+namespace videodiffcr {
+namespace {
+
+template <size_t count>
+std::array<double, count> Raw(const std::array<VBenchDimension, count>& dimensions, double VBenchDimension::*bound) {
+  std::array<double, count> raw{};
+  for (size_t i = 0; i < count; ++i) raw[i] = dimensions[i].*bound;
+  return raw;
+}
+
+TEST(VBenchScore, Acceptance12AllAtTheirMostGiveOneAndAllAtTheirLeastGiveZero) {
+  EXPECT_NEAR(VBenchGroupScore(kVBenchQuality, Raw(kVBenchQuality, &VBenchDimension::most)), 1.0, 1e-12);
+  EXPECT_NEAR(VBenchGroupScore(kVBenchSemantic, Raw(kVBenchSemantic, &VBenchDimension::most)), 1.0, 1e-12);
+  EXPECT_NEAR(VBenchGroupScore(kVBenchQuality, Raw(kVBenchQuality, &VBenchDimension::least)), 0.0, 1e-12);
+  EXPECT_NEAR(VBenchGroupScore(kVBenchSemantic, Raw(kVBenchSemantic, &VBenchDimension::least)), 0.0, 1e-12);
+}
+
+TEST(VBenchScore, Acceptance12TheDenseRowOfThePaperAddsUp) { EXPECT_NEAR(VBenchTotal(83.07, 79.28), 82.312, 1e-9); }
+
+TEST(VBenchScore, DynamicDegreeCountsHalf) {
+  std::array<double, 7> raw = Raw(kVBenchQuality, &VBenchDimension::least);
+  raw[4] = 1.0;
+  EXPECT_NEAR(VBenchGroupScore(kVBenchQuality, raw), 0.5 / 6.5, 1e-12);
+}
+
+TEST(VBenchScore, ARawScoreBeyondItsMostIsNotClipped) {
+  std::array<double, 9> raw = Raw(kVBenchSemantic, &VBenchDimension::most);
+  raw[7] = 0.728;
+  EXPECT_NEAR(VBenchGroupScore(kVBenchSemantic, raw), 10.0 / 9.0, 1e-12);
+}
+
+}  // namespace
+}  // namespace videodiffcr
