@@ -21,26 +21,14 @@ using gpu::SessionPool;
 constexpr int kSlot = 1;  // of two: whatever mistakes slot 0 for all slots shows
 constexpr kernels::Element kKeys = kernels::Element::kFloat32;
 
-RetentionConfig RetentionOf(const RolloutCase& rollout) {
-  RetentionConfig retention;
-  retention.gate = rollout.routing.gate;
-  retention.kv_mode = rollout.routing.kv_mode;
-  retention.frame_floor = rollout.routing.frame_floor;
-  retention.context_mode = rollout.context_mode;
-  for (const BlockWeights& block : rollout.weights.blocks) {
-    if (block.router.has_value()) retention.router_dim = block.router->down.weight.size(0);
-  }
-  return retention;
-}
-
 class GpuRollout {
  public:
   GpuRollout(const RolloutCase& rollout, gpu::GpuTransformerWeights weights, const StepSchedule& schedule)
       : rollout_(rollout),
         pool_(rollout.config, Precision::kFloat32, kKeys, /*slots=*/2),
-        transformer_(rollout.config, RetentionOf(rollout), std::move(weights), Precision::kFloat32, kKeys,
+        transformer_(rollout.config, rollout.Retention(), std::move(weights), Precision::kFloat32, kKeys,
                      /*most_sessions=*/1, /*processors=*/1),
-        engine_(rollout.config, RetentionOf(rollout), schedule, &transformer_, &pool_) {
+        engine_(rollout.config, rollout.Retention(), schedule, &transformer_, &pool_) {
     EncodeText(rollout.prompt);
   }
 

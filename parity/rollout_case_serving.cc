@@ -27,24 +27,15 @@ cpu::TextKeys EncodeText(const CpuTransformer& transformer, const at::Tensor& pr
   return transformer.EncodeText(rows.const_data_ptr<float>(), rows.size(1));
 }
 
-RetentionConfig RetentionOf(const RolloutCase& rollout) {
-  RetentionConfig retention;
-  retention.gate = rollout.routing.gate;
-  retention.kv_mode = rollout.routing.kv_mode;
-  retention.frame_floor = rollout.routing.frame_floor;
-  retention.context_mode = rollout.context_mode;
-  return retention;
-}
-
 // Everything that one run of a case needs, on the serving path.
 class ServingRollout {
  public:
   explicit ServingRollout(const RolloutCase& rollout)
       : rollout_(rollout),
         schedule_(*MakeStepSchedule(rollout.sampling)),  // the file sets only the shift
-        transformer_(rollout.config, RetentionOf(rollout),
+        transformer_(rollout.config, rollout.Retention(),
                      cpu::PackTransformer(rollout.config, rollout.weights, schedule_.timesteps_and_context())),
-        sampler_(&transformer_, RetentionOf(rollout), schedule_.sigmas),
+        sampler_(&transformer_, rollout.Retention(), schedule_.sigmas),
         session_(rollout.config),
         scratch_(rollout.config),
         pool_(cpu::kRowGroups) {

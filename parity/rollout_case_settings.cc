@@ -151,6 +151,18 @@ absl::Status ReadNoise(const SafetensorsReader& file, at::Device device, Rollout
 
 }  // namespace
 
+RetentionConfig RolloutCase::Retention() const {
+  RetentionConfig retention;
+  retention.gate = routing.gate;
+  retention.kv_mode = routing.kv_mode;
+  retention.frame_floor = routing.frame_floor;
+  retention.context_mode = context_mode;
+  for (const BlockWeights& block : weights.blocks) {
+    if (block.router.has_value()) retention.router_dim = block.router->down.weight.size(0);
+  }
+  return retention;
+}
+
 absl::StatusOr<RolloutCase> ReadRolloutCase(const SafetensorsReader& file, at::Device device) {
   RolloutCase out;
   absl::StatusOr<TransformerConfig> config = ReadConfig(file);

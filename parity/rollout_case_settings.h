@@ -27,6 +27,9 @@ struct RolloutCase {
   at::Tensor prompt_switched;  // the same; undefined: never
   int64_t switch_at_chunk = -1;
   std::vector<ChunkNoise> noise;  // one per chunk, tensors [1, F, C, h, w]
+
+  // The routing as a model folder would have it, without tables.
+  RetentionConfig Retention() const;
 };
 
 // Loads everything onto `device`, in fp32. Errors name the file and the setting or tensor.

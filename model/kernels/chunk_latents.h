@@ -41,9 +41,9 @@ struct SamplerStep {
 void TakeSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents,
                      Stream stream);
 
-// The same two on the host; the step's noise_values are on the host then, and needed unless it is the last.
+// The same two on host memory; the step's noise_values are needed unless it is the last.
 void PlainPatchify(const LatentShape& shape, const float* latents, float* patches);
-void PlainSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents);
+void PlainTakeSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents);
 
 }  // namespace videodiffcr::kernels
 

@@ -7,7 +7,7 @@ void PlainPatchify(const LatentShape& shape, const float* latents, float* patche
   for (int64_t i = 0; i < shape.values(); ++i) patches[PlaceOfLatent(shape, i).patch_index] = latents[i];
 }
 
-void PlainSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents) {
+void PlainTakeSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents) {
   for (int64_t i = 0; i < shape.values(); ++i) {
     const float clean = static_cast<float>(latents[i] - step.sigma * flow[PlaceOfLatent(shape, i).flow_index]);
     latents[i] = step.last ? clean : (1.0f - step.next_sigma) * clean + step.next_sigma * step.noise_values[i];

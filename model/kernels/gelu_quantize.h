@@ -7,11 +7,18 @@
 
 namespace videodiffcr::kernels {
 
-// `width`: a multiple of 8, at most kWidestRow (residual_norm.h).
-void GeluQuantize(int rows, int width, const void* in, void* out, float* out_scale, Stream stream);
+struct GeluQuantizeCall {
+  int rows = 0;
+  int width = 0;               // a multiple of 8, at most kWidestRow (residual_norm.h)
+  const void* in = nullptr;    // [rows, width] bfloat16
+  void* out = nullptr;         // [rows, width] e4m3
+  float* out_scale = nullptr;  // [rows]
+};
 
-// GELU alone, fp32 on the host.
-float PlainGelu(float x);
+void GeluQuantize(const GeluQuantizeCall& call, Stream stream);
+
+// The same call on host memory with `in` and `out` in fp32: GELU alone, unrounded, so every scale is 1.
+void PlainGeluQuantize(const GeluQuantizeCall& call);
 
 }  // namespace videodiffcr::kernels
 

@@ -19,8 +19,8 @@ struct RotaryShape {
 // rounded once.
 void FillRotaryTable(const RotaryShape& shape, int64_t first_frame, int frames, float* cos, float* sin, Stream stream);
 
-// The same on the host.
-void PlainRotaryTable(const RotaryShape& shape, int64_t first_frame, int frames, float* cos, float* sin);
+// The same on host memory.
+void PlainFillRotaryTable(const RotaryShape& shape, int64_t first_frame, int frames, float* cos, float* sin);
 
 inline constexpr int kMostMoves = 32;
 
@@ -35,6 +35,9 @@ struct FrameMoves {
 // `from_pool` and `to_pool` may be one pool. `row_bytes` is a multiple of 16.
 void MoveFrames(const FrameMoves& moves, const void* from_pool, int64_t from_layer_rows, void* to_pool,
                 int64_t to_layer_rows, int layers, int64_t row_bytes, Stream stream);
+// The same on host memory.
+void PlainMoveFrames(const FrameMoves& moves, const void* from_pool, int64_t from_layer_rows, void* to_pool,
+                     int64_t to_layer_rows, int layers, int64_t row_bytes);
 
 // Turns frames of a pool of plain keys into another pool, in every layer: frame i, at row from[i], goes to row to[i] as
 // if it stood at window position position[i]. cos and sin: table from position 0.
@@ -45,6 +48,9 @@ struct FrameTurns {
 void TurnFrames(const FrameTurns& turns, Element element, int heads, int head_dim, const float* cos, const float* sin,
                 const void* from_pool, int64_t from_layer_rows, void* to_pool, int64_t to_layer_rows, int layers,
                 Stream stream);
+// The same on host memory, pools of kFloat32.
+void PlainTurnFrames(const FrameTurns& turns, int heads, int head_dim, const float* cos, const float* sin,
+                     const void* from_pool, int64_t from_layer_rows, void* to_pool, int64_t to_layer_rows, int layers);
 
 }  // namespace videodiffcr::kernels
 

@@ -38,9 +38,8 @@ struct NormRotaryCall {
 
 void NormRotary(const NormRotaryCall& call, Stream stream);
 
-// One part on host memory, fp32: in [rows, width] -> out [rows, width]. `cos` null: no turn; `weight` null: no norm.
-void PlainNormRotary(int rows, int width, int head_dim, float eps, const float* weight, const float* cos,
-                     const float* sin, const float* in, float* out);
+// The same call on host memory: inputs and outputs are kFloat32, sums in fp64.
+void PlainNormRotary(const NormRotaryCall& call);
 
 }  // namespace videodiffcr::kernels
 

@@ -51,10 +51,9 @@ bool RunRaggedAttention(const AttentionCall& call, const DeviceAttentionPlan& pl
 // Adds up the parts of cut tiles in place; needs RunRaggedAttention's buffers. Nothing to do without cut tiles.
 void MergeAttentionParts(const AttentionCall& call, const DeviceAttentionPlan& plan, int query_tile, Stream stream);
 
-// The same result for one session in plain fp32 loops on the host: queries [rows, heads, d], keys and values
-// [keys, heads, d] -> out [rows, heads, d].
-void PlainAttention(const float* queries, const float* keys, const float* values, int rows, int key_rows, int heads,
-                    int head_dim, float last_key_bias, float* out);
+// The same result on host memory, in plain fp32 loops: queries, keys, values and out are kFloat32, session by session,
+// without a plan's extra rows; log_sums may be null.
+void PlainRaggedAttention(const AttentionCall& call, const std::vector<AttentionSegment>& segments);
 
 }  // namespace videodiffcr::kernels
 

@@ -40,10 +40,8 @@ struct ResidualNormCall {
 
 void ResidualNorm(const ResidualNormCall& call, Stream stream);
 
-// The same on host memory, fp32 throughout, one session with all its rows in order; any of product, gate, factor, scale
-// and shift may be null.
-void PlainResidualNorm(int rows, int width, float eps, const float* product, const float* gate, const float* factor,
-                       const float* scale, const float* shift, float* x, float* out);
+// The same call on host memory: product and out are kFloat32, sums in fp64.
+void PlainResidualNorm(const ResidualNormCall& call);
 
 }  // namespace videodiffcr::kernels
 

@@ -3,27 +3,50 @@
 #include "model/kernels/residual_norm.h"
 
 namespace videodiffcr::kernels {
+namespace {
 
-void PlainResidualNorm(int rows, int width, float eps, const float* product, const float* gate, const float* factor,
-                       const float* scale, const float* shift, float* x, float* out) {
-  for (int row = 0; row < rows; ++row) {
-    float* values = x + static_cast<int64_t>(row) * width;
-    double sum = 0, squares = 0;
-    for (int i = 0; i < width; ++i) {
-      if (product != nullptr) {
-        const float weight = (gate == nullptr ? 1.0f : gate[i]) * (factor == nullptr ? 1.0f : factor[row]);
-        values[i] += weight * product[static_cast<int64_t>(row) * width + i];
-      }
-      sum += values[i];
-    }
-    const double mean = sum / width;
-    for (int i = 0; i < width; ++i) squares += (values[i] - mean) * (values[i] - mean);
-    const double inverse = 1.0 / std::sqrt(squares / width + eps);
-    for (int i = 0; i < width && out != nullptr; ++i) {
-      out[static_cast<int64_t>(row) * width + i] =
-          static_cast<float>((values[i] - mean) * inverse) * (scale == nullptr ? 1.0f : scale[i]) +
-          (shift == nullptr ? 0.0f : shift[i]);
-    }
+// The product's row of a packed row; null: there is none to add.
+const float* ProductRow(const ResidualNormCall& call, int row, int segment, int* index) {
+  if (call.product == nullptr) return nullptr;
+  *index = row - call.rows.first_row[segment];
+  if (call.product_row[segment] != nullptr) *index = call.product_row[segment][call.rows.token(row, segment)];
+  if (*index < 0) return nullptr;
+  const int64_t first = call.product_first[segment];
+  return static_cast<const float*>(call.product) + (first + *index) * call.width;
+}
+
+void AddProduct(const ResidualNormCall& call, int row, int segment, float* x) {
+  int index = 0;
+  const float* product = ProductRow(call, row, segment, &index);
+  if (product == nullptr) return;
+  const float factor = call.factor[segment] == nullptr ? 1.0f : call.factor[segment][index];
+  for (int i = 0; i < call.width; ++i) {
+    x[i] += (call.gate[segment] == nullptr ? 1.0f : call.gate[segment][i]) * factor * product[i];
+  }
+}
+
+void NormRow(const ResidualNormCall& call, int segment, const float* x, float* out) {
+  double sum = 0, squares = 0;
+  for (int i = 0; i < call.width; ++i) sum += x[i];
+  const double mean = sum / call.width;
+  for (int i = 0; i < call.width; ++i) squares += (x[i] - mean) * (x[i] - mean);
+  const double inverse = 1.0 / std::sqrt(squares / call.width + call.eps);
+  for (int i = 0; i < call.width; ++i) {
+    const float scale = call.scale[segment] == nullptr ? 1.0f : call.scale[segment][i];
+    const float shift = call.shift[segment] == nullptr ? 0.0f : call.shift[segment][i];
+    out[i] = static_cast<float>((x[i] - mean) * inverse) * scale + shift;
+  }
+}
+
+}  // namespace
+
+void PlainResidualNorm(const ResidualNormCall& call) {
+  for (int row = 0; row < call.rows.rows(); ++row) {
+    const int segment = call.rows.segment_of(row);
+    const int64_t token = call.rows.base_row[segment] + call.rows.token(row, segment);
+    float* x = call.stream + token * call.width;
+    AddProduct(call, row, segment, x);
+    if (call.out != nullptr) NormRow(call, segment, x, static_cast<float*>(call.out) + int64_t{row} * call.width);
   }
 }
 

@@ -44,9 +44,9 @@ inline constexpr int kMostTokens = 16384;
 
 void SelectTokens(const SelectTokensCall& call, Stream stream);
 
-// The same two on the host.
+// The same two calls on host memory.
 void PlainRouterScores(const RouterScoresCall& call);
-std::vector<int32_t> PlainSelectTokens(const float* scores, int tokens, int frames, int kept_rows, int floor_rows);
+void PlainSelectTokens(const SelectTokensCall& call);
 
 }  // namespace videodiffcr::kernels
 

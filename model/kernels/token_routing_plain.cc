@@ -23,18 +23,35 @@ void PlainRouterScores(const RouterScoresCall& call) {
   }
 }
 
-std::vector<int32_t> PlainSelectTokens(const float* scores, int tokens, int frames, int kept_rows, int floor_rows) {
-  std::vector<int32_t> ranking(tokens);
+namespace {
+
+// All tokens, the best first: by score, then by number; NaN counts as minus infinity.
+std::vector<int32_t> Ranking(const SelectTokensCall& call) {
+  std::vector<int32_t> ranking(call.tokens);
   std::iota(ranking.begin(), ranking.end(), 0);
-  const auto value = [scores](int32_t token) { return std::isnan(scores[token]) ? -INFINITY : scores[token]; };
+  const auto value = [&call](int32_t token) { return std::isnan(call.scores[token]) ? -INFINITY : call.scores[token]; };
   std::stable_sort(ranking.begin(), ranking.end(), [&](int32_t a, int32_t b) { return value(a) > value(b); });
-  const int sites = tokens / frames;
-  std::vector<int> seen(frames, 0);
-  std::stable_partition(ranking.begin(), ranking.end(),
-                        [&](int32_t token) { return seen[token / sites]++ < floor_rows; });
-  ranking.resize(kept_rows);
-  std::sort(ranking.begin(), ranking.end());
   return ranking;
+}
+
+}  // namespace
+
+void PlainSelectTokens(const SelectTokensCall& call) {
+  std::vector<int32_t> ranking = Ranking(call);
+  const int sites = call.tokens / call.frames;
+  std::vector<int> seen(call.frames, 0);
+  std::stable_partition(ranking.begin(), ranking.end(),
+                        [&](int32_t token) { return seen[token / sites]++ < call.floor_rows; });
+  ranking.resize(call.kept_rows);
+  std::sort(ranking.begin(), ranking.end());
+  if (call.place != nullptr) std::fill_n(call.place, call.tokens, -1);
+  for (int i = 0; i < call.kept_rows; ++i) {
+    call.kept[i] = ranking[i];
+    if (call.place != nullptr) call.place[ranking[i]] = i;
+    if (call.gate == Gate::kNone) continue;
+    const float sigmoid = 1.0f / (1.0f + std::exp(-call.scores[ranking[i]]));
+    call.factor[i] = call.gate == Gate::kTwoSigmoid ? 2.0f * sigmoid : sigmoid;
+  }
 }
 
 }  // namespace videodiffcr::kernels

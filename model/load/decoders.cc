@@ -23,10 +23,6 @@ WeightOptions LoadOptions(const VideoDecoderOptions& options, bool fast) {
   return {.dtype = options.dtype, .device = options.device};
 }
 
-bool MayBeFast(const VideoDecoderOptions& options) {
-  return options.device.is_cuda() && (options.dtype == at::kBFloat16 || options.dtype == at::kHalf);
-}
-
 #ifdef VIDEODIFFCR_CUDA
 bool IsFast(const WanVaeDecoderWeights& weights, const VideoDecoderOptions& options) {
   return DeviceWanVaeTakes(weights, options);
@@ -44,8 +40,9 @@ bool IsFast(const Weights&, const VideoDecoderOptions&) {
 // `load` (WeightOptions) -> StatusOr<weights>.
 template <typename Load>
 auto LoadForPath(const VideoDecoderOptions& options, const Load& load) {
-  auto weights = load(LoadOptions(options, MayBeFast(options)));
-  if (weights.ok() && MayBeFast(options) && !IsFast(*weights, options)) weights = load(LoadOptions(options, false));
+  auto weights = load(LoadOptions(options, options.in_16_bits_on_gpu()));
+  if (weights.ok() && options.in_16_bits_on_gpu() && !IsFast(*weights, options))
+    weights = load(LoadOptions(options, false));
   return weights;
 }
 

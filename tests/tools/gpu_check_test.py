@@ -14,7 +14,7 @@ SOURCE = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"])
 
 # A videodiffcr-bench that measures nothing. The names of its cells are those of bench/*.cc (a test below holds them to it).
 BENCH = textwrap.dedent('''\
-    #!/usr/bin/env python3
+    #!PYTHON -S
     import json, os, pathlib, sys, time
     flags = dict(word[2:].split("=", 1) for word in sys.argv[2:])
     command = sys.argv[1]
@@ -55,7 +55,7 @@ BENCH = textwrap.dedent('''\
         write([{"tokens": "512", "encode p50": "10.30"}])
     else:
         write([])
-    ''')
+    ''').replace("PYTHON", os.path.realpath(sys.executable), 1)
 TEST = "#!/bin/sh\necho '[  PASSED  ] 7 tests.'\n"
 PARITY = "#!/bin/sh\necho 'total: 70 outputs, 70 passed, 0 failed'\n"
 SANITIZER = "#!/bin/sh\necho '========= ERROR SUMMARY: 0 errors'\n"
@@ -138,8 +138,8 @@ class GpuCheckTest(unittest.TestCase):
         self.assertIn("missing: chunk, dense, fp8; chunk, 30 % routed, fp8\n", output)
 
     def test_a_part_that_hangs_is_cut_keeps_what_it_had_and_leaves_nothing_running(self):
-        # Of 30 s the hanging part gets 24 at most; the next would need 12 for half of its work.
-        status, output = self.check.run("sessions", TIME_LIMIT_SECONDS="30", SESSION_SECONDS="7", STUB_HANGS="sessions-fp8")
+        # Of 14 s the hanging part gets 8 at most; the next would need 10 for half of its work.
+        status, output = self.check.run("sessions", TIME_LIMIT_SECONDS="14", SESSION_SECONDS="2", STUB_HANGS="sessions-fp8")
         self.assertEqual(status, 1)
         self.assertIn("cut after", output)
         self.assertIn("| viewers, 30 % routed, fp8, aligned | 3 of 3", output)

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/einsum.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/tensor.h>
@@ -147,6 +148,12 @@ void RunHead(const DeviceQueue& queue, const DeviceHead& head, const DeviceClip&
   call.offset = offset;
   call.output = pixels;
   kernels::TapSum(call, queue.stream);
+}
+
+at::Tensor EmptyPixels(int64_t pixel_frames, const at::Tensor& latents) {
+  constexpr int64_t kColours = 3, kSpatialFactor = 8;
+  return at::empty({pixel_frames, kColours, kSpatialFactor * latents.size(2), kSpatialFactor * latents.size(3)},
+                   latents.options().dtype(at::kFloat));
 }
 
 at::Tensor DeviceView(const DeviceQueue& queue, void* data, at::IntArrayRef shape, at::Device device) {

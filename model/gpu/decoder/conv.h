@@ -86,6 +86,9 @@ DeviceHead PackHead(const ConvWeights& conv, at::ScalarType dtype, at::Device de
 void RunHead(const DeviceQueue& queue, const DeviceHead& head, const DeviceClip& input, void* shares, float scale,
              float offset, float* pixels);
 
+// Memory for the frames that `latents` [frames, z_dim, h, w] become: fp32 [pixel_frames, 3, 8h, 8w] on their device.
+at::Tensor EmptyPixels(int64_t pixel_frames, const at::Tensor& latents);
+
 // Device memory of values that somebody else owns, as a tensor of this shape.
 at::Tensor DeviceView(const DeviceQueue& queue, void* data, at::IntArrayRef shape, at::Device device);
 

@@ -19,8 +19,6 @@
 namespace videodiffcr {
 namespace {
 
-constexpr int64_t kColours = 3;
-constexpr int64_t kSpatialFactor = 8;
 // Latent frames that go through the network together.
 constexpr int64_t kMostLatents = 3;
 
@@ -211,10 +209,7 @@ class DeviceTaehvDecoder final : public VideoDecoder {
     const c10::DeviceGuard guard(latents.device());
     const DeviceQueue queue = DeviceQueue::Current(latents, options_.dtype);
     const int64_t frames = latents.size(0);
-    const at::Tensor pixels =
-        at::empty({kTaehvFramesPerLatent * frames, kColours, kSpatialFactor * options_.latent_height,
-                   kSpatialFactor * options_.latent_width},
-                  latents.options().dtype(at::kFloat));
+    const at::Tensor pixels = EmptyPixels(kTaehvFramesPerLatent * frames, latents);
     // All large memory is taken before a memory is touched.
     const int64_t together = std::min(frames, kMostLatents);
     const Workspace workspace = TakeWorkspace(SizeFor(weights_, options_, together), queue, latents.device());
@@ -234,7 +229,7 @@ class DeviceTaehvDecoder final : public VideoDecoder {
 }  // namespace
 
 bool DeviceTaehvTakes(const TaehvDecoderWeights& weights, const VideoDecoderOptions& options) {
-  return options.device.is_cuda() && (options.dtype == at::kBFloat16 || options.dtype == at::kHalf) &&
+  return options.in_16_bits_on_gpu() &&
          kernels::CausalConvTakes(weights.conv_in.weight.size(1), weights.conv_in.weight.size(0));
 }
 

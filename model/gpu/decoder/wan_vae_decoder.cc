@@ -22,9 +22,7 @@
 namespace videodiffcr {
 namespace {
 
-constexpr int64_t kColours = 3;
 constexpr int64_t kFramesPerLatent = 4;
-constexpr int64_t kSpatialFactor = 8;
 // Latent frames that go through the network together. More would gain little and take memory.
 constexpr int64_t kMostLatents = 3;
 constexpr int64_t kMemoryAlignment = 256;
@@ -331,9 +329,7 @@ class DeviceWanVaeDecoder final : public VideoDecoder {
     const DeviceQueue queue = DeviceQueue::Current(latents, options_.dtype);
     const int64_t frames = latents.size(0);
     const int64_t pixel_frames = kFramesPerLatent * frames - (scene_start ? kFramesPerLatent - 1 : 0);
-    const at::Tensor pixels = at::empty(
-        {pixel_frames, kColours, kSpatialFactor * options_.latent_height, kSpatialFactor * options_.latent_width},
-        latents.options().dtype(at::kFloat));
+    const at::Tensor pixels = EmptyPixels(pixel_frames, latents);
     // All large memory is taken before a history is touched.
     const Workspace workspace = TakeWorkspace(SizeFor(weights_, options_, std::min(frames, kMostLatents)),
                                               queue.value_bytes(), latents.device());
@@ -361,7 +357,7 @@ bool BlockFits(const ResidualBlockWeights& block) {
 }  // namespace
 
 bool DeviceWanVaeTakes(const WanVaeDecoderWeights& weights, const VideoDecoderOptions& options) {
-  bool fits = options.device.is_cuda() && (options.dtype == at::kBFloat16 || options.dtype == at::kHalf);
+  bool fits = options.in_16_bits_on_gpu();
   fits = fits && BlockFits(weights.middle.first) && BlockFits(weights.middle.second);
   for (const VaeLevelWeights& level : weights.levels) {
     for (const ResidualBlockWeights& block : level.blocks) fits = fits && BlockFits(block);

@@ -31,6 +31,9 @@ struct VideoDecoderOptions {
   int64_t latent_width = 0;           // w of every call
   at::ScalarType dtype = at::kFloat;  // of weights, activations and state
   at::Device device = at::kCPU;
+
+  // What the decoders of model/gpu are made for.
+  bool in_16_bits_on_gpu() const { return device.is_cuda() && (dtype == at::kBFloat16 || dtype == at::kHalf); }
 };
 
 // Thread-safe: const and immutable once made. A state belongs to one call at a time.
