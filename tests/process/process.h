@@ -26,6 +26,7 @@ class Process {
   void Signal(int signal);
 
   bool running();
+  pid_t pid() const { return pid_; }
 
   // Reads the rest of the output and waits for the end. The exit status, or 128 + signal.
   int Wait();

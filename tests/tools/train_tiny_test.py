@@ -19,6 +19,11 @@ TRAINER = textwrap.dedent('''\
     run, model, output = (pathlib.Path(flags[name]) for name in ("--run", "--model", "--output"))
     run.mkdir(parents=True, exist_ok=True)
     (run / "checkpoint.safetensors").write_bytes(bytes(1000))
+    if run.name == "rate":  # 10 steps in 10 s while clips are made, then 20 a second
+        print("\\r".join(f"denoiser: step {s} of 1000000, loss 0.5000, {r:.2f} steps/s, 9 min 9 s left"
+                        for s, r in ((10, 1), (210, 10.5), (410, 13.6666), (610, 15.25))))
+        print("denoiser: paused; the same command goes on")
+        sys.exit(0)
     if stage == os.environ.get("STUB_PAUSES") and not (run / "paused").exists():
         (run / "paused").touch()
         print(stage + ": paused; the same command goes on")
@@ -180,6 +185,40 @@ class TrainTinyTest(unittest.TestCase):
         self.assertEqual(self.weights("out", "teacher")["transformer"], "denoiser of denoiser")
         self.assertEqual(self.weights("out", "routed"), {"autoencoder": "autoencoder of decoder",
                                                          "transformer": "distill of distill", "routers": "routers of routers"})
+
+    def test_with_several_gpus_all_share_the_batches_for_as_many_steps_as_their_rate_allows(self):
+        status, output = self.train("out", "cuda", "long", GPUS="4", DENOISER_SECONDS="120 220", PIECE_SECONDS="3000")
+        self.assertEqual(status, 0, output)
+        self.assertEqual(self.stages("out"), ["denoiser_first", "denoiser_second", "distill", "distill_routed", "routers",
+                                              "routers_again", "wording"])
+        calls = {re.search(r"runs/(\w+)", line)[1]: line for line in output.splitlines() if "/runs/" in line}
+        self.assertNotIn("--gpus", calls.pop("wording"), "which runs beside distillation, on the last GPU")
+        for call in calls.values():
+            self.assertIn("--gpus 4", call)
+        self.assertRegex(calls["denoiser_first"], "--steps 1960 --batch 256 --max-seconds 120 --finish-at-limit yes")
+        self.assertRegex(calls["denoiser_second"], "--steps 3920 --batch 256 --max-seconds 220 --finish-at-limit yes")
+        for name in ("denoiser_first", "denoiser_second", "distill", "distill_routed"):
+            self.assertIn("--unknown-words 0.15", calls[name])
+        self.assertEqual(self.weights("out", "teacher")["transformer"], "denoiser of denoiser_second")
+        self.assertEqual(self.weights("out", "routed"),
+                         {"transformer": "distill of distill_routed", "routers": "routers of routers_again",
+                          "text_encoder": "wording of wording"})
+        self.assertEqual(os.listdir(self.root / "out" / "runs").count("rate"), 0, "its checkpoint is of no use")
+
+    def test_long_training_goes_on_elsewhere_and_measures_its_rate_once(self):
+        kept = str(self.root / "kept")
+        status, output = self.train("first", "cuda", "long", GPUS="2", KEEP=kept, STUB_FAILS="distill")
+        self.assertEqual(status, 1, output)
+        self.trainer.write_text(TRAINER.replace('if run.name == "rate":', 'assert run.name != "rate"\nif False:'))
+        status, output = self.train("second", "cuda", "long", GPUS="2", RESTORE=kept)
+        self.assertEqual(status, 0, output)
+        self.assertNotIn("denoiser --model", output)
+        self.assertEqual(self.weights("second", "routed")["transformer"], "distill of distill_routed")
+
+    def test_long_training_can_be_tried_on_a_cpu(self):
+        status, output = self.train("out", "cpu", "long")
+        self.assertEqual(status, 0, output)
+        self.assertNotIn("--gpus", output)
 
     def test_further_training_of_the_shipped_weights_goes_on_elsewhere(self):
         kept = str(self.root / "kept")

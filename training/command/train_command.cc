@@ -1,15 +1,19 @@
 #include "training/command/train_command.h"
 
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 
 #include <cstdint>
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "command_line/flag_parser.h"
+#include "training/command/train_processes.h"
+#include "training/parallel/gradient_exchange.h"
+#include "training/parallel/rank_launcher.h"
 #include "training/run/training_run.h"
 #include "training/stages/autoencoder_stage.h"
 #include "training/stages/classifier_stage.h"
@@ -25,6 +29,7 @@ namespace {
 struct CommonOptions {
   TrainingRunOptions run;
   int64_t threads = 0;
+  int64_t gpus = 1, processes = 1;
 };
 
 // On a GPU: fp32 products and convolutions on the matrix units, in TF32. Without effect on a CPU.
@@ -45,8 +50,14 @@ FlagParser CommonFlags(StageOptions* stage, CommonOptions* common) {
   flags.AddFlag("seed", "N", "every draw follows from it (1)", SetUnsigned(&stage->seed));
   flags.AddFlag("steps", "N", Default("steps of the whole run", static_cast<double>(stage->steps)),
                 SetInteger(1, 100'000'000, &stage->steps));
-  flags.AddFlag("batch", "N", Default("clips per step", static_cast<double>(stage->batch)),
+  flags.AddFlag("batch", "N", Default("clips per step, of all processes together", static_cast<double>(stage->batch)),
                 SetInteger(1, 65'536, &stage->batch));
+  flags.AddFlag("accumulate", "N", "pieces of the batch that each process takes one after another, for less memory (1)",
+                SetInteger(1, 65'536, &stage->accumulate));
+  flags.AddFlag("gpus", "N", "with --device cuda: one process on each of N GPUs, which share every batch (1)",
+                SetInteger(1, 1024, &common->gpus));
+  flags.AddFlag("processes", "N", "with --device cpu: processes that share every batch (1)",
+                SetInteger(1, 1024, &common->processes));
   flags.AddFlag("learning-rate", "X", Default("at its highest", stage->learning_rate),
                 SetDouble(1e-9, 10, &stage->learning_rate));
   flags.AddFlag("device", "NAME", "cpu or cuda (cpu)", SetString(&stage->device));
@@ -94,12 +105,22 @@ struct StageCommand {
     if (options.stage.output.empty())
       return absl::InvalidArgumentError("--output is needed: the folder for the result");
     if (common.run.run_folder.empty()) return absl::InvalidArgumentError("--run is needed: the folder for checkpoints");
-    if (common.threads > 0) at::set_num_threads(static_cast<int>(common.threads));
+    const int64_t world = common.gpus * common.processes;  // one of them is 1
+    if (absl::Status checked = CheckProcesses(options.stage, common.gpus, common.processes); !checked.ok())
+      return checked;
+    absl::StatusOr<std::optional<RankPlace>> place = PlaceOfThisProcess();
+    if (!place.ok()) return place.status();
+    if (world > 1 && !place->has_value()) return RunProcesses(name, arguments, common.gpus, world);
+    UseThreads(common.threads, world);
     UseFastGpuArithmetic();
+    const auto exchange = JoinProcesses(*std::move(place), options.stage);
+    if (!exchange.ok()) return exchange.status();
+    if (*exchange != nullptr) options.stage.exchange = common.run.exchange = exchange->get();
     absl::StatusOr<std::unique_ptr<TrainingStage>> stage = make(options);
     if (!stage.ok()) return stage.status();
     const absl::StatusOr<RunEnd> end = RunTraining(**stage, common.run, std::cerr);
     if (!end.ok()) return end.status();
+    if (common.run.exchange->rank() != 0) return absl::OkStatus();
     std::cerr << name
               << (*end == RunEnd::kFinished ? ": done; the result is in " + options.stage.output
                                             : std::string(": paused; the same command goes on"))
@@ -139,10 +160,14 @@ const StageCommand<DenoiserStageOptions>& Denoiser() {
                        SetInteger(1, 10'000'000, &options->pool));
         flags->AddFlag("warmup-steps", "N", "steps until the learning rate is at its highest (300)",
                        SetInteger(0, 1'000'000, &options->warmup_steps));
+        flags->AddFlag("last-learning-rate", "X", "at the end of the run; 0: an 80th of the highest (0)",
+                       SetDouble(0, 10, &options->last_learning_rate));
         flags->AddFlag("continue-weights", "YES", "start from the weights of --model: yes or no (no)",
                        SetYesNo(&options->continue_weights));
         flags->AddFlag("train-text", "YES", "the text encoder too; no needs --continue-weights yes: yes or no (yes)",
                        SetYesNo(&options->train_text));
+        flags->AddFlag("unknown-words", "X", "captions in which unknown words stand for one or two known ones (0)",
+                       SetDouble(0, 1, &options->unknown_words));
       }};
   return command;
 }
@@ -159,6 +184,8 @@ const StageCommand<DistillationStageOptions>& Distill() {
                        SetString(&options->teacher));
         flags->AddFlag("routed-share", "X", "rollouts at a retention budget below 1, with the routers of --model (0)",
                        SetDouble(0, 1, &options->routed_share));
+        flags->AddFlag("unknown-words", "X", "captions in which unknown words stand for one or two known ones (0)",
+                       SetDouble(0, 1, &options->unknown_words));
         flags->AddFlag("critic-only-steps", "N", "steps before the generator starts (20)",
                        SetInteger(0, 1'000'000, &options->critic_only_steps));
         flags->AddFlag("warmup-steps", "N", "steps until the generator's learning rate is at its highest (30)",

@@ -17,8 +17,8 @@
 
 namespace videodiffcr::training {
 
-AdamW::AdamW(std::vector<WeightRow> parameters, const AdamWOptions& options)
-    : parameters_(std::move(parameters)), options_(options) {
+AdamW::AdamW(std::vector<WeightRow> parameters, const AdamWOptions& options, GradientExchange* exchange)
+    : parameters_(std::move(parameters)), options_(options), exchange_(exchange) {
   for (const WeightRow& row : parameters_) {
     row.destination->set_requires_grad(true);
     means_.push_back(at::zeros_like(*row.destination));
@@ -54,6 +54,7 @@ absl::StatusOr<double> AdamW::GradientNorm(const Lists& lists) const {
 absl::StatusOr<double> AdamW::Update(double learning_rate, int64_t update) {
   const c10::NoGradGuard no_gradients;
   Lists lists = RowsWithGradient();
+  if (absl::Status averaged = exchange_->AllReduceMean(lists.gradients); !averaged.ok()) return averaged;
   const absl::StatusOr<double> norm = GradientNorm(lists);
   if (!norm.ok() || lists.rows.empty()) return norm;
   if (*norm > options_.clip_norm) at::_foreach_mul_(lists.gradients, options_.clip_norm / *norm);

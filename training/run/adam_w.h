@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/weights/weight_table.h"
+#include "training/parallel/gradient_exchange.h"
 
 namespace videodiffcr::training {
 
@@ -24,12 +25,14 @@ struct AdamWOptions {
 
 class AdamW {
  public:
-  // `parameters`: rows whose tensors live as long as this object; their gradients are wanted from now on.
-  AdamW(std::vector<WeightRow> parameters, const AdamWOptions& options);
+  // `parameters`: rows whose tensors live as long as this object; their gradients are wanted from now on. `exchange`
+  // lives as long, too.
+  AdamW(std::vector<WeightRow> parameters, const AdamWOptions& options,
+        GradientExchange* exchange = SingleProcess::Instance());
 
-  // One update from the gradients that backward() left, which are dropped then. `update` counts from 0 and corrects the
-  // running means for their start. Returns the gradient's norm before clipping. When that is not finite: InternalError
-  // naming a parameter, and nothing is changed.
+  // One update from the gradients that backward() left at all ranks, which are averaged, and dropped then. `update`
+  // counts from 0 and corrects the running means for their start. Returns the gradient's norm before clipping. When
+  // that is not finite: InternalError naming a parameter, and nothing is changed. Errors of the exchange as they are.
   absl::StatusOr<double> Update(double learning_rate, int64_t update);
 
   // The running means, named PREFIX.mean.<parameter> and PREFIX.square.<parameter>, for a checkpoint.
@@ -46,6 +49,7 @@ class AdamW {
 
   const std::vector<WeightRow> parameters_;
   const AdamWOptions options_;
+  GradientExchange* const exchange_;
   std::vector<at::Tensor> means_, squares_;  // one per parameter, its shape
 };
 

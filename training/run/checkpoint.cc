@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "model/weights/safetensors_reader.h"
@@ -18,18 +19,29 @@ std::string Lookup(const std::map<std::string, std::string>& map, const std::str
   return found == map.end() ? "" : found->second;
 }
 
+std::string NameOf(const std::map<std::string, std::string>& map, const std::string& key) {
+  const std::string value = Lookup(map, key);
+  return value.empty() ? "left out" : value;
+}
+
 absl::Status CheckHeader(const std::string& path, const std::map<std::string, std::string>& metadata,
                          const CheckpointHeader& expected) {
   if (Lookup(metadata, "stage") != expected.stage) {
     return absl::FailedPreconditionError(absl::StrCat(path, ": a checkpoint of stage '", Lookup(metadata, "stage"),
                                                       "', not of '", expected.stage, "'; use another run folder"));
   }
-  for (const auto& [name, value] : expected.settings) {
-    const std::string stored = Lookup(metadata, kSettingPrefix + name);
-    if (stored != value) {
-      return absl::FailedPreconditionError(absl::StrCat(path, ": was started with ", name, " ", stored, ", not ", value,
-                                                        "; use the same value or another run folder"));
-    }
+  const std::map<std::string, std::string>& wanted = expected.settings;
+  std::map<std::string, std::string> stored;
+  for (const auto& [name, value] : metadata) {
+    if (absl::StartsWith(name, kSettingPrefix)) stored[name.substr(sizeof(kSettingPrefix) - 1)] = value;
+  }
+  std::map<std::string, std::string> all = wanted;
+  all.insert(stored.begin(), stored.end());
+  for (const auto& [name, unused] : all) {
+    if (Lookup(stored, name) == Lookup(wanted, name)) continue;
+    return absl::FailedPreconditionError(absl::StrCat(path, ": was started with ", name, " ", NameOf(stored, name),
+                                                      ", not ", NameOf(wanted, name),
+                                                      "; use the same value or another run folder"));
   }
   return absl::OkStatus();
 }

@@ -15,6 +15,13 @@ at::Generator WeightGenerator(uint64_t seed, uint64_t index) {
   return at::make_generator<at::CPUGeneratorImpl>(stream.Bits64());
 }
 
+// The shape of the whole batch, from that of a piece.
+std::vector<int64_t> OfBatch(at::IntArrayRef shape, const BatchPiece& piece) {
+  std::vector<int64_t> whole = shape.vec();
+  whole[0] *= piece.count;
+  return whole;
+}
+
 }  // namespace
 
 StepRandom::StepRandom(uint64_t seed, int64_t step, at::Device device)
@@ -29,12 +36,18 @@ at::Generator StepRandom::NextGenerator() {
   return generator;
 }
 
+StepRandom StepRandom::ForPiece(const BatchPiece& piece) const {
+  StepRandom of_piece = *this;
+  of_piece.piece_ = piece;
+  return of_piece;
+}
+
 at::Tensor StepRandom::Normal(at::IntArrayRef shape) {
-  return at::randn(shape, NextGenerator(), at::TensorOptions(at::kFloat).device(device_));
+  return piece_.Of(at::randn(OfBatch(shape, piece_), NextGenerator(), at::TensorOptions(at::kFloat).device(device_)));
 }
 
 at::Tensor StepRandom::Uniform(at::IntArrayRef shape) {
-  return at::rand(shape, NextGenerator(), at::TensorOptions(at::kFloat).device(device_));
+  return piece_.Of(at::rand(OfBatch(shape, piece_), NextGenerator(), at::TensorOptions(at::kFloat).device(device_)));
 }
 
 void FillNormalWeight(const WeightRow& row, double std, uint64_t seed, uint64_t index, at::Device device) {

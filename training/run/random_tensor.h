@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/weights/weight_table.h"
+#include "training/run/batch_piece.h"
 #include "training/scenes/random_stream.h"
 
 namespace videodiffcr::training {
@@ -18,6 +19,10 @@ class StepRandom {
  public:
   StepRandom(uint64_t seed, int64_t step, at::Device device);
 
+  // What this would go on to draw, for one piece of the batch: the first dimension of its tensors is the piece's clips.
+  // They are drawn for all clips of the batch, and are the piece's part of what a process alone would draw.
+  StepRandom ForPiece(const BatchPiece& piece) const;
+
   at::Tensor Normal(at::IntArrayRef shape);   // fp32, standard normal
   at::Tensor Uniform(at::IntArrayRef shape);  // fp32, [0, 1)
   RandomStream& scalars() { return scalars_; }
@@ -26,7 +31,8 @@ class StepRandom {
   at::Generator NextGenerator();
 
   RandomStream scalars_;
-  const at::Device device_;
+  at::Device device_;
+  BatchPiece piece_;
 };
 
 // Gives a row's tensor memory and draws N(0, std^2), U(-bound, bound), or one value everywhere. `index` names the row.

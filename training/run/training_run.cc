@@ -4,7 +4,9 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -22,28 +24,27 @@ class Run {
       : stage_(stage),
         options_(options),
         progress_(progress),
-        checkpoint_(options.run_folder + "/checkpoint.safetensors") {}
+        checkpoint_(options.run_folder + "/checkpoint.safetensors"),
+        writes_(options.exchange->rank() == 0) {}
 
   absl::StatusOr<RunEnd> Train() {
     absl::StatusOr<int64_t> first = Resume();
     if (!first.ok()) return first.status();
-    absl::StatusOr<LossLog> log = LossLog::Open(options_.run_folder + "/loss.csv", *first);
-    if (!log.ok()) return log.status();
+    if (absl::Status same = StartAlike(*first); !same.ok()) return same;
+    if (absl::Status opened = OpenLog(*first); !opened.ok()) return opened;
     const absl::Time start = absl::Now();
     int64_t step = *first;
-    while (step < stage_.total_steps() && !LimitReached(step - *first, start)) {
-      if (absl::Status status = RunStep(step, *log); !status.ok()) return status;
+    while (step < stage_.total_steps()) {
+      const absl::StatusOr<bool> stop = LimitReached(step - *first, start);
+      if (!stop.ok()) return stop.status();
+      if (*stop) break;
+      if (absl::Status status = RunStep(step); !status.ok()) return status;
       ++step;
-      ShowProgress(step, *first, log->entries().back().loss, start);
+      ShowProgress(step, *first, start);
       if (step % options_.checkpoint_every != 0 && step < stage_.total_steps()) continue;
-      if (absl::Status saved = Save(step, *log); !saved.ok()) return saved;
+      if (absl::Status saved = Save(step); !saved.ok()) return saved;
     }
-    progress_ << "\n";
-    if (absl::Status saved = Save(step, *log); !saved.ok()) return saved;
-    if (absl::Status drawn = Plot(*log); !drawn.ok()) return drawn;
-    if (step < stage_.total_steps() && !options_.finish_at_limit) return RunEnd::kPaused;
-    if (absl::Status finished = stage_.Finish(); !finished.ok()) return finished;
-    return RunEnd::kFinished;
+    return End(step);
   }
 
  private:
@@ -57,16 +58,44 @@ class Run {
     if (!std::filesystem::exists(checkpoint_)) return 0;
     const absl::StatusOr<int64_t> step =
         ReadCheckpoint(checkpoint_, {stage_.name(), 0, stage_.settings()}, stage_.State());
-    if (step.ok()) progress_ << stage_.name() << ": goes on at step " << *step << " of " << checkpoint_ << "\n";
+    if (step.ok() && writes_)
+      progress_ << stage_.name() << ": goes on at step " << *step << " of " << checkpoint_ << "\n";
     return step;
   }
 
-  bool LimitReached(int64_t steps, absl::Time start) const {
-    return (options_.max_steps > 0 && steps >= options_.max_steps) ||
-           (options_.max_seconds > 0 && absl::ToDoubleSeconds(absl::Now() - start) >= options_.max_seconds);
+  // All ranks begin at the same step with the same weights.
+  absl::Status StartAlike(int64_t first) {
+    const absl::StatusOr<std::vector<double>> steps = options_.exchange->AllGather(static_cast<double>(first));
+    if (!steps.ok()) return steps.status();
+    for (size_t rank = 0; rank < steps->size(); ++rank) {
+      if ((*steps)[rank] == (*steps)[0]) continue;
+      return absl::FailedPreconditionError(
+          absl::StrCat(checkpoint_, ": rank 0 goes on at step ", (*steps)[0], ", rank ", rank, " at ", (*steps)[rank]));
+    }
+    if (options_.exchange->world() == 1) return absl::OkStatus();
+    std::vector<at::Tensor> state;
+    for (const WeightRow& row : stage_.State()) state.push_back(*row.destination);
+    return options_.exchange->Broadcast(state);
   }
 
-  absl::Status RunStep(int64_t step, LossLog& log) {
+  absl::Status OpenLog(int64_t first) {
+    if (!writes_) return absl::OkStatus();
+    absl::StatusOr<LossLog> log = LossLog::Open(options_.run_folder + "/loss.csv", first);
+    if (log.ok()) log_ = *std::move(log);
+    return log.status();
+  }
+
+  // Rank 0's word, since clocks differ.
+  absl::StatusOr<bool> LimitReached(int64_t steps, absl::Time start) const {
+    const bool reached =
+        (options_.max_steps > 0 && steps >= options_.max_steps) ||
+        (options_.max_seconds > 0 && absl::ToDoubleSeconds(absl::Now() - start) >= options_.max_seconds);
+    const absl::StatusOr<std::vector<double>> of_ranks = options_.exchange->AllGather(reached ? 1 : 0);
+    if (!of_ranks.ok()) return of_ranks.status();
+    return of_ranks->front() > 0;
+  }
+
+  absl::Status RunStep(int64_t step) {
     const absl::StatusOr<StepResult> result = stage_.Step(step);
     const std::string where = absl::StrCat(stage_.name(), ", step ", step, ": ");
     if (!result.ok()) return absl::Status(result.status().code(), absl::StrCat(where, result.status().message()));
@@ -74,25 +103,38 @@ class Run {
       return absl::InternalError(absl::StrCat(where, "the loss is ", result->loss, "; ", checkpoint_,
                                               " is as it was: go on from there with a lower learning rate"));
     }
-    log.Add({step, result->loss, result->learning_rate, result->gradient_norm});
+    if (writes_) log_->Add({step, result->loss, result->learning_rate, result->gradient_norm});
     return absl::OkStatus();
   }
 
-  void ShowProgress(int64_t done, int64_t first, double loss, absl::Time start) {
+  void ShowProgress(int64_t done, int64_t first, absl::Time start) {
+    if (!writes_) return;
     const absl::Time now = absl::Now();
     if (now - last_shown_ < absl::Seconds(1) && done < stage_.total_steps()) return;
     last_shown_ = now;
     const double seconds = std::max(1e-6, absl::ToDoubleSeconds(now - start));
-    progress_ << "\r" << ProgressLine(stage_, done, loss, static_cast<double>(done - first) / seconds) << "  "
-              << std::flush;
+    progress_ << "\r"
+              << ProgressLine(stage_, done, log_->entries().back().loss, static_cast<double>(done - first) / seconds)
+              << "  " << std::flush;
   }
 
-  absl::Status Save(int64_t step, LossLog& log) {
-    if (step == saved_step_) return absl::OkStatus();
-    if (absl::Status flushed = log.Flush(); !flushed.ok()) return flushed;
+  absl::Status Save(int64_t step) {
+    if (!writes_ || step == saved_step_) return absl::OkStatus();
+    if (absl::Status flushed = log_->Flush(); !flushed.ok()) return flushed;
     const absl::Status saved = WriteCheckpoint(checkpoint_, {stage_.name(), step, stage_.settings()}, stage_.State());
     if (saved.ok()) saved_step_ = step;
     return saved;
+  }
+
+  absl::StatusOr<RunEnd> End(int64_t step) {
+    const RunEnd end = step < stage_.total_steps() && !options_.finish_at_limit ? RunEnd::kPaused : RunEnd::kFinished;
+    if (!writes_) return end;
+    progress_ << "\n";
+    if (absl::Status saved = Save(step); !saved.ok()) return saved;
+    if (absl::Status drawn = Plot(*log_); !drawn.ok()) return drawn;
+    if (end == RunEnd::kPaused) return end;
+    if (absl::Status finished = stage_.Finish(); !finished.ok()) return finished;
+    return end;
   }
 
   absl::Status Plot(const LossLog& log) const {
@@ -107,6 +149,8 @@ class Run {
   const TrainingRunOptions& options_;
   std::ostream& progress_;
   const std::string checkpoint_;
+  const bool writes_;
+  std::optional<LossLog> log_;  // of who writes
   int64_t saved_step_ = -1;
   absl::Time last_shown_ = absl::InfinitePast();
 };

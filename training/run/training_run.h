@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/weights/weight_table.h"
+#include "training/parallel/gradient_exchange.h"
 
 namespace videodiffcr::training {
 
@@ -42,6 +43,9 @@ struct TrainingRunOptions {
   double max_seconds = 0;         // stop in good order after so long; 0: no limit
   int64_t max_steps = 0;          // of this call; 0: no limit
   bool finish_at_limit = false;   // a limit ends the run for good: Finish() with what there is
+  // The processes that run the same stage with these options. All load the checkpoint; rank 0 alone writes, shows
+  // progress, and says when a limit is reached.
+  GradientExchange* exchange = SingleProcess::Instance();
 };
 
 enum class RunEnd {

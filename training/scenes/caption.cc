@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -20,6 +21,44 @@ using Words = std::initializer_list<const char*>;
 
 // The three shapes of a sentence; each has its own verb for a straight motion.
 enum Form { kObjectsOnBackground, kObjectsWithBackground, kBackgroundFirst, kForms };
+
+// What a caption says, by number: five attributes of each object, one object after the other, then two of the
+// background.
+enum ObjectAttribute { kSaysSize, kSaysColor, kSaysShape, kSaysMotion, kSaysSpeed, kObjectAttributes };
+enum BackgroundAttribute { kSaysBackgroundColor, kSaysTexture };
+
+// The attributes that an unknown word stands for.
+using Unknowns = std::vector<int>;
+
+bool Contains(const Unknowns& unknowns, int attribute) {
+  return std::find(unknowns.begin(), unknowns.end(), attribute) != unknowns.end();
+}
+
+// One or two. People say other words most often for what a thing is, its colour and what it does.
+Unknowns DrawUnknowns(int objects, RandomStream& random) {
+  std::vector<int> attributes;
+  for (int first = 0; first < objects * kObjectAttributes; first += kObjectAttributes) {
+    for (const int attribute :
+         {kSaysSize, kSaysColor, kSaysColor, kSaysShape, kSaysShape, kSaysMotion, kSaysMotion, kSaysSpeed}) {
+      attributes.push_back(first + attribute);
+    }
+  }
+  for (const int attribute : {kSaysBackgroundColor, kSaysTexture}) {
+    attributes.push_back(objects * kObjectAttributes + attribute);
+  }
+  Unknowns unknowns(random.Chance(0.5) ? 2 : 1);
+  for (int& attribute : unknowns) attribute = attributes[random.Below(static_cast<int>(attributes.size()))];
+  return unknowns;
+}
+
+// "is moving to the left" -> "something to the left" or "something": an unknown verb, or an unknown motion.
+std::string UnknownMotion(const std::string& phrase, RandomStream& random) {
+  if (!random.Chance(0.5)) return kUnknownWord;
+  for (const absl::string_view direction : {" to the left", " to the right", " left", " right", " up", " down"}) {
+    if (absl::EndsWith(phrase, direction)) return absl::StrCat(kUnknownWord, direction);
+  }
+  return kUnknownWord;
+}
 
 std::string OneOf(Words words, RandomStream& random) {
   return *(words.begin() + random.Below(static_cast<int>(words.size())));
@@ -50,24 +89,33 @@ std::string MotionPhrase(int motion, Form form, RandomStream& random) {
   }
 }
 
-std::string ObjectPhrase(const SceneObject& object, Form form, const CaptionOptions& options, RandomStream& random) {
+// `first`: the number of the object's first attribute.
+std::string ObjectPhrase(const SceneObject& object, int first, const Unknowns& unknowns, Form form,
+                         const CaptionOptions& options, RandomStream& random) {
   std::vector<std::string> parts = {"a"};
-  if (!random.Chance(options.drop_phrase)) parts.push_back(SizeWord(object.size, random));
-  if (!random.Chance(options.drop_color)) parts.push_back(ColorWord(object.color, random));
-  parts.emplace_back(ValueName(kShape, object.shape));
-  if (!random.Chance(options.drop_phrase)) parts.push_back(MotionPhrase(object.motion, form, random));
+  const auto say = [&](ObjectAttribute attribute, const std::string& words) {
+    parts.push_back(Contains(unknowns, first + attribute) ? kUnknownWord : words);
+  };
+  if (!random.Chance(options.drop_phrase)) say(kSaysSize, SizeWord(object.size, random));
+  if (!random.Chance(options.drop_color)) say(kSaysColor, ColorWord(object.color, random));
+  say(kSaysShape, ValueName(kShape, object.shape));
+  if (!random.Chance(options.drop_phrase)) {
+    const std::string motion = MotionPhrase(object.motion, form, random);
+    parts.push_back(Contains(unknowns, first + kSaysMotion) ? UnknownMotion(motion, random) : motion);
+  }
   if (object.motion != kStill && !random.Chance(options.drop_phrase)) {
-    parts.push_back(object.speed == 0 ? "slowly" : OneOf({"fast", "quickly"}, random));
+    say(kSaysSpeed, object.speed == 0 ? "slowly" : OneOf({"fast", "quickly"}, random));
   }
   return absl::StrJoin(parts, " ");
 }
 
-std::string BackgroundPhrase(const Background& background, RandomStream& random) {
+std::string BackgroundPhrase(const Background& background, int first, const Unknowns& unknowns, RandomStream& random) {
   const std::string& color = ValueName(kBackgroundColor, background.color);
   const std::string color_word = color == "gray" ? OneOf({"gray", "grey"}, random) : color;
   const std::string texture_word = background.texture == kCheckered ? OneOf({"checkered", "checkerboard"}, random)
                                                                     : ValueName(kTexture, background.texture);
-  return absl::StrCat("a ", color_word, " ", texture_word, " background");
+  return absl::StrCat("a ", Contains(unknowns, first + kSaysBackgroundColor) ? kUnknownWord : color_word, " ",
+                      Contains(unknowns, first + kSaysTexture) ? kUnknownWord : texture_word, " background");
 }
 
 std::string AddUnknownWords(const std::string& caption, double probability, RandomStream& random) {
@@ -84,12 +132,20 @@ std::string AddUnknownWords(const std::string& caption, double probability, Rand
 
 std::string MakeCaption(const SceneSegment& segment, const CaptionOptions& options, RandomStream& random) {
   const Form form = static_cast<Form>(random.Below(kForms));
+  Unknowns unknowns;
+  if (options.replaced_caption > 0 && random.Chance(options.replaced_caption)) {
+    unknowns = DrawUnknowns(static_cast<int>(segment.objects.size()), random);
+  }
   std::vector<std::string> phrases;
-  for (const SceneObject& object : segment.objects) phrases.push_back(ObjectPhrase(object, form, options, random));
+  int first = 0;
+  for (const SceneObject& object : segment.objects) {
+    phrases.push_back(ObjectPhrase(object, first, unknowns, form, options, random));
+    first += kObjectAttributes;
+  }
   if (random.Chance(0.5)) std::reverse(phrases.begin(), phrases.end());
   std::string caption = absl::StrJoin(phrases, " and ");
   if (!random.Chance(options.drop_phrase)) {
-    const std::string background = BackgroundPhrase(segment.background, random);
+    const std::string background = BackgroundPhrase(segment.background, first, unknowns, random);
     if (form == kBackgroundFirst) {
       caption = absl::StrCat("on ", background, " ", caption);
     } else {

@@ -18,10 +18,13 @@ struct CaptionOptions {
   double drop_color = 0.05;
   double unknown_caption = 0.3;  // captions that may hold unknown words at all
   double unknown_word = 0.02;    // before each word of such a caption
+  // Captions in which one or two of the attributes that are said are said by an unknown word instead, so that what a
+  // model shows of a caption does not hang on words that it never saw. Nothing is drawn for it when 0.
+  double replaced_caption = 0;
 };
 
 // Says everything and nothing unknown: for evaluation.
-inline constexpr CaptionOptions kCompleteCaption = {0, 0, 0, 0};
+inline constexpr CaptionOptions kCompleteCaption = {0, 0, 0, 0, 0};
 
 std::string MakeCaption(const SceneSegment& segment, const CaptionOptions& options, RandomStream& random);
 

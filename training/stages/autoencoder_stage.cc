@@ -9,6 +9,7 @@
 #include "model/plain/decoder/pixel_shuffle_taehv.h"
 #include "training/data/clip_painter.h"
 #include "training/data/clip_tensor.h"
+#include "training/run/batch_piece.h"
 #include "training/run/mixed_precision.h"
 #include "training/run/random_tensor.h"
 #include "training/stages/initial_weights.h"
@@ -53,8 +54,7 @@ class AutoencoderStage final : public TrainingStage {
         model_(std::move(model)),
         painter_(model_.device),
         weights_(MakeRows(), {0.9, 0.99, 1e-8, 1e-4},
-                 {options.stage.learning_rate, options.stage.learning_rate / 100, /*warmup_steps=*/50},
-                 options.stage.steps),
+                 {options.stage.learning_rate, options.stage.learning_rate / 100, /*warmup_steps=*/50}, options.stage),
         freeze_step_(static_cast<int64_t>(static_cast<double>(options.stage.steps) * (1 - options.frozen_share))) {}
 
   std::string name() const override { return "autoencoder"; }
@@ -70,18 +70,15 @@ class AutoencoderStage final : public TrainingStage {
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     // An encoder that this run does not train keeps its latents as they are: a denoiser was made for them.
-    if (step == freeze_step_ && step > 0) FoldStatistics(step);
-    const ClipBatch batch = Render(step);
-    StepRandom random(options_.stage.seed, step, model_.device);
-    const at::Tensor latents = Encode(batch.pixels, step < freeze_step_);
-    const at::Tensor amount = random.Uniform({latents.size(0), 1, 1, 1, 1}) * kMostNoise;
-    at::Tensor loss = ReconstructionLoss(Decode(latents + amount * random.Normal(latents.sizes())), batch);
-    if (step < freeze_step_) {
-      const auto [mean, deviation] = ChannelStatistics(latents);
-      loss = loss + kRegularizer * (mean.square() + (deviation - 1).square()).mean();
+    if (step == freeze_step_ && step > 0) {
+      if (absl::Status folded = FoldStatistics(step); !folded.ok()) return folded;
     }
-    loss.backward();
-    return weights_.Update(loss.item<double>(), step);
+    const StepRandom random(options_.stage.seed, step, model_.device);
+    double loss = 0;
+    for (const BatchPiece& piece : options_.stage.Pieces()) {
+      loss += AddGradient(PieceLoss(step, piece, random.ForPiece(piece)), options_.stage.accumulate);
+    }
+    return weights_.Update(loss, step);
   }
 
   absl::Status Finish() override {
@@ -89,6 +86,18 @@ class AutoencoderStage final : public TrainingStage {
   }
 
  private:
+  at::Tensor PieceLoss(int64_t step, const BatchPiece& piece, StepRandom random) const {
+    const ClipBatch batch = Render(step, piece);
+    const at::Tensor latents = Encode(batch.pixels, step < freeze_step_);
+    const at::Tensor amount = random.Uniform({latents.size(0), 1, 1, 1, 1}) * kMostNoise;
+    at::Tensor loss = ReconstructionLoss(Decode(latents + amount * random.Normal(latents.sizes())), batch);
+    if (step < freeze_step_) {
+      const auto [mean, deviation] = ChannelStatistics(latents);
+      loss = loss + kRegularizer * (mean.square() + (deviation - 1).square()).mean();
+    }
+    return loss;
+  }
+
   std::vector<WeightRow> MakeRows() {
     // Widths and depths are those of the model folder's file.
     PixelShuffleTaehvSizes sizes;
@@ -104,9 +113,9 @@ class AutoencoderStage final : public TrainingStage {
     return rows;
   }
 
-  ClipBatch Render(int64_t step) const {
+  ClipBatch Render(int64_t step, const BatchPiece& piece) const {
     const PaintedClips painted =
-        painter_.Paint(ClipsOfStep(options_.stage, step, {}, kLastStartFrame), options_.frames);
+        painter_.Paint(piece.Of(ClipsOfStep(options_.stage, step, {}, kLastStartFrame)), options_.frames);
     const at::Tensor mask = ObjectMask(painted.pixels.flatten(0, 1), painted.backgrounds.flatten(0, 1));
     return {painted.pixels, 1 + 7 * mask.unflatten(0, {-1, options_.frames})};
   }
@@ -125,12 +134,15 @@ class AutoencoderStage final : public TrainingStage {
   }
 
   // From here on latents have mean 0 and deviation 1 in every channel, so that no one else has to normalise them.
-  void FoldStatistics(int64_t step) {
+  // Every process looks at the whole batch; the word of rank 0 counts, in case another's differs in the last bit.
+  absl::Status FoldStatistics(int64_t step) {
     const c10::NoGradGuard no_gradients;
-    const auto [mean, deviation] = ChannelStatistics(Encode(Render(step).pixels, /*trained=*/false));
+    const auto [mean, deviation] = ChannelStatistics(Encode(Render(step, {}).pixels, /*trained=*/false));
+    if (absl::Status shared = options_.stage.exchange->Broadcast({mean, deviation}); !shared.ok()) return shared;
     ConvWeights& last = model_.encoder.conv_out;
     last.weight.div_(deviation.view({-1, 1, 1, 1}));
     last.bias.sub_(mean).div_(deviation);
+    return absl::OkStatus();
   }
 
   const AutoencoderStageOptions options_;

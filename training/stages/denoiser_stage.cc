@@ -1,13 +1,16 @@
 #include "training/stages/denoiser_stage.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
+#include <array>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "training/run/batch_piece.h"
 #include "training/run/random_tensor.h"
 #include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
@@ -25,11 +28,19 @@ namespace {
 constexpr int64_t kWindowChunks = 4;
 constexpr double kEmptyCaption = 0.1, kContextNoise = 0.12, kAverageDecay = 0.999;
 
-// What a step trains on, as far as the weights that it trains have no part in it.
-struct Batch {
+// A clip's four chunks.
+struct Sample {
+  std::array<PoolChunk, kWindowChunks> places;
+  std::array<float, kWindowChunks> mask;  // 1: its loss counts
+  std::vector<std::string> captions;
+};
+
+// A piece of a step's batch, as far as the weights that are trained have no part in it.
+struct Piece {
   StepRandom random;              // goes on to draw noise
   std::vector<PoolChunk> places;  // [B x 4]
   at::Tensor mask;                // [B, 4]: chunks that count
+  at::Tensor counted;             // how many these are in the mean piece
   CaptionTokens captions;         // of chunk 0 of all clips, then of chunk 1, ...
   at::Tensor hidden;  // of the captions, [4 B, text_len, text_dim]; undefined when the text encoder is trained
 };
@@ -43,15 +54,17 @@ class DenoiserStage final : public TrainingStage {
         text_rows_(TextEncoderWeightTable(model_.config.text_encoder, &model_.text_encoder)),
         fixed_text_(TextEncoderOnCpu(model_)),
         pool_(model_, options.stage.seed, options.pool),
-        batches_([this](int64_t step) { return Draw(step); }) {
+        pieces_([this](int64_t step) { return Draw(step); }) {
     if (!options_.continue_weights) {
       InitializeTransformer(transformer_rows_, model_.config.transformer.dim, options_.stage.seed, model_.device);
       InitializeTextEncoder(text_rows_, model_.config.text_encoder, options_.stage.seed + 1, model_.device);
     }
-    weights_.emplace(
-        Rows(), AdamWOptions{0.9, 0.98, 1e-8, 0.01},
-        LearningRateSchedule{options.stage.learning_rate, options.stage.learning_rate / 80, options.warmup_steps},
-        options.stage.steps);
+    weights_.emplace(Rows(), AdamWOptions{0.9, 0.98, 1e-8, 0.01},
+                     LearningRateSchedule{
+                         options.stage.learning_rate,
+                         options.last_learning_rate > 0 ? options.last_learning_rate : options.stage.learning_rate / 80,
+                         options.warmup_steps},
+                     options.stage);
     transformer_average_.emplace(transformer_rows_, kAverageDecay);
     text_average_.emplace(text_rows_, kAverageDecay);
   }
@@ -64,6 +77,8 @@ class DenoiserStage final : public TrainingStage {
     settings["warm-up"] = absl::StrCat(options_.warmup_steps);
     settings["start"] = options_.continue_weights ? "model" : "drawn";
     settings["text"] = options_.train_text ? "trained" : "as it is";
+    if (options_.last_learning_rate > 0) settings["last learning rate"] = absl::StrCat(options_.last_learning_rate);
+    if (options_.unknown_words > 0) settings["unknown words"] = absl::StrCat(options_.unknown_words);
     return settings;
   }
   std::vector<WeightRow> State() override {
@@ -75,14 +90,12 @@ class DenoiserStage final : public TrainingStage {
   }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
-    absl::StatusOr<Batch> batch = batches_.Take(step);
-    if (!batch.ok()) return batch.status();
-    const at::Tensor hidden = options_.train_text ? EncodeCaptions(model_, model_.text_encoder, batch->captions)
-                                                  : batch->hidden.to(model_.device);
-    const at::Tensor latents = pool_.Latents(batch->places).unflatten(0, {-1, kWindowChunks}).flatten(1, 2);
-    const at::Tensor loss = FlowLoss(latents, batch->mask.to(model_.device), hidden, batch->random);
-    loss.backward();
-    absl::StatusOr<StepResult> result = weights_->Update(loss.item<double>(), step);
+    absl::StatusOr<std::vector<Piece>> pieces = pieces_.Take(step);
+    if (!pieces.ok()) return pieces.status();
+    if (absl::Status made = pool_.MakeTogether(*options_.stage.exchange); !made.ok()) return made;
+    double loss = 0;
+    for (Piece& piece : *pieces) loss += AddGradient(FlowLoss(piece), options_.stage.accumulate);
+    absl::StatusOr<StepResult> result = weights_->Update(loss, step);
     if (!result.ok()) return result.status();
     transformer_average_->Update(step);
     if (options_.train_text) text_average_->Update(step);
@@ -104,36 +117,64 @@ class DenoiserStage final : public TrainingStage {
     return rows;
   }
 
-  absl::StatusOr<Batch> Draw(int64_t step) const {
-    Batch batch = {StepRandom(options_.stage.seed, step, model_.device), {}, {}, {}, {}};
-    RandomStream& scalars = batch.random.scalars();
+  absl::StatusOr<std::vector<Piece>> Draw(int64_t step) const {
+    StepRandom random(options_.stage.seed, step, model_.device);
+    std::vector<Sample> samples;
+    double counted = 0;
+    for (int64_t clip = 0; clip < options_.stage.batch; ++clip) {
+      samples.push_back(DrawSample(random.scalars()));
+      for (const float counts : samples.back().mask) counted += counts;
+    }
+    std::vector<Piece> pieces;
+    for (const BatchPiece& piece : options_.stage.Pieces()) {
+      absl::StatusOr<Piece> made = MakePiece(piece.Of(samples), random.ForPiece(piece));
+      if (!made.ok()) return made.status();
+      made->counted = at::scalar_tensor(counted / static_cast<double>(piece.count), at::kFloat);
+      pieces.push_back(*std::move(made));
+    }
+    return pieces;
+  }
+
+  Sample DrawSample(RandomStream& scalars) const {
+    const int64_t index = scalars.Below(static_cast<int>(options_.pool));
+    const int64_t m = scalars.Chance(0.65) ? 1 : 2 + scalars.Below(4);
+    const std::vector<int64_t> chunks = {0, m, m + 1, m + 2};
+    Sample sample;
+    for (size_t i = 0; i < chunks.size(); ++i) {
+      sample.places[i] = {index, chunks[i]};
+      sample.mask[i] = m == 1 || chunks[i] == 0 || chunks[i] == m + 2 ? 1.0f : 0.0f;
+    }
+    const bool empty = scalars.Chance(kEmptyCaption);
+    sample.captions =
+        CaptionsOfChunks(pool_.SceneOfClip(index), chunks, {.replaced_caption = options_.unknown_words}, scalars);
+    if (empty) sample.captions.assign(kWindowChunks, "");
+    return sample;
+  }
+
+  absl::StatusOr<Piece> MakePiece(const std::vector<Sample>& samples, const StepRandom& random) const {
+    Piece piece = {random, {}, {}, {}, {}, {}};
     std::vector<float> mask;
     std::vector<std::vector<std::string>> captions;
-    for (int64_t clip = 0; clip < options_.stage.batch; ++clip) {
-      const int64_t index = scalars.Below(static_cast<int>(options_.pool));
-      const int64_t m = scalars.Chance(0.65) ? 1 : 2 + scalars.Below(4);
-      const std::vector<int64_t> chunks = {0, m, m + 1, m + 2};
-      for (const int64_t chunk : chunks) {
-        batch.places.push_back({index, chunk});
-        mask.push_back(m == 1 || chunk == 0 || chunk == m + 2 ? 1.0f : 0.0f);
-      }
-      const bool empty = scalars.Chance(kEmptyCaption);
-      captions.push_back(CaptionsOfChunks(pool_.SceneOfClip(index), chunks, {}, scalars));
-      if (empty) captions.back().assign(kWindowChunks, "");
+    for (const Sample& sample : samples) {
+      piece.places.insert(piece.places.end(), sample.places.begin(), sample.places.end());
+      mask.insert(mask.end(), sample.mask.begin(), sample.mask.end());
+      captions.push_back(sample.captions);
     }
     absl::StatusOr<CaptionTokens> tokens = TokenizeCaptions(model_, ChunkByChunk(captions));
     if (!tokens.ok()) return tokens.status();
-    batch.captions = *std::move(tokens);
-    batch.mask = at::tensor(mask).view({-1, kWindowChunks});
-    if (options_.train_text) return batch;
+    piece.captions = *std::move(tokens);
+    piece.mask = at::tensor(mask).view({-1, kWindowChunks});
+    if (options_.train_text) return piece;
     const c10::NoGradGuard no_gradients;
-    batch.hidden = EncodeCaptions(model_, fixed_text_, batch.captions);
-    return batch;
+    piece.hidden = EncodeCaptions(model_, fixed_text_, piece.captions);
+    return piece;
   }
 
-  // latents [B, 12, C, h, w], mask [B, 4], hidden [4 B, text_len, text_dim].
-  at::Tensor FlowLoss(const at::Tensor& latents, const at::Tensor& mask, const at::Tensor& hidden,
-                      StepRandom& random) const {
+  at::Tensor FlowLoss(Piece& piece) {
+    StepRandom& random = piece.random;
+    const at::Tensor hidden = options_.train_text ? EncodeCaptions(model_, model_.text_encoder, piece.captions)
+                                                  : piece.hidden.to(model_.device);
+    const at::Tensor latents = pool_.Latents(piece.places).unflatten(0, {-1, kWindowChunks}).flatten(1, 2);
     const DiffusionTransformer transformer = CastTransformer(model_.transformer, model_.compute_type());
     const int64_t frames = model_.config.transformer.chunk_frames, clips = latents.size(0);
     const at::Tensor sigma = ShiftedSigma(random.Uniform({clips, kWindowChunks}), model_.config.sampling.shift);
@@ -149,7 +190,8 @@ class DenoiserStage final : public TrainingStage {
     input.timesteps = sigma * 1000;
     input.text = MakeTextKeys(transformer, hidden);
     const at::Tensor flow = TeacherForcingFlow(transformer, input);
-    return MaskedMeanSquare(flow - (noise - latents), mask, frames);
+    return MaskedMeanSquare(flow - (noise - latents), piece.mask.to(model_.device), frames,
+                            piece.counted.to(model_.device));
   }
 
   const DenoiserStageOptions options_;
@@ -159,7 +201,7 @@ class DenoiserStage final : public TrainingStage {
   LatentPool pool_;
   std::optional<TrainedWeights> weights_;
   std::optional<WeightAverage> transformer_average_, text_average_;
-  StepAhead<absl::StatusOr<Batch>> batches_;  // last: its thread uses the others
+  StepAhead<absl::StatusOr<std::vector<Piece>>> pieces_;  // last: its thread uses the others
 };
 
 }  // namespace

@@ -18,9 +18,11 @@ namespace videodiffcr::training {
 struct DenoiserStageOptions {
   StageOptions stage = {.steps = 6000, .batch = 192, .learning_rate = 1.6e-3};
   int64_t warmup_steps = 300;
+  double last_learning_rate = 0;  // of the cosine's end; 0: an 80th of the highest
   int64_t pool = 37632;           // clips of 24 latent frames; each is made when first drawn, then kept (0.2 MB each)
   bool continue_weights = false;  // start from the model folder's instead of from drawn ones
   bool train_text = true;         // the text encoder too; false: it stays as it is, only with continue_weights
+  double unknown_words = 0;       // captions in which unknown words stand for known ones (CaptionOptions)
 };
 
 // FailedPrecondition when the model uses absolute rotary positions, InvalidArgument for a text encoder that would be

@@ -12,6 +12,7 @@
 
 #include "model/plain/rollout/few_step_sampler.h"
 #include "training/run/adam_w.h"
+#include "training/run/batch_piece.h"
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
 #include "training/run/step_ahead.h"
@@ -27,14 +28,21 @@ namespace {
 constexpr int64_t kWindowChunks = 4;
 constexpr double kPromptSwitch = 0.2, kAverageDecay = 0.98, kLowestSigma = 0.02, kHighestSigma = 0.98;
 
+// One piece of an iteration's batch.
+struct Piece {
+  StepRandom random;         // goes on to draw noise
+  at::Tensor hidden;         // of the captions of chunk 0 of all clips, then of chunk 1, ...
+  at::Tensor window_hidden;  // the same of the window's chunks, on the device
+  at::Tensor clips;          // the generator's, once made: [B, 12, C, h, w], without gradients
+};
+
 // What one iteration is about.
 struct Plan {
-  StepRandom random;                      // goes on to draw noise
   int64_t chunks = 0;                     // of the rollout
   size_t exit_step = 0;                   // whose x0 is the chunk
   std::vector<int64_t> window;            // the four chunks that are judged: the first, and the last three
   const RetentionTable* table = nullptr;  // of the rollout's passes; null: all dense
-  at::Tensor hidden;                      // of the captions of chunk 0 of all clips, then of chunk 1, ...
+  std::vector<Piece> pieces;
 };
 
 // The four chunks of the window with their noise levels.
@@ -54,8 +62,8 @@ class DistillationStage final : public TrainingStage {
         fake_(CloneTransformer(teacher)),
         generator_rows_(TransformerWeightTable(model_.config.transformer, &model_.transformer.weights)),
         fake_rows_(TransformerWeightTable(model_.config.transformer, &fake_.weights)),
-        generator_optimizer_(generator_rows_, {0.0, 0.999, 1e-8, 0.01}),
-        fake_optimizer_(fake_rows_, {0.0, 0.999, 1e-8, 0.01}),
+        generator_optimizer_(generator_rows_, {0.0, 0.999, 1e-8, 0.01}, options.stage.exchange),
+        fake_optimizer_(fake_rows_, {0.0, 0.999, 1e-8, 0.01}, options.stage.exchange),
         average_(generator_rows_, kAverageDecay),
         text_(TextEncoderOnCpu(model_)),
         plans_([this](int64_t step) { return MakePlan(step); }) {}
@@ -69,6 +77,7 @@ class DistillationStage final : public TrainingStage {
     settings["critic-only steps"] = absl::StrCat(options_.critic_only_steps);
     settings["teacher"] = options_.teacher.empty() ? "the model" : options_.teacher;
     settings["routed share"] = absl::StrCat(options_.routed_share);
+    if (options_.unknown_words > 0) settings["unknown words"] = absl::StrCat(options_.unknown_words);
     return settings;
   }
   std::vector<WeightRow> State() override {
@@ -83,23 +92,18 @@ class DistillationStage final : public TrainingStage {
 
   // The loss reported is the fake score's: the generator's says little about quality.
   absl::StatusOr<StepResult> Step(int64_t step) override {
-    absl::StatusOr<Plan> taken = plans_.Take(step);
-    if (!taken.ok()) return taken.status();
-    const Plan& plan = *taken;
-    StepRandom& random = taken->random;
-    const at::Tensor hidden = plan.hidden.to(model_.device);
-    const bool critic_only = step < options_.critic_only_steps;
-    const at::Tensor clips = Rollout(plan, hidden, critic_only, random);
-    const at::Tensor window_hidden = WindowRows(plan, hidden);
-    const at::Tensor mask = WindowMask(plan);
+    absl::StatusOr<Plan> plan = plans_.Take(step);
+    if (!plan.ok()) return plan.status();
+    const at::Tensor mask = WindowMask(*plan);
     StepResult result;
     result.learning_rate = LearningRateSchedule{options_.stage.learning_rate, 0.2 * options_.stage.learning_rate,
                                                 options_.warmup_steps, LearningRateFall::kLinear}
                                .At(step, total_steps());
+    const bool critic_only = step < options_.critic_only_steps;
+    for (Piece& piece : plan->pieces) {
+      if (absl::Status made = MakeClips(*plan, critic_only, mask, piece); !made.ok()) return made;
+    }
     if (!critic_only) {
-      absl::StatusOr<at::Tensor> target = MatchDistributions(clips.detach(), window_hidden, random);
-      if (!target.ok()) return target.status();
-      (0.5 * MaskedMeanSquare(clips - *target, mask, model_.config.transformer.chunk_frames)).backward();
       const absl::StatusOr<double> norm =
           generator_optimizer_.Update(result.learning_rate, step - options_.critic_only_steps);
       if (!norm.ok()) return norm.status();
@@ -107,11 +111,13 @@ class DistillationStage final : public TrainingStage {
       average_.Update(step - options_.critic_only_steps);
     }
     for (int64_t update = 0; update < 2; ++update) {
-      const absl::StatusOr<double> loss =
-          UpdateFakeScore(clips.detach(), window_hidden, mask, 2 * step + update, random);
+      const absl::StatusOr<double> loss = UpdateFakeScore(mask, 2 * step + update, plan->pieces);
       if (!loss.ok()) return loss.status();
       result.loss += 0.5 * *loss;
     }
+    const absl::StatusOr<double> mean = options_.stage.exchange->Mean(result.loss);
+    if (!mean.ok()) return mean.status();
+    result.loss = *mean;
     return result;
   }
 
@@ -121,8 +127,9 @@ class DistillationStage final : public TrainingStage {
 
  private:
   absl::StatusOr<Plan> MakePlan(int64_t step) const {
-    Plan plan = {StepRandom(options_.stage.seed, step, model_.device), 0, 0, {}, nullptr, {}};
-    RandomStream& random = plan.random.scalars();
+    Plan plan;
+    StepRandom of_step(options_.stage.seed, step, model_.device);
+    RandomStream& random = of_step.scalars();
     const double length = random.Uniform();
     plan.chunks = length < 0.7 ? 4 : length < 0.85 ? 5 : 6;
     plan.exit_step = static_cast<size_t>(random.Below(static_cast<int>(model_.schedule.sigmas.size())));
@@ -137,18 +144,35 @@ class DistillationStage final : public TrainingStage {
     scenes.prompt_switch = kPromptSwitch;
     std::vector<std::vector<std::string>> captions;
     for (const Scene& scene : ScenesOfStep(options_.stage, step, scenes)) {
-      captions.push_back(CaptionsOfChunks(scene, all, {}, random));
+      captions.push_back(CaptionsOfChunks(scene, all, {.replaced_caption = options_.unknown_words}, random));
     }
     const c10::NoGradGuard no_gradients;
-    absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model_, text_, ChunkByChunk(captions));
-    if (!hidden.ok()) return hidden.status();
-    plan.hidden = *std::move(hidden);
+    for (const BatchPiece& piece : options_.stage.Pieces()) {
+      absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model_, text_, ChunkByChunk(piece.Of(captions)));
+      if (!hidden.ok()) return hidden.status();
+      plan.pieces.push_back({of_step.ForPiece(piece), *std::move(hidden), {}, {}});
+    }
     return plan;
   }
 
-  // Chunks of the window whose output counts: with a gap behind the sink, only its two ends.
+  // The generator's clips of a piece; unless the iteration is about the critic alone, with their part of its gradient.
+  absl::Status MakeClips(const Plan& plan, bool critic_only, const at::Tensor& mask, Piece& piece) {
+    const at::Tensor hidden = piece.hidden.to(model_.device);
+    const at::Tensor clips = Rollout(plan, hidden, critic_only, piece.random);
+    piece.window_hidden = WindowRows(plan, hidden);
+    piece.clips = clips.detach();
+    if (critic_only) return absl::OkStatus();
+    const absl::StatusOr<at::Tensor> target = MatchDistributions(piece.clips, piece.window_hidden, piece.random);
+    if (!target.ok()) return target.status();
+    const int64_t frames = model_.config.transformer.chunk_frames;
+    const double share = 0.5 / static_cast<double>(options_.stage.accumulate);
+    (share * MaskedMeanSquare(clips - *target, mask, frames)).backward();
+    return absl::OkStatus();
+  }
+
+  // Chunks of the window whose output counts: with a gap behind the sink, only its two ends. The same for every piece.
   at::Tensor WindowMask(const Plan& plan) const {
-    at::Tensor mask = at::ones({options_.stage.batch, kWindowChunks}).to(model_.device);
+    at::Tensor mask = at::ones({options_.stage.PieceClips(), kWindowChunks}).to(model_.device);
     if (plan.chunks > kWindowChunks) mask.narrow(1, 1, 2).zero_();
     return mask;
   }
@@ -157,7 +181,7 @@ class DistillationStage final : public TrainingStage {
   at::Tensor WindowRows(const Plan& plan, const at::Tensor& hidden) const {
     std::vector<at::Tensor> rows;
     for (const int64_t chunk : plan.window) {
-      rows.push_back(hidden.narrow(0, chunk * options_.stage.batch, options_.stage.batch));
+      rows.push_back(hidden.narrow(0, chunk * options_.stage.PieceClips(), options_.stage.PieceClips()));
     }
     return at::cat(rows);
   }
@@ -173,7 +197,7 @@ class DistillationStage final : public TrainingStage {
     for (int64_t chunk = 0; chunk < plan.chunks; ++chunk) {
       const bool counts = chunk == 0 || chunk == plan.chunks - 1 || plan.chunks == kWindowChunks;
       const bool in_window = chunk == 0 || chunk >= plan.chunks - 3;
-      state.text = KeysOfChunk(keys, options_.stage.batch, chunk);
+      state.text = KeysOfChunk(keys, options_.stage.PieceClips(), chunk);
       const at::Tensor latents = RolloutChunk(generator, plan, counts && !without_gradients, state, random);
       if (in_window) window.push_back(latents);
       if (chunk + 1 == plan.chunks) break;
@@ -187,8 +211,8 @@ class DistillationStage final : public TrainingStage {
                           const RolloutState& state, StepRandom& random) const {
     const TransformerConfig& config = model_.config.transformer;
     const StepSchedule& schedule = model_.schedule;
-    const std::vector<int64_t> shape = {options_.stage.batch, config.chunk_frames, config.in_dim, config.latent_height,
-                                        config.latent_width};
+    const std::vector<int64_t> shape = {options_.stage.PieceClips(), config.chunk_frames, config.in_dim,
+                                        config.latent_height, config.latent_width};
     at::Tensor x = random.Normal(shape);
     for (size_t step = 0;; ++step) {
       const c10::AutoGradMode gradients(with_gradients && step == plan.exit_step);
@@ -252,16 +276,19 @@ class DistillationStage final : public TrainingStage {
     return clips - (fake - real) / PerLatentFrame(scale, frames);
   }
 
-  absl::StatusOr<double> UpdateFakeScore(const at::Tensor& clips, const at::Tensor& hidden, const at::Tensor& mask,
-                                         int64_t update, StepRandom& random) {
-    const NoisyWindow window = AddWindowNoise(clips, random);
-    const at::Tensor flow = ScoreFlow(FakeScore(), window, hidden);
-    const at::Tensor loss =
-        MaskedMeanSquare(flow - (window.noise - clips), mask, model_.config.transformer.chunk_frames);
-    loss.backward();
+  // The loss of this process's pieces.
+  absl::StatusOr<double> UpdateFakeScore(const at::Tensor& mask, int64_t update, std::vector<Piece>& pieces) {
+    double loss = 0;
+    for (Piece& piece : pieces) {
+      const NoisyWindow window = AddWindowNoise(piece.clips, piece.random);
+      const at::Tensor flow = ScoreFlow(FakeScore(), window, piece.window_hidden);
+      loss += AddGradient(
+          MaskedMeanSquare(flow - (window.noise - piece.clips), mask, model_.config.transformer.chunk_frames),
+          options_.stage.accumulate);
+    }
     const absl::StatusOr<double> norm = fake_optimizer_.Update(options_.critic_learning_rate, update);
     if (!norm.ok()) return norm.status();
-    return loss.item<double>();
+    return loss;
   }
 
   const DistillationStageOptions options_;

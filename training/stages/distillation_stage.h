@@ -27,8 +27,9 @@ struct DistillationStageOptions {
   double guidance = 1.5;           // of R: conditional + guidance (conditional - unconditional)
   int64_t critic_only_steps = 20;  // at first
   int64_t warmup_steps = 30;
-  std::string teacher;      // model folder whose transformer R and Q start as; empty: as G
-  double routed_share = 0;  // of the rollouts
+  std::string teacher;       // model folder whose transformer R and Q start as; empty: as G
+  double routed_share = 0;   // of the rollouts
+  double unknown_words = 0;  // captions in which unknown words stand for known ones (CaptionOptions)
 };
 
 // FailedPrecondition when the model uses absolute rotary positions or another window than training does, when the

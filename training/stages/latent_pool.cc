@@ -37,6 +37,16 @@ at::Tensor LatentPool::Latents(const std::vector<PoolChunk>& chunks) {
   return latents_.index_select(0, at::tensor(rows, at::kLong).to(model_.device)).to(at::kFloat);
 }
 
+absl::Status LatentPool::MakeTogether(GradientExchange& exchange) {
+  if (shared_ || model_.device.is_cpu() || exchange.world() == 1) return absl::OkStatus();
+  shared_ = true;
+  latents_.zero_();  // so that the sum over the ranks is what each has made
+  const auto groups = static_cast<int64_t>(made_.size());
+  for (int64_t group = exchange.rank(); group < groups; group += exchange.world()) Make(group);
+  std::fill(made_.begin(), made_.end(), 1);
+  return exchange.AllReduceSum({latents_});
+}
+
 void LatentPool::Make(int64_t group) {
   if (made_[static_cast<size_t>(group)] != 0) return;
   const c10::NoGradGuard no_gradients;

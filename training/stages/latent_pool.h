@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "training/data/clip_painter.h"
+#include "training/parallel/gradient_exchange.h"
 #include "training/scenes/scene.h"
 #include "training/stages/training_model.h"
 
@@ -28,6 +30,10 @@ class LatentPool {
 
   Scene SceneOfClip(int64_t clip) const;
 
+  // On GPUs, several processes that call this together make the whole pool, each its part, instead of what they need as
+  // they go. Else, and from the second call on, nothing happens.
+  absl::Status MakeTogether(GradientExchange& exchange);
+
   // [chunks, chunk frames, C, h, w] in fp32.
   at::Tensor Latents(const std::vector<PoolChunk>& chunks);
 
@@ -41,7 +47,8 @@ class LatentPool {
   const int64_t group_clips_;
   const ClipPainter painter_;
   std::vector<char> made_;  // by group
-  at::Tensor latents_;      // [size x kChunks, chunk frames, C, h, w], fp16
+  bool shared_ = false;
+  at::Tensor latents_;  // [size x kChunks, chunk frames, C, h, w], fp16
 };
 
 }  // namespace videodiffcr::training

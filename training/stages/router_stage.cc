@@ -10,6 +10,7 @@
 #include "model/plain/rollout/few_step_sampler.h"
 #include "model/plain/transformer/layers.h"
 #include "model/plain/transformer/router.h"
+#include "training/run/batch_piece.h"
 #include "training/run/random_tensor.h"
 #include "training/stages/initial_weights.h"
 #include "training/stages/stage_result.h"
@@ -68,7 +69,7 @@ class RouterStage final : public TrainingStage {
       : options_(options),
         model_(std::move(model)),
         weights_(MakeRows(), {0.9, 0.99, 1e-8, 0.0}, {options.stage.learning_rate, 0, 0, LearningRateFall::kLinear},
-                 options.stage.steps) {}
+                 options.stage) {}
 
   std::string name() const override { return "routers"; }
   int64_t total_steps() const override { return options_.stage.steps; }
@@ -77,11 +78,17 @@ class RouterStage final : public TrainingStage {
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     StepRandom random(options_.stage.seed, step, model_.device);
-    const absl::StatusOr<at::Tensor> hidden = EncodeStepCaptions(step, random.scalars());
-    if (!hidden.ok()) return hidden.status();
+    const std::vector<std::string> captions = CaptionsOfStep(options_.stage, step, random.scalars());
     const int64_t chunks =
         options_.min_chunks + random.scalars().Below(static_cast<int>(options_.max_chunks - options_.min_chunks + 1));
-    return weights_.Update(LearnFromRollout(*hidden, chunks, random), step);
+    double loss = 0;
+    for (const BatchPiece& piece : options_.stage.Pieces()) {
+      const absl::StatusOr<at::Tensor> hidden = Encode(piece.Of(captions));
+      if (!hidden.ok()) return hidden.status();
+      StepRandom of_piece = random.ForPiece(piece);
+      loss += LearnFromRollout(*hidden, chunks, of_piece);
+    }
+    return weights_.Update(loss, step);
   }
 
   absl::Status Finish() override {
@@ -97,19 +104,19 @@ class RouterStage final : public TrainingStage {
     return rows;
   }
 
-  absl::StatusOr<at::Tensor> EncodeStepCaptions(int64_t step, RandomStream& random) const {
-    const std::vector<std::string> captions = CaptionsOfStep(options_.stage, step, random);
+  absl::StatusOr<at::Tensor> Encode(const std::vector<std::string>& captions) const {
     const c10::NoGradGuard no_gradients;
     return EncodeCaptions(model_, captions);
   }
 
-  // One dense rollout; every pass adds its gradient. Returns the mean loss.
+  // One dense rollout; every pass adds its gradient. Returns the piece's part of the mean loss.
   double LearnFromRollout(const at::Tensor& hidden, int64_t chunks, StepRandom& random) {
     const TransformerConfig& config = model_.config.transformer;
     const StepSchedule& schedule = model_.schedule;
     RolloutState state(config);
     double loss = 0;
-    const double passes = static_cast<double>(chunks) * static_cast<double>(schedule.sigmas.size());
+    const double passes = static_cast<double>(chunks) * static_cast<double>(schedule.sigmas.size()) *
+                          static_cast<double>(options_.stage.accumulate);
     at::Tensor latents;
     {
       const c10::NoGradGuard no_gradients;

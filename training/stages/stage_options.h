@@ -5,8 +5,12 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "training/parallel/gradient_exchange.h"
+#include "training/run/batch_piece.h"
 
 namespace videodiffcr::training {
 
@@ -16,8 +20,10 @@ struct StageOptions {
   std::string device = "cpu";
   uint64_t seed = 1;
   int64_t steps = 0;
-  int64_t batch = 0;  // clips per step
+  int64_t batch = 0;  // clips per step, of all processes together
   double learning_rate = 0;
+  int64_t accumulate = 1;                                  // pieces of the batch that each process takes one by one
+  GradientExchange* exchange = SingleProcess::Instance();  // the processes that train together
 
   // What a checkpoint can only be gone on with unchanged.
   std::map<std::string, std::string> Settings() const {
@@ -26,7 +32,25 @@ struct StageOptions {
             {"batch", absl::StrCat(batch)},
             {"learning rate", absl::StrCat(learning_rate)}};
   }
+
+  // What this process takes of every batch. Not among the settings: a run goes on with any number of processes.
+  std::vector<BatchPiece> Pieces() const {
+    std::vector<BatchPiece> pieces;
+    for (int64_t i = 0; i < accumulate; ++i) {
+      pieces.push_back({i * exchange->world() + exchange->rank(), accumulate * exchange->world()});
+    }
+    return pieces;
+  }
+  int64_t PieceClips() const { return batch / (accumulate * exchange->world()); }
 };
+
+// InvalidArgument unless `processes` can share the batch evenly.
+inline absl::Status CheckPieces(const StageOptions& stage, int64_t processes) {
+  if (stage.batch % (processes * stage.accumulate) == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--batch ", stage.batch, ": must be a multiple of ", processes,
+                                                 processes == 1 ? " process" : " processes", " times --accumulate ",
+                                                 stage.accumulate));
+}
 
 }  // namespace videodiffcr::training
 

@@ -17,7 +17,7 @@ namespace videodiffcr::training {
 
 std::vector<Scene> ScenesOfStep(const StageOptions& stage, int64_t step, const SceneOptions& options = {});
 
-// The same scenes with a first frame each, drawn from [0, last_start_frame).
+// The same scenes with a first frame each, drawn from [0, last_start_frame). Those of a piece are its Of() of these.
 std::vector<ClipToPaint> ClipsOfStep(const StageOptions& stage, int64_t step, const SceneOptions& options,
                                      int last_start_frame);
 

@@ -75,9 +75,10 @@ at::Tensor PerLatentFrame(const at::Tensor& per_chunk, int64_t chunk_frames) {
   return per_chunk.repeat_interleave(chunk_frames, 1).unsqueeze(-1).unsqueeze(-1).unsqueeze(-1);
 }
 
-at::Tensor MaskedMeanSquare(const at::Tensor& error, const at::Tensor& mask, int64_t chunk_frames) {
+at::Tensor MaskedMeanSquare(const at::Tensor& error, const at::Tensor& mask, int64_t chunk_frames,
+                            const at::Tensor& counted) {
   const at::Tensor of_chunks = error.square().unflatten(1, {-1, chunk_frames}).mean({2, 3, 4, 5});  // [B, K]
-  return (of_chunks * mask).sum() / mask.sum();
+  return (of_chunks * mask).sum() / (counted.defined() ? counted : mask.sum());
 }
 
 DiffusionTransformer CloneTransformer(const DiffusionTransformer& model) {

@@ -32,8 +32,11 @@ at::Tensor ShiftedSigma(const at::Tensor& u, double shift);
 // One value per chunk [B, K] spread over latents [B, K F, C, h, w]: -> [B, K F, 1, 1, 1].
 at::Tensor PerLatentFrame(const at::Tensor& per_chunk, int64_t chunk_frames);
 
-// Mean of squares of `error` [B, K F, C, h, w] over the chunks where `mask` [B, K] is 1.
-at::Tensor MaskedMeanSquare(const at::Tensor& error, const at::Tensor& mask, int64_t chunk_frames);
+// Mean of squares of `error` [B, K F, C, h, w] over the chunks where `mask` [B, K] is 1. With `counted`, a scalar, the
+// sum is divided by that instead of by the mask's own sum: of a piece of a batch, whose other pieces count more or
+// less.
+at::Tensor MaskedMeanSquare(const at::Tensor& error, const at::Tensor& mask, int64_t chunk_frames,
+                            const at::Tensor& counted = {});
 
 // The same network in another type, for computing: gradients reach the weights of `model`.
 DiffusionTransformer CastTransformer(const DiffusionTransformer& model, at::ScalarType dtype);

@@ -5,11 +5,13 @@
 namespace videodiffcr::training {
 
 TrainedWeights::TrainedWeights(std::vector<WeightRow> rows, std::vector<WeightRow> parameters,
-                               const AdamWOptions& optimizer, const LearningRateSchedule& schedule, int64_t total_steps)
+                               const AdamWOptions& optimizer, const LearningRateSchedule& schedule,
+                               const StageOptions& stage)
     : rows_(std::move(rows)),
-      optimizer_(std::move(parameters), optimizer),
+      optimizer_(std::move(parameters), optimizer, stage.exchange),
       schedule_(schedule),
-      total_steps_(total_steps) {}
+      total_steps_(stage.steps),
+      exchange_(stage.exchange) {}
 
 std::vector<WeightRow> TrainedWeights::State() {
   std::vector<WeightRow> state = rows_;
@@ -21,7 +23,9 @@ absl::StatusOr<StepResult> TrainedWeights::Update(double loss, int64_t step) {
   const double rate = schedule_.At(step, total_steps_);
   const absl::StatusOr<double> norm = optimizer_.Update(rate, step);
   if (!norm.ok()) return norm.status();
-  return StepResult{loss, rate, *norm};
+  const absl::StatusOr<double> mean = exchange_->Mean(loss);
+  if (!mean.ok()) return mean.status();
+  return StepResult{*mean, rate, *norm};
 }
 
 }  // namespace videodiffcr::training

@@ -11,26 +11,28 @@
 #include "training/run/adam_w.h"
 #include "training/run/learning_rate.h"
 #include "training/run/training_run.h"
+#include "training/stages/stage_options.h"
 
 namespace videodiffcr::training {
 
 class TrainedWeights {
  public:
-  // `parameters` are those of `rows` that the optimiser changes; the schedule falls over `total_steps`. The rows'
+  // `parameters` are those of `rows` that the optimiser changes; the schedule falls over the stage's steps. The rows'
   // tensors live as long as this object.
   TrainedWeights(std::vector<WeightRow> rows, std::vector<WeightRow> parameters, const AdamWOptions& optimizer,
-                 const LearningRateSchedule& schedule, int64_t total_steps);
+                 const LearningRateSchedule& schedule, const StageOptions& stage);
   // All of them.
   TrainedWeights(const std::vector<WeightRow>& rows, const AdamWOptions& optimizer,
-                 const LearningRateSchedule& schedule, int64_t total_steps)
-      : TrainedWeights(rows, rows, optimizer, schedule, total_steps) {}
+                 const LearningRateSchedule& schedule, const StageOptions& stage)
+      : TrainedWeights(rows, rows, optimizer, schedule, stage) {}
 
   const std::vector<WeightRow>& rows() const { return rows_; }
 
   // The rows, and the optimiser's state as "adam".
   std::vector<WeightRow> State();
 
-  // Ends step `step`, whose loss was `loss`: one update at the schedule's learning rate. Errors as AdamW::Update().
+  // Ends step `step`, whose loss was `loss` at this process: one update at the schedule's learning rate. The result's
+  // loss is the mean over all processes. Errors as AdamW::Update().
   absl::StatusOr<StepResult> Update(double loss, int64_t step);
 
  private:
@@ -38,6 +40,7 @@ class TrainedWeights {
   AdamW optimizer_;
   const LearningRateSchedule schedule_;
   const int64_t total_steps_;
+  GradientExchange* const exchange_;
 };
 
 }  // namespace videodiffcr::training

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "training/run/batch_piece.h"
 #include "training/stages/stage_result.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/trained_weights.h"
@@ -36,7 +37,7 @@ class WordingStage final : public TrainingStage {
         taught_(std::move(taught)),
         teacher_(std::move(teacher)),
         weights_(TextEncoderWeightTable(taught_.config.text_encoder, &taught_.text_encoder), {0.9, 0.98, 1e-8, 0.0},
-                 {options.stage.learning_rate, 0, 0, LearningRateFall::kCosine}, options.stage.steps) {}
+                 {options.stage.learning_rate, 0, 0, LearningRateFall::kCosine}, options.stage) {}
 
   std::string name() const override { return "wording"; }
   int64_t total_steps() const override { return options_.stage.steps; }
@@ -50,13 +51,16 @@ class WordingStage final : public TrainingStage {
     for (const std::string& caption : known) {
       reworded.push_back(random.Chance(options_.known_share) ? caption : RewordBackground(caption, random));
     }
-    const absl::StatusOr<at::Tensor> target = Target(known);
-    if (!target.ok()) return target.status();
-    const absl::StatusOr<at::Tensor> rows = EncodeCaptions(taught_, reworded);  // [batch, text_len, text_dim]
-    if (!rows.ok()) return rows.status();
-    const at::Tensor loss = (*rows - *target).square().mean();
-    loss.backward();
-    return weights_.Update(loss.item<double>(), step);
+    double loss = 0;
+    for (const BatchPiece& piece : options_.stage.Pieces()) {
+      const absl::StatusOr<at::Tensor> target = Target(piece.Of(known));
+      if (!target.ok()) return target.status();
+      const absl::StatusOr<at::Tensor> rows =
+          EncodeCaptions(taught_, piece.Of(reworded));  // [piece, text_len, text_dim]
+      if (!rows.ok()) return rows.status();
+      loss += AddGradient((*rows - *target).square().mean(), options_.stage.accumulate);
+    }
+    return weights_.Update(loss, step);
   }
 
   absl::Status Finish() override {

@@ -87,6 +87,21 @@ TEST_F(TrainingCommandTest, AStageRefusesADeviceThatIsNotThereByName) {
   EXPECT_FALSE(std::filesystem::exists(File("out")));
 }
 
+TEST_F(TrainingCommandTest, ProcessesThatCannotShareABatchAreRefusedBeforeAnyStarts) {
+  const std::vector<std::string> places = {"--output", File("out"), "--run", File("run")};
+  const auto refused = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), places.begin(), places.end());
+    const absl::Status status = Wording(flags);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
+  };
+  EXPECT_EQ(refused({"--processes", "3"}), "--batch 2: must be a multiple of 3 processes times --accumulate 1");
+  EXPECT_EQ(refused({"--accumulate", "4"}), "--batch 2: must be a multiple of 1 process times --accumulate 4");
+  EXPECT_THAT(refused({"--gpus", "2"}), HasSubstr("--gpus 2: needs --device cuda, not cpu"));
+  EXPECT_THAT(refused({"--device", "cuda", "--processes", "2"}), HasSubstr("--processes 2: needs --device cpu"));
+  EXPECT_FALSE(std::filesystem::exists(File("run")));
+}
+
 TEST_F(TrainingCommandTest, AStageThatIsPausedGoesOnWithTheSameCommandToAWholeModelFolder) {
   const std::vector<std::string> command = {"--output", File("out"), "--run", File("run"),   "--steps",
                                             "2",        "--threads", "1",     "--max-steps", "1"};

@@ -13,9 +13,12 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "training/parallel/host_exchange.h"
 #include "training/run/adam_w.h"
 #include "training/run/checkpoint.h"
 #include "training/run/loss_log.h"
@@ -190,6 +193,78 @@ TEST_F(TrainingRunTest, KeepsTheLastCheckpointWhenTheDiskIsFull) {
   ASSERT_FALSE(end.ok());
   EXPECT_TRUE(absl::StrContains(end.status().message(), "checkpoint.safetensors")) << end.status();
   EXPECT_EQ(Checkpoint("run"), before);
+}
+
+// Ranks as threads, each with a stage of its own; only rank 0 knows a limit.
+TEST_F(TrainingRunTest, RankZeroAloneWritesAndSaysWhenToStop) {
+  std::vector<std::thread> ranks;
+  std::vector<RunEnd> ends(3, RunEnd::kFinished);
+  std::vector<std::string> shown(3);
+  std::vector<int> finished(3);
+  const std::vector<RankPlace> places = ConnectRanks(3).value();
+  for (const RankPlace& place : places) {
+    ranks.emplace_back([&, place] {
+      HostExchange exchange(place);
+      PointStage stage;
+      TrainingRunOptions options = Options("run");
+      options.exchange = &exchange;
+      if (place.rank == 0) options.max_steps = 7;
+      std::ostringstream progress;
+      const auto rank = static_cast<size_t>(place.rank);
+      const auto paused = RunTraining(stage, options, progress);
+      ASSERT_TRUE(paused.ok()) << paused.status();
+      ends[rank] = *paused;
+      shown[rank] = progress.str();
+      options.max_steps = 0;
+      PointStage again;
+      ASSERT_EQ(RunTraining(again, options, progress).value(), RunEnd::kFinished);
+      finished[rank] = again.finished;
+    });
+  }
+  for (std::thread& rank : ranks) rank.join();
+  EXPECT_EQ(ends, std::vector<RunEnd>(3, RunEnd::kPaused));
+  EXPECT_NE(shown[0], "");
+  EXPECT_EQ(shown[1] + shown[2], "");
+  EXPECT_EQ(finished, (std::vector<int>{1, 0, 0}));
+  PointStage alone;  // every rank trains alike here
+  ASSERT_TRUE(RunTraining(alone, Options("alone"), progress_).ok());
+  EXPECT_EQ(Losses("run"), Losses("alone"));
+}
+
+TEST_F(TrainingRunTest, RefusesRanksThatWouldGoOnAtDifferentSteps) {
+  std::vector<std::thread> ranks;
+  const std::vector<RankPlace> places = ConnectRanks(2).value();
+  for (const RankPlace& place : places) {
+    ranks.emplace_back([&, place] {
+      HostExchange exchange(place);
+      TrainingRunOptions options = Options(absl::StrCat("run", place.rank));  // as on two disks
+      if (place.rank == 0) {
+        options.max_steps = 4;
+        PointStage alone;
+        std::ostringstream progress;
+        ASSERT_TRUE(RunTraining(alone, options, progress).ok());
+      }
+      options.exchange = &exchange;
+      PointStage stage;
+      std::ostringstream progress;
+      const auto end = RunTraining(stage, options, progress);
+      EXPECT_TRUE(absl::StrContains(end.status().message(), "rank 0 goes on at step 4, rank 1 at 0")) << end.status();
+    });
+  }
+  for (std::thread& rank : ranks) rank.join();
+}
+
+// An option that is only written down when it is used must not be lost on the way.
+TEST_F(TrainingRunTest, RefusesACheckpointWithASettingThatIsNotAskedFor) {
+  PointStage stage;
+  const std::string path = folder_ + "/checkpoint.safetensors";
+  std::filesystem::create_directories(folder_);
+  CheckpointHeader header = {"point", 3, stage.settings()};
+  header.settings["unknown words"] = "0.15";
+  ASSERT_TRUE(WriteCheckpoint(path, header, stage.State()).ok());
+  const auto step = ReadCheckpoint(path, {"point", 0, stage.settings()}, stage.State());
+  EXPECT_EQ(step.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(absl::StrContains(step.status().message(), "unknown words 0.15")) << step.status();
 }
 
 TEST_F(TrainingRunTest, SaysWhenTheRunFolderCannotBeMade) {

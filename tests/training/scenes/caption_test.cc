@@ -12,6 +12,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 
 namespace videodiffcr::training {
@@ -53,6 +55,62 @@ TEST(CaptionTest, SaysEverythingWhenComplete) {
     for (const char* word : {"red star", "left", "slowly", "navy check", "background"}) {
       EXPECT_TRUE(absl::StrContains(caption, word)) << caption;
     }
+  }
+}
+
+TEST(CaptionTest, SaysOneOrTwoThingsByUnknownWordsAndTheRestAsEver) {
+  const std::vector<std::string> said = {"large", "red", "star", "left", "slowly", "navy", "checkered"};
+  CaptionOptions options = kCompleteCaption;
+  options.replaced_caption = 1;
+  std::vector<int> missing(said.size());
+  int two = 0;
+  for (uint64_t index = 0; index < 2000; ++index) {
+    RandomStream random(14, DrawPurpose::kCaption, index);
+    const Scene scene = MakeScene({kStar, 0, 1, kLeft, 0, 2, kCheckered}, random);
+    std::string caption = MakeCaption(scene.segments[0], options, random);
+    absl::StrReplaceAll({{"big", "large"}, {"huge", "large"}, {"checkerboard", "checkered"}}, &caption);
+    const std::vector<std::string> words = absl::StrSplit(caption, ' ');
+    const auto unknown = std::count(words.begin(), words.end(), kUnknownWord);
+    ASSERT_GE(unknown, 1) << caption;
+    ASSERT_LE(unknown, 2) << caption;
+    two += unknown == 2 ? 1 : 0;
+    int gone = 0;
+    for (size_t i = 0; i < said.size(); ++i) {
+      if (std::count(words.begin(), words.end(), said[i]) > 0) continue;
+      ++gone;
+      ++missing[i];
+    }
+    EXPECT_LE(gone, unknown) << caption;
+    EXPECT_TRUE(absl::StrContains(caption, " background")) << caption;
+  }
+  for (size_t i = 0; i < said.size(); ++i) EXPECT_GT(missing[i], 50) << said[i];
+  EXPECT_GT(two, 400) << "of which some are the same one twice";
+}
+
+TEST(CaptionTest, LeavesTheDirectionOfAnUnknownVerbInPlace) {
+  CaptionOptions options = kCompleteCaption;
+  options.replaced_caption = 1;
+  std::set<std::string> motions;
+  for (uint64_t index = 0; index < 2000; ++index) {
+    RandomStream random(15, DrawPurpose::kCaption, index);
+    const Scene scene = MakeScene({kStar, 0, 1, kLeft, 0, 2, kCheckered}, random);
+    const std::string caption = MakeCaption(scene.segments[0], options, random);
+    for (const char* motion :
+         {"star something left slowly", "star something to the left slowly", "star something slowly"}) {
+      if (absl::StrContains(caption, motion)) motions.insert(motion);
+    }
+  }
+  EXPECT_EQ(motions.size(), 3u);
+}
+
+TEST(CaptionTest, LeavesRoomForTheEndTokenAlsoWithUnknownWords) {
+  CaptionOptions options = {0, 0, 1, 0.5};
+  options.replaced_caption = 1;
+  for (uint64_t index = 0; index < 3000; ++index) {
+    RandomStream random(16, DrawPurpose::kCaption, index);
+    const Scene scene = SampleScene({}, random);
+    const std::vector<std::string> words = absl::StrSplit(MakeCaption(scene.segments[0], options, random), ' ');
+    EXPECT_LE(words.size(), 31u) << absl::StrJoin(words, " ");
   }
 }
 

@@ -1,0 +1,123 @@
+// Several processes, here threads that share nothing but their sockets, train what one process trains.
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "training/parallel/host_exchange.h"
+#include "training/run/loss_log.h"
+#include "training/stages/autoencoder_stage.h"
+#include "training/stages/classifier_stage.h"
+#include "training/stages/denoiser_stage.h"
+#include "training/stages/distillation_stage.h"
+#include "training/stages/router_stage.h"
+#include "training/stages/wording_stage.h"
+
+namespace videodiffcr::training {
+namespace {
+
+using MakeStage = std::function<absl::StatusOr<std::unique_ptr<TrainingStage>>(const StageOptions&)>;
+
+StageOptions SmallStage(int64_t steps, int64_t batch) {
+  StageOptions stage;
+  stage.model = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny";
+  stage.steps = steps;
+  stage.batch = batch;
+  stage.learning_rate = 1e-3;
+  return stage;
+}
+
+std::vector<double> LossesOf(const MakeStage& make, const StageOptions& options) {
+  at::set_num_threads(1);  // of this thread
+  std::vector<double> losses;
+  const auto stage = make(options);
+  EXPECT_TRUE(stage.ok()) << stage.status();
+  for (int64_t step = 0; stage.ok() && step < options.steps; ++step) {
+    const auto result = (*stage)->Step(step);
+    EXPECT_TRUE(result.ok()) << result.status();
+    losses.push_back(result.ok() ? result->loss : std::nan(""));
+  }
+  return losses;
+}
+
+std::vector<double> LossesOfOneProcess(const MakeStage& make, StageOptions options, int64_t accumulate) {
+  options.accumulate = accumulate;
+  return LossesOf(make, options);
+}
+
+// Those that every one of `world` processes reports: they must be the same.
+std::vector<double> LossesOfProcesses(const MakeStage& make, const StageOptions& options, int64_t world) {
+  std::vector<std::vector<double>> losses(static_cast<size_t>(world));
+  std::vector<std::thread> processes;
+  const std::vector<RankPlace> places = ConnectRanks(world).value();
+  for (const RankPlace& place : places) {
+    processes.emplace_back([&make, &options, &losses, place] {
+      HostExchange exchange(place);
+      StageOptions mine = options;
+      mine.exchange = &exchange;
+      losses[static_cast<size_t>(place.rank)] = LossesOf(make, mine);
+    });
+  }
+  for (std::thread& process : processes) process.join();
+  for (const std::vector<double>& of_rank : losses) EXPECT_EQ(of_rank, losses[0]);
+  return losses[0];
+}
+
+void ExpectNear(const std::vector<double>& losses, const std::vector<double>& expected) {
+  ASSERT_EQ(losses.size(), expected.size());
+  for (size_t step = 0; step < losses.size(); ++step) EXPECT_NEAR(losses[step], expected[step], 1e-4) << step;
+}
+
+absl::StatusOr<std::unique_ptr<TrainingStage>> MakeSmallDenoiser(const StageOptions& stage) {
+  return MakeDenoiserStage({.stage = stage, .warmup_steps = 0, .pool = 3, .continue_weights = true});
+}
+
+absl::StatusOr<std::unique_ptr<TrainingStage>> MakeSmallDistillation(const StageOptions& stage) {
+  DistillationStageOptions options{.stage = stage};
+  options.critic_only_steps = 1;
+  options.warmup_steps = 0;
+  options.routed_share = 0.5;
+  return MakeDistillationStage(options);
+}
+
+TEST(ParallelStagesTest, TwoProcessesLoseWhatOneThatAccumulatesLosesOverTwentySteps) {
+  const StageOptions options = SmallStage(20, 2);
+  ExpectNear(LossesOfProcesses(MakeSmallDenoiser, options, 2), LossesOfOneProcess(MakeSmallDenoiser, options, 2));
+}
+
+TEST(ParallelStagesTest, EveryStageIsTrainedAlikeByTwoProcessesAndByOneThatAccumulates) {
+  const std::vector<std::pair<const char*, MakeStage>> stages = {
+      {"autoencoder",
+       [](const StageOptions& stage) {
+         return MakeAutoencoderStage({.stage = stage, .frames = 5, .frozen_share = 0.5});
+       }},
+      {"classifier", [](const StageOptions& stage) { return MakeClassifierStage({.stage = stage}); }},
+      {"distill", MakeSmallDistillation},
+      {"routers",
+       [](const StageOptions& stage) { return MakeRouterStage({.stage = stage, .min_chunks = 1, .max_chunks = 2}); }},
+      {"wording", [](const StageOptions& stage) { return MakeWordingStage({.stage = stage}); }}};
+  for (const auto& [name, make] : stages) {
+    SCOPED_TRACE(name);
+    const StageOptions options = SmallStage(3, 4);
+    ExpectNear(LossesOfProcesses(make, options, 2), LossesOfOneProcess(make, options, 2));
+  }
+}
+
+// Every draw is one of the whole batch, so a run may go on with more processes or fewer.
+TEST(ParallelStagesTest, HowABatchIsCutDoesNotChangeWhatItTeaches) {
+  const StageOptions options = SmallStage(2, 4);
+  for (const MakeStage& make : {MakeStage(MakeSmallDenoiser), MakeStage(MakeSmallDistillation)}) {
+    ExpectNear(LossesOfOneProcess(make, options, 4), LossesOfOneProcess(make, options, 1));
+  }
+}
+
+}  // namespace
+}  // namespace videodiffcr::training
