@@ -9,9 +9,9 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "model/drive/clip_run.h"
+#include "system/steady_time.h"
 
 namespace videodiffcr {
 namespace {
@@ -33,9 +33,9 @@ Decoded DecodeAll(VideoModel& model, std::vector<std::unique_ptr<LatentChunk>> l
     absl::Duration elapsed;
   };
   const auto decode = [&model](std::unique_ptr<LatentChunk> latents) {
-    const absl::Time began = absl::Now();
+    const absl::Time began = SteadyNow();
     absl::Status status = model.Decode(std::move(latents)).status();
-    return One{std::move(status), absl::Now() - began};
+    return One{std::move(status), SteadyNow() - began};
   };
   std::vector<std::future<One>> chunks;
   for (std::unique_ptr<LatentChunk>& one : latents) chunks.push_back(std::async(launch, decode, std::move(one)));
@@ -45,7 +45,7 @@ Decoded DecodeAll(VideoModel& model, std::vector<std::unique_ptr<LatentChunk>> l
     decoded.status.Update(one.status);
     decoded.elapsed.push_back(one.elapsed);
   }
-  decoded.finished = absl::Now();
+  decoded.finished = SteadyNow();
   return decoded;
 }
 
@@ -145,12 +145,12 @@ absl::Status MeasureFirstChunks(VideoModel& model, RetentionTenths budget, Sampl
   for (int i = 0; i < kFirstChunks; ++i) {
     ChunkSamples ignored;
     ChunkRun run(model, 1, budget, /*warm_up=*/1, &ignored);
-    const absl::Time began = absl::Now();
+    const absl::Time began = SteadyNow();
     absl::Status status = run.Begin();
     if (status.ok()) status = run.Chunk(0);
     if (status.ok()) status = run.TakeDecoded();
     if (!status.ok()) return status;
-    first_chunk->Add(absl::Now() - began);
+    first_chunk->Add(SteadyNow() - began);
   }
   return absl::OkStatus();
 }

@@ -13,7 +13,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "bench/device_timer.h"
 #include "model/gpu/decoder/frame_download.h"
 #include "model/load/decoders.h"
@@ -21,6 +20,7 @@
 #include "model/plain/decoder/video_decoder.h"
 #include "model/plain/decoder/wan_vae.h"
 #include "model/weights/random_weights.h"
+#include "system/steady_time.h"
 #endif
 
 namespace videodiffcr {
@@ -53,20 +53,20 @@ struct DecodeSamples {
 
 absl::Status MeasureChunk(const Contender& contender, const at::Tensor& latents, DecodeSamples* samples) {
   DeviceTimer timer;
-  const absl::Time began = absl::Now();
+  const absl::Time began = SteadyNow();
   timer.Start();
   const absl::StatusOr<at::Tensor> pixels = contender.decode(latents);
   timer.Stop();
-  const absl::Duration queued = absl::Now() - began;
+  const absl::Duration queued = SteadyNow() - began;
   if (!pixels.ok()) return pixels.status();
   const double device = timer.Milliseconds();
-  const absl::Time decoded = absl::Now();
+  const absl::Time decoded = SteadyNow();
   const absl::StatusOr<FrameChunk> frames = DownloadFrames(*pixels, PixelFormat::kYuv420p);
   if (!frames.ok()) return frames.status();
   if (samples == nullptr) return absl::OkStatus();
   samples->device.Add(device);
   samples->queue.Add(queued);
-  samples->to_host.Add(absl::Now() - decoded);
+  samples->to_host.Add(SteadyNow() - decoded);
   return absl::OkStatus();
 }
 

@@ -1,9 +1,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "bench/commands.h"
 #include "bench/shape_model.h"
 #include "model/config/model_config.h"
+#include "system/steady_time.h"
 
 namespace videodiffcr {
 
@@ -19,13 +19,13 @@ absl::StatusOr<std::string> MakeModel(const MakeModelOptions& options) {
     config->transformer.window_frames = options.window_frames;
     config->transformer.sink_frames = options.sink_frames;
   }
-  const absl::Time began = absl::Now();
+  const absl::Time began = SteadyNow();
   const absl::Status written = links ? LinkShapeModel(*config, options.weights_from, options.output)
                                      : WriteShapeModel(*config, options.seed, options.tokenizer_folder, options.output);
   if (!written.ok()) return written;
   return absl::StrFormat("%s: %s, window %d, sink %d latent frames; %.1f s\n", options.output, config->description,
                          config->transformer.window_frames, config->transformer.sink_frames,
-                         absl::ToDoubleSeconds(absl::Now() - began));
+                         absl::ToDoubleSeconds(SteadyNow() - began));
 }
 
 }  // namespace videodiffcr

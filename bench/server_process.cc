@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "system/steady_time.h"
 
 extern char** environ;
 
@@ -64,7 +65,7 @@ absl::Status ServerProcess::Spawn(const std::vector<std::string>& flags) {
 }
 
 absl::Status ServerProcess::WaitUntilItServes() {
-  const absl::Time began = absl::Now();
+  const absl::Time began = SteadyNow();
   // Another process writes the file, whole or not at all: looking again and again is all there is.
   while (!std::filesystem::exists(folder_ + "/ports")) {
     int status = 0;
@@ -74,7 +75,7 @@ absl::Status ServerProcess::WaitUntilItServes() {
     }
     absl::SleepFor(absl::Milliseconds(10));
   }
-  ready_after_ = absl::Now() - began;
+  ready_after_ = SteadyNow() - began;
   const std::string ports = ContentsOf(folder_ + "/ports"), key = "grpc_port=";
   const size_t begin = ports.find(key) + key.size();
   address_ = absl::StrCat("127.0.0.1:", ports.substr(begin, ports.find('\n', begin) - begin));

@@ -12,6 +12,7 @@
 #include "bench/server_process.h"
 #include "client/proto_time.h"
 #include "client/video_client.h"
+#include "system/steady_time.h"
 
 namespace videodiffcr {
 namespace {
@@ -52,7 +53,7 @@ void Watch(VideoCall& call, absl::Time started, int64_t length, ViewerResult& re
       if (response->has_finished()) result.executed = response->finished().retention().executed();
       continue;
     }
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     const v1::VideoChunk& chunk = response->chunk();
     if (result.chunks++ == 0) {
       result.first_chunk_ms = absl::ToDoubleMilliseconds(now - started);
@@ -115,7 +116,7 @@ absl::StatusOr<ViewerResult> WatchOneChunk(VideoClient& client, const SessionsBe
   ViewerResult result;
   v1::SessionConfig config = ConfigOf(options, 0, 1);
   config.set_prompt(request.prompt);
-  const absl::Time started = absl::Now();
+  const absl::Time started = SteadyNow();
   const std::unique_ptr<VideoCall> call = client.StreamVideo(config);
   Watch(*call, started, 1, result);
   if (!result.status.ok()) return result.status;
@@ -134,11 +135,11 @@ std::vector<ViewerResult> WatchTogether(VideoClient& client, const SessionsBench
   const int64_t length = static_cast<int64_t>(absl::Seconds(options.seconds) / chunk_time) + 1;
   std::vector<ViewerResult> results(options.sessions);
   std::vector<std::thread> viewers;
-  const absl::Time origin = absl::Now();
+  const absl::Time origin = SteadyNow();
   for (int viewer = 0; viewer < options.sessions; ++viewer) {
     viewers.emplace_back([&, viewer] {
-      if (staggered) absl::SleepFor(origin + chunk_time * viewer / options.sessions - absl::Now());
-      const absl::Time started = absl::Now();
+      if (staggered) absl::SleepFor(origin + chunk_time * viewer / options.sessions - SteadyNow());
+      const absl::Time started = SteadyNow();
       const std::unique_ptr<VideoCall> call = client.StreamVideo(ConfigOf(options, viewer, length));
       Watch(*call, started, length, results[viewer]);
     });

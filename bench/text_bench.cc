@@ -8,12 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "bench/device_timer.h"
 #include "bench/report.h"
 #include "model/gpu/text/packed_text_encoder.h"
 #include "model/plain/text/text_encoder.h"
 #include "model/weights/random_weights.h"
+#include "system/steady_time.h"
 #endif
 
 namespace videodiffcr {
@@ -31,11 +31,11 @@ absl::Status MeasureLength(const PackedTextEncoder& encoder, int tokens, int pro
     std::vector<int32_t> ids;
     for (int i = 0; i < tokens; ++i) ids.push_back(4 + (prompt * 7919 + i * 104729) % 250000);
     DeviceTimer timer;
-    const absl::Time began = absl::Now();
+    const absl::Time began = SteadyNow();
     timer.Start();
     const absl::StatusOr<at::Tensor> rows = encoder.Encode(ids);
     timer.Stop();
-    const absl::Duration queued = absl::Now() - began;
+    const absl::Duration queued = SteadyNow() - began;
     if (!rows.ok()) return rows.status();
     const double milliseconds = timer.Milliseconds();
     if (prompt < kWarmUpPrompts) continue;

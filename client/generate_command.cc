@@ -11,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "client/change_schedule.h"
 #include "client/generate_options.h"
 #include "client/generation_record.h"
@@ -20,6 +19,7 @@
 #include "client/video_client.h"
 #include "client/video_output.h"
 #include "media/contact_sheet.h"
+#include "system/steady_time.h"
 
 namespace videodiffcr {
 namespace {
@@ -33,7 +33,7 @@ class Generation {
       : options_(options),
         call_(*call),
         schedule_(options.changes, options.chunks),
-        record_(options, absl::Now()),
+        record_(options, SteadyNow()),
         progress_(&std::cerr, isatty(STDERR_FILENO) != 0) {}
 
   // Reads events until the call is over. What cannot go on here (a full disk, a change at the wrong chunk) cancels the
@@ -114,7 +114,7 @@ class Generation {
     // In one piece, so that an interrupt never leaves an init segment or half a fragment.
     const absl::Status status = output_->Write(chunk.init_segment() + chunk.payload());
     if (status.ok()) {
-      const absl::Time now = absl::Now();
+      const absl::Time now = SteadyNow();
       record_.AddChunk(chunk, now);
       progress_.Show(FormatProgress(record_.Progress()), now);
     }

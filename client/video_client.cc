@@ -1,6 +1,5 @@
 #include "client/video_client.h"
 
-#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,9 +7,11 @@
 #include "checksum/crc32c.h"
 #include "client/call_status.h"
 #include "client/proto_time.h"
+#include "grpc/support/time.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
+#include "system/steady_time.h"
 
 namespace videodiffcr {
 namespace {
@@ -19,6 +20,12 @@ namespace {
 constexpr int kMaxResponseBytes = 64 << 20;
 
 constexpr absl::Duration kServerInfoTimeout = absl::Seconds(10);
+
+// A moment for gRPC that a step of the wall clock does not move.
+gpr_timespec SteadyDeadline(absl::Duration from_now) {
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_micros(absl::ToInt64Microseconds(from_now), GPR_TIMESPAN));
+}
 
 // Whether the server will serve as soon as its model is in memory.
 bool IsLoading(const absl::Status& status) {
@@ -108,17 +115,17 @@ absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::str
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   std::shared_ptr<grpc::Channel> channel =
       grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  if (!channel->WaitForConnected(absl::ToChronoTime(absl::Now() + timeout))) {
+  if (!channel->WaitForConnected(SteadyDeadline(timeout))) {
     return absl::UnavailableError(absl::StrCat("no server answers at ", address, " (waited ",
                                                absl::FormatDuration(timeout),
                                                "): start videodiffcr-server, or name another with --server HOST:PORT"));
   }
-  const absl::Time deadline = absl::Now() + load_timeout;
+  const absl::Time deadline = SteadyNow() + load_timeout;
   std::unique_ptr<VideoClient> client(new VideoClient(std::move(channel)));
   for (absl::Status status = client->GetServerInfo().status(); IsLoading(status);
        status = client->GetServerInfo().status()) {
     const absl::Duration delay = RetryDelay(status);
-    if (absl::Now() + delay > deadline) {
+    if (SteadyNow() + delay > deadline) {
       return status;
     }
     absl::SleepFor(delay);
@@ -128,7 +135,7 @@ absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::str
 
 absl::StatusOr<v1::GetServerInfoResponse> VideoClient::GetServerInfo() {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kServerInfoTimeout));
+  context.set_deadline(SteadyDeadline(kServerInfoTimeout));
   v1::GetServerInfoResponse response;
   const grpc::Status status = stub_->GetServerInfo(&context, v1::GetServerInfoRequest(), &response);
   if (!status.ok()) {

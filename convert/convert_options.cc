@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "command_line/flag_parser.h"
-#include "convert/mapped_file.h"
 #include "convert/model_presets.h"
+#include "model/config/model_config_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -93,13 +93,8 @@ absl::Status SetConfig(const Flags& flags, ConversionRequest* request) {
     request->decoder_kind_from_file = true;
     return absl::OkStatus();
   }
-  const absl::StatusOr<MappedFile> file = MappedFile::Open(flags.config_file);
-  if (!file.ok()) return file.status();
-  absl::StatusOr<ModelConfig> config =
-      ParseModelConfig({reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()});
-  if (!config.ok()) {
-    return absl::Status(config.status().code(), absl::StrCat(flags.config_file, ": ", config.status().message()));
-  }
+  absl::StatusOr<ModelConfig> config = ReadModelConfig(flags.config_file);
+  if (!config.ok()) return config.status();
   request->config = *std::move(config);
   return absl::OkStatus();
 }

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "convert/convert_options.h"
+#include "system/steady_time.h"
 
 namespace videodiffcr {
 namespace {
@@ -51,14 +51,14 @@ int Main(const std::vector<std::string>& arguments) {
     std::fputs(FormatModelConfig(options->request.config).c_str(), stdout);
     return 0;
   }
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   ProgressLine line;
   const absl::Status status =
       ConvertModel(options->request, [&line](const ConversionProgress& progress) { line.Show(progress); });
   line.End();
   if (!status.ok()) return Fail(status);
   std::fprintf(stderr, "%s is complete (%.1f s)\n", options->request.output_folder.c_str(),
-               absl::ToDoubleSeconds(absl::Now() - start));
+               absl::ToDoubleSeconds(SteadyNow() - start));
   return 0;
 }
 

@@ -14,11 +14,12 @@
 #include "absl/strings/string_view.h"
 #include "convert/expected_tensors.h"
 #include "convert/file_io.h"
-#include "convert/mapped_file.h"
 #include "convert/partial_folder.h"
 #include "convert/safetensors_stream.h"
 #include "convert/weight_set.h"
 #include "model/plain/text/piece_model.h"
+#include "system/mapped_file.h"
+#include "system/regular_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -85,7 +86,7 @@ class Conversion {
   ModelConfig config_;
   const ProgressFunction& progress_;
   std::vector<NetworkFile> networks_;
-  std::optional<MappedFile> tokenizer_;
+  std::string tokenizer_;  // the file's content
   int64_t total_bytes_ = 0;
   int64_t done_bytes_ = 0;
 };
@@ -99,7 +100,8 @@ absl::Status Conversion::Run() {
   for (const NetworkFile& network : networks_) {
     if (absl::Status status = WriteNetwork(network, folder->path()); !status.ok()) return status;
   }
-  absl::Status status = WriteNewFile(absl::StrCat(folder->path(), "/", config_.tokenizer.file), tokenizer_->bytes());
+  absl::Status status = WriteNewFile(absl::StrCat(folder->path(), "/", config_.tokenizer.file),
+                                     {reinterpret_cast<const uint8_t*>(tokenizer_.data()), tokenizer_.size()});
   if (!status.ok()) return status;
   const std::string json = FormatModelConfig(config_);
   status = WriteNewFile(absl::StrCat(folder->path(), "/", kConfigName),
@@ -185,11 +187,10 @@ absl::Status Conversion::PlanRouters() {
 }
 
 absl::Status Conversion::OpenTokenizer() {
-  absl::StatusOr<MappedFile> file = MappedFile::Open(request_.tokenizer_file);
-  if (!file.ok()) return file.status();
+  absl::StatusOr<std::string> content = ReadRegularFile(request_.tokenizer_file, kMostPieceFileBytes);
+  if (!content.ok()) return content.status();
   std::string error;
-  const auto pieces =
-      PieceModel::Parse({reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()}, error);
+  const auto pieces = PieceModel::Parse(*content, error);
   if (pieces == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(request_.tokenizer_file, ": not a SentencePiece model: ", error));
   }
@@ -198,8 +199,8 @@ absl::Status Conversion::OpenTokenizer() {
                                                    " pieces, but the text encoder has ",
                                                    config_.text_encoder.vocab_size, " rows"));
   }
-  total_bytes_ += static_cast<int64_t>(file->bytes().size());
-  tokenizer_ = *std::move(file);
+  total_bytes_ += static_cast<int64_t>(content->size());
+  tokenizer_ = *std::move(content);
   return absl::OkStatus();
 }
 
@@ -251,6 +252,7 @@ absl::Status Conversion::WriteTensor(const NetworkFile& network, const OutputTen
     status = sink({reinterpret_cast<const uint8_t*>(found->data()), found->size() * sizeof(float)});
     scales->emplace(tensor.source, *std::move(found));
   }
+  status.Update(network.sources.CheckWhole(tensor.source));
   ReleaseMappedPages(source.bytes);
   return status;
 }

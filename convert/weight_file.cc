@@ -72,6 +72,10 @@ absl::Status WeightFile::OpenSafetensors() {
   return absl::OkStatus();
 }
 
+absl::Status WeightFile::CheckWhole() const {
+  return file_.has_value() ? file_->CheckWhole() : safetensors_->CheckWhole();
+}
+
 absl::Status WeightFile::CheckData(const SourceTensor& tensor) const {
   return tensor.zip_entry.empty() ? absl::OkStatus() : CheckZipEntry(archive_, tensor.zip_entry);
 }

@@ -13,9 +13,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "convert/mapped_file.h"
 #include "convert/zip_archive.h"
 #include "model/weights/safetensors_reader.h"
+#include "system/mapped_file.h"
 
 namespace videodiffcr {
 
@@ -54,6 +54,8 @@ class WeightFile {
   // Reads the tensor's storage and compares its checksum; a format without checksums passes. DataLoss names file and
   // entry.
   absl::Status CheckData(const SourceTensor& tensor) const;
+  // DataLoss when the file became shorter since: ask when a tensor has been read.
+  absl::Status CheckWhole() const;
 
  private:
   WeightFile() = default;

@@ -42,6 +42,8 @@ std::string WeightSet::Paths() const {
                        [](std::string* out, const WeightFile& file) { absl::StrAppend(out, file.path()); });
 }
 
+absl::Status WeightSet::CheckWhole(const std::string& name) const { return files_[file_of_.at(name)].CheckWhole(); }
+
 absl::Status WeightSet::CheckData(const std::string& name) const {
   return files_[file_of_.at(name)].CheckData(tensors_.at(name));
 }

@@ -27,8 +27,9 @@ class WeightSet {
   // The file paths, for messages.
   std::string Paths() const;
 
-  // WeightFile::CheckData() of the file that the tensor comes from. `name` must be in tensors().
+  // WeightFile::CheckData() and CheckWhole() of the file that the tensor comes from. `name` must be in tensors().
   absl::Status CheckData(const std::string& name) const;
+  absl::Status CheckWhole(const std::string& name) const;
 
  private:
   WeightSet() = default;

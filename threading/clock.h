@@ -1,24 +1,18 @@
 // Time as the scheduler and the server see it: one real implementation here, a manual one in
 // tests/fakes/manual_clock.h.
 //
-// Steady: it goes on at the pace of time whatever is done to the wall clock (NTP, an operator, a virtual machine that
-// wakes). So it is good for differences and deadlines, and means nothing outside the process.
+// Steady (system/steady_time.h): good for differences and deadlines, and without a meaning outside the process.
 #ifndef VIDEODIFFCR_THREADING_CLOCK_H_
 #define VIDEODIFFCR_THREADING_CLOCK_H_
 
 #include <algorithm>
-#include <chrono>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
+#include "system/steady_time.h"
 #include "threading/mutex.h"
 
 namespace videodiffcr {
-
-// Where the real clock counts from is arbitrary: an absl::Time so that a mix-up with a duration does not compile.
-inline absl::Time SteadyNow() {
-  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
-}
 
 class Clock {
  public:

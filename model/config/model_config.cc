@@ -1,11 +1,12 @@
 #include "model/config/model_config.h"
 
 #include <cmath>
-#include <fstream>
-#include <sstream>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "model/config/model_config_file.h"
+#include "system/regular_file.h"
 
 namespace videodiffcr {
 
@@ -15,6 +16,8 @@ namespace {
 constexpr int64_t kMaxWidth = int64_t{1} << 20;
 constexpr int64_t kMaxLayers = 1024;
 constexpr int64_t kMaxFrames = int64_t{1} << 16;
+
+constexpr int64_t kMostConfigBytes = int64_t{16} << 20;  // of config.json; a real one has a few thousand
 
 absl::Status Invalid(absl::string_view field, absl::string_view value, absl::string_view rule) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", value, "; ", rule));
@@ -196,15 +199,18 @@ absl::Status ModelConfig::Validate() const {
   return CheckRetention(retention, transformer.num_layers, sampling.denoise_steps.size());
 }
 
-absl::StatusOr<ModelConfig> LoadModelConfig(const std::string& folder) {
-  const std::string path = folder + "/config.json";
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be opened; is this a model folder?"));
-  std::ostringstream text;
-  text << file.rdbuf();
-  absl::StatusOr<ModelConfig> config = ParseModelConfig(text.str());
+absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path) {
+  const absl::StatusOr<std::string> text = ReadRegularFile(path, kMostConfigBytes);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<ModelConfig> config = ParseModelConfig(*text);
   if (!config.ok()) return absl::Status(config.status().code(), absl::StrCat(path, ": ", config.status().message()));
   return config;
+}
+
+absl::StatusOr<ModelConfig> LoadModelConfig(const std::string& folder) {
+  absl::StatusOr<ModelConfig> config = ReadModelConfig(folder + "/config.json");
+  if (!absl::IsNotFound(config.status())) return config;
+  return absl::NotFoundError(absl::StrCat(config.status().message(), "; is this a model folder?"));
 }
 
 }  // namespace videodiffcr

@@ -5,8 +5,13 @@
 namespace videodiffcr::cpu {
 
 struct TeamMember::SharedBarrier {
-  std::atomic<int> arrived{0};
-  std::atomic<uint32_t> phase{0};
+  struct Gate {
+    std::atomic<int> arrived{0};
+    std::atomic<uint32_t> phase{0};
+  };
+  Gate within;   // a job: may be broken
+  Gate between;  // jobs
+  std::atomic<bool> broken{false};
   int job = 0;  // the index rank 0 drew, read by the others behind a barrier
 };
 
@@ -35,16 +40,40 @@ void WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old) {
 
 }  // namespace
 
+namespace {
+
+// `phase`: of the gate, read before this.
+template <typename Gate>
+void Arrive(Gate& gate, int size, uint32_t phase) {
+  if (gate.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
+    gate.arrived.store(0, std::memory_order_relaxed);
+    gate.phase.fetch_add(1, std::memory_order_acq_rel);
+    gate.phase.notify_all();
+  } else {
+    WaitWhileEqual(gate.phase, phase);
+  }
+}
+
+}  // namespace
+
 void TeamMember::Barrier() {
   if (size_ == 1) return;
-  const uint32_t phase = barrier_->phase.load(std::memory_order_acquire);
-  if (barrier_->arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-    barrier_->arrived.store(0, std::memory_order_relaxed);
-    barrier_->phase.fetch_add(1, std::memory_order_acq_rel);
-    barrier_->phase.notify_all();
-  } else {
-    WaitWhileEqual(barrier_->phase, phase);
-  }
+  // In this order: who broke off has set the mark before it moved the phase on, so a wait that it would not end is not
+  // begun.
+  const uint32_t phase = barrier_->within.phase.load(std::memory_order_acquire);
+  if (!barrier_->broken.load(std::memory_order_acquire)) Arrive(barrier_->within, size_, phase);
+  if (barrier_->broken.load(std::memory_order_acquire)) throw TeamBroken();
+}
+
+bool TeamMember::BreakOff() {
+  const bool first = !barrier_->broken.exchange(true, std::memory_order_acq_rel);
+  barrier_->within.phase.fetch_add(1, std::memory_order_acq_rel);
+  barrier_->within.phase.notify_all();
+  return first;
+}
+
+void TeamMember::Meet() {
+  if (size_ > 1) Arrive(barrier_->between, size_, barrier_->between.phase.load(std::memory_order_acquire));
 }
 
 LanePool::LanePool(int lanes) : lanes_(lanes) {
@@ -93,12 +122,17 @@ void LanePool::ServeLane(int lane) {
   TeamMember::SharedBarrier* barrier = barriers_[team].get();
   TeamMember member(team, lane % team_size_, team_size_, barrier);
   while (true) {
-    if (member.rank() == 0) barrier->job = next_job_.fetch_add(1, std::memory_order_relaxed);
-    member.Barrier();
+    if (member.rank() == 0) {
+      barrier->job = next_job_.fetch_add(1, std::memory_order_relaxed);
+      // Nobody is within a job now.
+      barrier->within.arrived.store(0, std::memory_order_relaxed);
+      barrier->broken.store(false, std::memory_order_relaxed);
+    }
+    member.Meet();
     const int index = barrier->job;
     if (index >= jobs_) return;
     (*job_)(index, member);
-    member.Barrier();  // nobody still reads `job` when rank 0 draws the next one
+    member.Meet();  // nobody still reads `job` when rank 0 draws the next one
   }
 }
 

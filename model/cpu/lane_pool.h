@@ -19,6 +19,9 @@
 
 namespace videodiffcr::cpu {
 
+// Thrown at the barriers of a job that another member has broken off.
+struct TeamBroken {};
+
 // One lane's view of its team, valid during the job.
 class TeamMember {
  public:
@@ -26,12 +29,16 @@ class TeamMember {
   int size() const { return size_; }
   int team() const { return team_; }  // index of the team among those of this call: names its scratch memory
 
-  // Returns when all members of the team have called it as often.
+  // Returns when all members of the team have called it as often. Throws TeamBroken when one of them has broken off.
   void Barrier();
+  // For a member that cannot go on with this job, say for want of memory: the others' Barrier() throws from now on, so
+  // that the whole team leaves the job. Whether it was the first to break off.
+  bool BreakOff();
 
  private:
   friend class LanePool;
   struct SharedBarrier;
+  void Meet();  // between jobs, where nobody breaks off
   TeamMember(int team, int rank, int size, SharedBarrier* barrier)
       : team_(team), rank_(rank), size_(size), barrier_(barrier) {}
   const int team_, rank_, size_;
@@ -46,7 +53,8 @@ class LanePool {
   int lanes() const { return lanes_; }
 
   // Calls job(index, member) for every index in [0, jobs), each on a team of `team_size` lanes (every member gets the
-  // call). Teams take the next index as they become free. team_size must be 1 .. lanes.
+  // call). Teams take the next index as they become free. team_size must be 1 .. lanes. A job must not throw: it
+  // catches TeamBroken like its own exceptions.
   void Run(int jobs, int team_size, const std::function<void(int index, TeamMember& member)>& job);
 
  private:

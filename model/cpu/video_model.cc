@@ -13,14 +13,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "model/config/model_config.h"
 #include "model/config/noise.h"
 #include "model/config/noise_schedule.h"
 #include "model/cpu/chunk_sampler.h"
+#include "model/cpu/failure.h"
 #include "model/plain/decoder/video_decoder.h"
 #include "model/plain/text/prompt_check.h"
 #include "model/plain/text/text_encoder.h"
+#include "system/steady_time.h"
 
 namespace videodiffcr::cpu {
 namespace {
@@ -93,8 +94,7 @@ class CpuVideoModel final : public VideoModel {
     try {
       sessions_.emplace(session, std::make_unique<Session>(seed, model_.config, NewDecoderState()));
     } catch (const std::exception& error) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("no memory for a session of ", info_.session_bytes, " bytes: ", error.what()));
+      return FailureOf(absl::StrCat("a session of ", info_.session_bytes, " bytes"), error);
     }
     return absl::OkStatus();
   }
@@ -109,8 +109,12 @@ class CpuVideoModel final : public VideoModel {
     return std::make_shared<DecoderState>(model_.decoder->NewState());
   }
 
-  // Every lane of the team calls it; rank 0 fills the outcome.
+  // Every lane of the team calls it; rank 0 fills the outcome, or who fails first its status.
   void RunStep(const PlannedStep& step, TeamMember& member, StepOutcome& outcome);
+  // The same, throwing what goes wrong. A chunk whose step threw can be made again from its first pass on.
+  void DoStep(const PlannedStep& step, TeamMember& member, StepOutcome& outcome);
+  absl::StatusOr<at::Tensor> TryDecode(FinishedLatents& finished) const;
+  absl::StatusOr<FrameChunk> TryPack(const at::Tensor& pixels) const;
   absl::Status EncodePrompt(const std::string& prompt, SamplerSession& sampler) const;
   void FinishDenoise(const PlannedStep& step, const RetentionTable* table, Session& session,
                      StepOutcome& outcome) const;
@@ -136,8 +140,18 @@ std::vector<StepOutcome> CpuVideoModel::Run(const StepPlan& plan) {
 }
 
 void CpuVideoModel::RunStep(const PlannedStep& step, TeamMember& member, StepOutcome& outcome) {
+  try {
+    DoStep(step, member, outcome);
+  } catch (const TeamBroken&) {
+    // Another lane says why.
+  } catch (const std::exception& error) {
+    if (member.BreakOff()) outcome.status = FailureOf("this step", error);
+  }
+}
+
+void CpuVideoModel::DoStep(const PlannedStep& step, TeamMember& member, StepOutcome& outcome) {
   const bool leads = member.rank() == 0;
-  const absl::Time began = absl::Now();
+  const absl::Time began = SteadyNow();
   const auto found = sessions_.find(step.session);
   const absl::StatusOr<const RetentionTable*> table = FindTable(model_.config.retention, step.budget);
   if (found == sessions_.end() || !table.ok()) {
@@ -175,7 +189,7 @@ void CpuVideoModel::RunStep(const PlannedStep& step, TeamMember& member, StepOut
       sampler_.Context(session.sampler, *table, scratch, member);
       break;
   }
-  if (leads) outcome.elapsed = absl::Now() - began;
+  if (leads) outcome.elapsed = SteadyNow() - began;
 }
 
 absl::Status CpuVideoModel::EncodePrompt(const std::string& prompt, SamplerSession& sampler) const {
@@ -188,7 +202,7 @@ absl::Status CpuVideoModel::EncodePrompt(const std::string& prompt, SamplerSessi
     const at::Tensor rows = EncodeTokens(model_.config.text_encoder, model_.text_encoder, batch).contiguous();
     sampler.text = transformer_.EncodeText(rows.const_data_ptr<float>(), rows.size(1));
   } catch (const std::exception& error) {
-    return absl::InternalError(absl::StrCat("text encoding failed: ", error.what()));
+    return FailureOf("the prompt", error);
   }
   return absl::OkStatus();
 }
@@ -209,17 +223,33 @@ void CpuVideoModel::FinishDenoise(const PlannedStep& step, const RetentionTable*
 absl::StatusOr<FrameChunk> CpuVideoModel::Decode(std::unique_ptr<LatentChunk> latents) {
   KeepMathOnThisThread();
   auto* finished = static_cast<FinishedLatents*>(latents.get());  // only RunStep() makes them
+  // Once more for want of memory, like every step: a decode that failed has left its state as it was.
+  absl::StatusOr<at::Tensor> pixels = TryDecode(*finished);
+  if (absl::IsResourceExhausted(pixels.status())) pixels = TryDecode(*finished);
+  if (!pixels.ok()) return pixels.status();
+  absl::StatusOr<FrameChunk> frames = TryPack(*pixels);
+  if (absl::IsResourceExhausted(frames.status())) frames = TryPack(*pixels);
+  return frames;
+}
+
+absl::StatusOr<FrameChunk> CpuVideoModel::TryPack(const at::Tensor& pixels) const {
+  try {
+    return ToRgb24(pixels);
+  } catch (const std::exception& error) {
+    return FailureOf("frames", error);
+  }
+}
+
+absl::StatusOr<at::Tensor> CpuVideoModel::TryDecode(FinishedLatents& finished) const {
   try {
     const at::NoGradGuard no_gradients;
     const TransformerConfig& sizes = model_.config.transformer;
     const at::Tensor chunk =
-        at::from_blob(finished->values.data(),
+        at::from_blob(finished.values.data(),
                       {sizes.chunk_frames, sizes.out_dim, sizes.latent_height, sizes.latent_width}, at::kFloat);
-    absl::StatusOr<at::Tensor> pixels = model_.decoder->Decode(chunk, *finished->decoder_state);
-    if (!pixels.ok()) return pixels.status();
-    return ToRgb24(*pixels);
+    return model_.decoder->Decode(chunk, *finished.decoder_state);
   } catch (const std::exception& error) {
-    return absl::InternalError(absl::StrCat("decoding failed: ", error.what()));
+    return FailureOf("frames", error);
   }
 }
 

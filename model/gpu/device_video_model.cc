@@ -12,9 +12,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "model/drive/clip_run.h"
 #include "model/plain/text/prompt_check.h"
+#include "system/steady_time.h"
 
 namespace videodiffcr::gpu {
 namespace {
@@ -146,7 +146,7 @@ std::vector<StepOutcome> DeviceVideoModel::Run(const StepPlan& plan) {
 }
 
 std::vector<StepOutcome> DeviceVideoModel::QueuePlan(const StepPlan& plan) {
-  const absl::Time began = absl::Now();
+  const absl::Time began = SteadyNow();
   std::vector<StepOutcome> outcomes(plan.steps.size());
   std::vector<ChunkStep> steps;
   std::vector<size_t> owners;
@@ -181,7 +181,7 @@ std::vector<StepOutcome> DeviceVideoModel::QueuePlan(const StepPlan& plan) {
   for (StepOutcome& outcome : outcomes) {
     // Which of the plan's steps it hit cannot be told: products are shared.
     if (outcome.status.ok()) outcome.status = failure;
-    outcome.elapsed = absl::Now() - began;
+    outcome.elapsed = SteadyNow() - began;
   }
   return outcomes;
 }
@@ -215,9 +215,9 @@ absl::StatusOr<FrameChunk> DeviceVideoModel::Decode(std::unique_ptr<LatentChunk>
     return frames.status();
   }
   // The last pass may still run: what is left of it is no decoding. The decode is queued behind it already.
-  const absl::Time queued = absl::Now();
+  const absl::Time queued = SteadyNow();
   absl::Status done = finished->ready.Wait();
-  const absl::Duration waited_for_latents = absl::Now() - queued;
+  const absl::Duration waited_for_latents = SteadyNow() - queued;
   done.Update(copied.Wait());
   if (!done.ok()) {
     health_.Check();

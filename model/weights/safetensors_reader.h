@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "system/mapped_file.h"
 
 namespace videodiffcr {
 
@@ -38,11 +38,7 @@ class SafetensorsReader {
   // Errors name the file and the tensor.
   static absl::StatusOr<SafetensorsReader> Open(const std::string& path);
 
-  SafetensorsReader(SafetensorsReader&&) noexcept;
-  SafetensorsReader& operator=(SafetensorsReader&&) noexcept;
-  ~SafetensorsReader();
-
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return file_.path(); }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::map<std::string, TensorEntry, std::less<>>& tensors() const { return tensors_; }
 
@@ -51,12 +47,14 @@ class SafetensorsReader {
   // Also InvalidArgument when the shape differs, stating both.
   absl::StatusOr<TensorEntry> Find(std::string_view name, const std::vector<int64_t>& shape) const;
 
- private:
-  class Mapping;
-  SafetensorsReader();
+  // DataLoss when the file became shorter than its header says after it was opened: then what was read of it is not its
+  // content. Ask when the tensors are copied.
+  absl::Status CheckWhole() const { return file_.CheckWhole(); }
 
-  std::string path_;
-  std::unique_ptr<Mapping> mapping_;
+ private:
+  explicit SafetensorsReader(MappedFile file);
+
+  MappedFile file_;
   std::map<std::string, std::string> metadata_;
   std::map<std::string, TensorEntry, std::less<>> tensors_;
 };

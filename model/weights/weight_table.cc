@@ -1,7 +1,9 @@
 #include "model/weights/weight_table.h"
 
+#include <ATen/ops/aminmax.h>
 #include <ATen/ops/empty.h>
 
+#include <cmath>
 #include <cstring>
 #include <set>
 #include <utility>
@@ -67,6 +69,18 @@ at::Tensor LoadTensor(const SafetensorsReader& reader, const std::string& name, 
   return values.to(at::kFloat).mul(CopyToTensor(scale->second).to(options.device).view(by_row)).to(options.dtype);
 }
 
+// One pass over the values: NaN goes through a minimum and a maximum, and an infinity is one of them.
+absl::Status CheckFinite(const std::string& path, const std::string& name, const at::Tensor& values) {
+  if (values.numel() == 0) return absl::OkStatus();
+  const auto [least, most] = at::aminmax(values);
+  const double low = least.item<double>(), high = most.item<double>();
+  if (std::isfinite(low) && std::isfinite(high)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path, ": tensor ", name, " holds values that are not finite in ",
+                                                 std::string(c10::toString(values.scalar_type())), " (from ", low,
+                                                 " to ", high,
+                                                 "); was training broken off, or is the type too narrow for them?"));
+}
+
 absl::Status CheckRows(const SafetensorsReader& reader, const std::vector<WeightRow>& rows,
                        const WeightOptions& options) {
   std::set<std::string> known;
@@ -125,7 +139,10 @@ absl::Status LoadWeightTable(const SafetensorsReader& reader, const std::vector<
     const std::string name = options.prefix + row.name;
     const absl::StatusOr<TensorEntry> entry = reader.Find(name, row.shape);
     if (!entry.ok()) return entry.status();
-    *row.destination = LoadTensor(reader, name, *entry, options);
+    at::Tensor values = LoadTensor(reader, name, *entry, options);
+    if (absl::Status status = reader.CheckWhole(); !status.ok()) return status;
+    if (absl::Status status = CheckFinite(reader.path(), name, values); !status.ok()) return status;
+    *row.destination = std::move(values);
   }
   return absl::OkStatus();
 }

@@ -30,6 +30,7 @@ struct WeightRow {
 
 // Fills every row's tensor. Before any memory is taken all rows are checked: a tensor that is missing, one under the
 // prefix that no row names, a shape that differs or a type that is not floating is an error that names file and tensor.
+// So is a tensor that holds NaN or an infinity once it has the options' type, and a file that became shorter meanwhile.
 // An E4M3 tensor is multiplied by its companion "<name>.scale" where the file has one.
 absl::Status LoadWeightTable(const SafetensorsReader& reader, const std::vector<WeightRow>& rows,
                              const WeightOptions& options);

@@ -1,5 +1,6 @@
 // Conversions that cannot be: what they say, and that nothing is left of them.
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -62,6 +63,22 @@ TEST_F(ConversionRefusalTest, RefusesTheSameTensorInTwoShards) {
   request_.transformer_files.push_back(TestDataPath("ode_init.pt"));
   EXPECT_THAT(Refusal(), HasSubstr("ode_init.pt: tensor 'model.blocks.0.cross_attn.k.bias' is a second "
                                    "'blocks.0.cross_attn.k.bias'"));
+}
+
+// Reading what is gone ended the process.
+TEST_F(ConversionRefusalTest, AFileThatIsCutShortWhileItIsConvertedIsAnError) {
+  const std::string path = folder_.File("shrinking.pt");
+  WriteFile(path, ReadFile(request_.transformer_files[0]));
+  request_.transformer_files = {path};
+  const absl::Status status = ConvertModel(request_, [&](const auto&) { std::filesystem::resize_file(path, 4096); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("shrinking.pt"));
+}
+
+TEST_F(ConversionRefusalTest, APipeInPlaceOfATokenizerIsRefusedAtOnce) {
+  std::filesystem::remove(request_.tokenizer_file);
+  ASSERT_EQ(mkfifo(request_.tokenizer_file.c_str(), 0600), 0);
+  EXPECT_THAT(Refusal(), HasSubstr("spiece.model: is not a regular file"));
 }
 
 TEST_F(ConversionRefusalTest, NamesTheTensorWhoseDataIsDamaged) {

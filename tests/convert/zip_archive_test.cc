@@ -5,9 +5,9 @@
 
 #include <cstring>
 
-#include "convert/mapped_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "system/mapped_file.h"
 #include "tests/convert/test_files.h"
 #include "tests/convert/zip_builder.h"
 

@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "system/steady_time.h"
 #include "training/data/clip_painter.h"
 #include "training/evaluation/frechet_distance.h"
 #include "training/scenes/caption.h"
@@ -112,7 +112,7 @@ absl::StatusOr<QualityRow> EvaluateCondition(const ClipSource& source, const Cla
                                              const std::function<void(const QualityRow&)>& progress) {
   QualityRow row;
   row.condition = condition.name;
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   const ClipPainter painter(classifier.features.weight.device());
   std::vector<at::Tensor> features, of_renders;
   for (int64_t begin = 0; begin < clips; begin += source.side_by_side) {
@@ -131,7 +131,7 @@ absl::StatusOr<QualityRow> EvaluateCondition(const ClipSource& source, const Cla
     of_renders.push_back(ClipFeatures(classifier, ReadFrames(painter.Paint(renders, kJudgedFrames).pixels)));
     const std::vector<AttributeValues> read = ReadFeatures(classifier, features.back());
     for (size_t i = 0; i < made.size(); ++i) AddClip(made[i].prompted, read[i], row);
-    row.seconds = absl::ToDoubleSeconds(absl::Now() - start);
+    row.seconds = absl::ToDoubleSeconds(SteadyNow() - start);
     progress(row);
   }
   if (clips > 1) row.frechet_distance = FrechetDistance(at::cat(features), at::cat(of_renders));

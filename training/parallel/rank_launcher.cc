@@ -19,8 +19,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "system/steady_time.h"
 
 extern char** environ;
 
@@ -101,8 +101,8 @@ class Ranks {
     while (AnyRunning()) {
       WaitForWords();
       Reap();
-      if (last == absl::InfiniteFuture() && AnyFailed()) last = absl::Now() + kGrace;
-      if (absl::Now() >= last) KillAll();
+      if (last == absl::InfiniteFuture() && AnyFailed()) last = SteadyNow() + kGrace;
+      if (SteadyNow() >= last) KillAll();
     }
     for (RankProcess& process : processes_) ReadWords(process);
     return AnyFailed() ? Report() : absl::OkStatus();

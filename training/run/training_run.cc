@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "system/steady_time.h"
 #include "training/run/checkpoint.h"
 #include "training/run/loss_log.h"
 
@@ -32,7 +32,7 @@ class Run {
     if (!first.ok()) return first.status();
     if (absl::Status same = StartAlike(*first); !same.ok()) return same;
     if (absl::Status opened = OpenLog(*first); !opened.ok()) return opened;
-    const absl::Time start = absl::Now();
+    const absl::Time start = SteadyNow();
     int64_t step = *first;
     while (step < stage_.total_steps()) {
       const absl::StatusOr<bool> stop = LimitReached(step - *first, start);
@@ -89,7 +89,7 @@ class Run {
   absl::StatusOr<bool> LimitReached(int64_t steps, absl::Time start) const {
     const bool reached =
         (options_.max_steps > 0 && steps >= options_.max_steps) ||
-        (options_.max_seconds > 0 && absl::ToDoubleSeconds(absl::Now() - start) >= options_.max_seconds);
+        (options_.max_seconds > 0 && absl::ToDoubleSeconds(SteadyNow() - start) >= options_.max_seconds);
     const absl::StatusOr<std::vector<double>> of_ranks = options_.exchange->AllGather(reached ? 1 : 0);
     if (!of_ranks.ok()) return of_ranks.status();
     return of_ranks->front() > 0;
@@ -109,7 +109,7 @@ class Run {
 
   void ShowProgress(int64_t done, int64_t first, absl::Time start) {
     if (!writes_) return;
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     if (now - last_shown_ < absl::Seconds(1) && done < stage_.total_steps()) return;
     last_shown_ = now;
     const double seconds = std::max(1e-6, absl::ToDoubleSeconds(now - start));

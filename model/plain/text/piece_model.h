@@ -16,6 +16,9 @@ class SentencePieceProcessor;
 
 namespace videodiffcr {
 
+// umT5's file has 4.5 MB; a larger one is no vocabulary of these models.
+inline constexpr int64_t kMostPieceFileBytes = 64 << 20;
+
 enum class PieceKind { kText, kUnknown, kByte, kSpecial };
 
 struct Piece {

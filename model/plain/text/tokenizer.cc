@@ -1,9 +1,6 @@
 #include "model/plain/text/tokenizer.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -12,27 +9,10 @@
 #include "absl/strings/str_split.h"
 #include "model/plain/text/piece_model.h"
 #include "model/plain/text/prompt_cleaning.h"
+#include "system/regular_file.h"
 
 namespace videodiffcr {
 namespace {
-
-// umT5's file has 4.5 MB; a larger one is no vocabulary of this model.
-constexpr uintmax_t kMaxFileBytes = 64 << 20;
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::error_code error;
-  const uintmax_t bytes = std::filesystem::file_size(path, error);
-  if (!error && bytes > kMaxFileBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": ", bytes, " bytes; a tokenizer file has at most ", kMaxFileBytes));
-  }
-  std::string content(error ? 0 : bytes, '\0');
-  std::ifstream file(path, std::ios::binary);
-  if (error || !file.read(content.data(), static_cast<std::streamsize>(bytes))) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot read the tokenizer file"));
-  }
-  return content;
-}
 
 void AppendUnknownWords(const std::string& text, std::vector<std::string>& words) {
   for (const std::string& word : std::vector<std::string>(absl::StrSplit(text, ' ', absl::SkipEmpty()))) {
@@ -61,7 +41,7 @@ absl::StatusOr<Tokenizer> Tokenizer::Load(const std::string& path, const Tokeniz
   if (options.max_tokens < 1) {
     return absl::InvalidArgumentError(absl::StrCat("max_tokens: ", options.max_tokens, "; must be at least 1"));
   }
-  absl::StatusOr<std::string> content = ReadFile(path);
+  const absl::StatusOr<std::string> content = ReadRegularFile(path, kMostPieceFileBytes);
   if (!content.ok()) return content.status();
   std::string error;
   std::unique_ptr<const PieceModel> pieces = PieceModel::Parse(*content, error);

@@ -1,5 +1,7 @@
 #include "model/config/model_config.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/config/model_config_file.h"
+#include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
 namespace {
@@ -299,6 +303,21 @@ TEST(ModelConfig, TransformerSizesOfACaseFileKeepDefaultsForWhatTheyDoNotSay) {
   EXPECT_EQ(config->tokens_per_frame(), 6);
   EXPECT_EQ(config->text_len, 512);
   EXPECT_FALSE(ParseTransformerConfig(R"({"dim": "32"})").ok());
+}
+
+// A pipe held the loading server for ever, /dev/zero filled its memory.
+TEST(ModelConfig, AConfigThatIsNoRegularFileOrFarTooLongIsRefusedAtOnce) {
+  const TemporaryFolder folder;
+  const std::string path = folder.Path("config.json");
+  std::filesystem::create_symlink("/dev/zero", path);
+  EXPECT_THAT(std::string(LoadModelConfig(folder.Path("")).status().message()), HasSubstr("is not a regular file"));
+  std::filesystem::remove(path);
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_THAT(std::string(ReadModelConfig(path).status().message()), HasSubstr(path + ": is not a regular file"));
+  std::filesystem::remove(path);
+  folder.Write("config.json", "{}");
+  std::filesystem::resize_file(path, uintmax_t{1} << 40);
+  EXPECT_THAT(std::string(ReadModelConfig(path).status().message()), HasSubstr("it may have at most 16777216"));
 }
 
 TEST(ModelConfig, AFolderWithoutConfigNamesThePath) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <vector>
 
 namespace videodiffcr::cpu {
@@ -34,6 +35,36 @@ TEST(LanePoolTest, ABarrierShowsEachMemberWhatTheOthersWroteBeforeIt) {
       member.Barrier();
     });
   }
+}
+
+TEST(LanePoolTest, AMemberThatBreaksOffLetsItsTeamGoAndTheNextJobIsWhole) {
+  LanePool pool(4);
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<int> broken{0}, first{0}, whole{0};
+    pool.Run(4, 2, [&](int index, TeamMember& member) {
+      try {
+        member.Barrier();
+        if (index % 2 == 0 && member.rank() == round % 2) throw std::bad_alloc();
+        member.Barrier();
+        member.Barrier();
+        whole.fetch_add(1);
+      } catch (const TeamBroken&) {
+        broken.fetch_add(1);
+      } catch (const std::bad_alloc&) {
+        if (member.BreakOff()) first.fetch_add(1);
+      }
+    });
+    EXPECT_EQ(first.load(), 2);
+    EXPECT_EQ(broken.load(), 2);
+    EXPECT_EQ(whole.load(), 4);
+  }
+}
+
+TEST(LanePoolTest, AMemberOfATeamOfOneBreaksOffByItself) {
+  LanePool pool(1);
+  int first = 0;
+  pool.Run(2, 1, [&](int, TeamMember& member) { first += member.BreakOff() ? 1 : 0; });
+  EXPECT_EQ(first, 2);
 }
 
 TEST(LanePoolTest, ACallWithoutJobsReturns) {

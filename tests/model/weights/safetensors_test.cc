@@ -3,6 +3,7 @@
 #include <cstring>
 #include <fstream>
 #include <random>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -177,6 +178,20 @@ TEST(Safetensors, AWriteIntoNowhereNamesThePath) {
 TEST(Safetensors, AnEntryWhoseBytesDoNotFitItsShapeIsNotWritten) {
   const TensorEntry entry{DType::kF32, {3}, nullptr, 8};
   EXPECT_EQ(WriteSafetensors("/tmp/never", {{"x", entry}}, {}).code(), absl::StatusCode::kInvalidArgument);
+}
+
+// Its tensors lie behind the header's promise: reading them ended the process.
+TEST(Safetensors, AFileThatBecomesShorterBehindAnOpenReaderIsDataLoss) {
+  const std::string path = ::testing::TempDir() + "/shortened_" + std::to_string(getpid()) + ".safetensors";
+  const std::vector<uint8_t> values(1 << 16, 7);
+  ASSERT_TRUE(WriteSafetensors(path, {{"x", {DType::kU8, {1 << 16}, values.data(), 1 << 16}}}, {}).ok());
+  const SafetensorsReader reader = *SafetensorsReader::Open(path);
+  EXPECT_EQ(reader.CheckWhole(), absl::OkStatus());
+  ASSERT_EQ(truncate(path.c_str(), 1 << 12), 0);
+  const TensorEntry entry = *reader.Find("x");
+  EXPECT_NE(std::memcmp(entry.data, values.data(), values.size()), 0);
+  EXPECT_EQ(reader.CheckWhole().code(), absl::StatusCode::kDataLoss);
+  unlink(path.c_str());
 }
 
 TEST(Safetensors, AFolderOrAMissingFileIsAnError) {

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -107,8 +109,13 @@ TEST(Tokenizer, RefusesAMissingFile) {
   EXPECT_THAT(status.message(), HasSubstr("/nowhere/spiece.model"));
 }
 
-TEST(Tokenizer, RefusesAFolder) {
-  EXPECT_EQ(Tokenizer::Load(::testing::TempDir(), {}).status().code(), absl::StatusCode::kNotFound);
+TEST(Tokenizer, RefusesFoldersDevicesAndPipesAtOnce) {
+  const std::string pipe = ::testing::TempDir() + "/tokenizer_pipe_" + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& path : {::testing::TempDir(), std::string("/dev/zero"), pipe}) {
+    EXPECT_THAT(Tokenizer::Load(path, {}).status().message(), HasSubstr(path + ": is not a regular file"));
+  }
+  unlink(pipe.c_str());
 }
 
 TEST(Tokenizer, RefusesBytesThatAreNoModel) {

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <limits>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/weights/safetensors_writer.h"
@@ -51,6 +53,37 @@ TEST_F(TransformerWeightsTest, AFileWithAllTensorsLoads) {
 TEST_F(TransformerWeightsTest, WeightsTakeTheTypeThatWasAskedFor) {
   options_.dtype = at::kBFloat16;
   EXPECT_EQ(LoadTransformerWeights(golden_, config_, options_)->head.weight.scalar_type(), at::kBFloat16);
+}
+
+TEST_F(TransformerWeightsTest, ValuesThatAreNoNumbersAreRefusedByTensor) {
+  const std::string name = "weights.blocks.1.ffn.0.weight";  // [64, 32]
+  std::vector<float> values(64 * 32, 0.5f);
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
+    values[777] = bad;
+    tensors_[name] = {DType::kF32, {64, 32}, reinterpret_cast<const uint8_t*>(values.data()), 64 * 32 * 4};
+    EXPECT_THAT(LoadError(), HasSubstr("tensor " + name + " holds values that are not finite"));
+  }
+}
+
+TEST_F(TransformerWeightsTest, ValuesThatTheTypeCannotHoldAreRefusedByTensor) {
+  const std::string name = "weights.blocks.1.ffn.0.weight";
+  const std::vector<float> values(64 * 32, 1e6f);
+  tensors_[name] = {DType::kF32, {64, 32}, reinterpret_cast<const uint8_t*>(values.data()), 64 * 32 * 4};
+  EXPECT_EQ(LoadError(), "");
+  options_.dtype = at::kHalf;
+  EXPECT_THAT(LoadError(), HasSubstr("tensor " + name + " holds values that are not finite in Half"));
+}
+
+TEST_F(TransformerWeightsTest, AFileThatIsCutShortWhileItIsLoadedIsAnErrorAndNotTheEndOfTheProcess) {
+  const std::string path = ::testing::TempDir() + "/cut_" + std::to_string(getpid()) + ".safetensors";
+  ASSERT_TRUE(WriteSafetensors(path, tensors_, {}).ok());
+  const SafetensorsReader reader = *SafetensorsReader::Open(path);
+  ASSERT_EQ(truncate(path.c_str(), 4096), 0);
+  const absl::Status status = LoadTransformerWeights(reader, config_, options_).status();
+  unlink(path.c_str());
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(path + ": became shorter"));
 }
 
 TEST_F(TransformerWeightsTest, AnEightBitTensorIsMultipliedByItsScale) {
