@@ -82,7 +82,7 @@ StartedChunk SessionProgress::StartChunk(absl::Time now) {
   if (target_ != last_chunk_target_) started.old_target = last_chunk_target_;
   started.presentation_start = presentation_start();
 
-  chunk_.emplace();
+  chunk_ = ChunkInProgress{};  // not emplace(): clang 14 takes a nested struct with defaults for not constructible
   chunk_->work_began = work_began_.value_or(now);
   FinishedChunk& out = chunk_->out;
   out.chunk.sequence = chunks_made_;
