@@ -29,7 +29,7 @@ struct KernelsBenchOptions {
   std::string model_folder;
   std::string precision = "bf16";  // as in VideoModelOptions
   int budget = 10;                 // tenths, of the model's
-  int chunks = 8;                  // traced, after the window is full
+  int chunks = 30;                 // traced, after the window is full
   std::string json_file;           // empty: none
 };
 // Where a chunk's time goes on a GPU: its kernels, and when none runs. FailedPrecondition without CUDA.

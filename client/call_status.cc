@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
+#include "command_line/printable_text.h"
 #include "google/protobuf/util/time_util.h"
 #include "google/rpc/status.pb.h"
 
@@ -48,17 +49,19 @@ std::optional<google::rpc::RetryInfo> RetryInfoOf(const absl::Status& status) {
 }
 
 std::string DescribeStatus(const absl::Status& status) {
-  std::string text = absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message());
+  std::string text =
+      absl::StrCat(absl::StatusCodeToString(status.code()), ": ", PrintableText(std::string(status.message())));
   if (const auto bad_request = BadRequestOf(status)) {
     for (const auto& violation : bad_request->field_violations()) {
       if (absl::StrContains(status.message(), violation.description())) {
         continue;  // said already
       }
-      absl::StrAppend(&text, "\n  field ", violation.field(), ": ", violation.description());
+      absl::StrAppend(&text, "\n  field ", PrintableText(violation.field()), ": ",
+                      PrintableText(violation.description()));
     }
   }
   if (const auto error_info = ErrorInfoOf(status)) {
-    absl::StrAppend(&text, "\n  reason ", error_info->reason());
+    absl::StrAppend(&text, "\n  reason ", PrintableText(error_info->reason()));
   }
   if (const auto retry_info = RetryInfoOf(status)) {
     absl::StrAppend(&text, "\n  try again in ",

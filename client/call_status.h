@@ -24,7 +24,8 @@ std::optional<google::rpc::BadRequest> BadRequestOf(const absl::Status& status);
 // The google.rpc.RetryInfo of a status made by ToAbslStatus(); nullopt when the server sent none.
 std::optional<google::rpc::RetryInfo> RetryInfoOf(const absl::Status& status);
 
-// For people: "INVALID_ARGUMENT: <message>", then one indented line per field at fault, reason and advice.
+// For people: "INVALID_ARGUMENT: <message>", then one indented line per field at fault, reason and advice. Only the
+// line ends are control characters, whatever the server said.
 std::string DescribeStatus(const absl::Status& status);
 
 }  // namespace videodiffcr

@@ -52,7 +52,11 @@ class Generation {
     }
     const absl::Status end = call_.Finish();
     progress_.End();
-    return status.ok() ? end : status;
+    const absl::Status closed = output_.has_value() ? output_->Close() : absl::OkStatus();
+    for (const absl::Status& first : {status, end}) {
+      if (!first.ok()) return first;
+    }
+    return closed;
   }
 
   const GenerationRecord& record() const { return record_; }
@@ -144,19 +148,22 @@ absl::Status Report(const GenerateOptions& options, const GenerationRecord& reco
   return status;
 }
 
-}  // namespace
-
-absl::Status RunGenerate(const std::vector<std::string_view>& arguments) {
-  const absl::StatusOr<GenerateOptions> options = ParseGenerateOptions(arguments);
-  if (!options.ok()) {
-    return options.status();
+// Before anything is generated that could not be kept.
+absl::Status CheckOutputs(const GenerateOptions& options) {
+  if (!options.to_standard_output()) {
+    if (absl::Status status = CheckWritable(options.output, "--output"); !status.ok()) return status;
   }
-  const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(options->server, kConnectTimeout);
+  return options.contact_sheet.empty() ? absl::OkStatus() : CheckWritable(options.contact_sheet, "--contact-sheet");
+}
+
+absl::Status RunGenerate(const GenerateOptions& options) {
+  if (absl::Status writable = CheckOutputs(options); !writable.ok()) return writable;
+  const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(options.server, kConnectTimeout);
   if (!client.ok()) {
     return client.status();
   }
-  const std::unique_ptr<VideoCall> call = (*client)->StreamVideo(ToSessionConfig(*options));
-  Generation generation(*options, call.get());
+  const std::unique_ptr<VideoCall> call = (*client)->StreamVideo(ToSessionConfig(options));
+  Generation generation(options, call.get());
   absl::Status status;
   {
     const InterruptWatcher watcher([&call] { call->Cancel(); });
@@ -167,8 +174,25 @@ absl::Status RunGenerate(const std::vector<std::string_view>& arguments) {
   }
   // Whatever ended it, chunks that have arrived are on disk and playable.
   const absl::Status report =
-      generation.record().chunks() > 0 ? Report(*options, generation.record()) : absl::OkStatus();
+      generation.record().chunks() > 0 ? Report(options, generation.record()) : absl::OkStatus();
   return status.ok() ? report : status;
+}
+
+}  // namespace
+
+Subcommand GenerateSubcommand() {
+  CommandText text = {
+      "generate", "makes a video of a prompt and writes it as it arrives",
+      "Ctrl-C stops the server's work too and leaves a playable file. The example makes eight chunks, with another "
+      "prompt from the fifth on, and a contact sheet.",
+      "videodiffcr generate --prompt \"a red circle moves right on a blue checkered background\" --chunks 8 \\\n"
+      "    --switch 4:\"a green star moves left\" --output circle.mp4 --contact-sheet circle.png"};
+  const auto add = [](Command* command) {
+    const auto options = std::make_shared<GenerateOptions>();
+    AddGenerateFlags(options.get(), command);
+    return [options] { return RunGenerate(*options); };
+  };
+  return {std::move(text), add};
 }
 
 }  // namespace videodiffcr

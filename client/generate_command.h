@@ -1,16 +1,12 @@
-// `videodiffcr generate`.
+// `videodiffcr generate`: asks a server for a video and writes it as it arrives.
 #ifndef VIDEODIFFCR_CLIENT_GENERATE_COMMAND_H_
 #define VIDEODIFFCR_CLIENT_GENERATE_COMMAND_H_
 
-#include <string_view>
-#include <vector>
-
-#include "absl/status/status.h"
+#include "command_line/program.h"
 
 namespace videodiffcr {
 
-// Generates one video as the arguments say. Cancelled after Ctrl-C, when what had arrived has been written.
-absl::Status RunGenerate(const std::vector<std::string_view>& arguments);
+Subcommand GenerateSubcommand();
 
 }  // namespace videodiffcr
 

@@ -2,11 +2,11 @@
 
 #include <utility>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "command_line/flag_parser.h"
+#include "command_line/flag_reader.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace videodiffcr {
@@ -26,8 +26,8 @@ absl::StatusOr<std::pair<int64_t, std::string>> SplitChunkPrefix(std::string_vie
   return std::make_pair(chunk, std::string(value.substr(colon + 1)));
 }
 
-SetFlagValue SetSwitch(std::map<int64_t, PlannedChange>* changes) {
-  return [changes](std::string_view value) -> absl::Status {
+FlagReader ReadSwitch(std::map<int64_t, PlannedChange>* changes) {
+  const auto read = [changes](std::string_view value) -> absl::Status {
     auto parts = SplitChunkPrefix(value, "CHUNK:PROMPT, for example 4:\"a blue square moves left\"");
     if (!parts.ok()) {
       return parts.status();
@@ -37,16 +37,17 @@ SetFlagValue SetSwitch(std::map<int64_t, PlannedChange>* changes) {
     }
     return absl::OkStatus();
   };
+  return {read, ""};
 }
 
-SetFlagValue SetSwitchBudget(std::map<int64_t, PlannedChange>* changes) {
-  return [changes](std::string_view value) -> absl::Status {
+FlagReader ReadSwitchBudget(std::map<int64_t, PlannedChange>* changes) {
+  const auto read = [changes](std::string_view value) -> absl::Status {
     const auto parts = SplitChunkPrefix(value, "CHUNK:BUDGET, for example 6:0.7");
     if (!parts.ok()) {
       return parts.status();
     }
     double budget = 0;
-    const absl::Status status = SetDouble(0, 1, &budget)(parts->second);
+    const absl::Status status = ReadDouble(0, 1, &budget).read(parts->second);
     if (!status.ok()) {
       return absl::InvalidArgumentError(absl::StrCat("has a budget that ", status.message()));
     }
@@ -55,52 +56,24 @@ SetFlagValue SetSwitchBudget(std::map<int64_t, PlannedChange>* changes) {
     }
     return absl::OkStatus();
   };
+  return {read, ""};
 }
 
-SetFlagValue SetPlayout(std::optional<double>* out) {
-  return [out](std::string_view value) {
+FlagReader ReadPlayout(std::optional<double>* out) {
+  const auto read = [out](std::string_view value) {
     if (value == "off") {
       out->reset();
       return absl::OkStatus();
     }
     double seconds = 0;
-    const absl::Status status = SetDouble(0, 60, &seconds)(value);
+    const absl::Status status = ReadDouble(0, 60, &seconds).read(value);
     if (!status.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(status.message(), ", or off"));
     }
     *out = seconds;
     return absl::OkStatus();
   };
-}
-
-FlagParser MakeFlagParser(GenerateOptions* options) {
-  FlagParser flags;
-  flags.AddFlag("prompt", "TEXT", "What the video shows. Required.", SetString(&options->prompt));
-  flags.AddFlag("chunks", "N", "Chunks to generate; 0: until Ctrl-C. Default 8.",
-                SetInteger(0, kMaxChunks, &options->chunks));
-  flags.AddFlag("seed", "N", "The same seed gives the same video. Default 0: the server picks one and it is printed.",
-                SetUnsigned(&options->seed));
-  flags.AddFlag("budget", "SHARE",
-                "Share of tokens the model works on, one of those that `videodiffcr info` lists. Default 1: all.",
-                SetDouble(0, 1, &options->budget));
-  flags.AddFlag("switch", "CHUNK:PROMPT", "A new prompt from that chunk on. May be given several times.",
-                SetSwitch(&options->changes), /*repeatable=*/true);
-  flags.AddFlag("switch-budget", "CHUNK:SHARE", "A new budget from that chunk on. May be given several times.",
-                SetSwitchBudget(&options->changes), /*repeatable=*/true);
-  flags.AddFlag(
-      "playout", "SECONDS",
-      "Playing time to buffer before playing begins. It gives every chunk a deadline, from which slack is told.\n"
-      "'off': no deadlines. Default 0.",
-      SetPlayout(&options->playout_seconds));
-  flags.AddFlag(
-      "output", "PATH",
-      "Where the video goes, written as it arrives. The ending decides the form: .mp4 (fragmented MP4), .h264\n"
-      "(Annex-B), .rgb or .yuv (raw frames); - is standard output, as MP4. Default video.mp4.",
-      SetString(&options->output));
-  flags.AddFlag("contact-sheet", "PATH", "Also write a PNG of frames with their times. Needs an .mp4 output.",
-                SetString(&options->contact_sheet));
-  flags.AddFlag("server", "HOST:PORT", "Default localhost:50051.", SetServerAddress(&options->server));
-  return flags;
+  return {read, out->has_value() ? absl::StrCat(**out) : "off"};
 }
 
 struct OutputEnding {
@@ -157,30 +130,37 @@ absl::Status Validate(const GenerateOptions& options) {
 
 }  // namespace
 
-absl::StatusOr<GenerateOptions> ParseGenerateOptions(const std::vector<std::string_view>& arguments) {
-  GenerateOptions options;
-  absl::Status status = MakeFlagParser(&options).Parse(arguments);
-  if (status.ok()) {
-    status = Validate(options);
-  }
-  if (!status.ok()) {
-    return status;
-  }
-  return options;
-}
-
-std::string GenerateHelp() {
-  GenerateOptions defaults;
-  return absl::StrCat(
-      "videodiffcr generate --prompt TEXT [flags]\n"
-      "Asks a server for a video and writes it as it arrives. Ctrl-C stops the server's work too and leaves a playable "
-      "file.\n"
-      "\n",
-      MakeFlagParser(&defaults).FlagsHelp(),
-      "\n"
-      "Example: eight chunks, another prompt from the fifth on, with a contact sheet\n"
-      "  videodiffcr generate --prompt \"a red circle moves right on a blue checkered background\" --chunks 8 \\\n"
-      "      --switch 4:\"a green star moves left\" --output circle.mp4 --contact-sheet circle.png\n");
+void AddGenerateFlags(GenerateOptions* options, Command* command) {
+  command->AddFlag({"prompt", "TEXT", "What the video shows. Needed.", "\"a red circle moves right\""},
+                   ReadString(&options->prompt));
+  command->AddFlag({"chunks", "N", "Chunks to generate; 0: until Ctrl-C.", "20"},
+                   ReadInteger(0, kMaxChunks, &options->chunks));
+  command->AddFlag({"seed", "N", "The same seed gives the same video; 0: the server picks one and it is printed.", "7"},
+                   ReadUnsigned(&options->seed));
+  command->AddFlag({"budget", "SHARE",
+                    "Share of tokens the model works on, one of those that `videodiffcr info` lists; 1: all.", "0.7"},
+                   ReadDouble(0, 1, &options->budget));
+  command->AddRepeatedFlag(
+      {"switch", "CHUNK:PROMPT", "A new prompt from that chunk on.", "4:\"a green star moves left\""},
+      ReadSwitch(&options->changes));
+  command->AddRepeatedFlag({"switch-budget", "CHUNK:SHARE", "A new budget from that chunk on.", "6:0.7"},
+                           ReadSwitchBudget(&options->changes));
+  command->AddFlag({"playout", "SECONDS",
+                    "Playing time to buffer before playing begins. It gives every chunk a deadline, from which slack "
+                    "is told; off: no deadlines.",
+                    "1.5"},
+                   ReadPlayout(&options->playout_seconds));
+  command->AddFlag({"output", "PATH",
+                    "Where the video goes, written as it arrives. The ending decides the form: .mp4 (fragmented MP4), "
+                    ".h264 (Annex-B), .rgb or .yuv (raw frames); - is standard output, as MP4.",
+                    "circle.mp4"},
+                   ReadString(&options->output));
+  command->AddFlag(
+      {"contact-sheet", "PATH", "Also write a PNG of frames with their times. Needs an .mp4 output.", "circle.png"},
+      ReadString(&options->contact_sheet));
+  command->AddFlag({"server", "HOST:PORT", "The server that generates.", "gpu-7:50051"},
+                   ReadServerAddress(&options->server));
+  command->AddCheck([options] { return Validate(*options); });
 }
 
 v1::SessionConfig ToSessionConfig(const GenerateOptions& options) {

@@ -6,11 +6,10 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "client/change_schedule.h"
+#include "command_line/command.h"
 #include "videodiffcr/v1/video_generation.pb.h"
 
 namespace videodiffcr {
@@ -29,10 +28,8 @@ struct GenerateOptions {
   bool to_standard_output() const { return output == "-"; }
 };
 
-// InvalidArgument naming the flag, its value and what to do.
-absl::StatusOr<GenerateOptions> ParseGenerateOptions(const std::vector<std::string_view>& arguments);
-
-std::string GenerateHelp();
+// The flags, and what they must say together. They write to `options`, which must outlive `command`.
+void AddGenerateFlags(GenerateOptions* options, Command* command);
 
 // The first message of the call.
 v1::SessionConfig ToSessionConfig(const GenerateOptions& options);

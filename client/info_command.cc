@@ -2,6 +2,7 @@
 
 #include <iostream>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
@@ -12,42 +13,24 @@
 #include "absl/time/time.h"
 #include "client/proto_time.h"
 #include "client/video_client.h"
-#include "command_line/flag_parser.h"
+#include "command_line/flag_reader.h"
+#include "command_line/printable_text.h"
+#include "command_line/program.h"
+#include "command_line/wrap_text.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
-constexpr size_t kLineWidth = 100;
-
-FlagParser MakeFlagParser(std::string* server) {
-  FlagParser flags;
-  flags.AddFlag("server", "HOST:PORT", "Default localhost:50051.", SetServerAddress(server));
-  return flags;
-}
 
 // CODEC_H264 as "H264": an enum value's name without the enum's.
 std::string ShortName(const std::string& name, absl::string_view prefix) {
   return absl::StartsWith(name, prefix) ? name.substr(prefix.size()) : name;
 }
 
-// Words in lines of at most kLineWidth characters, each behind `indent`.
-template <typename Words>
-std::string WrapWords(const Words& words, const std::string& indent) {
-  std::string text;
-  std::string line;
-  for (const std::string& word : words) {
-    if (!line.empty() && indent.size() + line.size() + 1 + word.size() > kLineWidth) {
-      absl::StrAppend(&text, indent, line, "\n");
-      line.clear();
-    }
-    absl::StrAppend(&line, line.empty() ? "" : " ", word);
-  }
-  return line.empty() ? text : absl::StrCat(text, indent, line, "\n");
-}
-
 std::string FormatModel(const v1::ModelInfo& model) {
-  std::string text = absl::StrCat("model      ", model.name(), ": ", model.description(), "\n");
+  std::string text =
+      absl::StrCat("model      ", PrintableText(model.name()), ": ", PrintableText(model.description()), "\n");
   for (const v1::Resolution& size : model.resolutions()) {
     absl::StrAppend(&text, "size       ", size.width(), "x", size.height(), " at ",
                     absl::StrJoin(model.frames_per_second(), " or "), " frames per second\n");
@@ -76,18 +59,23 @@ std::string FormatLimits(const v1::ServerLimits& limits) {
   return text;
 }
 
-}  // namespace
-
-std::string InfoHelp() {
-  std::string server;
-  return absl::StrCat(
-      "videodiffcr info [flags]\nPrints what a server can do: model, sizes, budgets, limits, example prompts.\n\n",
-      MakeFlagParser(&server).FlagsHelp(), "\nExample:\n  videodiffcr info --server localhost:50051\n");
+absl::Status RunInfo(const std::string& server) {
+  const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(server, kConnectTimeout);
+  if (!client.ok()) {
+    return client.status();
+  }
+  const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
+  if (!info.ok()) {
+    return info.status();
+  }
+  return WriteText(FormatServerInfo(*info), std::cout);
 }
 
+}  // namespace
+
 std::string FormatServerInfo(const v1::GetServerInfoResponse& info) {
-  std::string text = absl::StrCat("server     ", info.version(), " on ", info.device(), ", ", info.active_sessions(),
-                                  " active sessions\n");
+  std::string text = absl::StrCat("server     ", PrintableText(info.version()), " on ", PrintableText(info.device()),
+                                  ", ", info.active_sessions(), " active sessions\n");
   absl::StrAppend(&text, FormatModel(info.model()));
   if (info.has_measured_chunk_period()) {
     absl::StrAppendFormat(&text, "measured   %.3f s per chunk\n", ToSeconds(info.measured_chunk_period()));
@@ -98,31 +86,27 @@ std::string FormatServerInfo(const v1::GetServerInfoResponse& info) {
   }
   absl::StrAppend(&text, FormatLimits(info.limits()));
   if (!info.model().vocabulary().empty()) {
-    absl::StrAppend(&text, "words the model knows\n", WrapWords(info.model().vocabulary(), "           "));
+    absl::StrAppend(&text, "words the model knows\n",
+                    WrapText(PrintableText(absl::StrJoin(info.model().vocabulary(), " ")), "           "));
   }
-  if (!info.model().example_prompts().empty()) {
-    absl::StrAppend(&text, "prompts that work well\n           ",
-                    absl::StrJoin(info.model().example_prompts(), "\n           "), "\n");
+  if (!info.model().example_prompts().empty()) absl::StrAppend(&text, "prompts that work well\n");
+  for (const std::string& prompt : info.model().example_prompts()) {
+    absl::StrAppend(&text, "           ", PrintableText(prompt), "\n");
   }
   return text;
 }
 
-absl::Status RunInfo(const std::vector<std::string_view>& arguments) {
-  std::string server = "localhost:50051";
-  const absl::Status parsed = MakeFlagParser(&server).Parse(arguments);
-  if (!parsed.ok()) {
-    return parsed;
-  }
-  const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(server, kConnectTimeout);
-  if (!client.ok()) {
-    return client.status();
-  }
-  const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
-  if (!info.ok()) {
-    return info.status();
-  }
-  std::cout << FormatServerInfo(*info) << std::flush;
-  return absl::OkStatus();
+Subcommand InfoSubcommand() {
+  CommandText text = {"info", "prints what a server can do",
+                      "That is: its model, sizes, budgets, limits, words that it knows and prompts that work well.",
+                      "videodiffcr info --server localhost:50051"};
+  const auto add = [](Command* command) {
+    const auto server = std::make_shared<std::string>("localhost:50051");
+    command->AddFlag({"server", "HOST:PORT", "The server that is asked.", "gpu-7:50051"},
+                     ReadServerAddress(server.get()));
+    return [server] { return RunInfo(*server); };
+  };
+  return {std::move(text), add};
 }
 
 }  // namespace videodiffcr

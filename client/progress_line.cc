@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "command_line/printable_text.h"
 
 namespace videodiffcr {
 namespace {
@@ -38,10 +39,11 @@ void ProgressLine::Show(std::string_view text, absl::Time now) {
 }
 
 void ProgressLine::Note(std::string_view text) {
+  const std::string printable = PrintableText(text);
   if (terminal_) {
-    out_ << kClearLine << text << "\n" << pending_ << std::flush;
+    out_ << kClearLine << printable << "\n" << pending_ << std::flush;
   } else {
-    out_ << text << std::endl;
+    out_ << printable << std::endl;
   }
 }
 

@@ -32,7 +32,7 @@ class ProgressLine {
 
   void Show(std::string_view text, absl::Time now);
 
-  // A line of its own that stays.
+  // A line of its own that stays. Its words may be a server's: what would steer a terminal is written out.
   void Note(std::string_view text);
 
   // Leaves the latest progress standing; what is written next begins a new line.

@@ -26,6 +26,10 @@ gpr_timespec SteadyDeadline(absl::Duration from_now) {
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                       gpr_time_from_micros(absl::ToInt64Microseconds(from_now), GPR_TIMESPAN));
 }
+// A server that is frozen or cut off closes nothing; only a ping that stays unanswered tells. Together well under a
+// minute, and no more often than a server allows (GetServerInfo's min_ping_interval, 5 s by default).
+constexpr int kPingIntervalMilliseconds = 15'000;
+constexpr int kPingTimeoutMilliseconds = 15'000;
 
 // Whether the server will serve as soon as its model is in memory.
 bool IsLoading(const absl::Status& status) {
@@ -113,6 +117,9 @@ absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::str
   arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
   // A proxy from the environment is meant for web pages; it would be asked for "localhost" too.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMilliseconds);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMilliseconds);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // also while a session is paused
   std::shared_ptr<grpc::Channel> channel =
       grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   if (!channel->WaitForConnected(SteadyDeadline(timeout))) {

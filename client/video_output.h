@@ -2,36 +2,46 @@
 #ifndef VIDEODIFFCR_CLIENT_VIDEO_OUTPUT_H_
 #define VIDEODIFFCR_CLIENT_VIDEO_OUTPUT_H_
 
-#include <cstdio>
-#include <memory>
+#include <cstddef>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace videodiffcr {
 
+// Whether the file at `path` could be written, found out without changing it: a file that is not there is made and
+// taken away again. `flag` names it ("--output"). PermissionDenied with the system's reason when it could not.
+absl::Status CheckWritable(const std::string& path, std::string_view flag);
+
 class VideoOutput {
  public:
   // Replaces the file at `path`; "-" is standard output. PermissionDenied when it cannot be written.
   static absl::StatusOr<VideoOutput> Open(const std::string& path);
 
-  // Hands the bytes to the system before it returns, so that the file is whole up to here whatever happens next.
-  absl::Status Write(const std::string& bytes);
+  VideoOutput(VideoOutput&& other) noexcept;
+  VideoOutput& operator=(VideoOutput&&) = delete;
+  ~VideoOutput();
+
+  // Hands the bytes to the system before it returns, so that the file is whole up to here whatever happens next. All or
+  // nothing: a file that does not take them all is cut back to where it ended before. ResourceExhausted with the
+  // system's reason then.
+  absl::Status Write(std::string_view bytes);
+
+  // To be called after the last Write(): some file systems tell only now that bytes were lost.
+  absl::Status Close();
 
  private:
-  struct Closer {
-    void operator()(std::FILE* file) const {
-      if (file != stdout) {
-        std::fclose(file);
-      }
-    }
-  };
+  VideoOutput(std::string name, int descriptor) : name_(std::move(name)), descriptor_(descriptor) {}
 
-  VideoOutput(std::string path, std::FILE* file) : path_(std::move(path)), file_(file) {}
+  // Takes the last `bytes` bytes away again; what is no regular file keeps them.
+  void CutBack(size_t bytes) const;
+  absl::Status Failure(int error) const;
 
-  std::string path_;
-  std::unique_ptr<std::FILE, Closer> file_;
+  std::string name_;
+  int descriptor_;  // -1: closed
 };
 
 }  // namespace videodiffcr

@@ -116,7 +116,9 @@ struct Command::Parts {
   std::string group = "Flags";
   std::map<const CLI::Option*, Flag> flags;
   const CLI::Option* words = nullptr;
+  std::vector<std::function<absl::Status()>> checks;
   std::vector<std::unique_ptr<Command>> subcommands;
+  std::vector<std::string> arguments;
 };
 
 Command::Command(const CommandText& text)
@@ -141,11 +143,11 @@ void Command::BeginGroup(std::string heading) { parts_->group = std::move(headin
 
 void Command::Add(const FlagText& text, FlagReader reader, bool repeated) {
   const std::string default_text =
-      reader.default_text.empty() ? "" : absl::StrCat(" Default: ", reader.default_text, ".");
+      reader.default_text.empty() ? "" : absl::StrCat("Default: ", reader.default_text, ". ");
   CLI::Option* option = parts_->app->add_option("--" + text.name, [](const CLI::results_t&) { return true; });
   option->type_name(text.value_name)->group(parts_->group)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  option->description(absl::StrCat(text.help, repeated ? " May be given several times." : "", default_text,
-                                   "\nExample: --", text.name, " ", text.example));
+  option->description(absl::StrCat(text.help, repeated ? " May be given several times." : "", "\n", default_text,
+                                   "Example: --", text.name, " ", text.example));
   parts_->flags[option] = {std::move(reader), repeated};
 }
 
@@ -159,7 +161,7 @@ void Command::AddSwitch(const std::string& name, const std::string& help, bool* 
       *out ? parts_->app->add_flag(absl::StrCat("--", name, "{true},--", no_name, "{false},--no", name, "{false}"))
            : parts_->app->add_flag("--" + name);
   option->group(parts_->group)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  option->description(absl::StrCat(help, " Default: ", *out ? "yes" : "no", ".\nExample: --", *out ? no_name : name));
+  option->description(absl::StrCat(help, "\nDefault: ", *out ? "yes" : "no", ". Example: --", *out ? no_name : name));
   parts_->flags[option] = {ReadSwitch(out)};
 }
 
@@ -170,6 +172,8 @@ void Command::AddWords(const FlagText& text, std::vector<std::string>* out) noex
   parts_->flags[option] = {AppendName(out), /*repeated=*/true};
   parts_->words = option;
 }
+
+void Command::AddCheck(std::function<absl::Status()> check) { parts_->checks.push_back(std::move(check)); }
 
 Command* Command::AddSubcommand(const CommandText& text) noexcept {
   CLI::App* app = parts_->app->add_subcommand(text.name, Describe(text));
@@ -208,6 +212,7 @@ absl::StatusOr<ParsedCommand> Command::Parse(const std::vector<std::string_view>
     return parsed;
   }
   if (absl::Status status = CheckExtras(); !status.ok()) return status;
+  chosen->parts_->arguments.assign(arguments.begin() + (chosen == this ? 0 : 1), arguments.end());
   if (chosen == this && !parts_->subcommands.empty()) return absl::InvalidArgumentError("a subcommand is missing");
   if (absl::Status status = chosen->ReadValues(); !status.ok()) return status;
   return parsed;
@@ -250,7 +255,14 @@ absl::Status Command::ReadValues() const {
       return absl::InvalidArgumentError(absl::StrCat(name, " is '", value, "'; it ", status.message()));
     }
   }
+  for (const std::function<absl::Status()>& check : parts_->checks) {
+    if (absl::Status status = check(); !status.ok()) return status;
+  }
   return absl::OkStatus();
+}
+
+std::vector<std::string_view> Command::Arguments() const {
+  return {parts_->arguments.begin(), parts_->arguments.end()};
 }
 
 bool Command::HasFlag(std::string_view name) const {

@@ -6,6 +6,7 @@
 #ifndef VIDEODIFFCR_COMMAND_LINE_COMMAND_H_
 #define VIDEODIFFCR_COMMAND_LINE_COMMAND_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -61,12 +62,19 @@ class Command {
   // Words that are no flags, one at least. `text.name` is their name in the help.
   void AddWords(const FlagText& text, std::vector<std::string>* out) noexcept;
 
+  // What Parse() looks at once all values are stored: whether they go together. InvalidArgument names the flag.
+  void AddCheck(std::function<absl::Status()> check);
+
   // Its flags are its own; it lives as long as this. A command with subcommands needs one of them on its command line.
   Command* AddSubcommand(const CommandText& text) noexcept;
 
   // Stores the values. `arguments` come without the program's name. InvalidArgument names the flag, its value and what
   // to do. Once per command.
   absl::StatusOr<ParsedCommand> Parse(const std::vector<std::string_view>& arguments);
+
+  // The arguments of the command that Parse() found asked for, for a program that starts itself again. They stay valid
+  // as long as the command.
+  std::vector<std::string_view> Arguments() const;
 
   // Whether a flag with a value has this name, in dashes.
   bool HasFlag(std::string_view name) const;

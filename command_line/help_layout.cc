@@ -24,7 +24,7 @@ std::string Subcommands(const CLI::App& app, const std::string& name) {
     const std::string blanks(longest - subcommand->get_name().size() + 2, ' ');
     absl::StrAppend(&text, "  ", name, " ", subcommand->get_name(), blanks, Summary(*subcommand), "\n");
   }
-  return absl::StrCat(text, "`", name, " SUBCOMMAND --help` lists its flags and an example.\n");
+  return absl::StrCat(text, "\n`", name, " SUBCOMMAND --help` lists its flags and an example.\n");
 }
 
 // "--name VALUE", "--name, --no-name", "-h, --help", "CASE...".

@@ -1,28 +1,22 @@
 #include "convert/convert_options.h"
 
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "command_line/flag_parser.h"
+#include "command_line/command.h"
+#include "command_line/flag_reader.h"
 #include "convert/model_presets.h"
 #include "model/config/model_config_file.h"
 
 namespace videodiffcr {
 namespace {
 
-constexpr char kSummary[] = R"(Makes a model folder from the released files.
-
-  videodiffcr-convert --preset wan2.1-t2v-1.3b --transformer self_forcing_dmd.pt
-      --text-encoder models_t5_umt5-xxl-enc-bf16.pth --tokenizer google/umt5-xxl/spiece.model
-      --decoder taew2_1.pth --output models/wan
-
-Flags:
-)";
-constexpr char kSwitchesHelp[] = R"(  --print-config
-      Prints the config.json of --preset or --config and ends.
-  --help
-)";
+CommandText ProgramText() {
+  return {"videodiffcr-convert", "makes a model folder from the released files", "docs/converting.md is its manual.",
+          "videodiffcr-convert --preset wan2.1-t2v-1.3b --transformer self_forcing_dmd.pt \\\n"
+          "    --text-encoder models_t5_umt5-xxl-enc-bf16.pth --tokenizer google/umt5-xxl/spiece.model \\\n"
+          "    --decoder taew2_1.pth --output models/wan"};
+}
 
 // What the flags said, before it is put together.
 struct Flags {
@@ -31,58 +25,59 @@ struct Flags {
   std::string entry;
   std::string dtype = "bf16";
   std::string fp8 = "none";
+  bool print_config = false;
   ConversionRequest request;
 };
 
-// An empty name would read as a flag that was not given.
-absl::Status CheckNotEmpty(std::string_view value) {
-  return value.empty() ? absl::InvalidArgumentError("must not be empty") : absl::OkStatus();
+// Names of files are read with ReadName: an empty one would read as a flag that was not given.
+void AddSizes(Flags* flags, Command* command) {
+  command->BeginGroup("Sizes, by --preset or --config");
+  command->AddFlag({"preset", "NAME", "Sizes that we know: wan2.1-t2v-1.3b.", "wan2.1-t2v-1.3b"},
+                   ReadName(&flags->preset));
+  command->AddFlag({"config", "FILE", "A config.json; every size in it is checked against the files.", "wan.json"},
+                   ReadName(&flags->config_file));
+  command->AddSwitch("print-config", "Prints the config.json of --preset or --config and ends.", &flags->print_config);
 }
 
-SetFlagValue SetName(std::string* out) {
-  return [out](std::string_view value) {
-    *out = std::string(value);
-    return CheckNotEmpty(value);
-  };
-}
-
-SetFlagValue AddName(std::vector<std::string>* out) {
-  return [out](std::string_view value) {
-    out->emplace_back(value);
-    return CheckNotEmpty(value);
-  };
-}
-
-FlagParser MakeParser(Flags* flags) {
+void AddFiles(Flags* flags, Command* command) {
   ConversionRequest& request = flags->request;
-  FlagParser parser;
-  parser.AddFlag("preset", "NAME", "Sizes: wan2.1-t2v-1.3b. This or --config.", SetName(&flags->preset));
-  parser.AddFlag("config", "FILE", "Sizes: a config.json; every size in it is checked against the files.",
-                 SetName(&flags->config_file));
-  parser.AddFlag("transformer", "FILE", "Wan2.1 safetensors, or a .pt or .pth of torch.save; give it once per shard.",
-                 AddName(&request.transformer_files), /*repeatable=*/true);
-  parser.AddFlag("entry", "NAME",
-                 "Which dict of a torch.save transformer.\n"
-                 "Default: generator_ema, else generator, else model, else the top level.",
-                 SetName(&flags->entry));
-  parser.AddFlag("text-encoder", "FILE", "UMT5 encoder.", SetName(&request.text_encoder_file));
-  parser.AddFlag("tokenizer", "FILE", "Its spiece.model.", SetName(&request.tokenizer_file));
-  parser.AddFlag("decoder", "FILE", "TAEHV or the Wan VAE.", SetName(&request.decoder_file));
-  parser.AddFlag("routers", "FILE", "Pruning routers (safetensors); needs a --config with a retention part.",
-                 SetName(&request.routers_file));
-  parser.AddFlag("dtype", "bf16|fp32", "Matrices of transformer and text encoder. Default: bf16.",
-                 SetChoice({"bf16", "fp32"}, &flags->dtype));
-  parser.AddFlag(
-      "fp8", "none|tensor|row",
-      "Linears of the transformer's blocks as E4M3 with one scale per tensor or per output row. Default: none.",
-      SetChoice({"none", "tensor", "row"}, &flags->fp8));
-  parser.AddFlag("output", "FOLDER", "The model folder; must not exist.", SetName(&request.output_folder));
-  return parser;
+  command->BeginGroup("Files");
+  command->AddRepeatedFlag(
+      {"transformer", "FILE", "Wan2.1 safetensors, or a .pt or .pth of torch.save: one shard of it. Needed.",
+       "self_forcing_dmd.pt"},
+      AppendName(&request.transformer_files));
+  command->AddFlag({"entry", "NAME",
+                    "Which dict of a torch.save transformer; by default generator_ema, else generator, else model, "
+                    "else the top level.",
+                    "generator"},
+                   ReadName(&flags->entry));
+  command->AddFlag({"text-encoder", "FILE", "UMT5 encoder. Needed.", "models_t5_umt5-xxl-enc-bf16.pth"},
+                   ReadName(&request.text_encoder_file));
+  command->AddFlag({"tokenizer", "FILE", "Its spiece.model. Needed.", "google/umt5-xxl/spiece.model"},
+                   ReadName(&request.tokenizer_file));
+  command->AddFlag({"decoder", "FILE", "TAEHV or the Wan VAE. Needed.", "taew2_1.pth"},
+                   ReadName(&request.decoder_file));
+  command->AddFlag({"routers", "FILE", "Pruning routers (safetensors); needs a --config with a retention part.",
+                    "routers.safetensors"},
+                   ReadName(&request.routers_file));
+}
+
+void AddResult(Flags* flags, Command* command) {
+  command->BeginGroup("Result");
+  command->AddFlag({"dtype", "NAME", "Matrices of transformer and text encoder: bf16 or fp32.", "fp32"},
+                   ReadChoice({"bf16", "fp32"}, &flags->dtype));
+  command->AddFlag({"fp8", "NAME",
+                    "Linears of the transformer's blocks as E4M3 with one scale per tensor or per output row: none, "
+                    "tensor or row.",
+                    "row"},
+                   ReadChoice({"none", "tensor", "row"}, &flags->fp8));
+  command->AddFlag({"output", "FOLDER", "The model folder; must not exist. Needed.", "models/wan"},
+                   ReadName(&flags->request.output_folder));
 }
 
 absl::Status SetConfig(const Flags& flags, ConversionRequest* request) {
   if (flags.preset.empty() == flags.config_file.empty()) {
-    return absl::InvalidArgumentError("give either --preset or --config (see --help)");
+    return absl::InvalidArgumentError("give either --preset or --config");
   }
   if (!flags.preset.empty()) {
     absl::StatusOr<ModelConfig> preset = FindModelPreset(flags.preset);
@@ -112,34 +107,30 @@ absl::Status CheckFiles(const ConversionRequest& request) {
                                                   {"decoder", request.decoder_file.empty()},
                                                   {"output", request.output_folder.empty()}};
   for (const auto& [flag, is_missing] : missing) {
-    if (is_missing) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is needed (see --help)"));
+    if (is_missing) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is needed"));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<ConvertOptions> ParseConvertOptions(const std::vector<std::string>& arguments) {
-  ConvertOptions options;
-  std::vector<std::string_view> with_values;
-  for (const std::string& argument : arguments) {
-    if (argument == "--help") {
-      options.action = ConvertOptions::Action::kHelp;
-      return options;
-    }
-    if (argument == "--print-config") {
-      options.action = ConvertOptions::Action::kPrintConfig;
-    } else {
-      with_values.push_back(argument);
-    }
-  }
+absl::StatusOr<ConvertOptions> ParseConvertOptions(const std::vector<std::string_view>& arguments) {
   Flags flags;
-  if (absl::Status status = MakeParser(&flags).Parse(with_values); !status.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(status.message(), " (see --help)"));
-  }
+  Command command(ProgramText());
+  AddSizes(&flags, &command);
+  AddFiles(&flags, &command);
+  AddResult(&flags, &command);
+  const absl::StatusOr<ParsedCommand> parsed = command.Parse(arguments);
+  if (!parsed.ok()) return parsed.status();
+  ConvertOptions options;
+  options.answer = parsed->answer;
+  if (!options.answer.empty()) return options;
   options.request = std::move(flags.request);
   if (absl::Status status = SetConfig(flags, &options.request); !status.ok()) return status;
-  if (options.action == ConvertOptions::Action::kPrintConfig) return options;
+  if (flags.print_config) {
+    options.answer = FormatModelConfig(options.request.config);
+    return options;
+  }
   SetPrecision(flags, &options.request.precision);
   if (!flags.entry.empty()) {
     options.request.transformer_entries = {flags.entry};
@@ -147,11 +138,6 @@ absl::StatusOr<ConvertOptions> ParseConvertOptions(const std::vector<std::string
   }
   if (absl::Status status = CheckFiles(options.request); !status.ok()) return status;
   return options;
-}
-
-std::string ConvertHelp() {
-  Flags flags;
-  return absl::StrCat(kSummary, MakeParser(&flags).FlagsHelp(), kSwitchesHelp);
 }
 
 }  // namespace videodiffcr

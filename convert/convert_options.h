@@ -3,6 +3,7 @@
 #define VIDEODIFFCR_CONVERT_CONVERT_OPTIONS_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -11,17 +12,13 @@
 namespace videodiffcr {
 
 struct ConvertOptions {
-  enum class Action { kConvert, kPrintConfig, kHelp };
-  Action action = Action::kConvert;
-  ConversionRequest request;  // complete for kConvert; only its config for kPrintConfig
+  std::string answer;         // what --help, --version or --print-config prints, instead of converting; mostly empty
+  ConversionRequest request;  // complete when there is nothing to answer
 };
 
-// `arguments` come without the program's name, as --name VALUE or --name=VALUE. Reads the file of --config.
-// InvalidArgument names the flag and its value.
-absl::StatusOr<ConvertOptions> ParseConvertOptions(const std::vector<std::string>& arguments);
-
-// What --help prints.
-std::string ConvertHelp();
+// `arguments` come without the program's name. Reads the file of --config. InvalidArgument names the flag and its
+// value.
+absl::StatusOr<ConvertOptions> ParseConvertOptions(const std::vector<std::string_view>& arguments);
 
 }  // namespace videodiffcr
 

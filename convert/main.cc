@@ -1,11 +1,15 @@
 // videodiffcr-convert: released files in, a model folder out. docs/converting.md is its manual.
+// Exit status: 0 done, 1 failed, 2 a wrong flag or a file that is not what its flag says.
 #include <unistd.h>
 
 #include <cstdio>
-#include <string>
+#include <iostream>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "command_line/program.h"
+#include "command_line/standard_streams.h"
 #include "convert/convert_options.h"
 #include "system/steady_time.h"
 
@@ -35,34 +39,30 @@ class ProgressLine {
   int shown_ = -1;
 };
 
-int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "videodiffcr-convert: %s\n", std::string(status.message()).c_str());
-  return status.code() == absl::StatusCode::kInvalidArgument ? 2 : 1;
-}
+constexpr char kName[] = "videodiffcr-convert";
 
-int Main(const std::vector<std::string>& arguments) {
+int Main(const std::vector<std::string_view>& arguments) {
   const absl::StatusOr<ConvertOptions> options = ParseConvertOptions(arguments);
-  if (!options.ok()) return Fail(options.status());
-  if (options->action == ConvertOptions::Action::kHelp) {
-    std::fputs(ConvertHelp().c_str(), stdout);
-    return 0;
-  }
-  if (options->action == ConvertOptions::Action::kPrintConfig) {
-    std::fputs(FormatModelConfig(options->request.config).c_str(), stdout);
-    return 0;
-  }
+  if (absl::IsInvalidArgument(options.status())) return RefuseCommandLine(kName, kName, options.status(), std::cerr);
+  if (!options.ok()) return Fail(kName, options.status(), std::cerr);
+  if (!options->answer.empty()) return WriteAnswer(kName, options->answer, std::cout, std::cerr);
   const absl::Time start = SteadyNow();
   ProgressLine line;
   const absl::Status status =
       ConvertModel(options->request, [&line](const ConversionProgress& progress) { line.Show(progress); });
   line.End();
-  if (!status.ok()) return Fail(status);
+  // What is wrong with the files is wrong with what the command line names.
+  if (absl::IsInvalidArgument(status)) return RefuseCommandLine(kName, kName, status, std::cerr);
+  if (!status.ok()) return Fail(kName, status, std::cerr);
   std::fprintf(stderr, "%s is complete (%.1f s)\n", options->request.output_folder.c_str(),
                absl::ToDoubleSeconds(SteadyNow() - start));
-  return 0;
+  return kDone;
 }
 
 }  // namespace
 }  // namespace videodiffcr
 
-int main(int argc, char** argv) { return videodiffcr::Main(std::vector<std::string>(argv + 1, argv + argc)); }
+int main(int argc, char** argv) {
+  videodiffcr::PrepareStandardStreams();
+  return videodiffcr::Main({argv + 1, argv + argc});
+}

@@ -1,7 +1,11 @@
 #include "media/bitmap_font.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 
 namespace videodiffcr {
 namespace {
@@ -90,13 +94,35 @@ constexpr Glyph kGlyphs[] = {
 // clang-format on
 constexpr Glyph kBox = {0, {0x1F, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1F}};
 
-const Glyph& GlyphOf(char character) {
+const Glyph* FindGlyph(char character) {
   for (const Glyph& glyph : kGlyphs) {
     if (glyph.character == character) {
-      return glyph;
+      return &glyph;
     }
   }
-  return kBox;
+  return nullptr;
+}
+
+// What is left of a character without accents, ligatures, widths and what cannot be seen; dashes, quotes and spaces as
+// ASCII has them.
+std::string Plain(std::string_view character) {
+  constexpr int kOptions =
+      UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_STRIPMARK | UTF8PROC_IGNORE | UTF8PROC_LUMP;
+  utf8proc_uint8_t* raw = nullptr;
+  const utf8proc_ssize_t size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(character.data()),
+                   static_cast<utf8proc_ssize_t>(character.size()), &raw, static_cast<utf8proc_option_t>(kOptions));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(raw, &std::free);
+  return size < 0 ? std::string(1, kBoxGlyph)
+                  : std::string(reinterpret_cast<const char*>(raw), static_cast<size_t>(size));
+}
+
+// `character` is what a reader counts as one; it is well-formed UTF-8.
+std::string GlyphsOf(std::string_view character) {
+  if (character == "\n" || character == "\r\n" || character == "\t") return " ";
+  const std::string plain = Plain(character);
+  const bool drawable = std::all_of(plain.begin(), plain.end(), [](char c) { return FindGlyph(c) != nullptr; });
+  return drawable ? plain : std::string(1, kBoxGlyph);
 }
 
 void FillSquare(int left, int top, int side, RgbColor color, RgbImage* image) {
@@ -109,9 +135,35 @@ void FillSquare(int left, int top, int side, RgbColor color, RgbImage* image) {
 
 }  // namespace
 
+std::string GlyphText(std::string_view text) {
+  std::string glyphs;
+  size_t begin = 0;  // of the character that is being read
+  utf8proc_int32_t last = 0;
+  utf8proc_int32_t state = 0;
+  for (size_t at = 0; at < text.size();) {
+    utf8proc_int32_t point = 0;
+    const utf8proc_ssize_t length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at,
+                                                     static_cast<utf8proc_ssize_t>(text.size() - at), &point);
+    const bool whole = length > 0;
+    if (begin < at && (!whole || utf8proc_grapheme_break_stateful(last, point, &state))) {
+      glyphs += GlyphsOf(text.substr(begin, at - begin));
+      begin = at;
+    }
+    if (!whole) {
+      glyphs += kBoxGlyph;
+      begin = at + 1;
+    }
+    if (begin == at) state = 0;
+    at += whole ? static_cast<size_t>(length) : 1;
+    last = point;
+  }
+  return begin < text.size() ? glyphs + GlyphsOf(text.substr(begin)) : glyphs;
+}
+
 void DrawText(std::string_view text, int x, int y, int scale, RgbColor color, RgbImage* image) {
   for (const char character : text) {
-    const Glyph& glyph = GlyphOf(character);
+    const Glyph* const known = FindGlyph(character);
+    const Glyph& glyph = known == nullptr ? kBox : *known;
     for (int row = 0; row < kGlyphHeight; ++row) {
       for (int column = 0; column < kGlyphWidth; ++column) {
         if ((glyph.rows[row] >> (kGlyphWidth - 1 - column)) & 1) {

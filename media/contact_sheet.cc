@@ -18,6 +18,7 @@ constexpr int kMaxFrameWidth = 240;  // wider frames are scaled down to this
 constexpr RgbColor kPaper = {24, 26, 30};
 constexpr RgbColor kInk = {236, 236, 230};
 
+// As many glyphs of `text` as `width` pixels hold.
 std::string FitText(const std::string& text, int width) {
   const size_t room = std::max(width, 0) / (kGlyphAdvance * kTextScale);
   return text.size() <= room ? text : text.substr(0, room < 3 ? 0 : room - 3) + "...";
@@ -56,7 +57,7 @@ RgbImage TileFrames(const std::vector<VideoFrame>& frames, const ContactSheetOpt
                                     header + rows * (tile_height + kMargin) + kMargin, kPaper);
   int y = kMargin;
   for (const std::string& caption : options.captions) {
-    DrawText(FitText(caption, sheet.width - 2 * kMargin), kMargin, y, kTextScale, kInk, &sheet);
+    DrawText(FitText(GlyphText(caption), sheet.width - 2 * kMargin), kMargin, y, kTextScale, kInk, &sheet);
     y += kLineHeight;
   }
   for (size_t i = 0; i < frames.size(); ++i) {
@@ -81,7 +82,7 @@ absl::Status WriteContactSheet(const std::string& video_path, const std::string&
     return frames.status();
   }
   if (frames->empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(video_path, " holds no frame"));
+    return absl::DataLossError(absl::StrCat(video_path, " holds no frame"));
   }
   return WritePng(TileFrames(*frames, options), png_path);
 }

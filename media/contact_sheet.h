@@ -26,8 +26,8 @@ std::vector<int64_t> SpreadFrames(int64_t frame_count, int count);
 // Lays `frames` (all of one size, at least one) out in rows, with their times and the captions drawn.
 RgbImage TileFrames(const std::vector<VideoFrame>& frames, const ContactSheetOptions& options);
 
-// Reads the video at `video_path` and writes its contact sheet as a PNG to `png_path`. InvalidArgument when the file is
-// no video, an AvStatus() when FFmpeg fails, PermissionDenied when the PNG cannot be written.
+// Reads the video at `video_path` and writes its contact sheet as a PNG to `png_path`. Errors of CountVideoFrames() and
+// WritePng().
 absl::Status WriteContactSheet(const std::string& video_path, const std::string& png_path,
                                const ContactSheetOptions& options);
 

@@ -1,7 +1,9 @@
 #include "media/png_file.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -59,12 +61,13 @@ absl::Status WritePng(const RgbImage& image, const std::string& path) {
     return packet.status();
   }
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  const bool opened = file.is_open();
   file.write(reinterpret_cast<const char*>((*packet)->data), (*packet)->size);
   file.close();
-  if (!file) {
-    return absl::PermissionDeniedError(absl::StrCat("cannot write ", path));
-  }
-  return absl::OkStatus();
+  if (file) return absl::OkStatus();
+  std::error_code ignored;
+  if (opened && std::filesystem::is_regular_file(path, ignored)) std::filesystem::remove(path, ignored);
+  return absl::PermissionDeniedError(absl::StrCat("cannot write ", path));
 }
 
 }  // namespace videodiffcr

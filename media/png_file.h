@@ -9,7 +9,8 @@
 
 namespace videodiffcr {
 
-// Replaces `path`. PermissionDenied when it cannot be written, an AvStatus() when FFmpeg fails.
+// Replaces `path`. PermissionDenied when it cannot be written, on a full disk too: half a picture is taken away again.
+// An AvStatus() when FFmpeg fails.
 absl::Status WritePng(const RgbImage& image, const std::string& path);
 
 }  // namespace videodiffcr

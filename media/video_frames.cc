@@ -15,27 +15,42 @@ extern "C" {
 namespace videodiffcr {
 namespace {
 
+// FFmpeg's name for its demuxer of MP4 and its kin.
+constexpr char kFormats[] = "mov,mp4,m4a,3gp,3g2,mj2";
+
 struct OpenVideo {
   UniqueInput input;
   const AVStream* stream = nullptr;  // the first video stream; belongs to `input`
 };
 
+// What went wrong with a file, whatever FFmpeg calls it: never a wrong argument of whoever asked.
+absl::Status CannotRead(const std::string& path, const absl::Status& cause) {
+  const absl::StatusCode code = absl::IsResourceExhausted(cause) ? cause.code() : absl::StatusCode::kDataLoss;
+  return absl::Status(code, absl::StrCat("cannot read ", path, " as video: ", cause.message()));
+}
+
 absl::StatusOr<OpenVideo> Open(const std::string& path) {
+  // "file:": FFmpeg takes what stands before a colon for a protocol, and a name may have colons. The lists: these bytes
+  // came from a server, and of FFmpeg's formats some open other files and addresses that they name.
+  AvDictionary options;
+  options.Set("protocol_whitelist", "file");
+  options.Set("format_whitelist", kFormats);
   AVFormatContext* raw = nullptr;
-  int code = avformat_open_input(&raw, path.c_str(), nullptr, nullptr);
+  int code = avformat_open_input(&raw, absl::StrCat("file:", path).c_str(), nullptr, options.address());
   UniqueInput input(raw);
+  if (code == AVERROR(ENOENT)) {
+    return absl::NotFoundError(absl::StrCat("cannot read ", path, " as video: there is no such file"));
+  }
   if (code < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot read ", path, " as video: ", AvStatus(code, "opening it").message()));
+    return CannotRead(path, AvStatus(code, "opening it"));
   }
   code = avformat_find_stream_info(input.get(), nullptr);
   if (code < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot read ", path, " as video: ", AvStatus(code, "probing it").message()));
+    return CannotRead(path, AvStatus(code, "probing it"));
   }
   const int index = av_find_best_stream(input.get(), AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
   if (index < 0) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " holds no video stream"));
+    return absl::DataLossError(absl::StrCat(path, " holds no video stream"));
   }
   const AVStream* stream = input->streams[index];
   return OpenVideo{std::move(input), stream};
@@ -149,7 +164,7 @@ absl::StatusOr<std::vector<VideoFrame>> ReadVideoFrames(const std::string& path,
   }
   const absl::StatusOr<UniqueCodecContext> codec = OpenDecoder(*video->stream);
   if (!codec.ok()) {
-    return codec.status();
+    return CannotRead(path, codec.status());
   }
   FrameCollector collector(indices, video->stream->time_base, max_width);
   const UniquePacket packet(av_packet_alloc());
@@ -165,11 +180,11 @@ absl::StatusOr<std::vector<VideoFrame>> ReadVideoFrames(const std::string& path,
     const int code = avcodec_send_packet(codec->get(), more ? packet.get() : nullptr);
     av_packet_unref(packet.get());
     if (code < 0) {
-      return AvStatus(code, "decoding a packet");
+      return CannotRead(path, AvStatus(code, "decoding a packet"));
     }
     const absl::Status status = collector.Drain(codec->get(), frame.get());
     if (!status.ok()) {
-      return status;
+      return CannotRead(path, status);
     }
   }
   return collector.TakeFrames();

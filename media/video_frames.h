@@ -16,12 +16,14 @@ struct VideoFrame {
   double seconds = 0;  // presentation time in the video
 };
 
-// Frames of the first video stream, counted without decoding. InvalidArgument when `path` is no video file.
+// Both take `path` as the name of a file and nothing else, whatever it looks like, and read MP4. NotFound when there is
+// no such file, DataLoss when it cannot be read as video, ResourceExhausted when there is no memory for it.
+
+// Frames of the first video stream, counted without decoding.
 absl::StatusOr<int64_t> CountVideoFrames(const std::string& path);
 
 // Decodes the frames with the given indices (rising, from 0), scaled down to at most `max_width` pixels wide, aspect
-// kept. Indices past the end are left out. InvalidArgument when `path` is no video file, an AvStatus() when FFmpeg
-// fails.
+// kept. Indices past the end are left out.
 absl::StatusOr<std::vector<VideoFrame>> ReadVideoFrames(const std::string& path, const std::vector<int64_t>& indices,
                                                         int max_width);
 

@@ -1,53 +1,49 @@
-// videodiffcr-parity [--path plain|serving|both] [--device cpu|cuda] CASE.safetensors...
+// videodiffcr-parity: holds our networks to tensors of the reference implementation.
 // Exit status: 0 all outputs within tolerance, 1 some are not, 2 a file or the command line is bad.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include <cstdio>
-#include <cstring>
+#include <iostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_join.h"
+#include "command_line/program.h"
 #include "parity/parity_case.h"
 
 namespace videodiffcr {
 namespace {
 
-constexpr char kUsage[] =
-    "videodiffcr-parity [--path plain|serving|both] [--device cpu|cuda] CASE.safetensors...\n"
-    "Runs our networks on case files and compares every output with the file's.\n"
-    "  --path    plain: the implementation that reads like the paper; serving: the server's; both (default)\n"
-    "  --device  cpu (default) or cuda\n"
-    "Exit status: 0 all within tolerance, 1 some are not, 2 a file or the command line is bad.\n";
+constexpr char kName[] = "videodiffcr-parity";
 
 struct Arguments {
-  std::vector<NetworkPath> paths = {NetworkPath::kPlain, NetworkPath::kServing};
-  at::Device device = at::kCPU;
+  std::string path = "both";
+  std::string device = "cpu";
   std::vector<std::string> files;
+
+  std::vector<NetworkPath> paths() const {
+    if (path == "plain") return {NetworkPath::kPlain};
+    if (path == "serving") return {NetworkPath::kServing};
+    return {NetworkPath::kPlain, NetworkPath::kServing};
+  }
 };
 
-// Fills `arguments`; false when the command line is bad.
-bool ParseArguments(int argc, char** argv, Arguments* arguments) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument != "--path" && argument != "--device") {
-      if (argument.rfind("-", 0) == 0) return false;
-      arguments->files.push_back(argument);
-      continue;
-    }
-    const std::string value = i + 1 < argc ? argv[++i] : "";
-    if (argument == "--path" && value == "plain") {
-      arguments->paths = {NetworkPath::kPlain};
-    } else if (argument == "--path" && value == "serving") {
-      arguments->paths = {NetworkPath::kServing};
-    } else if (argument == "--device" && value == "cuda") {
-      arguments->device = at::kCUDA;
-    } else if (!(argument == "--path" && value == "both") && !(argument == "--device" && value == "cpu")) {
-      return false;
-    }
-  }
-  return !arguments->files.empty();
+absl::StatusOr<ParsedCommand> ParseArguments(const std::vector<std::string_view>& words, Arguments* arguments) {
+  Command command({kName, "runs our networks on case files and compares every output with the file's",
+                   "Exit status: 0 all within tolerance, 1 some are not, 2 a file or the command line is bad.",
+                   "videodiffcr-parity --path serving rollout.safetensors"});
+  command.AddWords(
+      {"CASE...", "", "Case files: safetensors with inputs, outputs and tolerances.", "rollout.safetensors"},
+      &arguments->files);
+  command.AddFlag(
+      {"path", "NAME", "plain: the implementation that reads like the paper; serving: the server's; both.", "plain"},
+      ReadChoice({"plain", "serving", "both"}, &arguments->path));
+  command.AddFlag({"device", "NAME", "Where the networks run: cpu or cuda.", "cuda"},
+                  ReadChoice({"cpu", "cuda"}, &arguments->device));
+  return command.Parse(words);
 }
 
 struct Totals {
@@ -57,14 +53,15 @@ struct Totals {
 };
 
 void RunFile(const std::string& path, const Arguments& arguments, Totals* totals) {
+  const at::Device device = arguments.device == "cuda" ? at::kCUDA : at::kCPU;
   const absl::StatusOr<SafetensorsReader> file = SafetensorsReader::Open(path);
   if (!file.ok()) {
     std::fprintf(stderr, "%s\n", std::string(file.status().message()).c_str());
     totals->bad_file = true;
     return;
   }
-  for (const NetworkPath network_path : arguments.paths) {
-    const absl::StatusOr<CaseOutputs> ours = RunCase(*file, network_path, arguments.device);
+  for (const NetworkPath network_path : arguments.paths()) {
+    const absl::StatusOr<CaseOutputs> ours = RunCase(*file, network_path, device);
     if (!ours.ok()) {
       std::fprintf(stderr, "%s\n", std::string(ours.status().message()).c_str());
       totals->bad_file = true;
@@ -81,16 +78,11 @@ void RunFile(const std::string& path, const Arguments& arguments, Totals* totals
   }
 }
 
-int Main(int argc, char** argv) {
-  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
-    std::fputs(kUsage, stdout);
-    return 0;
-  }
+int Main(const std::vector<std::string_view>& words) {
   Arguments arguments;
-  if (!ParseArguments(argc, argv, &arguments)) {
-    std::fputs(kUsage, stderr);
-    return 2;
-  }
+  const absl::StatusOr<ParsedCommand> parsed = ParseArguments(words, &arguments);
+  if (!parsed.ok()) return RefuseCommandLine(kName, kName, parsed.status(), std::cerr);
+  if (!parsed->answer.empty()) return WriteAnswer(kName, parsed->answer, std::cout, std::cerr);
   at::set_num_threads(1);  // case files are small: threads would only wait for each other
   // Case files are compared in true fp32: no reduced-precision products on the device.
   at::globalContext().setAllowTF32CuDNN(false);
@@ -99,11 +91,11 @@ int Main(int argc, char** argv) {
   for (const std::string& path : arguments.files) RunFile(path, arguments, &totals);
   std::printf("total: %d outputs, %d passed, %d failed\n", totals.outputs, totals.outputs - totals.failed,
               totals.failed);
-  if (totals.bad_file || totals.outputs == 0) return 2;
-  return totals.failed == 0 ? 0 : 1;
+  if (totals.bad_file || totals.outputs == 0) return kWrongCommandLine;
+  return totals.failed == 0 ? kDone : kFailed;
 }
 
 }  // namespace
 }  // namespace videodiffcr
 
-int main(int argc, char** argv) { return videodiffcr::Main(argc, argv); }
+int main(int argc, char** argv) { return videodiffcr::Main({argv + 1, argv + argc}); }

@@ -14,9 +14,12 @@
 #include "absl/status/statusor.h"
 #include "command_line/program.h"
 #include "model/load/create_video_model.h"
+#include "server/exit_timer.h"
+#include "server/logging/log_line.h"
 #include "server/serve_until_stopped.h"
 #include "server/server.h"
 #include "server/server_flags.h"
+#include "server/sockets/descriptor_limit.h"
 #include "system/orderly_exit.h"
 #include "threading/clock.h"
 
@@ -25,9 +28,13 @@ namespace {
 
 constexpr char kName[] = "videodiffcr-server";
 
-int Fail(const absl::Status& status) {
-  std::cerr << kName << ": " << status.message() << std::endl;
-  return kFailed;
+// How long a drain and, once it is over, what is taken down behind it may take beyond their time.
+constexpr absl::Duration kGrace = absl::Seconds(1);
+
+// The log's last lines, without waiting for a reader who does not read.
+int EndWith(int exit_status) {
+  FlushLog(kGrace);
+  return exit_status;
 }
 
 absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command_line) {
@@ -49,12 +56,16 @@ int Main(int argc, char** argv) {
   sigaddset(&stop_signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
 
+  // A log or a client that goes away is an error of write(), not the end.
+  signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
+
   const absl::StatusOr<CommandLine> command_line = ParseCommandLine({argv + 1, argv + argc});
   if (!command_line.ok()) return RefuseCommandLine(kName, kName, command_line.status(), std::cerr);
-  if (!command_line->parsed.answer.empty()) return WriteAnswer(kName, command_line->parsed, std::cout, std::cerr);
+  if (!command_line->answer.empty()) return WriteAnswer(kName, command_line->answer, std::cout, std::cerr);
   RealClock clock;
   const absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(command_line->config, &clock);
-  if (!server.ok()) return Fail(server.status());
+  if (!server.ok()) return Fail(kName, server.status(), std::cerr);
   // Beside this thread, so that a signal need not wait for gigabytes of weights.
   std::future<absl::Status> loading = std::async(std::launch::async, [&command_line, &server] {
     return (*server)->Load([&command_line] { return LoadModel(*command_line); });
@@ -62,15 +73,18 @@ int Main(int argc, char** argv) {
   while (loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
     const timespec moment = {0, 50'000'000};
     if (sigtimedwait(&stop_signals, nullptr, &moment) < 0) continue;
-    std::cerr << kName << ": told to stop while loading" << std::endl;
-    std::_Exit(0);  // nobody has been served yet, and nothing waits to be written
+    LogLine("told to stop while loading");
+    std::_Exit(EndWith(kDone));  // nobody has been served yet
   }
-  if (const absl::Status loaded = loading.get(); !loaded.ok()) return Fail(loaded);
+  if (const absl::Status loaded = loading.get(); !loaded.ok()) return Fail(kName, loaded, std::cerr);
 
-  const absl::Status served = ServeUntilStopped(server->get(), stop_signals);
-  if (served.ok()) return kDone;
+  const absl::Duration drain_timeout = command_line->config.drain_timeout;
+  const absl::Status served =
+      ServeUntilStopped(server->get(), stop_signals, [&] { EndProcessAfter(drain_timeout + kGrace); });
+  if (served.ok()) return EndWith(kDone);
   // At once: a lost device may fail, or stop, whoever gives its memory back.
-  std::_Exit(Fail(served));
+  LogLine(served.message());
+  std::_Exit(EndWith(kFailed));
 }
 
 }  // namespace

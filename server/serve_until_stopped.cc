@@ -13,10 +13,12 @@ constexpr timespec kGlance = {0, 100'000'000};  // how late a lost model is seen
 
 }  // namespace
 
-absl::Status ServeUntilStopped(Server* server, const sigset_t& stop_signals) {
+absl::Status ServeUntilStopped(Server* server, const sigset_t& stop_signals,
+                               const std::function<void()>& before_drain) {
   absl::Status health;
   while (health.ok() && sigtimedwait(&stop_signals, nullptr, &kGlance) < 0) health = server->model_health();
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
+  before_drain();
   server->Drain();
   if (health.ok()) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("lost its model, start it again: ", health.message()));

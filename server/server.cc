@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -10,23 +11,35 @@
 #include "absl/strings/str_cat.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "server/logging/log_line.h"
+#include "server/rpc/grpc_log.h"
 #include "server/rpc/steady_deadline.h"
+#include "server/sockets/descriptor_limit.h"
 #include "server/warm_up.h"
+#include "videodiffcr/v1/video_generation.grpc.pb.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr char kVersion[] = VIDEODIFFCR_VERSION;
 
+// Of gRPC's synchronous services, which is reflection: a thread for each call of it.
+constexpr int kMaxGrpcThreads = 64;
+
 // How long gRPC may take at the end to hand over what ended calls have written; what is open after it is cut off.
 constexpr absl::Duration kFlushTimeout = absl::Seconds(1);
 
 // Calls that say nothing and calls that ask for information count as streams, too; beyond this a client's calls wait in
 // the client.
-int MaxStreamsPerConnection(const RpcLimits& limits) { return 2 * limits.max_sessions_per_connection + 32; }
+int MaxStreamsPerConnection(const ServerConfig& config) {
+  const int sessions = config.rpc_limits.behind_proxy
+                           ? config.scheduler.max_sessions + config.scheduler.max_waiting_sessions
+                           : config.rpc_limits.max_sessions_per_connection;
+  return 2 * std::min(sessions, 1 << 20) + 32;
+}
 
 // Reflection on or off for one server. Being linked, gRPC's reflection library has switched it on for every server of
 // the process.
@@ -44,20 +57,53 @@ class ReflectionOption final : public grpc::ServerBuilderOption {
   const bool wanted_;
 };
 
+// A thousandth of a message's size on the wire may be what it takes in memory, and gRPC looks at the size after it has
+// unpacked. Such a call ends with UNIMPLEMENTED, as gRPC's own rules want it, and never is a message unpacked.
+void RefuseCompression(grpc::ServerBuilder* builder) {
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder->SetCompressionAlgorithmSupportStatus(algorithm, false);
+  }
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+}
+
 int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
+
+void SetLimits(const ServerConfig& config, grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(static_cast<int>(config.rpc_limits.max_first_message_bytes));
+  builder->SetMaxSendMessageSize(-1);
+  RefuseCompression(builder);
+  grpc::ResourceQuota quota("videodiffcr");
+  quota.Resize(static_cast<size_t>(config.transport_memory_bytes));
+  quota.SetMaxThreads(kMaxGrpcThreads);
+  builder->SetResourceQuota(quota);
+  const std::pair<const char*, int> arguments[] = {
+      {GRPC_ARG_MAX_CONCURRENT_STREAMS, MaxStreamsPerConnection(config)},
+      {GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(config.keepalive_time)},
+      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(config.keepalive_timeout)},
+      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+      {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, Milliseconds(config.rpc_limits.min_ping_interval)},
+      // A connection that does not speak HTTP/2 in this time is closed.
+      {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(config.rpc_limits.first_message_timeout)},
+  };
+  for (const auto& [name, value] : arguments) builder->AddChannelArgument(name, value);
+}
+
+absl::Status CannotListen(const std::string& address, const absl::Status& why) {
+  return absl::UnavailableError(absl::StrCat("cannot listen on ", address, " (", why.message(),
+                                             "); choose another address with --listen (port 0 takes a free one)"));
+}
 
 }  // namespace
 
 Server::Server(const ServerConfig& config, Clock* clock)
     : config_(config),
       clock_(clock),
-      registry_(std::make_shared<prometheus::Registry>()),
-      server_metrics_(registry_.get(), kVersion),
-      rpc_metrics_(registry_.get()),
+      server_metrics_(&registry_, kVersion),
+      rpc_metrics_(&registry_),
       service_(config.rpc_limits, config.outbox_limits,
                ServerFacts{kVersion, config.scheduler.max_sessions, config.scheduler.max_waiting_sessions,
                            config.scheduler.idle_timeout},
-               clock, &rpc_metrics_) {}
+               clock, &rpc_metrics_, config.log_prompts) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerConfig& config, Clock* clock) {
   if (absl::Status status = config.Validate(); !status.ok()) return status;
@@ -70,34 +116,47 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerConfig& confi
 absl::Status Server::StartMetrics() {
   if (config_.metrics_listen.empty()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<MetricsEndpoint>> endpoint =
-      MetricsEndpoint::Create(config_.metrics_listen, registry_);
+      MetricsEndpoint::Create(config_.metrics_listen, &registry_);
   if (!endpoint.ok()) return endpoint.status();
   metrics_endpoint_ = *std::move(endpoint);
   return absl::OkStatus();
 }
 
 absl::Status Server::StartGrpc() {
+  absl::StatusOr<ListeningSocket> socket = Listen(config_.listen);
+  if (!socket.ok()) return CannotListen(config_.listen, socket.status());
+  RouteGrpcLog();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(config_.listen, grpc::InsecureServerCredentials(), &port_);
+  ConnectionAcceptor::GrpcSide grpc_side = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   builder.RegisterService(&service_);
   builder.SetOption(std::make_unique<ReflectionOption>(config_.reflection));
-  builder.SetMaxReceiveMessageSize(static_cast<int>(config_.rpc_limits.max_first_message_bytes));
-  builder.SetMaxSendMessageSize(-1);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, MaxStreamsPerConnection(config_.rpc_limits));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(config_.keepalive_time));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(config_.keepalive_timeout));
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // Two servers on one port would share its calls in secret; rather refuse to start.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  SetLimits(config_, &builder);
   grpc_server_ = builder.BuildAndStart();
-  if (grpc_server_ == nullptr || port_ == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", config_.listen,
-                     ": the port is in use or the address is not of this machine; choose another "
-                     "with --listen (port 0 takes a free one)"));
-  }
+  if (grpc_server_ == nullptr) return absl::UnavailableError("gRPC does not start");
   SetServing(false);
+  port_ = socket->port;
+  own_port_ = {socket->address, socket->address_bytes,
+               /*may_close_at_once=*/config_.max_connections_per_peer > 0 && !config_.rpc_limits.behind_proxy};
+  return StartAcceptor(*std::move(socket), std::move(grpc_side));
+}
+
+absl::Status Server::StartAcceptor(ListeningSocket socket, ConnectionAcceptor::GrpcSide grpc_side) {
+  const absl::StatusOr<int> connections = ConnectionsThatFit(config_.max_connections);
+  if (!connections.ok()) return connections.status();
+  if (*connections < config_.max_connections) {
+    LogLine(absl::StrCat("at most ", *connections, " connections, not ", config_.max_connections,
+                         ": the process may open no more descriptors (ulimit -n)"));
+  }
+  ConnectionAcceptor::Options options;
+  options.max_connections = *connections;
+  options.max_connections_per_peer = config_.rpc_limits.behind_proxy ? 0 : config_.max_connections_per_peer;
+  options.unacknowledged_timeout = config_.keepalive_timeout;
+  absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> acceptor =
+      ConnectionAcceptor::Create(std::move(socket), options, std::move(grpc_side), &rpc_metrics_);
+  if (!acceptor.ok()) return CannotListen(config_.listen, acceptor.status());
+  acceptor_ = *std::move(acceptor);
   return absl::OkStatus();
 }
 
@@ -116,13 +175,14 @@ absl::Status Server::Load(const ModelLoader& load_model) {
   }
 
   const std::string& name = model_->info().name;
-  scheduler_metrics_ = std::make_unique<SchedulerMetrics>(registry_.get(), name);
-  delivery_metrics_ = std::make_unique<DeliveryMetrics>(registry_.get(), name);
+  scheduler_metrics_ = std::make_unique<SchedulerMetrics>(&registry_, name);
+  delivery_metrics_ = std::make_unique<DeliveryMetrics>(&registry_, name);
   absl::StatusOr<std::unique_ptr<Scheduler>> scheduler =
       Scheduler::Create(config_.scheduler, model_.get(), clock_, scheduler_metrics_.get());
   if (!scheduler.ok()) return scheduler.status();
   scheduler_ = *std::move(scheduler);
   service_.StartServing(model_.get(), scheduler_.get(), delivery_metrics_.get());
+  if (absl::Status status = StartUpkeep(); !status.ok()) return status;
   SetServing(true);
   LogLine(absl::StrCat("serving model ", name, " (", model_->info().device, ") on port ", port_, ", metrics on port ",
                        metrics_port(), ", ready after ", absl::FormatDuration(clock_->Now() - began)));
@@ -133,7 +193,33 @@ void Server::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* const health = grpc_server_->GetHealthCheckService();
   health->SetServingStatus("", serving);
   health->SetServingStatus(v1::VideoGenerationService::service_full_name(), serving);
-  server_metrics_.ready->Set(serving ? 1 : 0);
+  MutexLock lock(&readiness_mutex_);
+  serving_ = serving;
+  server_metrics_.ready->Set(serving_ && reachable_.ok() ? 1 : 0);
+}
+
+// The health service goes on as it is: whoever hears it has a connection that works.
+void Server::SetReachable(const absl::Status& reachable) {
+  MutexLock lock(&readiness_mutex_);
+  if (reachable.ok() != reachable_.ok()) {
+    LogLine(reachable.ok() ? "new connections are served again" : absl::StrCat("not ready: ", reachable.message()));
+  }
+  reachable_ = reachable;
+  server_metrics_.ready->Set(serving_ && reachable_.ok() ? 1 : 0);
+}
+
+absl::Status Server::StartUpkeep() {
+  try {
+    upkeep_ = std::make_unique<Upkeep>(
+        config_.upkeep_interval, own_port_,
+        [this] {
+          return CallCensus{service_.open_calls(), service_.calls_begun()};
+        },
+        [this](const absl::Status& reachable) { SetReachable(reachable); });
+  } catch (const std::system_error& error) {
+    return absl::UnavailableError(absl::StrCat("no thread for the server's upkeep: ", error.what()));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Server::WritePortFile() const {
@@ -164,6 +250,8 @@ void Server::Stop(absl::Time deadline) {
   // the last status of a call that has ended may still be on its way to the kernel, and gRPC drops it with the
   // connection.
   const absl::Duration flush_time = std::clamp(deadline - clock_->Now(), absl::ZeroDuration(), kFlushTimeout);
+  upkeep_.reset();
+  acceptor_.reset();
   grpc_server_->Shutdown(SteadyDeadline(flush_time));
   LogLine(all_ended ? "drained: every session has ended" : "drained: the time was up, some calls were cut off");
 }

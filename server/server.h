@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "grpcpp/server.h"
@@ -21,10 +22,15 @@
 #include "server/delivery/delivery_metrics.h"
 #include "server/metrics/metrics_endpoint.h"
 #include "server/metrics/server_metrics.h"
+#include "server/rpc/connection_acceptor.h"
 #include "server/rpc/rpc_metrics.h"
 #include "server/rpc/video_service.h"
 #include "server/server_config.h"
+#include "server/sockets/listening_socket.h"
+#include "server/sockets/port_probe.h"
+#include "server/upkeep.h"
 #include "threading/clock.h"
+#include "threading/mutex.h"
 
 namespace videodiffcr {
 
@@ -58,14 +64,16 @@ class Server {
   Server(const ServerConfig& config, Clock* clock);
   absl::Status StartMetrics();
   absl::Status StartGrpc();
+  absl::Status StartAcceptor(ListeningSocket socket, ConnectionAcceptor::GrpcSide grpc_side);
   void SetServing(bool serving);
+  void SetReachable(const absl::Status& reachable);
+  absl::Status StartUpkeep();
   absl::Status WritePortFile() const;
   void Stop(absl::Time deadline);
 
   const ServerConfig config_;
   Clock* const clock_;
-  // Shared with the exposer's threads, see MetricsEndpoint.
-  const std::shared_ptr<prometheus::Registry> registry_;
+  prometheus::Registry registry_;
   ServerMetrics server_metrics_;
   RpcMetrics rpc_metrics_;
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
@@ -76,7 +84,13 @@ class Server {
   std::unique_ptr<Scheduler> scheduler_;
   VideoService service_;
   std::unique_ptr<grpc::Server> grpc_server_;
+  std::unique_ptr<ConnectionAcceptor> acceptor_;  // goes before grpc_server_ shuts down
+  std::unique_ptr<Upkeep> upkeep_;                // goes before what it looks after
   int port_ = 0;
+  OwnPort own_port_;
+  Mutex readiness_mutex_;
+  bool serving_ ABSL_GUARDED_BY(readiness_mutex_) = false;
+  absl::Status reachable_ ABSL_GUARDED_BY(readiness_mutex_);
   bool stopped_ = false;
 };
 

@@ -1,20 +1,22 @@
 #include "server/server_config.h"
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "server/sockets/host_port.h"
 
 namespace videodiffcr {
 namespace {
 
 absl::Status CheckAddress(absl::string_view field, absl::string_view address) {
-  const size_t colon = address.rfind(':');
-  int port = -1;
-  if (colon != absl::string_view::npos && colon > 0 && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
-      port >= 0 && port <= 65535) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, " is \"", address, "\"; it must be host:port, for example 127.0.0.1:0 for a free port"));
+  if (ParseHostPort(address).has_value()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, " is \"", address,
+                                                 "\"; it must be host:port, for example 127.0.0.1:0 for a free port, "
+                                                 "or [::1]:50051; lists and unix sockets are not "
+                                                 "served"));
+}
+
+absl::Status CheckNumber(absl::string_view field, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, " is ", value, "; it must be from ", least, " to ", most));
 }
 
 absl::Status CheckDuration(absl::string_view field, absl::Duration value, absl::Duration least, absl::Duration most) {
@@ -26,15 +28,17 @@ absl::Status CheckDuration(absl::string_view field, absl::Duration value, absl::
 }  // namespace
 
 absl::Status ServerConfig::Validate() const {
-  if (warm_up_chunks < 0 || warm_up_chunks > 100) {
-    return absl::InvalidArgumentError(absl::StrCat("warm_up_chunks is ", warm_up_chunks, "; it must be from 0 to 100"));
-  }
   for (const absl::Status& status : {
+           CheckNumber("warm_up_chunks", warm_up_chunks, 0, 100),
            CheckAddress("listen", listen),
            metrics_listen.empty() ? absl::OkStatus() : CheckAddress("metrics_listen", metrics_listen),
            CheckDuration("drain_timeout", drain_timeout, absl::ZeroDuration(), absl::Hours(1)),
+           CheckDuration("upkeep_interval", upkeep_interval, absl::Milliseconds(1), absl::Hours(24)),
            CheckDuration("keepalive_time", keepalive_time, absl::Seconds(1), absl::Hours(24)),
            CheckDuration("keepalive_timeout", keepalive_timeout, absl::Seconds(1), absl::Hours(1)),
+           CheckNumber("max_connections", max_connections, 1, 1 << 20),
+           CheckNumber("max_connections_per_peer", max_connections_per_peer, 0, 1 << 20),
+           CheckNumber("transport_memory_bytes", transport_memory_bytes, int64_t{16} << 20, int64_t{1} << 40),
            rpc_limits.Validate(),
            outbox_limits.Validate(),
            scheduler.Validate(),

@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_SERVER_SERVER_CONFIG_H_
 #define VIDEODIFFCR_SERVER_SERVER_CONFIG_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -36,9 +37,24 @@ struct ServerConfig {
   // How long a drain may take; what still runs then is cut off. Keep it below the platform's own grace period.
   absl::Duration drain_timeout = absl::Seconds(25);
 
+  // Between two looks at whether there is memory to give back; every fifth also finds out whether the own port answers.
+  absl::Duration upkeep_interval = absl::Seconds(1);
+
   // A ping on a connection without traffic after this long, and how long its answer may take.
   absl::Duration keepalive_time = absl::Seconds(60);
   absl::Duration keepalive_timeout = absl::Seconds(20);
+
+  // Lines about refused calls quote what the client sent, prompts too. For a developer's machine.
+  bool log_prompts = false;
+
+  // Connections at once, all together and from one IP address (0: not counted by address). Fewer when the system allows
+  // the process fewer descriptors.
+  int max_connections = 1000;
+  int max_connections_per_peer = 0;
+
+  // What gRPC may hold of messages that are on their way in, all connections together. Near it, clients are slowed
+  // down; beyond it, calls are ended.
+  int64_t transport_memory_bytes = int64_t{256} << 20;
 
   RpcLimits rpc_limits;
   OutboxLimits outbox_limits;

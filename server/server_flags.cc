@@ -4,6 +4,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "command_line/command.h"
 
 namespace videodiffcr {
 namespace {
@@ -50,6 +51,15 @@ void AddServing(ServerConfig* config, Command* command) {
                    ReadDuration(&config->drain_timeout));
   command->AddFlag({"keepalive-time", "TIME", "Ping connections that are silent for this long.", "2m"},
                    ReadDuration(&config->keepalive_time));
+  command->AddSwitch("log-prompts", "Let lines about refused calls quote what the client sent, prompts too.",
+                     &config->log_prompts);
+  command->AddSwitch("behind-proxy",
+                     "Calls come through a trusted proxy whose connections carry the calls of many: count neither "
+                     "sessions nor connections by connection or by peer.",
+                     &config->rpc_limits.behind_proxy);
+  command->AddFlag({"min-ping-interval", "TIME",
+                    "How often a client may ping, busy or not; one that pings more often is disconnected.", "1s"},
+                   ReadDuration(&config->rpc_limits.min_ping_interval));
   command->AddFlag({"keepalive-timeout", "TIME", "Drop connections that leave a ping unanswered for this long.", "10s"},
                    ReadDuration(&config->keepalive_timeout));
 }
@@ -67,8 +77,13 @@ void AddLimitsOfACall(RpcLimits* limits, Command* command) {
       ReadDouble(&limits->control_messages_per_second));
   command->AddFlag({"control-message-burst", "N", "Control messages of one call at once.", "10"},
                    ReadInteger(&limits->control_message_burst));
-  command->AddFlag({"first-message-timeout", "TIME", "How long a call may stay open without its first message.", "3s"},
+  command->AddFlag({"first-message-timeout", "TIME", "How long a call may take to send its first message whole.", "3s"},
                    ReadDuration(&limits->first_message_timeout));
+  command->AddFlag({"max-streams-in-first-message", "N",
+                    "Calls at once that have not sent their first message whole; one more ends the oldest of the "
+                    "connection that has the most of them.",
+                    "64"},
+                   ReadInteger(&limits->max_streams_in_first_message));
   command->AddFlag({"max-sessions-per-connection", "N", "Sessions of one connection at once.", "4"},
                    ReadInteger(&limits->max_sessions_per_connection));
   command->AddFlag({"max-length-chunks", "N", "Longest session, in chunks.", "100"},
@@ -79,6 +94,15 @@ void AddLimitsOfTheServer(CommandLine* line, Command* command) {
   SchedulerConfig& scheduler = line->config.scheduler;
   OutboxLimits& outbox = line->config.outbox_limits;
   command->BeginGroup("Limits of the server");
+  command->AddFlag({"max-connections", "N",
+                    "Connections at once; fewer when the system allows fewer descriptors (ulimit -n).", "200"},
+                   ReadInteger(&line->config.max_connections));
+  command->AddFlag(
+      {"max-connections-per-peer", "N", "Connections from one IP address; 0, as it is by default: not counted.", "20"},
+      ReadInteger(&line->config.max_connections_per_peer));
+  command->AddFlag({"transport-memory-bytes", "N",
+                    "What may be held of messages on their way in, all connections together, in bytes.", "67108864"},
+                   ReadInteger(&line->config.transport_memory_bytes));
   command->AddFlag({"max-sessions", "N", "Sessions that hold model memory at once.", "8"},
                    ReadInteger(&scheduler.max_sessions));
   command->AddFlag({"max-waiting-sessions", "N", "Sessions that may wait for memory; more are refused at once.", "0"},
@@ -99,11 +123,11 @@ void AddLimitsOfTheServer(CommandLine* line, Command* command) {
       {"outbox-high-bytes", "N", "Encoded bytes waiting for one viewer at which its generation is held.", "33554432"},
       ReadInteger(&outbox.high_bytes));
   command->AddFlag(
-      {"outbox-low-bytes", "N", "Encoded bytes waiting for one viewer at which its generation goes on.", "16777216"},
+      {"outbox-low-bytes", "N", "Encoded bytes waiting for one viewer at which its generation goes on.", "1048576"},
       ReadInteger(&outbox.low_bytes));
   command->AddFlag({"outbox-high-chunks", "N", "Chunks waiting for one viewer at which its generation is held.", "8"},
                    ReadInteger(&outbox.high_chunks));
-  command->AddFlag({"outbox-low-chunks", "N", "Chunks waiting for one viewer at which its generation goes on.", "4"},
+  command->AddFlag({"outbox-low-chunks", "N", "Chunks waiting for one viewer at which its generation goes on.", "1"},
                    ReadInteger(&outbox.low_chunks));
 }
 
@@ -151,9 +175,9 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string_view>
   AddLimitsOfACall(&line.config.rpc_limits, &command);
   AddLimitsOfTheServer(&line, &command);
   AddScheduling(&line.config.scheduler, &command);
-  absl::StatusOr<ParsedCommand> parsed = command.Parse(arguments);
+  const absl::StatusOr<ParsedCommand> parsed = command.Parse(arguments);
   if (!parsed.ok()) return parsed.status();
-  line.parsed = *std::move(parsed);
+  line.answer = parsed->answer;
   if (absl::Status status = line.config.Validate(); !status.ok()) return NameFlags(status, command);
   return line;
 }

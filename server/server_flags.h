@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "command_line/command.h"
 #include "server/server_config.h"
 
 namespace videodiffcr {
@@ -20,7 +19,7 @@ struct CommandLine {
   int threads = 0;                 // of the model, on the CPU; 0: one per core
   std::string precision = "bf16";  // on a GPU; or "fp32", "fp8"
   int gpu_sessions = 0;            // slots on a GPU; 0: as many as fit
-  ParsedCommand parsed;            // its answer: what --help or --version prints, instead of serving
+  std::string answer;              // what --help or --version prints, instead of serving
 };
 
 // InvalidArgument names the flag, its value and what to do. `arguments` come without the program's name.

@@ -44,9 +44,9 @@ end_leftovers() {
 
 # Model folders of the real shape, in at most $1 seconds; the second links the first one's files.
 make_models() {
-  limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$models/window21" --window_frames=21 &&
-    limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$models/window12" --weights_from="$models/window21" \
-      --window_frames=12 --sink_frames=3
+  limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$models/window21" --window-frames=21 &&
+    limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$models/window12" --weights-from="$models/window21" \
+      --window-frames=12 --sink-frames=3
 }
 
 # Parity, the sanitizer, all GPU-labelled tests and the making of the models, all at once: none of them measures a time.
@@ -83,12 +83,12 @@ bench() {
 bench_chunk() {
   local part=$1 most=$2 precision=$3 model=$4
   shift 4
-  bench "$part" "$most" --device=cuda --precision="$precision" --model_folder="$model" --budgets="${BUDGETS:-10,7}" "$@"
+  bench "$part" "$most" --device=cuda --precision="$precision" --model-folder="$model" --budgets="${BUDGETS:-10,7}" "$@"
 }
 
 # bench_sessions PART SECONDS PRECISION MODEL BUDGET VIEWERS
 bench_sessions() {
-  bench "$1" "$2" --device=cuda --precision="$3" --model_folder="$models/$4" --budget="$5" --sessions="${VIEWERS:-$6}" \
+  bench "$1" "$2" --device=cuda --precision="$3" --model-folder="$models/$4" --budget="$5" --sessions="${VIEWERS:-$6}" \
     --seconds="${SESSION_SECONDS:-60}" --starts="${STARTS:-both}"
 }
 
@@ -115,7 +115,7 @@ run_part() {
 # bench_kernels NAME SECONDS PRECISION MODEL TENTHS
 bench_kernels() {
   limited "$2" kernels "$work/bin/videodiffcr-bench" kernels --json="$logs/kernels-$1.json" --precision="$3" \
-    --model_folder="$models/$4" --budgets="$5" --chunks=8
+    --model-folder="$models/$4" --budgets="$5" --chunks=8
 }
 
 # Fills `chosen` with the parts that the names stand for.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build needs: Debian packages, and LibTorch with a few other PyPI files, pinned by hash, into a cache
 # folder outside the source tree ($XDG_CACHE_HOME/videodiffcr). Safe to interrupt and to run again; a second run takes a second.
+# VIDEODIFFCR_PACKAGES=installed leaves packages alone: they are there already, by whatever name.
 #
 #   tools/setup.sh           what the server and the client need
 #   tools/setup.sh --test    also what the tests need
@@ -19,7 +20,7 @@ for argument in "$@"; do
     --test) groups="$groups test" ;;
     --format) groups="$groups format" ;;
     --cuda) cuda=1 ;;
-    -h|--help) sed -n '2,9p' "$0" | cut -c3-; exit 0 ;;
+    -h|--help) sed -n '2,10p' "$0" | cut -c3-; exit 0 ;;
     *) echo "setup: unknown argument '$argument'; see tools/setup.sh --help" >&2; exit 2 ;;
   esac
 done
@@ -44,38 +45,63 @@ with_progress() {
   trap - INT TERM
 }
 
-installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
+# No pipe into grep -q here and below: grep may leave before the other has written all, and pipefail would call that a failure.
+installed() { [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) = *'install ok installed'* ]]; }
 
+# packages_of GROUP: one per line; names that one package has on different systems are parted by |.
 packages_of() { sed -n "s/^$1: \([^ ]*\).*/\1/p" "$here/debian_packages.txt"; }
 
-# missing_packages GROUP...: those that are not installed. Of the group "format" only those that this system has at all.
-missing_packages() {
-  local group package
-  for group in "$@"; do
+any_installed() { local name; for name in ${1//|/ }; do if installed "$name"; then return 0; fi; done; return 1; }
+
+# The first of NAME|NAME... that apt can install here; nothing when it knows none.
+name_here() {
+  local name
+  for name in ${1//|/ }; do
+    if [[ $(LC_ALL=C apt-cache policy "$name" 2>/dev/null) = *'Candidate: '[^\(]* ]]; then echo "$name"; return; fi
+  done
+}
+
+# Fills missing, what is to be installed, and unknown, what apt has under no name. Of the group "format" it leaves out what this
+# system does not have: the checks say that they were not made.
+find_missing() {
+  local group package name
+  missing=() unknown=()
+  for group in $groups; do
     for package in $(packages_of "$group"); do
-      if installed "$package"; then continue; fi
-      if [ "$group" = format ] && ! apt-cache show "$package" >/dev/null 2>&1; then continue; fi
-      echo "$package"
+      if any_installed "$package"; then continue; fi
+      name=$(name_here "$package")
+      if [ -n "$name" ]; then missing+=("$name")
+      elif [ "$group" != format ]; then unknown+=("$package"); fi
     done
   done
 }
 
+system_name() { (. /etc/os-release && echo "$PRETTY_NAME") 2>/dev/null || uname -s; }
+
 install_debian_packages() {
-  command -v dpkg-query >/dev/null || fail "this script knows Debian 12 and Ubuntu 24.04; install by hand what these are called on your system:" \
-    "  $(for group in $groups; do packages_of "$group"; done | tr '\n' ' ')"
-  local missing root=()
-  mapfile -t missing < <(missing_packages $groups)
-  [ ${#missing[@]} -gt 0 ] || return 0
+  [ "${VIDEODIFFCR_PACKAGES:-}" != installed ] || return 0
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    local group packages
+    mapfile -t packages < <(for group in $groups; do packages_of "$group"; done | sed 's/|/ or /g; s/^/  /')
+    fail "this script knows Debian 12 and 13, and this is $(system_name)." \
+      "Install what has these names there, then run it again with VIDEODIFFCR_PACKAGES=installed in the environment:" "${packages[@]}"
+  fi
+  local missing unknown root=()
+  find_missing
+  [ $((${#missing[@]} + ${#unknown[@]})) -gt 0 ] || return 0
   if [ "$(id -u)" -ne 0 ]; then
     if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then root=(sudo)
     else
-      fail "${#missing[@]} Debian packages are missing, and this user may not install packages. Ask for:" \
-        "  apt-get install --no-install-recommends ${missing[*]}"
+      fail "$((${#missing[@]} + ${#unknown[@]})) Debian packages are missing, and this user may not install packages. Ask for:" \
+        "  apt-get update && apt-get install --no-install-recommends ${missing[*]} ${unknown[*]%%|*}"
     fi
   fi
-  say "about to install ${#missing[@]} Debian packages: ${missing[*]}"
   [ ${#root[@]} -eq 0 ] || sudo -v  # asks for the password here, before the output goes to a log
   with_progress "fetching the package lists" "$cache/apt.log" "${root[@]}" apt-get update
+  find_missing  # a bare system knows no names before
+  [ ${#unknown[@]} -eq 0 ] || fail "$(system_name) has no package of these names, which the build needs: ${unknown[*]//|/ or }" \
+    "Install them from elsewhere, then run this again with VIDEODIFFCR_PACKAGES=installed in the environment."
+  say "about to install ${#missing[@]} Debian packages: ${missing[*]}"
   with_progress "installing them" "$cache/apt.log" "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y --no-install-recommends "${missing[@]}"
 }

@@ -6,10 +6,9 @@
 
 namespace videodiffcr {
 
-StreamSink::StreamSink(std::unique_ptr<ChunkEncoder> encoder, VideoCodec codec, int frames_per_second,
-                       absl::Time started_at, std::shared_ptr<StreamOutbox> outbox, const Clock* clock,
-                       DeliveryMetrics* metrics)
-    : encoder_(std::move(encoder)),
+StreamSink::StreamSink(std::future<MadeEncoder> encoder, VideoCodec codec, int frames_per_second, absl::Time started_at,
+                       std::shared_ptr<StreamOutbox> outbox, const Clock* clock, DeliveryMetrics* metrics)
+    : future_encoder_(std::move(encoder)),
       codec_(codec),
       frames_per_second_(frames_per_second),
       started_at_(started_at),
@@ -19,6 +18,11 @@ StreamSink::StreamSink(std::unique_ptr<ChunkEncoder> encoder, VideoCodec codec, 
 
 absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
   if (!failed_tell_.ok()) return failed_tell_;
+  if (encoder_ == nullptr) {
+    MadeEncoder made = future_encoder_.get();
+    if (!made.ok()) return made.status();
+    encoder_ = *std::move(made);
+  }
   const absl::Time encode_began = clock_->Now();
   absl::StatusOr<EncodedChunk> encoded = encoder_->Encode(chunk.frames);
   if (!encoded.ok()) return encoded.status();

@@ -3,6 +3,7 @@
 #define VIDEODIFFCR_SERVER_DELIVERY_STREAM_SINK_H_
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,10 +22,14 @@ namespace videodiffcr {
 // One per session; its calls never overlap (SessionSink), so it needs no lock of its own.
 class StreamSink final : public SessionSink {
  public:
-  // `started_at`: when the viewer's first message came. `clock` and `metrics` outlive the sink. The outbox is shared
-  // because the scheduler's threads fill it through this sink while gRPC's threads empty it, and either side may be
-  // done first.
-  StreamSink(std::unique_ptr<ChunkEncoder> encoder, VideoCodec codec, int frames_per_second, absl::Time started_at,
+  // What the encoder of the session has become.
+  using MadeEncoder = absl::StatusOr<std::unique_ptr<ChunkEncoder>>;
+
+  // `encoder`: making one takes longer than refusing a session, so it is made once the session has its place, while its
+  // first chunk is denoised. `started_at`: when the viewer's first message came. `clock` and `metrics` outlive the
+  // sink. The outbox is shared because the scheduler's threads fill it through this sink while gRPC's threads empty it,
+  // and either side may be done first.
+  StreamSink(std::future<MadeEncoder> encoder, VideoCodec codec, int frames_per_second, absl::Time started_at,
              std::shared_ptr<StreamOutbox> outbox, const Clock* clock, DeliveryMetrics* metrics);
 
   absl::StatusOr<int64_t> OnChunk(GeneratedChunk chunk) override;
@@ -38,7 +43,8 @@ class StreamSink final : public SessionSink {
   // An event that is not a chunk. When it finds no room, the reason is kept for the next OnChunk() to return.
   void Tell(StreamEvent event);
 
-  const std::unique_ptr<ChunkEncoder> encoder_;
+  std::future<MadeEncoder> future_encoder_;  // until the first chunk
+  std::unique_ptr<ChunkEncoder> encoder_;    // from then on
   const VideoCodec codec_;
   const int frames_per_second_;
   const absl::Time started_at_;

@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "media/av_status.h"
 #include "server/media/codec_string.h"
+#include "server/media/h264_level.h"
 
 namespace videodiffcr {
 namespace {
@@ -41,6 +42,14 @@ void Configure(const EncoderConfig& config, AVCodecContext* codec) {
   codec->thread_count = H264SliceThreads(config.height);
   // Parameter sets go into the extradata: the MP4 muxer and the codec string need them before the first frame.
   codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP;
+  // Note: level and rate. The level that the stream names is one that allows what this rate factor may send, and x264
+  // is held to that level's rate and buffer, so that no picture, not even noise, breaks the promise.
+  const H264Level level =
+      ChooseH264Level(config.width, config.height, config.frames_per_second,
+                      H264RateBound(config.width, config.height, config.frames_per_second, config.rate_factor));
+  codec->level = level.number;
+  codec->rc_max_rate = level.max_bits_per_second;
+  codec->rc_buffer_size = static_cast<int>(level.max_buffer_bits);
   codec->log_level_offset =
       AV_LOG_INFO - AV_LOG_ERROR;  // x264 describes every stream at "info": only errors are wanted
   codec->color_range = AVCOL_RANGE_MPEG;

@@ -25,6 +25,11 @@ class CallGate {
     if (--open_calls_ == 0) emptied_.NotifyAll();
   }
 
+  int open_calls() {
+    MutexLock lock(&mutex_);
+    return open_calls_;
+  }
+
   // Until no call is open, or until `deadline`. Whether none is.
   bool WaitUntilEmpty(absl::Time deadline) {
     MutexLock lock(&mutex_);

@@ -11,6 +11,7 @@ namespace videodiffcr {
 namespace {
 
 constexpr size_t kMaxValueBytes = 100;
+constexpr size_t kMaxLoggedBytes = 200;
 
 // Payloads are kept under the type URL of their message, serialized: what google.rpc.Status.details wants.
 template <typename Detail>
@@ -22,6 +23,13 @@ template <typename Detail>
 absl::Status With(absl::Status status, const Detail& detail) {
   if (!status.ok()) status.SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
   return status;
+}
+
+google::rpc::ErrorInfo ErrorInfoOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(TypeUrl<google::rpc::ErrorInfo>());
+  google::rpc::ErrorInfo info;
+  if (!payload.has_value() || !info.ParseFromString(std::string(*payload))) info.Clear();
+  return info;
 }
 
 }  // namespace
@@ -77,11 +85,15 @@ absl::Status WithQuotaFailure(absl::Status status, absl::string_view subject, ab
   return With(std::move(status), failure);
 }
 
-std::string ErrorReason(const absl::Status& status) {
-  const auto payload = status.GetPayload(TypeUrl<google::rpc::ErrorInfo>());
-  google::rpc::ErrorInfo info;
-  if (!payload.has_value() || !info.ParseFromString(std::string(*payload))) return "";
-  return info.reason();
+std::string ErrorReason(const absl::Status& status) { return ErrorInfoOf(status).reason(); }
+
+std::string ForLog(const absl::Status& status, bool quote_clients) {
+  const google::rpc::ErrorInfo info = ErrorInfoOf(status);
+  if (quote_clients || !info.metadata().contains("value")) {
+    return std::string(status.message().substr(0, kMaxLoggedBytes));
+  }
+  const auto field = info.metadata().find("field");
+  return field == info.metadata().end() ? info.reason() : absl::StrCat(info.reason(), " ", field->second);
 }
 
 }  // namespace videodiffcr

@@ -33,7 +33,11 @@ absl::Status WithQuotaFailure(absl::Status status, absl::string_view subject, ab
 // Reason in the ErrorInfo of `status`; empty when it has none.
 std::string ErrorReason(const absl::Status& status);
 
-// For messages and logs: at most `max_bytes` of `text`, what is not printable ASCII as \x.., and "..." when cut.
+// What a log line may say of `status`: its message; but where that quotes what a client sent, a prompt perhaps, reason
+// and field alone, unless `quote_clients`. Cut to 200 bytes.
+std::string ForLog(const absl::Status& status, bool quote_clients);
+
+// For messages: at most `max_bytes` of `text`, what is not printable ASCII as \x.., and "..." when cut.
 std::string Printable(absl::string_view text, size_t max_bytes);
 
 }  // namespace videodiffcr

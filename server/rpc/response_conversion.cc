@@ -195,7 +195,8 @@ v1::GetServerInfoResponse ToServerInfo(const ModelInfo& model, const RpcLimits& 
   *reported->mutable_idle_timeout() = ToProto(facts.idle_timeout);
   reported->set_max_sessions(facts.max_sessions);
   reported->set_max_waiting_sessions(facts.max_waiting_sessions);
-  reported->set_max_sessions_per_connection(limits.max_sessions_per_connection);
+  reported->set_max_sessions_per_connection(limits.behind_proxy ? 0 : limits.max_sessions_per_connection);
+  *reported->mutable_min_ping_interval() = ToProto(limits.min_ping_interval);
   reported->set_max_length_chunks(static_cast<int32_t>(limits.max_length_chunks));
   if (load.measured_chunk_period.has_value()) {
     *response.mutable_measured_chunk_period() = ToProto(*load.measured_chunk_period);

@@ -21,6 +21,8 @@ absl::Status RpcLimits::Validate() const {
            CheckRange("control_messages_per_second", control_messages_per_second, 0.01, 1e6),
            CheckRange("control_message_burst", control_message_burst, 1, 1e6),
            CheckRange("first_message_timeout in seconds", absl::ToDoubleSeconds(first_message_timeout), 0.001, 3600),
+           CheckRange("max_streams_in_first_message", max_streams_in_first_message, 1, 1 << 20),
+           CheckRange("min_ping_interval in seconds", absl::ToDoubleSeconds(min_ping_interval), 0, 3600),
            CheckRange("max_sessions_per_connection", max_sessions_per_connection, 1, kMost),
            CheckRange("max_length_chunks", max_length_chunks, 1, kMost),
        }) {

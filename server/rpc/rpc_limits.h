@@ -16,8 +16,15 @@ struct RpcLimits {
   double control_messages_per_second = 20;  // sustained
   int control_message_burst = 40;           // at once
   absl::Duration first_message_timeout = absl::Seconds(10);
+  int max_streams_in_first_message = 256;  // of all connections; one more crowds out the oldest of the greediest
   int max_sessions_per_connection = 16;
+  // Calls come through a proxy that is trusted to bound its clients and whose connections carry the calls of many: then
+  // neither sessions nor connections are counted by connection or by peer.
+  bool behind_proxy = false;
   int64_t max_length_chunks = 4800;  // an hour at 12 frames per chunk and 16 frames per second
+
+  // A client may ping this often, whether or not its calls are busy; one that pings more often is disconnected.
+  absl::Duration min_ping_interval = absl::Seconds(5);
 
   // InvalidArgument naming the first field that is out of range.
   absl::Status Validate() const;

@@ -28,6 +28,21 @@ RpcMetrics::RpcMetrics(prometheus::Registry* registry) {
       controls_[type][result] = &controls.Add({{"type", kTypeNames[type]}, {"result", kResultNames[result]}});
     }
   }
+  connections = &prometheus::BuildGauge()
+                     .Name("videodiffcr_connections")
+                     .Help("Connections that clients have open.")
+                     .Register(*registry)
+                     .Add({});
+  auto& refused = prometheus::BuildCounter()
+                      .Name("videodiffcr_connections_refused_total")
+                      .Help("Connections that were closed at once, by the limit that they were beyond.")
+                      .Register(*registry);
+  refused_connections_[0] = &refused.Add({{"limit", "all"}});
+  refused_connections_[1] = &refused.Add({{"limit", "peer"}});
+}
+
+void RpcMetrics::CountRefusedConnection(bool peer_has_too_many) {
+  refused_connections_[peer_has_too_many ? 1 : 0]->Increment();
 }
 
 void RpcMetrics::CountCall(RpcMethod method, absl::StatusCode code) {

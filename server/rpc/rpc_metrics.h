@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "prometheus/counter.h"
+#include "prometheus/gauge.h"
 #include "prometheus/registry.h"
 
 namespace videodiffcr {
@@ -23,6 +24,10 @@ struct RpcMetrics {
 
   void CountCall(RpcMethod method, absl::StatusCode code);
   void CountControl(ControlType type, ControlResult result);
+  // One that was closed as soon as it was there: its peer has too many, or all together are.
+  void CountRefusedConnection(bool peer_has_too_many);
+
+  prometheus::Gauge* connections;
 
  private:
   static constexpr int kMethods = 3;
@@ -31,6 +36,7 @@ struct RpcMetrics {
   static constexpr int kControlResults = 3;
   std::array<std::array<prometheus::Counter*, kCodes>, kMethods> calls_;
   std::array<std::array<prometheus::Counter*, kControlResults>, kControlTypes> controls_;
+  prometheus::Counter* refused_connections_[2];  // all together, by peer
 };
 
 }  // namespace videodiffcr

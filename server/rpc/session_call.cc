@@ -1,6 +1,7 @@
 #include "server/rpc/session_call.h"
 
 #include <atomic>
+#include <future>
 #include <random>
 #include <utility>
 #include <variant>
@@ -101,26 +102,28 @@ absl::Status SessionCall::TryStart(const v1::SessionConfig& config, absl::Time c
     MutexLock lock(&mutex_);
     slot_ = *std::move(slot);
   }
-  absl::StatusOr<std::unique_ptr<ChunkEncoder>> encoder = CreateChunkEncoder(plan->encoder);
-  if (!encoder.ok()) return encoder.status();
   // Into the outbox before Submit(), so that nothing of the session can come before it; Pump() holds it until
   // admission.
-  if (absl::Status status = outbox_->Push(DescribeStart(*plan, (*encoder)->codec_string())); !status.ok())
-    return status;
+  if (absl::Status status = outbox_->Push(DescribeStart(*plan)); !status.ok()) return status;
   WarnUnknownWords(std::move(plan->unknown_words));
   const VideoCodec codec = plan->encoder.output.codec;
   const uint64_t seed = plan->request.seed;
-  auto sink = std::make_unique<StreamSink>(*std::move(encoder), codec, plan->encoder.frames_per_second, came_at,
+  std::promise<StreamSink::MadeEncoder> encoder;
+  auto sink = std::make_unique<StreamSink>(encoder.get_future(), codec, plan->encoder.frames_per_second, came_at,
                                            outbox_, environment_.clock, environment_.delivery_metrics);
   absl::StatusOr<SessionId> session = environment_.scheduler->Submit(std::move(plan->request), std::move(sink));
   if (!session.ok()) return session.status();
   LogLine(absl::StrCat(name_, " started: connection ", connection_, ", codec ", std::string(CodecName(codec)),
                        ", chunks ", plan->announced_length_chunks, ", seed ", seed));
-  SetSession(*session);
-  return absl::OkStatus();
+  // Only now: whoever is refused has not waited for it, nor has the server.
+  StreamSink::MadeEncoder made = Guarded("making the encoder", [&] { return CreateChunkEncoder(plan->encoder); });
+  const absl::Status status = made.status();
+  SetSession(*session, made.ok() ? (*made)->codec_string() : "", status.ok());
+  encoder.set_value(std::move(made));
+  return status;
 }
 
-StartedEvent SessionCall::DescribeStart(const SessionPlan& plan, const std::string& codec_string) const {
+StartedEvent SessionCall::DescribeStart(const SessionPlan& plan) const {
   const ModelInfo& model = environment_.model->info();
   StartedEvent started;
   started.session_name = name_;
@@ -130,7 +133,6 @@ StartedEvent SessionCall::DescribeStart(const SessionPlan& plan, const std::stri
   started.frames_per_second = plan.encoder.frames_per_second;
   started.first_chunk_frames = model.first_chunk_frames;
   started.chunk_frames = model.chunk_frames;
-  started.codec_string = codec_string;
   started.output = plan.encoder.output;
   started.model = model.name;
   started.length_chunks = plan.announced_length_chunks;
@@ -138,7 +140,7 @@ StartedEvent SessionCall::DescribeStart(const SessionPlan& plan, const std::stri
   return started;
 }
 
-void SessionCall::SetSession(SessionId session) {
+void SessionCall::SetSession(SessionId session, const std::string& codec_string, bool may_begin) {
   {
     MutexLock lock(&blocked_mutex_);
     blockable_session_ = session;
@@ -149,7 +151,8 @@ void SessionCall::SetSession(SessionId session) {
   {
     MutexLock lock(&mutex_);
     session_ = session;
-    admitted_ = true;
+    codec_string_ = codec_string;
+    admitted_ = may_begin;
     gone = finished_ || failure_.has_value();
     sent = Pump();
   }
@@ -280,6 +283,7 @@ absl::Status SessionCall::Pump() {
     if (const std::optional<absl::Status> end = outbox_->Ended(); end.has_value()) FinishLocked(*end);
     return absl::OkStatus();
   }
+  if (auto* started = std::get_if<StartedEvent>(&*event)) started->codec_string = codec_string_;
   const absl::Time now = environment_.clock->Now();
   if (const auto* chunk = std::get_if<ChunkEvent>(&*event)) {
     ++chunks_written_;
@@ -321,11 +325,15 @@ void SessionCall::OnWriteDone(bool ok) {
   if (session.has_value()) environment_.scheduler->NoteReading(*session);
 }
 
-void SessionCall::Fail(absl::Status status) {
+void SessionCall::Fail(absl::Status status) { FailIf(/*may_have_started=*/true, std::move(status)); }
+
+void SessionCall::FailUnstarted(absl::Status status) { FailIf(/*may_have_started=*/false, std::move(status)); }
+
+void SessionCall::FailIf(bool may_have_started, absl::Status status) {
   std::optional<SessionId> session;
   {
     MutexLock lock(&mutex_);
-    if (finished_ || failure_.has_value()) return;
+    if (finished_ || failure_.has_value() || (started_ && !may_have_started)) return;
     session = session_;
     if (writing_) {
       failure_ = std::move(status);
@@ -359,11 +367,11 @@ void SessionCall::FinishLocked(const absl::Status& status) {
   environment_.rpc_metrics->CountCall(method_, status.code());
   if (session_.has_value()) {
     LogLine(absl::StrCat(name_, " ended: ", CodeName(status.code()), status.ok() ? "" : ", ",
-                         Printable(status.message(), 200), ", chunks ", chunks_written_, ", seconds ",
+                         ForLog(status, environment_.log_prompts), ", chunks ", chunks_written_, ", seconds ",
                          absl::ToDoubleSeconds(environment_.clock->Now() - first_message_at_)));
   } else {
     LogLine(absl::StrCat("call refused: connection ", connection_, ", ", CodeName(status.code()), ", ",
-                         Printable(status.message(), 200)));
+                         ForLog(status, environment_.log_prompts)));
   }
   transport_->Finish(answer);
 }

@@ -43,6 +43,7 @@ struct CallEnvironment {
   SessionRegistry* registry = nullptr;
   RpcMetrics* rpc_metrics = nullptr;
   DeliveryMetrics* delivery_metrics = nullptr;
+  bool log_prompts = false;  // refusals in the log quote what the client sent
 };
 
 // The gRPC side of a call. The methods return at once; their completion comes back through SessionCall.
@@ -80,6 +81,9 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
   // Ends the call and its session with `status`, dropping what was not sent.
   void Fail(absl::Status status);
 
+  // The same for a call that has no first message yet; any other is left alone.
+  void FailUnstarted(absl::Status status);
+
   void OnWriteDone(bool ok);
 
   // The client is gone or has cancelled.
@@ -98,8 +102,9 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
 
   // `came_at`: the first message.
   absl::Status TryStart(const v1::SessionConfig& config, absl::Time came_at);
-  StartedEvent DescribeStart(const SessionPlan& plan, const std::string& codec_string) const;
-  void SetSession(SessionId session);
+  // All but the codec string, which only an encoder knows.
+  StartedEvent DescribeStart(const SessionPlan& plan) const;
+  void SetSession(SessionId session, const std::string& codec_string, bool may_begin);
   absl::Status TryControl(const v1::StreamVideoRequest& request, SessionId session);
   absl::Status ChangeSession(absl::StatusOr<CheckedChange> change, SessionId session);
   void Warn(std::string reason, std::string message, std::vector<std::string> details);
@@ -108,6 +113,7 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
   absl::Status Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Once nothing more comes of the session: gives the client `idle_timeout` for the next write.
   void WatchLastBytes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FailIf(bool may_have_started, absl::Status status);
   void FinishLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Constant after construction.
@@ -130,6 +136,7 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> failure_ ABSL_GUARDED_BY(mutex_);  // waits for the write in flight
   std::optional<SessionId> session_ ABSL_GUARDED_BY(mutex_);
+  std::string codec_string_ ABSL_GUARDED_BY(mutex_);
   int64_t chunks_written_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t deadline_misses_ ABSL_GUARDED_BY(mutex_) = 0;
   grpc::ByteBuffer response_ ABSL_GUARDED_BY(mutex_);

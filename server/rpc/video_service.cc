@@ -1,35 +1,65 @@
 #include "server/rpc/video_service.h"
 
+#include <limits>
+
 #include "absl/status/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
+#include "grpcpp/impl/codegen/server_callback_handlers.h"
 #include "server/rpc/error_details.h"
-#include "server/rpc/generate_video_reactor.h"
 #include "server/rpc/message_parsing.h"
+#include "server/rpc/server_info_reactor.h"
 #include "server/rpc/status_conversion.h"
-#include "server/rpc/stream_video_reactor.h"
+#include "server/rpc/video_call_reactor.h"
 
 namespace videodiffcr {
 namespace {
 
 // A call that ends as soon as it began.
-template <typename Reactor>
-class RefusedCall final : public Reactor {
+class RefusedCall final : public RawBidiReactor {
  public:
-  explicit RefusedCall(const grpc::Status& status) { this->Finish(status); }
+  explicit RefusedCall(const grpc::Status& status) { Finish(status); }
   void OnDone() override { delete this; }
 };
 
 }  // namespace
 
 VideoService::VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts,
-                           Clock* clock, RpcMetrics* rpc_metrics)
-    : facts_(facts), rpc_metrics_(rpc_metrics), registry_(limits.max_sessions_per_connection), gate_(clock) {
+                           Clock* clock, RpcMetrics* rpc_metrics, bool log_prompts)
+    : facts_(facts),
+      rpc_metrics_(rpc_metrics),
+      registry_(limits.behind_proxy ? std::numeric_limits<int>::max() : limits.max_sessions_per_connection),
+      room_(static_cast<size_t>(limits.max_streams_in_first_message)),
+      gate_(clock) {
   environment_.limits = limits;
   environment_.outbox_limits = outbox_limits;
   environment_.idle_timeout = facts.idle_timeout;
   environment_.clock = clock;
   environment_.registry = &registry_;
   environment_.rpc_metrics = rpc_metrics;
+  environment_.log_prompts = log_prompts;
+  AddCall("/videodiffcr.v1.VideoGenerationService/StreamVideo", RpcMethod::kStreamVideo);
+  AddCall("/videodiffcr.v1.VideoGenerationService/GenerateVideo", RpcMethod::kGenerateVideo);
+  AddCall("/videodiffcr.v1.VideoGenerationService/GetServerInfo", RpcMethod::kGetServerInfo);
+}
+
+void VideoService::AddCall(const char* path, RpcMethod method) {
+  const int index = calls_added_++;
+  AddMethod(new grpc::internal::RpcServiceMethod(path, grpc::internal::RpcMethod::BIDI_STREAMING, nullptr));
+  MarkMethodRawCallback(index,
+                        new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+                            [this, method](grpc::CallbackServerContext* context) { return Begin(method, context); }));
+}
+
+RawBidiReactor* VideoService::Begin(RpcMethod method, grpc::CallbackServerContext* context) {
+  if (!serving_.load(std::memory_order_acquire)) return new RefusedCall(Refuse(method));
+  const CallReactor::Entrance entrance = {environment_.limits.first_message_timeout, &room_, &gate_};
+  if (method != RpcMethod::kGetServerInfo) return new VideoCallReactor(method, context, entrance, environment_);
+  return new ServerInfoReactor(
+      context, entrance,
+      [this](const grpc::ByteBuffer& request, grpc::ByteBuffer* response) {
+        return AnswerServerInfo(request, response);
+      },
+      rpc_metrics_);
 }
 
 void VideoService::StartServing(const VideoModel* model, Scheduler* scheduler, DeliveryMetrics* delivery_metrics) {
@@ -45,36 +75,6 @@ grpc::Status VideoService::Refuse(RpcMethod method) {
       WithErrorInfo(absl::UnavailableError("the model is being loaded; wait until the health service says SERVING"),
                     "MODEL_LOADING"),
       absl::Seconds(1)));
-}
-
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* VideoService::StreamVideo(
-    grpc::CallbackServerContext* context) {
-  if (!serving_.load(std::memory_order_acquire)) {
-    return new RefusedCall<grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>>(
-        Refuse(RpcMethod::kStreamVideo));
-  }
-  return new StreamVideoReactor(context, environment_, &gate_);
-}
-
-grpc::ServerWriteReactor<grpc::ByteBuffer>* VideoService::GenerateVideo(grpc::CallbackServerContext* context,
-                                                                        const grpc::ByteBuffer* request) {
-  if (!serving_.load(std::memory_order_acquire)) {
-    return new RefusedCall<grpc::ServerWriteReactor<grpc::ByteBuffer>>(Refuse(RpcMethod::kGenerateVideo));
-  }
-  return new GenerateVideoReactor(context, *request, environment_, &gate_);
-}
-
-grpc::ServerUnaryReactor* VideoService::GetServerInfo(grpc::CallbackServerContext* context,
-                                                      const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  if (!serving_.load(std::memory_order_acquire)) {
-    reactor->Finish(Refuse(RpcMethod::kGetServerInfo));
-    return reactor;
-  }
-  const absl::Status status = AnswerServerInfo(*request, response);
-  rpc_metrics_->CountCall(RpcMethod::kGetServerInfo, status.code());
-  reactor->Finish(ToGrpcStatus(status));
-  return reactor;
 }
 
 absl::Status VideoService::AnswerServerInfo(const grpc::ByteBuffer& request_bytes,

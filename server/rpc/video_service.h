@@ -1,57 +1,59 @@
 // The three calls of videodiffcr.v1.VideoGenerationService, on gRPC's callback API with raw request bytes
 // (message_parsing.h says why). Each only finds out whether the server serves, and makes the object that does the work.
+//
+// To gRPC all three are streams in both directions, whatever the proto says: on the wire there is no difference, and of
+// a unary request we would not hear until it is whole, so nobody could be told that it takes too long.
 #ifndef VIDEODIFFCR_SERVER_RPC_VIDEO_SERVICE_H_
 #define VIDEODIFFCR_SERVER_RPC_VIDEO_SERVICE_H_
 
 #include <atomic>
 
 #include "absl/time/time.h"
+#include "grpcpp/impl/codegen/service_type.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
-#include "grpcpp/support/server_callback.h"
 #include "server/rpc/call_gate.h"
+#include "server/rpc/call_reactor.h"
+#include "server/rpc/first_message_room.h"
 #include "server/rpc/response_conversion.h"
 #include "server/rpc/rpc_metrics.h"
 #include "server/rpc/session_call.h"
 #include "server/rpc/session_registry.h"
 #include "threading/clock.h"
-#include "videodiffcr/v1/video_generation.grpc.pb.h"
 
 namespace videodiffcr {
 
-using RawVideoGenerationService = v1::VideoGenerationService::WithRawCallbackMethod_StreamVideo<
-    v1::VideoGenerationService::WithRawCallbackMethod_GenerateVideo<
-        v1::VideoGenerationService::WithRawCallbackMethod_GetServerInfo<v1::VideoGenerationService::Service>>>;
-
 // Any thread, but StartServing() once.
-class VideoService final : public RawVideoGenerationService {
+class VideoService final : public grpc::Service {
  public:
   // `clock` and `rpc_metrics` outlive the service. Until StartServing() every call is answered UNAVAILABLE
   // (MODEL_LOADING).
   VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts, Clock* clock,
-               RpcMetrics* rpc_metrics);
+               RpcMetrics* rpc_metrics, bool log_prompts);
 
   // All three outlive the service's calls.
   void StartServing(const VideoModel* model, Scheduler* scheduler, DeliveryMetrics* delivery_metrics);
 
+  // Calls that have sent their first message and are not over; calls that have ever begun.
+  int open_calls() { return gate_.open_calls(); }
+  int64_t calls_begun() { return room_.entered(); }
+
   // Until every call has sent its last byte, or until `deadline`. Whether all have.
   bool WaitForCalls(absl::Time deadline) { return gate_.WaitUntilEmpty(deadline); }
 
-  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamVideo(
-      grpc::CallbackServerContext* context) override;
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerateVideo(grpc::CallbackServerContext* context,
-                                                            const grpc::ByteBuffer* request) override;
-  grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                          grpc::ByteBuffer* response) override;
-
  private:
+  // `path` stays for as long as the service.
+  void AddCall(const char* path, RpcMethod method);
+  RawBidiReactor* Begin(RpcMethod method, grpc::CallbackServerContext* context);
   // Counts the refusal; for calls before StartServing().
   grpc::Status Refuse(RpcMethod method);
   absl::Status AnswerServerInfo(const grpc::ByteBuffer& request, grpc::ByteBuffer* response) const;
 
+  int calls_added_ = 0;
   const ServerFacts facts_;
   RpcMetrics* const rpc_metrics_;
   SessionRegistry registry_;
+  FirstMessageRoom room_;
   CallGate gate_;
   CallEnvironment environment_;  // written by StartServing(), constant once serving_ is set
   std::atomic<bool> serving_ = false;

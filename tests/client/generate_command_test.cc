@@ -1,13 +1,19 @@
 #include "client/generate_command.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "client/call_status.h"
 #include "client/info_command.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/scripted_video_service.h"
+#include "tests/command_line/run_subcommand.h"
 
 namespace videodiffcr {
 namespace {
@@ -34,8 +40,8 @@ TEST(GenerateCommandTest, WritesInitSegmentAndPayloadsOneAfterAnother) {
     return grpc::Status::OK;
   });
   const std::string output = TempPath("whole.mp4");
-  const absl::Status status =
-      RunGenerate({"--prompt", "a", "--chunks", "2", "--server", service.address(), "--output", output});
+  const absl::Status status = RunSubcommand(
+      GenerateSubcommand(), {"--prompt", "a", "--chunks", "2", "--server", service.address(), "--output", output});
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(ContentsOf(output), "[init][first][second]");
 }
@@ -57,7 +63,8 @@ TEST(GenerateCommandTest, StopsTheServerBeforeAChangeWithCreditsAndGrantsMoreOnl
     stream->Write(Service::Chunk(1, "1"));
     return grpc::Status::OK;
   });
-  const absl::Status status = RunGenerate({"--prompt", "a", "--chunks", "2", "--switch", "1:b", "--server",
+  const absl::Status status =
+      RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--chunks", "2", "--switch", "1:b", "--server",
                                            service.address(), "--output", TempPath("switch.mp4")});
   EXPECT_TRUE(status.ok()) << status;
 }
@@ -76,7 +83,8 @@ TEST(GenerateCommandTest, AChangeAtTheWrongChunkFailsTheCommandAndCancelsTheCall
     EXPECT_TRUE(context->IsCancelled());
     return grpc::Status::OK;
   });
-  const absl::Status status = RunGenerate({"--prompt", "a", "--chunks", "4", "--switch", "1:b", "--server",
+  const absl::Status status =
+      RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--chunks", "4", "--switch", "1:b", "--server",
                                            service.address(), "--output", TempPath("late.mp4")});
   EXPECT_THAT(std::string(status.message()), HasSubstr("meant for chunk 1 took effect at chunk 2"));
 }
@@ -87,7 +95,8 @@ TEST(GenerateCommandTest, ARefusedCallLeavesAnOlderFileAlone) {
   });
   const std::string output = TempPath("older.mp4");
   std::ofstream(output) << "older video";
-  const absl::Status status = RunGenerate({"--prompt", "a", "--server", service.address(), "--output", output});
+  const absl::Status status =
+      RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", output});
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   EXPECT_EQ(ContentsOf(output), "older video");
 }
@@ -99,7 +108,8 @@ TEST(GenerateCommandTest, AnErrorInTheMiddleKeepsWhatHasArrived) {
     return grpc::Status(grpc::StatusCode::ABORTED, "the server is going down");
   });
   const std::string output = TempPath("aborted.mp4");
-  const absl::Status status = RunGenerate({"--prompt", "a", "--server", service.address(), "--output", output});
+  const absl::Status status =
+      RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", output});
   EXPECT_TRUE(absl::IsAborted(status)) << status;
   EXPECT_EQ(ContentsOf(output), "[first]");
 }
@@ -127,8 +137,9 @@ TEST(GenerateCommandTest, WhatTheServerHasToSayIsToldBesideTheProgress) {
     return grpc::Status::OK;
   });
   ::testing::internal::CaptureStderr();
-  const absl::Status status =
-      RunGenerate({"--prompt", "a", "--chunks", "1", "--server", service.address(), "--output", TempPath("notes.mp4")});
+  const absl::Status status = RunSubcommand(
+      GenerateSubcommand(),
+      {"--prompt", "a", "--chunks", "1", "--server", service.address(), "--output", TempPath("notes.mp4")});
   const std::string text = ::testing::internal::GetCapturedStderr();
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_THAT(text, HasSubstr("scripted, 160x96 at 16 fps, seed 7, writing " + TempPath("notes.mp4")));
@@ -142,9 +153,95 @@ TEST(GenerateCommandTest, AChunkBeforeTheStartIsAnError) {
     stream->Write(Service::Chunk(0, "0"));
     return grpc::Status::OK;
   });
-  const absl::Status status =
-      RunGenerate({"--prompt", "a", "--server", service.address(), "--output", TempPath("early.mp4")});
+  const absl::Status status = RunSubcommand(
+      GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", TempPath("early.mp4")});
   EXPECT_TRUE(absl::IsInternal(status)) << status;
+}
+
+// A disk that is full after `bytes` bytes of a file: what the system says then differs in words alone.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : old_action_(signal(SIGXFSZ, SIG_IGN)) {
+    EXPECT_EQ(getrlimit(RLIMIT_FSIZE, &before_), 0);
+    const rlimit limited = {bytes, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limited), 0);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, old_action_);
+  }
+
+ private:
+  rlimit before_;
+  sighandler_t old_action_;
+};
+
+TEST(GenerateCommandTest, ADiskThatFillsUpKeepsWholeFragmentsOnly) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    stream->Write(Service::Chunk(0, std::string(1000, '0')));
+    stream->Write(Service::Chunk(1, std::string(1000, '1')));
+    v1::StreamVideoRequest request;
+    stream->Read(&request);
+    return grpc::Status::CANCELLED;
+  });
+  const std::string output = TempPath("fills_up.mp4");
+  absl::Status status;
+  {
+    const FileSizeLimit limit(1500);
+    status = RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", output});
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(ContentsOf(output), std::string(1000, '0'));
+}
+
+TEST(GenerateCommandTest, APlaceThatCannotBeWrittenIsRefusedBeforeAnythingIsGenerated) {
+  std::atomic<int> calls = 0;
+  Service service([&](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream*) {
+    ++calls;
+    return grpc::Status::OK;
+  });
+  const std::string output = TempPath("not_made.mp4");
+  const absl::Status sheet = RunSubcommand(
+      GenerateSubcommand(),
+      {"--prompt", "a", "--server", service.address(), "--output", output, "--contact-sheet", "/nowhere/sheet.png"});
+  EXPECT_TRUE(absl::IsPermissionDenied(sheet)) << sheet;
+  EXPECT_THAT(std::string(sheet.message()), HasSubstr("/nowhere/sheet.png"));
+  EXPECT_THAT(std::string(sheet.message()), HasSubstr("--contact-sheet"));
+  const std::string folder = TempPath("folder.mp4");
+  std::filesystem::create_directories(folder);
+  const absl::Status video =
+      RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", folder});
+  EXPECT_TRUE(absl::IsPermissionDenied(video)) << video;
+  EXPECT_EQ(calls, 0);
+  EXPECT_FALSE(std::filesystem::exists(output)) << "looking leaves nothing behind";
+}
+
+TEST(GenerateCommandTest, AServersWordsDoNotSteerTheTerminal) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    v1::StreamVideoResponse response = Service::Started();
+    response.mutable_started()->set_model("\x1B]0;evil\x07");
+    stream->Write(response);
+    response.mutable_warning()->set_message("\x1B[2J\r\nvideodiffcr: all is well");
+    stream->Write(response);
+    return grpc::Status(grpc::StatusCode::ABORTED, "\x1B[31mred\u009B");
+  });
+  ::testing::internal::CaptureStderr();
+  const absl::Status status = RunSubcommand(
+      GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", TempPath("words.mp4")});
+  const std::string text = ::testing::internal::GetCapturedStderr() + DescribeStatus(status);
+  EXPECT_THAT(text, Not(HasSubstr("\x1B")));
+  EXPECT_THAT(text, Not(HasSubstr("\r")));
+  EXPECT_THAT(text, HasSubstr("note: \\x1b[2J\\x0d\\x0avideodiffcr: all is well\n"));
+  EXPECT_THAT(text, HasSubstr("ABORTED: \\x1b[31mred\\xc2\\x9b"));
+  v1::GetServerInfoResponse info;
+  info.set_version("\x1B[1m");
+  info.mutable_model()->set_name("\x1B[2m");
+  info.mutable_model()->set_description("\x1B[3m");
+  info.mutable_model()->add_vocabulary("\x1B[4m");
+  info.mutable_model()->add_example_prompts("\x1B[5m");
+  info.set_device("\x1B[6m");
+  EXPECT_THAT(FormatServerInfo(info), Not(HasSubstr("\x1B")));
 }
 
 TEST(GenerateCommandTest, ADiskThatIsFullEndsTheCallAndSaysSo) {
@@ -160,7 +257,8 @@ TEST(GenerateCommandTest, ADiskThatIsFullEndsTheCallAndSaysSo) {
   const std::string link = TempPath("full.rgb");
   std::filesystem::remove(link);
   std::filesystem::create_symlink("/dev/full", link);
-  const absl::Status status = RunGenerate({"--prompt", "a", "--server", service.address(), "--output", link});
+  const absl::Status status =
+      RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", link});
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("cannot write on to " + link));
   std::filesystem::remove(link);
@@ -172,15 +270,16 @@ TEST(GenerateCommandTest, AContactSheetThatCannotBeMadeFailsTheCommand) {
     stream->Write(Service::Chunk(0, "no video"));
     return grpc::Status::OK;
   });
-  const absl::Status status = RunGenerate({"--prompt", "a", "--server", service.address(), "--output",
+  const absl::Status status =
+      RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output",
                                            TempPath("no_video.mp4"), "--contact-sheet", TempPath("sheet.png")});
-  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status << ": no wrong flag";
   EXPECT_THAT(std::string(status.message()), HasSubstr("no_video.mp4"));
 }
 
 TEST(GenerateCommandTest, FlagsThatMakeNoSenseAreAnErrorOfTheCommand) {
-  EXPECT_TRUE(absl::IsInvalidArgument(RunGenerate({"--prompt", ""})));
-  EXPECT_TRUE(absl::IsInvalidArgument(RunInfo({"--server", "nowhere"})));
+  EXPECT_TRUE(absl::IsInvalidArgument(RunSubcommand(GenerateSubcommand(), {"--prompt", ""})));
+  EXPECT_TRUE(absl::IsInvalidArgument(RunSubcommand(InfoSubcommand(), {"--server", "nowhere"})));
 }
 
 TEST(GenerateCommandTest, AnOutputThatCannotBeWrittenIsNamedWithTheFlag) {
@@ -190,8 +289,8 @@ TEST(GenerateCommandTest, AnOutputThatCannotBeWrittenIsNamedWithTheFlag) {
     stream->Read(&request);
     return grpc::Status::CANCELLED;
   });
-  const absl::Status status =
-      RunGenerate({"--prompt", "a", "--server", service.address(), "--output", "/nowhere/video.mp4"});
+  const absl::Status status = RunSubcommand(
+      GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", "/nowhere/video.mp4"});
   EXPECT_THAT(std::string(status.message()), HasSubstr("cannot write /nowhere/video.mp4"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("--output"));
 }
@@ -199,7 +298,7 @@ TEST(GenerateCommandTest, AnOutputThatCannotBeWrittenIsNamedWithTheFlag) {
 TEST(InfoCommandTest, AsksTheServerThatItIsTold) {
   Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream*) { return grpc::Status::OK; });
   ::testing::internal::CaptureStdout();
-  const absl::Status status = RunInfo({"--server", service.address()});
+  const absl::Status status = RunSubcommand(InfoSubcommand(), {"--server", service.address()});
   EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("server "));
   EXPECT_TRUE(status.ok()) << status;
 }

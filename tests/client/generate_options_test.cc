@@ -1,5 +1,10 @@
 #include "client/generate_options.h"
 
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "command_line/command.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -7,6 +12,15 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::HasSubstr;
+
+absl::StatusOr<GenerateOptions> ParseGenerateOptions(const std::vector<std::string_view>& arguments) {
+  GenerateOptions options;
+  Command command({"generate"});
+  AddGenerateFlags(&options, &command);
+  const absl::StatusOr<ParsedCommand> parsed = command.Parse(arguments);
+  if (!parsed.ok()) return parsed.status();
+  return options;
+}
 
 std::string ErrorOf(const std::vector<std::string_view>& arguments) {
   const auto options = ParseGenerateOptions(arguments);
@@ -135,12 +149,16 @@ TEST(GenerateOptionsTest, TheEndsOfEveryRangeAreInIt) {
   }
 }
 
-TEST(GenerateOptionsTest, TheHelpListsEveryFlagWithWhatItDoes) {
+TEST(GenerateOptionsTest, TheHelpListsEveryFlagWithWhatItDoesAndItsDefault) {
+  GenerateOptions defaults;
+  Command command({"generate"});
+  AddGenerateFlags(&defaults, &command);
   for (const char* line :
-       {"  --prompt TEXT\n      What the video shows.", "  --chunks N\n", "  --seed N\n", "  --budget SHARE\n",
-        "  --switch CHUNK:PROMPT\n", "  --switch-budget CHUNK:SHARE\n", "  --playout SECONDS\n", "  --output PATH\n",
-        "  --contact-sheet PATH\n", "  --server HOST:PORT\n"}) {
-    EXPECT_THAT(GenerateHelp(), HasSubstr(line));
+       {"  --prompt TEXT\n      What the video shows.", "  --chunks N\n", "Default: 8.", "  --seed N\n",
+        "  --budget SHARE\n", "  --switch CHUNK:PROMPT\n", "  --switch-budget CHUNK:SHARE\n", "  --playout SECONDS\n",
+        "  --output PATH\n", "Default: video.mp4.", "  --contact-sheet PATH\n", "  --server HOST:PORT\n",
+        "Default: localhost:50051."}) {
+    EXPECT_THAT(command.Help(), HasSubstr(line));
   }
 }
 

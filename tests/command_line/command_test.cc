@@ -135,22 +135,22 @@ Example:
 
 Flags:
   --wall-colour COLOUR
-      Colour of the wall. Default: white.
-      Example: --wall-colour red
+      Colour of the wall.
+      Default: white. Example: --wall-colour red
 
 Effort:
   --coats N
-      Coats of paint. Default: 1.
-      Example: --coats 2
+      Coats of paint.
+      Default: 1. Example: --coats 2
   --tool NAME
       A tool at hand. May be given several times.
       Example: --tool brush
   --windows-too
-      Paints over windows. Default: no.
-      Example: --windows-too
+      Paints over windows.
+      Default: no. Example: --windows-too
   --ladder, --no-ladder
-      Climbs. Default: yes.
-      Example: --no-ladder
+      Climbs.
+      Default: yes. Example: --no-ladder
 
 Everywhere:
   -h, --help
@@ -174,12 +174,14 @@ TEST(CommandTest, HelpAndVersionAreAnsweredWhateverElseIsWrong) {
 struct Builder {
   Builder() {
     Command* paint = command.AddSubcommand({"paint", "paints a wall", "", "builder paint --coats 2"});
+    subcommand = paint;
     paint->AddFlag({"coats", "N", "Coats of paint.", "2"}, ReadInteger(&coats));
     Command* carry = command.AddSubcommand({"carry-out", "carries things out", "", "builder carry-out chair table"});
     carry->AddWords({"THING...", "", "What to carry.", "chair table"}, &things);
   }
 
   Command command{{"builder", "builds houses", "", "builder paint"}};
+  Command* subcommand = nullptr;  // that which paints
   int coats = 1;
   std::vector<std::string> things;
 };
@@ -190,6 +192,7 @@ TEST(CommandTest, ASubcommandReadsItsOwnFlags) {
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(parsed->subcommand, "paint");
   EXPECT_EQ(builder.coats, -3);
+  EXPECT_THAT(builder.subcommand->Arguments(), ElementsAre("--coats", "-3"));
 }
 
 TEST(CommandTest, WordsAreTakenWhereTheyAreWanted) {
@@ -223,7 +226,7 @@ TEST(CommandTest, TheHelpOfASubcommandIsItsOwnAndThatOfTheProgramListsThem) {
   EXPECT_THAT(Builder().command.Help(), Not(HasSubstr("--coats N")));
   const std::string help = Builder().command.Parse({"paint", "--help"})->answer;
   EXPECT_THAT(help, StartsWith("builder paint: paints a wall\n\nExample:\n  builder paint --coats 2\n"));
-  EXPECT_THAT(help, HasSubstr("  --coats N\n      Coats of paint. Default: 1.\n      Example: --coats 2\n"));
+  EXPECT_THAT(help, HasSubstr("  --coats N\n      Coats of paint.\n      Default: 1. Example: --coats 2\n"));
   EXPECT_THAT(Builder().command.Parse({"paint", "--version"})->answer, StartsWith("builder "));
 }
 

@@ -184,7 +184,8 @@ TEST_F(GenerateTest, InfoTellsModelBudgetsVocabularyAndExamples) {
   }
 }
 
-TEST_F(GenerateTest, ThePythonExampleGetsAVideoThroughGeneratedStubsAlone) {
+// The example of examples/python, through stubs that are made of the proto file here.
+Finished RunPythonExample(const std::vector<std::string>& arguments) {
   const std::string stubs = TempPath("stubs");
   std::filesystem::create_directories(stubs);
   const Finished protoc =
@@ -192,14 +193,59 @@ TEST_F(GenerateTest, ThePythonExampleGetsAVideoThroughGeneratedStubsAlone) {
                   "protoc -I '" + SourcePath("proto") + "' --python_out='" + stubs + "' --grpc_python_out='" + stubs +
                       "' --plugin=protoc-gen-grpc_python=$(command -v grpc_python_plugin) "
                       "videodiffcr/v1/video_generation.proto"});
-  ASSERT_EQ(protoc.status, 0) << protoc.output;
-  const std::string video = TempPath("python.mp4");
+  EXPECT_EQ(protoc.status, 0) << protoc.output;
   // Debian's gRPC for Python belongs to Debian's Python; another one may come first in PATH.
-  const Finished run =
-      RunProgram({"env", "PYTHONPATH=" + stubs, "/usr/bin/python3", SourcePath("examples/python/generate.py"), kPrompt,
-                  "--server", server_->address(), "--chunks", "2", "--output", video});
+  std::vector<std::string> words = {"env", "PYTHONPATH=" + stubs, "/usr/bin/python3",
+                                    SourcePath("examples/python/generate.py")};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return RunProgram(words);
+}
+
+TEST_F(GenerateTest, ThePythonExampleGetsAVideoThroughGeneratedStubsAlone) {
+  const std::string video = TempPath("python.mp4");
+  const Finished run = RunPythonExample({kPrompt, "--server", server_->address(), "--chunks", "2", "--output", video});
   EXPECT_EQ(run.status, 0) << run.output;
   EXPECT_EQ(ProbeFile(video).frames.size(), 21);
+}
+
+TEST_F(GenerateTest, ThePythonExampleKeepsAnOlderFileWhenItIsRefused) {
+  const std::string video = TempPath("python_older.mp4");
+  std::ofstream(video) << "older video";
+  const Finished run = RunPythonExample({"\u3000", "--server", server_->address(), "--chunks", "2", "--output", video});
+  EXPECT_EQ(run.status, 1) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("INVALID_ARGUMENT"));
+  EXPECT_EQ(ContentsOf(video), "older video");
+}
+
+TEST_F(GenerateTest, AnyNameIsTheNameOfAFileWhateverColonsItHolds) {
+  const std::string folder = TempPath("names");
+  std::filesystem::create_directories(folder);
+  for (const std::string name : {"2026-11-27T10:30:00.mp4", "http:.mp4", "a:b%03d.mp4"}) {
+    // In its folder, so that the name begins with what FFmpeg would take for a protocol.
+    std::vector<std::string> words = {"sh", "-c", "cd '" + folder + "' && exec \"$0\" \"$@\""};
+    const std::vector<std::string> client =
+        Generate(*server_, {"--prompt", kPrompt, "--chunks", "1", "--output", name, "--contact-sheet", name + ".png"});
+    words.insert(words.end(), client.begin(), client.end());
+    const Finished run = RunProgram(words);
+    EXPECT_EQ(run.status, 0) << run.output;
+    EXPECT_TRUE(std::filesystem::exists(folder + "/" + name)) << name;
+    EXPECT_TRUE(std::filesystem::exists(folder + "/" + name + ".png")) << name;
+  }
+}
+
+TEST_F(GenerateTest, ALostStandardOutputIsAFailure) {
+  const std::string client = "'" + BinaryPath("videodiffcr") + "'";
+  const std::string address = server_->address();
+  for (const std::string& words : {client + " info --server " + address,
+                                   client + " generate --chunks 1 --prompt a --output - --server " + address}) {
+    for (const char* lost : {" >/dev/full", " >&-"}) {
+      const Finished run = RunProgram({"sh", "-c", words + lost});
+      EXPECT_EQ(run.status, 1) << words << lost << ": " << run.output;
+    }
+    const Finished run = RunProgram({"sh", "-c", words + " >'" + TempPath("kept") + "'"});
+    EXPECT_EQ(run.status, 0) << words << ": " << run.output;
+    EXPECT_GT(std::filesystem::file_size(TempPath("kept")), 100) << words;
+  }
 }
 
 }  // namespace

@@ -5,7 +5,12 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
 
+#include "absl/time/time.h"
+#include "client/video_client.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/e2e/server_process.h"
@@ -15,6 +20,7 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(ShutdownTest, SigtermEndsAnIdleServerWithStatusZero) {
   ServerProcess server;
@@ -49,6 +55,34 @@ TEST(ShutdownTest, SigtermEndsARunningSessionAtAChunkSoThatItsFilePlays) {
   const size_t frames = ProbeFile(video).frames.size();
   EXPECT_GE(frames, 9);
   EXPECT_EQ((frames - 9) % 12, 0) << "whole chunks";
+}
+
+// Standard error is a pipe here that holds 64 KiB and that nobody reads before the end.
+TEST(ShutdownTest, ALogThatNobodyReadsHoldsNeitherCallsNorTheEndAndQuotesNobody) {
+  const std::string port_file = TempPath("unread_log_port");
+  Process server({BinaryPath("videodiffcr-server"), "--model_folder=" + SourcePath("models/tiny"),
+                  "--listen=127.0.0.1:0", "--metrics_listen=", "--port_file=" + port_file});
+  while (!std::filesystem::exists(port_file)) ASSERT_TRUE(server.running());
+  const std::string ports = ContentsOf(port_file);
+  const absl::StatusOr<std::unique_ptr<VideoClient>> client =
+      VideoClient::Connect("127.0.0.1:" + ports.substr(10, ports.find('\n') - 10), absl::Seconds(30));
+  ASSERT_TRUE(client.ok()) << client.status();
+  v1::SessionConfig config;
+  config.set_prompt("a secret");
+  config.set_width(17);
+  for (int i = 0; i < 2000; ++i) {
+    EXPECT_EQ((*client)->StreamVideo(config)->Finish().code(), absl::StatusCode::kInvalidArgument);
+  }
+  config.clear_width();
+  config.set_prompt(std::string(5000, 'q'));
+  EXPECT_EQ((*client)->StreamVideo(config)->Finish().code(), absl::StatusCode::kInvalidArgument);
+  server.Signal(SIGTERM);
+  while (server.running()) std::this_thread::yield();
+  EXPECT_EQ(server.Wait(), 0);
+  EXPECT_THAT(server.output(), HasSubstr("call refused: connection ipv4:127.0.0.1"));
+  EXPECT_THAT(server.output(), Not(HasSubstr("secret")));
+  EXPECT_THAT(server.output(), Not(HasSubstr("qqq")));
+  std::filesystem::remove(port_file);
 }
 
 }  // namespace

@@ -242,7 +242,7 @@ TEST(LifecycleTest, AServerThatLosesItsModelTellsItsViewersStopsServingAndEndsWi
   server.model().Lose(absl::InternalError("an illegal memory access was encountered"));
   server.model().FreePlans();
   absl::Status served;
-  std::thread serving([&] { served = ServeUntilStopped(&server.server(), NoSignals()); });
+  std::thread serving([&] { served = ServeUntilStopped(&server.server(), NoSignals(), [] {}); });
 
   beginning.Rest();
   EXPECT_EQ(beginning.status().error_code(), grpc::StatusCode::UNAVAILABLE) << beginning.status().error_message();

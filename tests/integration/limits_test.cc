@@ -1,6 +1,13 @@
 // Limits of calls, connections and the server, over real sockets with the fake model.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tests/integration/loopback.h"
+#include "tests/integration/raw_call.h"
 #include "tests/integration/refusal.h"
 #include "tests/integration/session_messages.h"
 #include "tests/integration/test_server.h"
@@ -9,6 +16,8 @@
 namespace videodiffcr {
 namespace {
 
+using ::testing::HasSubstr;
+using ::testing::Not;
 using Response = v1::StreamVideoResponse;
 
 // A config of a session that makes one chunk and then stays.
@@ -52,6 +61,45 @@ TEST(LimitsTest, AClientThatDoesNotReadTheLastBytesOfItsSessionIsCutOff) {
   EXPECT_EQ(stopped.status().error_code(), grpc::StatusCode::CANCELLED);
 }
 
+TEST(LimitsTest, NoMethodWaitsLongerForItsFirstMessage) {
+  ServerConfig config = TestConfig();
+  config.rpc_limits.first_message_timeout = absl::Milliseconds(50);
+  TestServer server(config);
+  const auto connection = server.NewConnection();
+  for (const char* method : {"StreamVideo", "GenerateVideo", "GetServerInfo"}) {
+    RawCall silent(connection, absl::StrCat("videodiffcr.v1.VideoGenerationService/", method));
+    const grpc::Status status = silent.Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED) << method;
+    EXPECT_EQ(RefusalOf(status).reason, "FIRST_MESSAGE_TIMEOUT") << method;
+  }
+}
+
+TEST(LimitsTest, SilentCallsThatAreTooManyCrowdOutOneAnother) {
+  ServerConfig config = TestConfig();
+  config.rpc_limits.max_streams_in_first_message = 2;
+  TestServer server(config);
+  const auto greedy = server.NewConnection(), other = server.NewConnection();
+  TestStream first(greedy), second(greedy), third(greedy);
+  EXPECT_EQ(first.status().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(RefusalOf(first.status()).reason, "TOO_MANY_SILENT_CALLS");
+  TestStream quick(other, SmallConfig(1));
+  EXPECT_TRUE(quick.status().ok()) << "one that speaks is let in";
+}
+
+TEST(LimitsTest, CompressedMessagesAreRefusedUnreadByEveryMethod) {
+  TestServer server;
+  grpc::ChannelArguments arguments;
+  arguments.SetCompressionAlgorithm(GRPC_COMPRESS_GZIP);
+  const auto connection = grpc::CreateCustomChannel(server.address(), grpc::InsecureChannelCredentials(), arguments);
+  for (const char* method :
+       {"videodiffcr.v1.VideoGenerationService/StreamVideo", "videodiffcr.v1.VideoGenerationService/GenerateVideo",
+        "videodiffcr.v1.VideoGenerationService/GetServerInfo", "grpc.health.v1.Health/Check"}) {
+    RawCall call(connection, method);
+    call.SendLast(std::string(100'000, 'x'));
+    EXPECT_EQ(call.Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED) << method;
+  }
+}
+
 TEST(LimitsTest, AConnectionMayHaveOnlySoManySessions) {
   ServerConfig config = TestConfig();
   config.rpc_limits.max_sessions_per_connection = 2;
@@ -75,6 +123,49 @@ TEST(LimitsTest, AConnectionMayHaveOnlySoManySessions) {
   ASSERT_TRUE(server.model().WaitForLiveSessions(1));
   TestStream again(connection, SmallConfig(1, 5));
   EXPECT_TRUE(again.status().ok()) << "a place that was given back can be had again";
+}
+
+TEST(LimitsTest, BehindAProxyTheSessionsOfAConnectionAreNotCounted) {
+  ServerConfig config = TestConfig();
+  config.rpc_limits.max_sessions_per_connection = 1;
+  config.rpc_limits.behind_proxy = true;
+  TestServer server(config);
+  const auto connection = server.NewConnection();
+  TestStream first(connection, StayingConfig(1)), second(connection, StayingConfig(2));
+  EXPECT_TRUE(first.NextChunk().has_value());
+  EXPECT_TRUE(second.NextChunk().has_value());
+}
+
+// HTTP/2 by hand: a client that pings as fast as it can, on a connection without a call. What the server says until it
+// has answered all pings or ends the connection.
+std::string AnswersToPings(int port, int pings) {
+  const std::string settings("\0\0\0\4\0\0\0\0\0", 9), ping("\0\0\10\6\0\0\0\0\0abcdefgh", 17);
+  std::string hello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings;
+  for (int i = 0; i < pings; ++i) hello += ping;
+  const int file = ConnectToLoopback(port);
+  EXPECT_EQ(write(file, hello.data(), hello.size()), static_cast<ssize_t>(hello.size()));
+  std::string answers;
+  const auto answered = [&answers] {
+    int count = 0;
+    for (size_t at = 0; (at = answers.find("abcdefgh", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  char buffer[4096];
+  for (ssize_t got; answered() < pings && (got = read(file, buffer, sizeof(buffer))) > 0;) {
+    answers.append(buffer, static_cast<size_t>(got));
+  }
+  close(file);
+  return answers;
+}
+
+TEST(LimitsTest, AClientMayPingAsOftenAsItWasToldAndNoMoreOften) {
+  ServerConfig config = TestConfig();
+  config.rpc_limits.min_ping_interval = absl::ZeroDuration();
+  TestServer patient(config);
+  EXPECT_THAT(AnswersToPings(patient.server().port(), 20), Not(HasSubstr("too_many_pings")));
+  config.rpc_limits.min_ping_interval = absl::Hours(1);
+  TestServer strict(config);
+  EXPECT_THAT(AnswersToPings(strict.server().port(), 20), HasSubstr("too_many_pings"));
 }
 
 TEST(LimitsTest, AFullServerRefusesAtOnceAndSaysWhenToTryAgain) {

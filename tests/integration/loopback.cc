@@ -22,10 +22,14 @@ sockaddr_in LoopbackAddress(int port) {
 
 }  // namespace
 
+bool ConnectToLoopback(int socket, int port) {
+  const sockaddr_in address = LoopbackAddress(port);
+  return connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+}
+
 int ConnectToLoopback(int port) {
   const int file = socket(AF_INET, SOCK_STREAM, 0);
-  const sockaddr_in address = LoopbackAddress(port);
-  if (connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return file;
+  if (ConnectToLoopback(file, port)) return file;
   close(file);
   return -1;
 }

@@ -9,6 +9,9 @@ namespace videodiffcr {
 // A connected socket, which the caller closes; -1 when nobody listens.
 int ConnectToLoopback(int port);
 
+// Connects a socket that is there already; whether somebody listens.
+bool ConnectToLoopback(int socket, int port);
+
 // GET over HTTP/1.0: the body; empty when nobody answers.
 std::string HttpGet(int port, const std::string& path);
 

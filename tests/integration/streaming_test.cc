@@ -259,6 +259,7 @@ TEST(StreamingTest, GetServerInfoTellsTheModelTheFormatsAndEveryLimit) {
   EXPECT_EQ(info.limits().max_control_message_burst(), 9);
   EXPECT_DOUBLE_EQ(Seconds(info.limits().first_message_timeout()), 1.5);
   EXPECT_EQ(info.limits().max_sessions_per_connection(), 5);
+  EXPECT_EQ(info.limits().min_ping_interval().seconds(), 5);
   EXPECT_EQ(info.limits().max_length_chunks(), 77);
   EXPECT_EQ(info.limits().max_sessions(), 11);
   EXPECT_EQ(info.limits().max_waiting_sessions(), 3);

@@ -20,6 +20,7 @@ ServerConfig TestConfig() {
   config.metrics_listen = "";
   config.warm_up_chunks = 0;
   config.drain_timeout = absl::Seconds(20);
+  config.upkeep_interval = absl::Hours(1);
   return config;
 }
 

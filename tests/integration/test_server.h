@@ -14,7 +14,7 @@
 
 namespace videodiffcr {
 
-// A free port, no metrics endpoint (its threads take two seconds to stop), no warm-up.
+// A free port, no metrics endpoint, no warm-up, no upkeep.
 ServerConfig TestConfig();
 
 // A connection of its own, never shared with another channel, to a server on this machine.

@@ -1,5 +1,8 @@
 #include "media/contact_sheet.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -58,6 +61,53 @@ TEST(DrawTextTest, ClipsAtTheEdgesAndDrawsABoxForWhatItDoesNotKnow) {
   DrawText("AAAAAAAAAA", -3, -2, 3, {9, 9, 9}, &image);  // must stay inside: the address sanitizer watches
 }
 
+TEST(GlyphTextTest, ShowsOneGlyphPerCharacterThatAReaderCounts) {
+  const std::string box(1, kBoxGlyph);
+  EXPECT_EQ(GlyphText("a red circle"), "a red circle");
+  EXPECT_EQ(GlyphText("caf\u00E9 cafe\u0301"), "cafe cafe") << "accents go, however they are written";
+  EXPECT_EQ(GlyphText("\u732B\u3068"), box + box) << "one box per character, not per byte";
+  EXPECT_EQ(GlyphText("\U0001F469\u200D\U0001F680!"), box + box) << "an emoji of three code points";
+  EXPECT_EQ(GlyphText("\uFB01\uFF21\u2019\u2013\u3000."), "fiA'- .");
+  EXPECT_EQ(GlyphText("a\u200B\uFEFFb"), "ab");
+  EXPECT_EQ(GlyphText("a\r\nb\x1B"), "a b" + box);
+  EXPECT_EQ(GlyphText("\xC3\x28\xFFz\xE7\x8C"), box + "(" + box + "z" + box + box);
+}
+
+TEST(TileFramesTest, ACaptionOfAnyLanguageIsCutBetweenCharacters) {
+  const std::vector<VideoFrame> frames(1, VideoFrame{RgbImage::Filled(200, 50, {255, 0, 0}), 0});
+  const auto sheet = [&](std::string caption) {
+    return TileFrames(frames, {.columns = 1, .captions = {caption}}).pixels;
+  };
+  std::string nine;
+  for (int i = 0; i < 9; ++i) nine += "\u732B";
+  EXPECT_EQ(sheet(nine), sheet("~~~~~~~~~")) << "nine boxes fit where 27 would not";
+}
+
+// Names that FFmpeg would take for something else.
+TEST(VideoFramesTest, AnyNameOfAFileIsTheNameOfAFile) {
+  const std::filesystem::path folder = TempPath("names");
+  std::filesystem::create_directories(folder);
+  const std::string video = MakeTestVideo();
+  const std::filesystem::path back = std::filesystem::current_path();
+  std::filesystem::current_path(folder);
+  for (const std::string name : {"2026-11-27T10:30:00.mp4", "pipe:0", "http:x.mp4", "file:a.mp4", "concat:a|b.mp4", "-",
+                                 "cache:data:,x.mp4", "a%03d.mp4", "subfile,,start,1,end,2,,:a.mp4", "x\ny:z.mp4"}) {
+    std::filesystem::copy_file(video, name, std::filesystem::copy_options::overwrite_existing);
+    const absl::StatusOr<int64_t> count = CountVideoFrames(name);
+    EXPECT_TRUE(count.ok()) << count.status();
+    EXPECT_EQ(count.value_or(0), 33) << name;
+    EXPECT_TRUE(ReadVideoFrames(name, {0}, 80).ok()) << name;
+  }
+  std::filesystem::current_path(back);
+}
+
+// What a server sent may be anything: of FFmpeg's formats some open other files that they name.
+TEST(VideoFramesTest, AListOfOtherFilesIsNoVideo) {
+  const std::string list = TempPath("list.mp4");
+  std::ofstream(list) << "ffconcat version 1.0\nfile '" << MakeTestVideo() << "'\n";
+  EXPECT_TRUE(absl::IsDataLoss(CountVideoFrames(list).status())) << CountVideoFrames(list).status();
+}
+
 TEST(VideoFramesTest, ReadsTheFramesAskedForWithTheirTimes) {
   const std::string path = MakeTestVideo();
   EXPECT_EQ(*CountVideoFrames(path), 33);
@@ -75,9 +125,10 @@ TEST(VideoFramesTest, ReadsTheFramesAskedForWithTheirTimes) {
 TEST(VideoFramesTest, AFileThatIsNoVideoIsAnErrorThatNamesIt) {
   const std::string path = TempPath("no_video.mp4");
   std::ofstream(path) << "this is text";
-  EXPECT_TRUE(absl::IsInvalidArgument(CountVideoFrames(path).status()));
+  EXPECT_TRUE(absl::IsDataLoss(CountVideoFrames(path).status()));
   EXPECT_THAT(std::string(CountVideoFrames(path).status().message()), ::testing::HasSubstr(path));
-  EXPECT_TRUE(absl::IsInvalidArgument(CountVideoFrames(TempPath("missing.mp4")).status()));
+  EXPECT_TRUE(absl::IsNotFound(CountVideoFrames(TempPath("missing.mp4")).status()));
+  EXPECT_TRUE(absl::IsDataLoss(CountVideoFrames(::testing::TempDir()).status())) << "a folder";
 }
 
 TEST(ContactSheetTest, IsAPngThatFfprobeReads) {
@@ -104,7 +155,7 @@ TEST(PngFileTest, HoldsThePixelsOfTheImage) {
 
 TEST(ContactSheetTest, AVideoThatCannotBeReadIsAnErrorThatNamesIt) {
   const absl::Status status = WriteContactSheet(TempPath("missing.mp4"), TempPath("missing.png"), {});
-  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_TRUE(absl::IsNotFound(status));
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("missing.mp4"));
 }
 
@@ -121,6 +172,21 @@ TEST(ContactSheetTest, APngThatCannotBeWrittenIsAnErrorThatNamesIt) {
   const absl::Status status = WritePng(RgbImage::Filled(4, 4, {}), "/nowhere/sheet.png");
   EXPECT_TRUE(absl::IsPermissionDenied(status));
   EXPECT_EQ(status.message(), "cannot write /nowhere/sheet.png");
+}
+
+TEST(ContactSheetTest, HalfAPngIsNotLeftBehind) {
+  struct rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  struct rlimit limited = before;
+  limited.rlim_cur = 100;
+  const auto old_action = signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limited), 0);
+  const std::string png = TempPath("half.png");
+  const absl::Status status = WritePng(RgbImage::Filled(300, 300, {1, 2, 3}), png);
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, old_action);
+  EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
+  EXPECT_FALSE(std::filesystem::exists(png));
 }
 
 }  // namespace

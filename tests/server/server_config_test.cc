@@ -15,7 +15,7 @@ TEST(ServerConfigTest, TheDefaultsAreValid) { EXPECT_TRUE(ServerConfig().Validat
 
 TEST(ServerConfigTest, TheEndsOfEveryRangeAreInIt) {
   ServerConfig config;
-  config.listen = "[::]:65535";
+  config.listen = "[fe80::1%eth0]:65535";
   config.metrics_listen = "";
   config.warm_up_chunks = 100;
   config.drain_timeout = absl::Hours(1);
@@ -65,6 +65,18 @@ TEST(ServerConfigTest, EveryFieldOutOfRangeIsRefusedByName) {
       {"control_messages_per_second", [](auto* config) { config->rpc_limits.control_messages_per_second = 0; }},
       {"control_message_burst", [](auto* config) { config->rpc_limits.control_message_burst = 0; }},
       {"first_message_timeout", [](auto* config) { config->rpc_limits.first_message_timeout = absl::ZeroDuration(); }},
+      {"max_streams_in_first_message", [](auto* config) { config->rpc_limits.max_streams_in_first_message = 0; }},
+      {"min_ping_interval", [](auto* config) { config->rpc_limits.min_ping_interval = -absl::Seconds(1); }},
+      {"listen", [](auto* config) { config->listen = "unix:/run/socket:0"; }},
+      {"listen", [](auto* config) { config->listen = "ipv4:127.0.0.1:50051"; }},
+      {"listen", [](auto* config) { config->listen = "::1:50051"; }},
+      {"listen", [](auto* config) { config->listen = "[::1:50051"; }},
+      {"listen", [](auto* config) { config->listen = "/run/socket:1"; }},
+      {"metrics_listen", [](auto* config) { config->metrics_listen = "127.0.0.1:1,127.0.0.1:2"; }},
+      {"upkeep_interval", [](auto* config) { config->upkeep_interval = absl::ZeroDuration(); }},
+      {"max_connections", [](auto* config) { config->max_connections = 0; }},
+      {"max_connections_per_peer", [](auto* config) { config->max_connections_per_peer = -1; }},
+      {"transport_memory_bytes", [](auto* config) { config->transport_memory_bytes = 1 << 20; }},
       {"max_sessions_per_connection", [](auto* config) { config->rpc_limits.max_sessions_per_connection = 0; }},
       {"max_length_chunks", [](auto* config) { config->rpc_limits.max_length_chunks = 0; }},
       {"outbox", [](auto* config) { config->outbox_limits.high_chunks = 0; }},

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_split.h"
+
 namespace videodiffcr {
 namespace {
 
@@ -35,7 +37,14 @@ TEST(ServerFlagsTest, WithoutFlagsTheServerHasTheDefaultsOfItsConfig) {
   EXPECT_EQ(config.rpc_limits.control_messages_per_second, expected.rpc_limits.control_messages_per_second);
   EXPECT_EQ(config.rpc_limits.control_message_burst, expected.rpc_limits.control_message_burst);
   EXPECT_EQ(config.rpc_limits.first_message_timeout, expected.rpc_limits.first_message_timeout);
+  EXPECT_EQ(config.rpc_limits.max_streams_in_first_message, expected.rpc_limits.max_streams_in_first_message);
+  EXPECT_EQ(config.rpc_limits.min_ping_interval, expected.rpc_limits.min_ping_interval);
+  EXPECT_FALSE(config.rpc_limits.behind_proxy);
+  EXPECT_FALSE(config.log_prompts);
   EXPECT_EQ(config.rpc_limits.max_sessions_per_connection, expected.rpc_limits.max_sessions_per_connection);
+  EXPECT_EQ(config.max_connections, expected.max_connections);
+  EXPECT_EQ(config.max_connections_per_peer, expected.max_connections_per_peer);
+  EXPECT_EQ(config.transport_memory_bytes, expected.transport_memory_bytes);
   EXPECT_EQ(config.rpc_limits.max_length_chunks, expected.rpc_limits.max_length_chunks);
   EXPECT_EQ(config.outbox_limits.high_bytes, expected.outbox_limits.high_bytes);
   EXPECT_EQ(config.outbox_limits.low_bytes, expected.outbox_limits.low_bytes);
@@ -69,7 +78,14 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
                                                   "--control-messages-per-second=9.5",
                                                   "--control-message-burst=10",
                                                   "--first-message-timeout=11s",
+                                                  "--max-streams-in-first-message=25",
+                                                  "--min-ping-interval=26s",
+                                                  "--behind-proxy",
+                                                  "--log-prompts",
                                                   "--max-sessions-per-connection=12",
+                                                  "--max-connections=27",
+                                                  "--max-connections-per-peer=28",
+                                                  "--transport-memory-bytes=29000000",
                                                   "--max-length-chunks=13",
                                                   "--outbox-high-bytes=15",
                                                   "--outbox-low-bytes=14",
@@ -103,7 +119,14 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(config.rpc_limits.control_messages_per_second, 9.5);
   EXPECT_EQ(config.rpc_limits.control_message_burst, 10);
   EXPECT_EQ(config.rpc_limits.first_message_timeout, absl::Seconds(11));
+  EXPECT_EQ(config.rpc_limits.max_streams_in_first_message, 25);
+  EXPECT_EQ(config.rpc_limits.min_ping_interval, absl::Seconds(26));
+  EXPECT_TRUE(config.rpc_limits.behind_proxy);
+  EXPECT_TRUE(config.log_prompts);
   EXPECT_EQ(config.rpc_limits.max_sessions_per_connection, 12);
+  EXPECT_EQ(config.max_connections, 27);
+  EXPECT_EQ(config.max_connections_per_peer, 28);
+  EXPECT_EQ(config.transport_memory_bytes, 29000000);
   EXPECT_EQ(config.rpc_limits.max_length_chunks, 13);
   EXPECT_EQ(config.outbox_limits.low_bytes, 14);
   EXPECT_EQ(config.outbox_limits.high_bytes, 15);
@@ -161,13 +184,26 @@ TEST(ServerFlagsTest, TheSpellingOfOlderScriptsStillWorks) {
 }
 
 TEST(ServerFlagsTest, TheHelpSaysOfEveryFlagWhatItHoldsByDefault) {
-  const std::string help = Parse({"--help"})->parsed.answer;
+  const std::string help = Parse({"--help"})->answer;
   for (const char* text : {"videodiffcr-server: streams text-to-video over gRPC", "Limits of a call:\n",
-                           "  --max-sessions N\n      Sessions that hold model memory at once. Default: 32.\n"
-                           "      Example: --max-sessions 8\n",
+                           "  --max-sessions N\n      Sessions that hold model memory at once.\n"
+                           "      Default: 32. Example: --max-sessions 8\n",
                            "  --reflection, --no-reflection\n", "Default: 25s.", "Default: 127.0.0.1:50051."}) {
     EXPECT_THAT(help, HasSubstr(text));
   }
+}
+
+TEST(ServerFlagsTest, EveryExampleOfTheHelpIsTaken) {
+  const std::string help = Parse({"--help"})->answer;
+  int examples = 0;
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(help, '\n'))) {
+    const size_t at = line.find("Example: --");
+    if (at == std::string::npos) continue;
+    const std::vector<std::string> words = absl::StrSplit(line.substr(at + 9), ' ');
+    EXPECT_EQ(Parse({words.begin(), words.end()}).status(), absl::OkStatus()) << line;
+    ++examples;
+  }
+  EXPECT_GT(examples, 30);
 }
 
 }  // namespace

@@ -1,54 +1,100 @@
-"""Tests of tools/setup.sh, on a cache folder of small made-up files; nothing is fetched."""
+"""Tests of tools/setup.sh's way with packages, on made-up systems: programs of these names come first on the path."""
 import os
 import pathlib
 import subprocess
 import tempfile
 import unittest
-import zipfile
 
-ROOT = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"])
+SCRIPT = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"], "tools", "setup.sh")
+TOOLS = ("bash", "sed", "grep", "dirname", "tr", "cat", "mkdir", "flock", "sleep", "tail", "env", "uname", "sh", "touch")
+PACKAGES = [line.split()[1] for line in (SCRIPT.parent / "debian_packages.txt").read_text().splitlines() if line.startswith("build:")]
 
 
-class Cache:
-    """A cache folder that set-up takes for complete, but for LibTorch's CUDA libraries."""
+class System:
+    """A system with `installed` packages; apt knows `known` ones, after an update if `update` is set."""
 
-    def __init__(self, folder):
-        self.torch = folder / "videodiffcr/libtorch-2.11.0"
-        self.library = self.torch / "torch/lib"
-        self.library.mkdir(parents=True)
-        (self.library / "libtorch_cpu.so").write_text("in use")
-        downloads = folder / "videodiffcr/downloads"
-        downloads.mkdir()
-        with zipfile.ZipFile(downloads / "torch-2.11.0-made-up.whl", "w") as wheel:
-            wheel.writestr("torch/lib/libtorch_cpu.so", "from the wheel")
-            wheel.writestr("torch/lib/libtorch_cuda.so", "from the wheel")
-        for part in ("libtorch-2.11.0", "googleapis-1.76.0", "sentencepiece-0.2.1", "flashinfer-0.7.2.post1"):
-            (folder / "videodiffcr" / part).mkdir(exist_ok=True)
-            (folder / "videodiffcr" / part / ".complete").touch()
-        self.environment = dict(os.environ, XDG_CACHE_HOME=str(folder), VIDEODIFFCR_PACKAGES="installed")
+    def __init__(self, root, installed=(), known=(), bare=False, apt=True):
+        self.root = pathlib.Path(root)
+        self.programs = self.root / "bin"
+        self.programs.mkdir()
+        for tool in TOOLS:
+            (self.programs / tool).symlink_to(next(p for p in (f"/bin/{tool}", f"/usr/bin/{tool}") if os.path.exists(p)))
+        (self.root / "installed").write_text("\n".join([*installed, ""]))
+        (self.root / "known").write_text("\n".join([*known, ""]))
+        if not bare:
+            (self.root / "updated").touch()
+        self.program("id", "echo 0")
+        if apt:
+            self.program("dpkg-query", f'grep -qx -- "${{@: -1}}" {root}/installed && echo install ok installed')
+            self.program("apt-cache", f'[ -e {root}/updated ] && grep -qx -- "$2" {root}/known && echo "  Candidate: 1.0" || echo "  Candidate: (none)"; '
+                         'sleep 0.01; for i in {1..9}; do echo "  Version table: $i"; done')
+            # Nothing is installed in truth, and what comes after is not for this test: it ends there.
+            self.program("apt-get", f'if [ "$1" = update ]; then touch {root}/updated; else echo "$@" >{root}/asked; exit 100; fi')
 
-    def setup(self, *arguments):
-        return subprocess.run([ROOT / "tools/setup.sh", *arguments], env=self.environment, capture_output=True, text=True,
-                              check=False)
+    def program(self, name, text):
+        path = self.programs / name
+        path.write_text(f"#!/bin/bash\n{text}\n")
+        path.chmod(0o755)
+
+    def setup(self, *arguments, **environment):
+        done = subprocess.run(["bash", SCRIPT, *arguments], capture_output=True, text=True, check=False, timeout=50,
+                              env={"PATH": str(self.programs), "HOME": str(self.root), **environment})
+        return done.returncode, done.stdout + done.stderr
+
+    def asked(self):
+        path = self.root / "asked"
+        return path.read_text().split() if path.exists() else None
 
 
 class SetupTest(unittest.TestCase):
-    def test_cuda_libraries_appear_beside_what_is_in_use_which_stays_the_same_file(self):
-        with tempfile.TemporaryDirectory() as folder:
-            cache = Cache(pathlib.Path(folder))
-            before = (cache.library / "libtorch_cpu.so").stat()
-            done = cache.setup("--cuda")
-            self.assertEqual(done.returncode, 0, done.stderr)
-            after = (cache.library / "libtorch_cpu.so").stat()
-            self.assertEqual((before.st_ino, before.st_mtime_ns), (after.st_ino, after.st_mtime_ns))
-            self.assertEqual((cache.library / "libtorch_cpu.so").read_text(), "in use")
-            self.assertEqual((cache.library / "libtorch_cuda.so").read_text(), "from the wheel")
-            self.assertEqual(cache.setup("--cuda").stdout, "")  # a second run has nothing to do
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = folder.name
+        self.names = [package.split("|")[0] for package in PACKAGES]
 
-    def test_an_unknown_argument_is_named(self):
-        done = subprocess.run([ROOT / "tools/setup.sh", "--cude"], capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("--cude", done.stderr)
+    def test_a_package_with_another_name_is_found_by_that(self):
+        known = [name for name in self.names if name != "pkg-config"] + ["pkgconf"]
+        system = System(self.root, known=known)
+        system.setup()
+        self.assertIn("pkgconf", system.asked())
+        self.assertNotIn("pkg-config", system.asked())
+
+    def test_a_package_that_is_there_by_another_name_is_not_asked_for(self):
+        system = System(self.root, installed=["pkgconf"], known=self.names)
+        system.setup()
+        self.assertNotIn("pkg-config", system.asked())
+
+    def test_a_bare_system_fetches_its_lists_before_it_judges_names(self):
+        system = System(self.root, known=[*self.names, "clang-format-14"], bare=True)
+        system.setup("--format")
+        self.assertIn("libgrpc++-dev", system.asked())
+        self.assertIn("clang-format-14", system.asked())
+
+    def test_a_package_that_this_system_does_not_have_is_named_and_nothing_is_installed(self):
+        system = System(self.root, known=[name for name in self.names if name != "pkg-config"])
+        status, output = system.setup()
+        self.assertEqual(status, 1)
+        self.assertIn("pkg-config or pkgconf", output)
+        self.assertIsNone(system.asked())
+
+    def test_a_formatter_that_this_system_does_not_have_stops_nothing(self):
+        system = System(self.root, known=self.names)
+        system.setup("--format")
+        self.assertIn("g++", system.asked())
+        self.assertNotIn("clang-format-14", system.asked())
+
+    def test_an_unknown_system_gets_the_list_of_what_it_needs(self):
+        system = System(self.root, apt=False)
+        status, output = system.setup()
+        self.assertEqual(status, 1)
+        for name in self.names:
+            self.assertIn(name, output)
+
+    def test_who_has_installed_all_by_hand_is_not_asked_for_packages_again(self):
+        system = System(self.root, apt=False)
+        _, output = system.setup(VIDEODIFFCR_PACKAGES="installed")
+        self.assertNotIn("this script knows", output)
 
 
 if __name__ == "__main__":

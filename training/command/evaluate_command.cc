@@ -8,12 +8,14 @@
 #include <iostream>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "command_line/flag_parser.h"
+#include "command_line/flag_reader.h"
+#include "command_line/program.h"
 #include "media/contact_sheet.h"
 #include "media/png_file.h"
 #include "model/load/create_video_model.h"
@@ -40,30 +42,38 @@ struct EvaluateOptions {
   uint64_t seed = 1;
 };
 
-FlagParser Flags(EvaluateOptions* options) {
-  FlagParser flags;
-  flags.AddFlag("model", "FOLDER", "model folder to judge (models/tiny)", SetString(&options->model));
-  flags.AddFlag("classifier", "FILE", "classifier that reads the clips (FOLDER/classifier.safetensors)",
-                SetString(&options->classifier));
-  flags.AddFlag("clips", "N", "clips per condition; 0: none (64)", SetInteger(0, 1'000'000, &options->clips));
-  flags.AddFlag("only", "TEXT", "only conditions, and sheets of budgets, whose name contains TEXT",
-                SetString(&options->only));
-  flags.AddFlag("long-chunks", "K", "length of the long videos, in chunks (24)",
-                SetInteger(5, 100'000, &options->long_chunks));
-  flags.AddFlag("reconstructions", "N", "held-out clips for the autoencoder; 0: none (64)",
-                SetInteger(0, 1'000'000, &options->reconstructions));
-  flags.AddFlag("two-objects", "N", "clips of two objects, judged by colour; 0: none (0)",
-                SetInteger(0, 1'000'000, &options->two_objects));
-  flags.AddFlag("seed", "N", "prompts, noise and scenes follow from it (1)", SetUnsigned(&options->seed));
-  flags.AddFlag("csv", "FILE", "also write the table here as CSV", SetString(&options->csv));
-  flags.AddFlag("sheets", "FOLDER", "also write one contact sheet per budget here, of the model's example prompts",
-                SetString(&options->sheets));
-  flags.AddFlag("plain", "DEVICE", "make clips on the plain path instead of the served one, on cpu or cuda",
-                SetString(&options->plain));
-  flags.AddFlag("baselines", "YES", "with --plain: budgets by random scores and by the oracle too: yes or no (no)",
-                SetYesNo(&options->baselines));
-  flags.AddFlag("threads", "N", "processor threads; 0: one per processor (0)", SetInteger(0, 1024, &options->threads));
-  return flags;
+void AddFlags(EvaluateOptions* options, Command* command) {
+  command->AddFlag({"model", "FOLDER", "Model folder to judge.", "out/tiny"}, ReadString(&options->model));
+  command->AddFlag({"classifier", "FILE",
+                    "Classifier that reads the clips; by default classifier.safetensors of the model's folder.",
+                    "out/tiny/classifier.safetensors"},
+                   ReadString(&options->classifier));
+  command->AddFlag({"clips", "N", "Clips per condition; 0: none.", "256"}, ReadInteger(0, 1'000'000, &options->clips));
+  command->AddFlag({"only", "TEXT", "Only conditions, and sheets of budgets, whose name contains TEXT.", "0.7"},
+                   ReadString(&options->only));
+  command->AddFlag({"long-chunks", "K", "Length of the long videos, in chunks.", "48"},
+                   ReadInteger(5, 100'000, &options->long_chunks));
+  command->AddFlag({"reconstructions", "N", "Held-out clips for the autoencoder; 0: none.", "0"},
+                   ReadInteger(0, 1'000'000, &options->reconstructions));
+  command->AddFlag({"two-objects", "N", "Clips of two objects, judged by colour; 0: none.", "128"},
+                   ReadInteger(0, 1'000'000, &options->two_objects));
+  command->AddFlag({"seed", "N", "Prompts, noise and scenes follow from it.", "7"}, ReadUnsigned(&options->seed));
+  command->AddFlag({"csv", "FILE", "Also write the table here as CSV.", "quality.csv"}, ReadString(&options->csv));
+  command->AddFlag(
+      {"sheets", "FOLDER", "Also write one contact sheet per budget here, of the model's example prompts.", "sheets"},
+      ReadString(&options->sheets));
+  command->AddFlag(
+      {"plain", "DEVICE", "Make clips on the plain path instead of the served one, on cpu or cuda.", "cuda"},
+      ReadString(&options->plain));
+  command->AddFlag(
+      {"baselines", "YES", "With --plain: budgets by random scores and by the oracle too: yes or no.", "yes"},
+      ReadYesNo(&options->baselines));
+  command->AddFlag({"threads", "N", "Processor threads; 0: one per processor.", "2"},
+                   ReadInteger(0, 1024, &options->threads));
+  command->AddCheck([options]() -> absl::Status {
+    if (!options->baselines || !options->plain.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError("--baselines yes: needs --plain cpu or --plain cuda; serving knows routers only");
+  });
 }
 
 absl::Status WriteFile(const std::string& path, const std::string& text) {
@@ -110,8 +120,7 @@ absl::Status EvaluateReconstruction(const EvaluateOptions& options) {
   ReconstructionOptions reconstruction;
   reconstruction.clips = options.reconstructions;
   reconstruction.seed = options.seed;
-  std::cout << FormatReconstruction(JudgeReconstruction(*encoder, *decoder, reconstruction)) << std::flush;
-  return absl::OkStatus();
+  return WriteText(FormatReconstruction(JudgeReconstruction(*encoder, *decoder, reconstruction)), std::cout);
 }
 
 absl::Status EvaluateConditions(const EvaluateOptions& options, const std::vector<EvaluationCondition>& conditions,
@@ -141,10 +150,9 @@ absl::Status EvaluateConditions(const EvaluateOptions& options, const std::vecto
     return absl::InvalidArgumentError(
         absl::StrCat("--only '", options.only, "': no such condition; there are ", absl::StrJoin(names, ", ")));
   }
-  std::cout << FormatTable(rows) << "\nmost frequent mistakes\n";
-  for (const QualityRow& row : rows) std::cout << row.condition << ": " << FormatMistakes(row, 5) << "\n";
-  std::cout << std::flush;
-  return absl::OkStatus();
+  std::string report = absl::StrCat(FormatTable(rows), "\nmost frequent mistakes\n");
+  for (const QualityRow& row : rows) absl::StrAppend(&report, row.condition, ": ", FormatMistakes(row, 5), "\n");
+  return WriteText(report, std::cout);
 }
 
 // All that is asked of generated clips: the table, then scenes of two objects.
@@ -157,8 +165,7 @@ absl::Status EvaluateClips(const EvaluateOptions& options, const std::vector<Eva
   if (options.two_objects == 0) return absl::OkStatus();
   const absl::StatusOr<TwoObjectQuality> quality = JudgeTwoObjects(source, options.two_objects, options.seed);
   if (!quality.ok()) return quality.status();
-  std::cout << FormatTwoObjects(*quality) << std::flush;
-  return absl::OkStatus();
+  return WriteText(FormatTwoObjects(*quality), std::cout);
 }
 
 absl::Status EvaluatePlain(const EvaluateOptions& options) {
@@ -231,27 +238,7 @@ absl::Status WriteSheets(const EvaluateOptions& options, VideoModel& model) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-std::string EvaluateHelp() {
-  EvaluateOptions options;
-  return absl::StrCat(
-      "videodiffcr-train evaluate: how often a model shows what its prompts say\n\n"
-      "Generates clips as a server does, lets a classifier read seven attributes back, and prints the share of clips\n"
-      "with all of them right (n, standard error) for each retention budget, for long videos, after a prompt switch\n"
-      "and for shape and colour pairs that were held out of training; the Frechet distance of the classifier's "
-      "features\nto those of renders, the most frequent mistakes, and the autoencoder's PSNR on held-out scenes.\n\n"
-      "Example:\n  videodiffcr-train evaluate --model models/tiny --clips 256 --csv quality.csv --sheets "
-      "docs/images\n\n",
-      Flags(&options).FlagsHelp());
-}
-
-absl::Status RunEvaluate(const std::vector<std::string_view>& arguments) {
-  EvaluateOptions options;
-  if (absl::Status parsed = Flags(&options).Parse(arguments); !parsed.ok()) return parsed;
-  if (options.baselines && options.plain.empty()) {
-    return absl::InvalidArgumentError("--baselines yes: needs --plain cpu or --plain cuda; serving knows routers only");
-  }
+absl::Status RunEvaluate(const EvaluateOptions& options) {
   if (absl::Status prepared = PrepareOutputs(options); !prepared.ok()) return prepared;
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   if (options.reconstructions > 0) {
@@ -272,6 +259,25 @@ absl::Status RunEvaluate(const std::vector<std::string_view>& arguments) {
     if (absl::Status status = EvaluateServed(options, **model); !status.ok()) return status;
   }
   return options.sheets.empty() ? absl::OkStatus() : WriteSheets(options, **model);
+}
+
+}  // namespace
+
+Subcommand EvaluateSubcommand() {
+  CommandText text = {
+      "evaluate", "says how often a model shows what its prompts say",
+      "Generates clips as a server does, lets a classifier read seven attributes back, and prints the share of clips "
+      "with all of them right (n, standard error) for each retention budget, for long videos, after a prompt switch "
+      "and for shape and colour pairs that were held out of training; the Frechet distance of the classifier's "
+      "features "
+      "to those of renders, the most frequent mistakes, and the autoencoder's PSNR on held-out scenes.",
+      "videodiffcr-train evaluate --model models/tiny --clips 256 --csv quality.csv --sheets docs/images"};
+  const auto add = [](Command* command) {
+    const auto options = std::make_shared<EvaluateOptions>();
+    AddFlags(options.get(), command);
+    return [options] { return RunEvaluate(*options); };
+  };
+  return {std::move(text), add};
 }
 
 }  // namespace videodiffcr::training

@@ -2,16 +2,11 @@
 #ifndef VIDEODIFFCR_TRAINING_COMMAND_EVALUATE_COMMAND_H_
 #define VIDEODIFFCR_TRAINING_COMMAND_EVALUATE_COMMAND_H_
 
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "absl/status/status.h"
+#include "command_line/program.h"
 
 namespace videodiffcr::training {
 
-std::string EvaluateHelp();
-absl::Status RunEvaluate(const std::vector<std::string_view>& arguments);
+Subcommand EvaluateSubcommand();
 
 }  // namespace videodiffcr::training
 

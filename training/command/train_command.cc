@@ -3,14 +3,14 @@
 #include <ATen/Context.h>
 
 #include <cstdint>
-#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "command_line/flag_parser.h"
+#include "command_line/flag_reader.h"
 #include "training/command/train_processes.h"
 #include "training/parallel/gradient_exchange.h"
 #include "training/parallel/rank_launcher.h"
@@ -38,40 +38,46 @@ void UseFastGpuArithmetic() {
   at::globalContext().setAllowTF32CuDNN(true);
 }
 
-std::string Default(const std::string& text, double value) { return absl::StrCat(text, " (", value, ")"); }
-
-FlagParser CommonFlags(StageOptions* stage, CommonOptions* common) {
-  FlagParser flags;
-  flags.AddFlag("model", "FOLDER", "model folder to build on (models/tiny)", SetString(&stage->model));
-  flags.AddFlag("output", "FOLDER", "model folder that gets the result; files it lacks are copied from --model; needed",
-                SetString(&stage->output));
-  flags.AddFlag("run", "FOLDER", "checkpoint, losses and plot; a run found there goes on; needed",
-                SetString(&common->run.run_folder));
-  flags.AddFlag("seed", "N", "every draw follows from it (1)", SetUnsigned(&stage->seed));
-  flags.AddFlag("steps", "N", Default("steps of the whole run", static_cast<double>(stage->steps)),
-                SetInteger(1, 100'000'000, &stage->steps));
-  flags.AddFlag("batch", "N", Default("clips per step, of all processes together", static_cast<double>(stage->batch)),
-                SetInteger(1, 65'536, &stage->batch));
-  flags.AddFlag("accumulate", "N", "pieces of the batch that each process takes one after another, for less memory (1)",
-                SetInteger(1, 65'536, &stage->accumulate));
-  flags.AddFlag("gpus", "N", "with --device cuda: one process on each of N GPUs, which share every batch (1)",
-                SetInteger(1, 1024, &common->gpus));
-  flags.AddFlag("processes", "N", "with --device cpu: processes that share every batch (1)",
-                SetInteger(1, 1024, &common->processes));
-  flags.AddFlag("learning-rate", "X", Default("at its highest", stage->learning_rate),
-                SetDouble(1e-9, 10, &stage->learning_rate));
-  flags.AddFlag("device", "NAME", "cpu or cuda (cpu)", SetString(&stage->device));
-  flags.AddFlag("threads", "N", "processor threads; 0: LibTorch's choice. The same bits only for the same number (0)",
-                SetInteger(0, 1024, &common->threads));
-  flags.AddFlag("checkpoint-every", "N", "steps between checkpoints (50)",
-                SetInteger(1, 1'000'000, &common->run.checkpoint_every));
-  flags.AddFlag("max-seconds", "S", "stop after so long, to go on with the same command later; 0: no limit (0)",
-                SetDouble(0, 1e9, &common->run.max_seconds));
-  flags.AddFlag("finish-at-limit", "YES", "a limit ends the run for good and writes the result: yes or no (no)",
-                SetYesNo(&common->run.finish_at_limit));
-  flags.AddFlag("max-steps", "N", "stop after so many steps of this call; 0: no limit (0)",
-                SetInteger(0, 100'000'000, &common->run.max_steps));
-  return flags;
+void AddCommonFlags(StageOptions* stage, CommonOptions* common, Command* command) {
+  TrainingRunOptions* run = &common->run;
+  command->BeginGroup("Flags of every stage");
+  command->AddFlag({"model", "FOLDER", "Model folder to build on.", "out/tiny"}, ReadString(&stage->model));
+  command->AddFlag({"output", "FOLDER",
+                    "Model folder that gets the result; files it lacks are copied from --model. Needed.", "out/tiny"},
+                   ReadString(&stage->output));
+  command->AddFlag({"run", "FOLDER", "Checkpoint, losses and plot; a run found there goes on. Needed.", "out/run"},
+                   ReadString(&run->run_folder));
+  command->AddFlag({"seed", "N", "Every draw follows from it.", "7"}, ReadUnsigned(&stage->seed));
+  command->AddFlag({"steps", "N", "Steps of the whole run.", "2000"}, ReadInteger(1, 100'000'000, &stage->steps));
+  command->AddFlag({"batch", "N", "Clips per step, of all processes together.", "8"},
+                   ReadInteger(1, 65'536, &stage->batch));
+  command->AddFlag(
+      {"accumulate", "N", "Pieces of the batch that each process takes one after another, for less memory.", "2"},
+      ReadInteger(1, 65'536, &stage->accumulate));
+  command->AddFlag({"gpus", "N", "With --device cuda: one process on each of N GPUs, which share every batch.", "4"},
+                   ReadInteger(1, 1024, &common->gpus));
+  command->AddFlag({"processes", "N", "With --device cpu: processes that share every batch.", "2"},
+                   ReadInteger(1, 1024, &common->processes));
+  command->AddFlag({"learning-rate", "X", "The learning rate at its highest.", "0.0003"},
+                   ReadDouble(1e-9, 10, &stage->learning_rate));
+  command->AddFlag({"device", "NAME", "Where it is trained: cpu or cuda.", "cuda"}, ReadString(&stage->device));
+  command->AddFlag(
+      {"threads", "N", "Processor threads; 0: LibTorch's choice. The same bits only for the same number.", "2"},
+      ReadInteger(0, 1024, &common->threads));
+  command->AddFlag({"checkpoint-every", "N", "Steps between checkpoints.", "200"},
+                   ReadInteger(1, 1'000'000, &run->checkpoint_every));
+  command->AddFlag(
+      {"max-seconds", "S", "Stop after so many seconds, to go on with the same command later; 0: no limit.", "540"},
+      ReadDouble(0, 1e9, &run->max_seconds));
+  command->AddFlag({"finish-at-limit", "YES", "A limit ends the run for good and writes the result: yes or no.", "yes"},
+                   ReadYesNo(&run->finish_at_limit));
+  command->AddFlag({"max-steps", "N", "Stop after so many steps of this call; 0: no limit.", "100"},
+                   ReadInteger(0, 100'000'000, &run->max_steps));
+  command->AddCheck([stage, run, common]() -> absl::Status {
+    if (stage->output.empty()) return absl::InvalidArgumentError("--output is needed: the folder for the result");
+    if (run->run_folder.empty()) return absl::InvalidArgumentError("--run is needed: the folder for checkpoints");
+    return CheckProcesses(*stage, common->gpus, common->processes);
+  });
 }
 
 // One stage with its options, flags and words for the help.
@@ -79,35 +85,13 @@ template <typename Options>
 struct StageCommand {
   const char* name;
   const char* summary;
-  const char* example;
+  const char* flags;  // of its example, without --max-seconds
   absl::StatusOr<std::unique_ptr<TrainingStage>> (*make)(const Options&);
-  void (*add_flags)(Options*, FlagParser*);
+  void (*add_flags)(Options*, Command*);
 
-  FlagParser Flags(Options* options, CommonOptions* common) const {
-    FlagParser flags = CommonFlags(&options->stage, common);
-    add_flags(options, &flags);
-    return flags;
-  }
-
-  std::string Help() const {
-    Options options;
-    CommonOptions common;
-    return absl::StrCat("videodiffcr-train ", name, ": ", summary,
-                        "\n\nKilled or stopped anywhere, the same command goes on from the last checkpoint.\n\n"
-                        "Example:\n  ",
-                        example, "\n\n", Flags(&options, &common).FlagsHelp());
-  }
-
-  absl::Status Run(const std::vector<std::string_view>& arguments) const {
-    Options options;
-    CommonOptions common;
-    if (absl::Status parsed = Flags(&options, &common).Parse(arguments); !parsed.ok()) return parsed;
-    if (options.stage.output.empty())
-      return absl::InvalidArgumentError("--output is needed: the folder for the result");
-    if (common.run.run_folder.empty()) return absl::InvalidArgumentError("--run is needed: the folder for checkpoints");
+  // `arguments` as they stood behind the stage's name.
+  absl::Status Run(Options options, CommonOptions common, const std::vector<std::string_view>& arguments) const {
     const int64_t world = common.gpus * common.processes;  // one of them is 1
-    if (absl::Status checked = CheckProcesses(options.stage, common.gpus, common.processes); !checked.ok())
-      return checked;
     absl::StatusOr<std::optional<RankPlace>> place = PlaceOfThisProcess();
     if (!place.ok()) return place.status();
     if (world > 1 && !place->has_value()) return RunProcesses(name, arguments, common.gpus, world);
@@ -127,108 +111,123 @@ struct StageCommand {
               << "\n";
     return absl::OkStatus();
   }
+
+  Subcommand Build() const {
+    CommandText text = {name, summary, "Killed or stopped anywhere, the same command goes on from the last checkpoint.",
+                        absl::StrCat("videodiffcr-train ", name, " ", flags, " --max-seconds 540")};
+    const auto add = [command = *this](Command* flags) {
+      const auto options = std::make_shared<Options>();
+      const auto common = std::make_shared<CommonOptions>();
+      command.add_flags(options.get(), flags);
+      AddCommonFlags(&options->stage, common.get(), flags);
+      return [command, options, common, flags] { return command.Run(*options, *common, flags->Arguments()); };
+    };
+    return {std::move(text), add};
+  }
 };
 
-const StageCommand<AutoencoderStageOptions>& Autoencoder() {
-  static const StageCommand<AutoencoderStageOptions> command = {
+Subcommand Autoencoder() {
+  return StageCommand<AutoencoderStageOptions>{
       "autoencoder", "trains the autoencoder on scenes, objects weighted from the first step",
-      "videodiffcr-train autoencoder --output out/tiny --run out/autoencoder --max-seconds 540", &MakeAutoencoderStage,
-      [](AutoencoderStageOptions* options, FlagParser* flags) {
-        flags->AddFlag("frames", "N", "frames per clip, 1 + 4k (21)", SetInteger(5, 401, &options->frames));
-        flags->AddFlag("frozen-share", "X", "share of the steps, the last ones, that train the decoder alone (0.35)",
-                       SetDouble(0, 1, &options->frozen_share));
-        flags->AddFlag("continue-weights", "YES", "start from the weights of --model: yes or no (no)",
-                       SetYesNo(&options->continue_weights));
-      }};
-  return command;
+      "--output out/tiny --run out/autoencoder", &MakeAutoencoderStage,
+      [](AutoencoderStageOptions* options, Command* command) {
+        command->AddFlag({"frames", "N", "Frames per clip, 1 + 4k.", "41"}, ReadInteger(5, 401, &options->frames));
+        command->AddFlag(
+            {"frozen-share", "X", "Share of the steps, the last ones, that train the decoder alone.", "0.5"},
+            ReadDouble(0, 1, &options->frozen_share));
+        command->AddFlag({"continue-weights", "YES", "Start from the weights of --model: yes or no.", "yes"},
+                         ReadYesNo(&options->continue_weights));
+      }}
+      .Build();
 }
 
-const StageCommand<ClassifierStageOptions>& Classifier() {
-  static const StageCommand<ClassifierStageOptions> command = {
+Subcommand Classifier() {
+  return StageCommand<ClassifierStageOptions>{
       "classifier", "trains the classifier that judges, half on what the autoencoder of --model gives back",
-      "videodiffcr-train classifier --model out/tiny --output out/tiny --run out/classifier --max-seconds 540",
-      &MakeClassifierStage, [](ClassifierStageOptions*, FlagParser*) {}};
-  return command;
+      "--model out/tiny --output out/tiny --run out/classifier", &MakeClassifierStage,
+      [](ClassifierStageOptions*, Command*) {}}
+      .Build();
 }
 
-const StageCommand<DenoiserStageOptions>& Denoiser() {
-  static const StageCommand<DenoiserStageOptions> command = {
+void AddUnknownWords(double* share, Command* command) {
+  command->AddFlag(
+      {"unknown-words", "X", "Share of captions in which unknown words stand for one or two known ones.", "0.1"},
+      ReadDouble(0, 1, share));
+}
+
+Subcommand Denoiser() {
+  return StageCommand<DenoiserStageOptions>{
       "denoiser", "trains the causal denoiser and its text encoder by flow matching with teacher forcing",
-      "videodiffcr-train denoiser --model out/tiny --output out/tiny --run out/denoiser --max-seconds 540",
-      &MakeDenoiserStage, [](DenoiserStageOptions* options, FlagParser* flags) {
-        flags->AddFlag("pool", "N", "different clips, kept in memory once made: 0.2 MB each (37632)",
-                       SetInteger(1, 10'000'000, &options->pool));
-        flags->AddFlag("warmup-steps", "N", "steps until the learning rate is at its highest (300)",
-                       SetInteger(0, 1'000'000, &options->warmup_steps));
-        flags->AddFlag("last-learning-rate", "X", "at the end of the run; 0: an 80th of the highest (0)",
-                       SetDouble(0, 10, &options->last_learning_rate));
-        flags->AddFlag("continue-weights", "YES", "start from the weights of --model: yes or no (no)",
-                       SetYesNo(&options->continue_weights));
-        flags->AddFlag("train-text", "YES", "the text encoder too; no needs --continue-weights yes: yes or no (yes)",
-                       SetYesNo(&options->train_text));
-        flags->AddFlag("unknown-words", "X", "captions in which unknown words stand for one or two known ones (0)",
-                       SetDouble(0, 1, &options->unknown_words));
-      }};
-  return command;
+      "--model out/tiny --output out/tiny --run out/denoiser", &MakeDenoiserStage,
+      [](DenoiserStageOptions* options, Command* command) {
+        command->AddFlag({"pool", "N", "Different clips, kept in memory once made: 0.2 MB each.", "10000"},
+                         ReadInteger(1, 10'000'000, &options->pool));
+        command->AddFlag({"warmup-steps", "N", "Steps until the learning rate is at its highest.", "100"},
+                         ReadInteger(0, 1'000'000, &options->warmup_steps));
+        command->AddFlag({"last-learning-rate", "X",
+                          "The learning rate at the end of the run; 0: an 80th of the highest.", "0.00001"},
+                         ReadDouble(0, 10, &options->last_learning_rate));
+        command->AddFlag({"continue-weights", "YES", "Start from the weights of --model: yes or no.", "yes"},
+                         ReadYesNo(&options->continue_weights));
+        command->AddFlag(
+            {"train-text", "YES", "Train the text encoder too; no needs --continue-weights yes: yes or no.", "no"},
+            ReadYesNo(&options->train_text));
+        AddUnknownWords(&options->unknown_words, command);
+      }}
+      .Build();
 }
 
-const StageCommand<DistillationStageOptions>& Distill() {
-  static const StageCommand<DistillationStageOptions> command = {
+Subcommand Distill() {
+  return StageCommand<DistillationStageOptions>{
       "distill", "distills the denoiser of --model to few steps on its own rollouts (DMD)",
-      "videodiffcr-train distill --model out/tiny --output out/tiny-4 --run out/distill --max-seconds 540",
-      &MakeDistillationStage, [](DistillationStageOptions* options, FlagParser* flags) {
-        flags->AddFlag("critic-learning-rate", "X", "of the fake score (0.0003)",
-                       SetDouble(1e-9, 10, &options->critic_learning_rate));
-        flags->AddFlag("guidance", "X", "of the real score (1.5)", SetDouble(0, 100, &options->guidance));
-        flags->AddFlag("teacher", "FOLDER", "model folder of the undistilled transformer (--model)",
-                       SetString(&options->teacher));
-        flags->AddFlag("routed-share", "X", "rollouts at a retention budget below 1, with the routers of --model (0)",
-                       SetDouble(0, 1, &options->routed_share));
-        flags->AddFlag("unknown-words", "X", "captions in which unknown words stand for one or two known ones (0)",
-                       SetDouble(0, 1, &options->unknown_words));
-        flags->AddFlag("critic-only-steps", "N", "steps before the generator starts (20)",
-                       SetInteger(0, 1'000'000, &options->critic_only_steps));
-        flags->AddFlag("warmup-steps", "N", "steps until the generator's learning rate is at its highest (30)",
-                       SetInteger(0, 1'000'000, &options->warmup_steps));
-      }};
-  return command;
+      "--model out/tiny --output out/tiny-4 --run out/distill", &MakeDistillationStage,
+      [](DistillationStageOptions* options, Command* command) {
+        command->AddFlag({"critic-learning-rate", "X", "Learning rate of the fake score.", "0.0001"},
+                         ReadDouble(1e-9, 10, &options->critic_learning_rate));
+        command->AddFlag({"guidance", "X", "Guidance of the real score.", "2"}, ReadDouble(0, 100, &options->guidance));
+        command->AddFlag({"teacher", "FOLDER",
+                          "Model folder of the undistilled transformer; by default that of --model.", "out/teacher"},
+                         ReadString(&options->teacher));
+        command->AddFlag({"routed-share", "X",
+                          "Share of rollouts at a retention budget below 1, with the routers of --model.", "0.3"},
+                         ReadDouble(0, 1, &options->routed_share));
+        AddUnknownWords(&options->unknown_words, command);
+        command->AddFlag({"critic-only-steps", "N", "Steps before the generator starts.", "50"},
+                         ReadInteger(0, 1'000'000, &options->critic_only_steps));
+        command->AddFlag({"warmup-steps", "N", "Steps until the generator's learning rate is at its highest.", "100"},
+                         ReadInteger(0, 1'000'000, &options->warmup_steps));
+      }}
+      .Build();
 }
 
-const StageCommand<RouterStageOptions>& Routers() {
-  static const StageCommand<RouterStageOptions> command = {
+Subcommand Routers() {
+  return StageCommand<RouterStageOptions>{
       "routers", "teaches the routers which tokens their block changes most; the model stays as it is",
-      "videodiffcr-train routers --output out/tiny --run out/routers --max-seconds 540", &MakeRouterStage,
-      [](RouterStageOptions* options, FlagParser* flags) {
-        flags->AddFlag("min-chunks", "N", "shortest rollout (2)", SetInteger(1, 1000, &options->min_chunks));
-        flags->AddFlag("max-chunks", "N", "longest rollout (4)", SetInteger(1, 1000, &options->max_chunks));
-      }};
-  return command;
+      "--output out/tiny --run out/routers", &MakeRouterStage,
+      [](RouterStageOptions* options, Command* command) {
+        command->AddFlag({"min-chunks", "N", "Shortest rollout, in chunks.", "1"},
+                         ReadInteger(1, 1000, &options->min_chunks));
+        command->AddFlag({"max-chunks", "N", "Longest rollout, in chunks.", "8"},
+                         ReadInteger(1, 1000, &options->max_chunks));
+      }}
+      .Build();
 }
 
-const StageCommand<WordingStageOptions>& Wording() {
-  static const StageCommand<WordingStageOptions> command = {
+Subcommand Wording() {
+  return StageCommand<WordingStageOptions>{
       "wording", "teaches the text encoder other words for background colours; the denoiser stays as it is",
-      "videodiffcr-train wording --output out/tiny --run out/wording --max-seconds 540", &MakeWordingStage,
-      [](WordingStageOptions* options, FlagParser* flags) {
-        flags->AddFlag("known-share", "X", "captions that keep their own words (0.3)",
-                       SetDouble(0, 1, &options->known_share));
-      }};
-  return command;
+      "--output out/tiny --run out/wording", &MakeWordingStage,
+      [](WordingStageOptions* options, Command* command) {
+        command->AddFlag({"known-share", "X", "Share of captions that keep their own words.", "0.5"},
+                         ReadDouble(0, 1, &options->known_share));
+      }}
+      .Build();
 }
 
 }  // namespace
 
-std::string AutoencoderHelp() { return Autoencoder().Help(); }
-absl::Status RunAutoencoder(const std::vector<std::string_view>& arguments) { return Autoencoder().Run(arguments); }
-std::string ClassifierHelp() { return Classifier().Help(); }
-absl::Status RunClassifier(const std::vector<std::string_view>& arguments) { return Classifier().Run(arguments); }
-std::string DenoiserHelp() { return Denoiser().Help(); }
-absl::Status RunDenoiser(const std::vector<std::string_view>& arguments) { return Denoiser().Run(arguments); }
-std::string DistillHelp() { return Distill().Help(); }
-absl::Status RunDistill(const std::vector<std::string_view>& arguments) { return Distill().Run(arguments); }
-std::string RoutersHelp() { return Routers().Help(); }
-absl::Status RunRouters(const std::vector<std::string_view>& arguments) { return Routers().Run(arguments); }
-std::string WordingHelp() { return Wording().Help(); }
-absl::Status RunWording(const std::vector<std::string_view>& arguments) { return Wording().Run(arguments); }
+std::vector<Subcommand> StageSubcommands() {
+  return {Autoencoder(), Classifier(), Denoiser(), Distill(), Routers(), Wording()};
+}
 
 }  // namespace videodiffcr::training

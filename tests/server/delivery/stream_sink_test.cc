@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -41,7 +42,8 @@ class StreamSinkTest : public testing::Test {
     OutboxLimits limits;
     limits.max_events = 16;
     outbox_ = std::make_shared<StreamOutbox>(limits, metrics_.send_buffer_bytes);
-    sink_ = std::make_unique<StreamSink>(std::make_unique<SlowEncoder>(&clock_), VideoCodec::kH264,
+    encoder_.set_value(std::make_unique<SlowEncoder>(&clock_));
+    sink_ = std::make_unique<StreamSink>(encoder_.get_future(), VideoCodec::kH264,
                                          /*frames_per_second=*/16, clock_.Now(), outbox_, &clock_, &metrics_);
   }
   GeneratedChunk Chunk(int64_t sequence, int64_t first_frame, int frames) {
@@ -64,6 +66,7 @@ class StreamSinkTest : public testing::Test {
   prometheus::Registry registry_;
   DeliveryMetrics metrics_{&registry_, "fake"};
   std::shared_ptr<StreamOutbox> outbox_;
+  std::promise<StreamSink::MadeEncoder> encoder_;
   std::unique_ptr<StreamSink> sink_;
 };
 
@@ -83,6 +86,13 @@ TEST_F(StreamSinkTest, AChunkCarriesItsPlaceInTimeItsChecksumAndItsEncodingTime)
   EXPECT_EQ(second.init_segment, "");
   EXPECT_EQ(metrics_.of(VideoCodec::kH264).output_bytes_total->Value(), 14) << "the init segment counts";
   EXPECT_EQ(metrics_.of(VideoCodec::kH264).encode_seconds->Collect().histogram.sample_sum, 4);
+}
+
+TEST_F(StreamSinkTest, AnEncoderThatCouldNotBeMadeIsTheErrorOfItsSession) {
+  std::promise<StreamSink::MadeEncoder> failed;
+  failed.set_value(absl::InternalError("no codec"));
+  StreamSink sink(failed.get_future(), VideoCodec::kH264, 16, clock_.Now(), outbox_, &clock_, &metrics_);
+  EXPECT_EQ(sink.OnChunk(Chunk(0, 0, 9)).status(), absl::InternalError("no codec"));
 }
 
 TEST_F(StreamSinkTest, WhatTheSchedulerAndTheEncoderSayOfAChunkGoesWithIt) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/media/encoder.h"
+#include "server/media/h264_level.h"
 #include "tests/server/media/video_judge.h"
 
 namespace videodiffcr {
@@ -241,6 +242,42 @@ TEST(H264EncoderTest, AHigherRateFactorGivesFewerBytes) {
 TEST(H264EncoderTest, NamesItsProfileAndLevelForPlayers) {
   EXPECT_THAT(MakeEncoder(Config(VideoContainer::kFragmentedMp4))->codec_string(), StartsWith("avc1."));
   EXPECT_EQ(MakeEncoder(Config(VideoContainer::kAnnexB))->codec_string().size(), std::string("avc1.64000b").size());
+}
+
+// A picture that no codec makes smaller.
+FrameChunk Noise(int width, int height, int frame_count, uint32_t seed) {
+  FrameChunk chunk = MovingPattern(width, height, frame_count, 0);
+  for (uint8_t& sample : chunk.pixels) sample = static_cast<uint8_t>((seed = seed * 1664525 + 1013904223) >> 24);
+  return chunk;
+}
+
+// Whatever the frames show: the bits of any stretch of frames are no more than the level's buffer holds and its rate
+// brings meanwhile.
+TEST(H264EncoderTest, KeepsToTheLevelThatItsCodecStringAndFfprobeName) {
+  for (const int rate_factor : {1, 8, 20, 51}) {
+    EncoderConfig config = Config(VideoContainer::kFragmentedMp4);
+    config.rate_factor = rate_factor;
+    auto encoder = MakeEncoder(config);
+    std::string bytes;
+    for (uint32_t i = 0; i < 5; ++i) {
+      const absl::StatusOr<EncodedChunk> chunk = encoder->Encode(Noise(kWidth, kHeight, 12, i));
+      ASSERT_TRUE(chunk.ok()) << chunk.status();
+      bytes += chunk->init_segment + chunk->payload;
+    }
+    const JudgedVideo video = ProbeVideo(bytes, "mp4");
+    EXPECT_EQ(std::stoi(encoder->codec_string().substr(9), nullptr, 16), video.level) << "rate factor " << rate_factor;
+    const H264Level level = ChooseH264Level(kWidth, kHeight, 16, H264RateBound(kWidth, kHeight, 16, rate_factor));
+    EXPECT_EQ(video.level, level.number) << "rate factor " << rate_factor;
+    for (size_t first = 0; first < video.frames.size(); ++first) {
+      double bits = 0;
+      for (size_t last = first; last < video.frames.size(); ++last) {
+        bits += 8.0 * static_cast<double>(video.frames[last].bytes);
+        const double allowed = 1.25 * (static_cast<double>(level.max_buffer_bits) +
+                                       static_cast<double>(level.max_bits_per_second) * (last - first + 1) / 16);
+        ASSERT_LE(bits, allowed) << "rate factor " << rate_factor << ", frames " << first << " to " << last;
+      }
+    }
+  }
 }
 
 TEST(H264EncoderTest, TakesFramesThatAreYuvAlready) {

@@ -70,6 +70,7 @@ JudgedVideo ProbeVideo(const std::string& file_bytes, const std::string& extensi
   video.color_space = stream.value("color_space", "");
   video.color_range = stream.value("color_range", "");
   video.frame_rate = stream.value("r_frame_rate", "");
+  video.level = stream.value("level", 0);
   for (const nlohmann::json& frame : json["frames"]) {
     video.frames.push_back({.keyframe = NumberOf(frame, "key_frame") == 1,
                             .picture_type = frame.value("pict_type", ""),

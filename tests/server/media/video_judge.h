@@ -25,6 +25,7 @@ struct JudgedVideo {
   std::string color_space;   // "smpte170m"
   std::string color_range;   // "tv"
   std::string frame_rate;    // "16/1"
+  int level = 0;             // of H.264: 31 is level 3.1
   std::vector<JudgedFrame> frames;
 };
 

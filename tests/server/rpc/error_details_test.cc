@@ -50,5 +50,20 @@ TEST(ErrorDetailsTest, WhatAClientSentIsCutAndEscapedSoThatNoLogLineCanBeForged)
   EXPECT_EQ(Printable("a\nb\\x\xff", 100), "a\\x0ab\\x5cx\\xff");
 }
 
+TEST(ErrorDetailsTest, ALogLineQuotesNoClientUnlessItIsAskedTo) {
+  const absl::Status refused = FieldError("PROMPT_TOO_LONG", "config.prompt", "my secret", "is too long");
+  EXPECT_EQ(ForLog(refused, /*quote_clients=*/false), "PROMPT_TOO_LONG config.prompt");
+  EXPECT_EQ(ForLog(refused, /*quote_clients=*/true), "config.prompt: is too long (got \"my secret\")");
+  const absl::Status malformed = WithErrorInfo(absl::InvalidArgumentError("no message (got \"my secret\")"),
+                                               "MALFORMED_MESSAGE", {{"value", "my secret"}});
+  EXPECT_EQ(ForLog(malformed, false), "MALFORMED_MESSAGE");
+}
+
+TEST(ErrorDetailsTest, OfTheServersOwnWordsALogLineHasTheFirstTwoHundredBytes) {
+  EXPECT_EQ(ForLog(absl::InternalError("the decoder failed"), false), "the decoder failed");
+  EXPECT_EQ(ForLog(absl::InternalError(std::string(1000, 'x')), false), std::string(200, 'x'));
+  EXPECT_EQ(ForLog(absl::OkStatus(), false), "");
+}
+
 }  // namespace
 }  // namespace videodiffcr

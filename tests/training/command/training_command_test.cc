@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/command_line/run_subcommand.h"
 #include "training/command/evaluate_command.h"
 #include "training/command/train_command.h"
 
@@ -30,11 +31,11 @@ class TrainingCommandTest : public ::testing::Test {
   // With the shipped model, and nothing judged but what `arguments` say.
   absl::Status Evaluate(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), {"--model", Tiny(), "--reconstructions", "0"});
-    return RunEvaluate({arguments.begin(), arguments.end()});
+    return RunSubcommand(EvaluateSubcommand(), {arguments.begin(), arguments.end()});
   }
   absl::Status Wording(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), {"--model", Tiny(), "--batch", "2"});
-    return RunWording({arguments.begin(), arguments.end()});
+    return RunSubcommand(StageSubcommands().back(), {arguments.begin(), arguments.end()});
   }
 
   std::string folder_;
@@ -116,12 +117,11 @@ TEST_F(TrainingCommandTest, AStageThatIsPausedGoesOnWithTheSameCommandToAWholeMo
 }
 
 TEST(TrainingHelpTest, EveryStageShowsAnExampleAndItsFlags) {
-  for (const std::string& help :
-       {AutoencoderHelp(), ClassifierHelp(), DenoiserHelp(), DistillHelp(), RoutersHelp(), WordingHelp()}) {
-    EXPECT_THAT(help, HasSubstr("Example:\n  videodiffcr-train "));
-    EXPECT_THAT(help, HasSubstr("--max-seconds S"));
+  for (const Subcommand& stage : StageSubcommands()) {
+    EXPECT_THAT(HelpOf(stage), HasSubstr("\nExample:\n  videodiffcr-train " + stage.text.name + " "));
+    EXPECT_THAT(HelpOf(stage), HasSubstr("  --max-seconds S\n"));
   }
-  EXPECT_THAT(EvaluateHelp(), HasSubstr("--only TEXT"));
+  EXPECT_THAT(HelpOf(EvaluateSubcommand()), HasSubstr("  --only TEXT\n"));
 }
 
 }  // namespace

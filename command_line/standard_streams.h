@@ -1,0 +1,14 @@
+// Standard input, output and error as every main() wants to find them.
+#ifndef VIDEODIFFCR_COMMAND_LINE_STANDARD_STREAMS_H_
+#define VIDEODIFFCR_COMMAND_LINE_STANDARD_STREAMS_H_
+
+namespace videodiffcr {
+
+// To be called first in main(). Gives a stream that was closed before us (`>&-`) a descriptor on which reading finds
+// nothing and writing fails: otherwise the next file or socket would take its number, and what is meant for standard
+// output would go there. Lost readers and full disks become errors of write() instead of signals.
+void PrepareStandardStreams();
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_COMMAND_LINE_STANDARD_STREAMS_H_

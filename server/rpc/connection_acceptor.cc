@@ -1,0 +1,114 @@
+#include "server/rpc/connection_acceptor.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "server/logging/log_line.h"
+#include "system/guarded.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr int kSweepMilliseconds = 1000;   // how old the number of connections in the metrics may be
+constexpr int kStarvedMilliseconds = 100;  // between two tries when the system has no descriptor left
+constexpr int kAcceptsPerTurn = 64;        // before the thread looks whether it shall leave
+
+// The system is out of something; the connection stays in the port's queue.
+bool IsStarvation(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+
+}  // namespace
+
+ConnectionAcceptor::ConnectionAcceptor(ListeningSocket socket, const Options& options, GrpcSide grpc_side,
+                                       RpcMetrics* metrics)
+    : socket_(std::move(socket)),
+      options_(options),
+      grpc_side_(std::move(grpc_side)),
+      metrics_(metrics),
+      stop_(eventfd(0, EFD_CLOEXEC)),
+      table_(options.max_connections, options.max_connections_per_peer) {}
+
+absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Create(ListeningSocket socket,
+                                                                               const Options& options,
+                                                                               GrpcSide grpc_side,
+                                                                               RpcMetrics* metrics) {
+  auto acceptor = absl::WrapUnique(new ConnectionAcceptor(std::move(socket), options, std::move(grpc_side), metrics));
+  if (!acceptor->stop_.valid()) return absl::UnavailableError(std::strerror(errno));
+  try {
+    acceptor->thread_ = std::thread([raw = acceptor.get()] { raw->Run(); });
+  } catch (const std::system_error& error) {
+    return absl::UnavailableError(error.what());
+  }
+  return acceptor;
+}
+
+ConnectionAcceptor::~ConnectionAcceptor() {
+  if (!thread_.joinable()) return;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(stop_.get(), &one, sizeof(one));
+  thread_.join();
+}
+
+void ConnectionAcceptor::Run() {
+  pollfd watched[] = {{stop_.get(), POLLIN, 0}, {socket_.descriptor.get(), POLLIN, 0}};
+  while (true) {
+    // Starved, only the stop is of interest: the port would be readable all the time.
+    poll(watched, starved_ ? 1 : 2, starved_ ? kStarvedMilliseconds : kSweepMilliseconds);
+    if (watched[0].revents != 0) return;
+    const absl::StatusOr<bool> taken =
+        Guarded("taking connections", [this]() -> absl::StatusOr<bool> { return AcceptSome(); });
+    const bool starved = !taken.value_or(false);
+    if (starved != starved_) {
+      LogLine(starved ? "no connection can be taken: the system is out of descriptors or memory"
+                      : "connections are taken again");
+    }
+    starved_ = starved;
+    metrics_->connections->Set(table_.Sweep());
+  }
+}
+
+// False when the system is out of something.
+bool ConnectionAcceptor::AcceptSome() {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    Accepted accepted = Accept(socket_);
+    if (accepted.descriptor.valid()) {
+      HandOver(std::move(accepted));
+    } else if (accepted.error == EAGAIN || accepted.error == EWOULDBLOCK) {
+      return true;
+    } else if (IsStarvation(accepted.error)) {
+      return false;
+    }  // else it was that connection's own trouble
+  }
+  return true;
+}
+
+void ConnectionAcceptor::HandOver(Accepted accepted) {
+  const ConnectionTable::Verdict verdict = table_.Decide(accepted.peer);
+  if (verdict != ConnectionTable::Verdict::kAdmit) {
+    metrics_->CountRefusedConnection(verdict == ConnectionTable::Verdict::kPeerHasTooMany);
+    return;  // closes it
+  }
+  const int socket = accepted.descriptor.get();
+  const int on = 1;
+  setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  const auto milliseconds = static_cast<unsigned>(absl::ToInt64Milliseconds(options_.unacknowledged_timeout));
+  setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
+  table_.Add(socket, accepted.peer);
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+  parameters.listener_fd = socket_.descriptor.get();
+  parameters.fd = accepted.descriptor.Release();
+  grpc_side_->HandleNewConnection(&parameters);
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,63 @@
+// Takes connections from our own port and hands them to gRPC, which then serves them as if it had taken them itself.
+// Why we do: docs/adr/0008-connection-acceptor.md.
+#ifndef VIDEODIFFCR_SERVER_RPC_CONNECTION_ACCEPTOR_H_
+#define VIDEODIFFCR_SERVER_RPC_CONNECTION_ACCEPTOR_H_
+
+#include <memory>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/server_builder.h"
+#include "server/rpc/rpc_metrics.h"
+#include "server/sockets/connection_table.h"
+#include "server/sockets/descriptor.h"
+#include "server/sockets/listening_socket.h"
+
+namespace videodiffcr {
+
+// One thread of its own. Out of descriptors or memory, it waits a moment and goes on when there are some again;
+// connections beyond a limit are closed as soon as they are there, so that their clients hear of it.
+class ConnectionAcceptor {
+ public:
+  struct Options {
+    int max_connections = 0;
+    int max_connections_per_peer = 0;  // 0: not counted by peer
+    // A connection whose bytes the peer's kernel does not acknowledge for this long is dropped.
+    absl::Duration unacknowledged_timeout;
+  };
+  using GrpcSide = std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>;
+
+  // `grpc_side` belongs to a server that was started. `metrics` outlives this. Unavailable when the system is out of
+  // descriptors.
+  static absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> Create(ListeningSocket socket, const Options& options,
+                                                                    GrpcSide grpc_side, RpcMetrics* metrics);
+
+  // Stops listening. Before the gRPC server shuts down, which would leak what it is handed from then on.
+  ~ConnectionAcceptor();
+
+  int port() const { return socket_.port; }
+
+ private:
+  ConnectionAcceptor(ListeningSocket socket, const Options& options, GrpcSide grpc_side, RpcMetrics* metrics);
+  void Run();
+  bool AcceptSome();
+  void HandOver(Accepted accepted);
+
+  // Constant once the thread runs.
+  const ListeningSocket socket_;
+  const Options options_;
+  const GrpcSide grpc_side_;
+  RpcMetrics* const metrics_;
+  Descriptor stop_;  // an eventfd; readable: leave
+
+  // The thread's.
+  ConnectionTable table_;
+  bool starved_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_RPC_CONNECTION_ACCEPTOR_H_

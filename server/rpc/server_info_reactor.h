@@ -1,0 +1,38 @@
+// GetServerInfo as gRPC sees it: one request, one answer.
+#ifndef VIDEODIFFCR_SERVER_RPC_SERVER_INFO_REACTOR_H_
+#define VIDEODIFFCR_SERVER_RPC_SERVER_INFO_REACTOR_H_
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "server/rpc/call_reactor.h"
+#include "server/rpc/rpc_metrics.h"
+
+namespace videodiffcr {
+
+class ServerInfoReactor final : public CallReactor {
+ public:
+  // Fills the response, or says what is wrong with the request.
+  using Answer = std::function<absl::Status(const grpc::ByteBuffer& request, grpc::ByteBuffer* response)>;
+
+  // `rpc_metrics` and what is in `entrance` outlive the call.
+  ServerInfoReactor(grpc::CallbackServerContext* context, const Entrance& entrance, Answer answer,
+                    RpcMetrics* rpc_metrics);
+
+ private:
+  class Ending;
+
+  void OnFirstMessage(const grpc::ByteBuffer& bytes) override;
+  void OnNoMessage() override;
+  void OnCancel() override;
+
+  const Answer answer_;
+  // Shared with the timeout, which may come late.
+  const std::shared_ptr<Ending> ending_;
+  grpc::ByteBuffer response_;  // gRPC's once the call has ended
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_RPC_SERVER_INFO_REACTOR_H_

@@ -1,0 +1,36 @@
+#include "server/sockets/host_port.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+
+namespace videodiffcr {
+namespace {
+
+bool IsHost(absl::string_view host, bool bracketed) {
+  for (const char c : host) {
+    const bool allowed = absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_' ||
+                         (bracketed && (c == ':' || c == '%'));
+    if (!allowed) return false;
+  }
+  return !host.empty();
+}
+
+}  // namespace
+
+std::optional<HostPort> ParseHostPort(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  if (colon == absl::string_view::npos) return std::nullopt;
+  absl::string_view host = address.substr(0, colon);
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  HostPort parsed{std::string(host)};
+  const absl::string_view port = address.substr(colon + 1);
+  const bool digits = std::all_of(port.begin(), port.end(), absl::ascii_isdigit);  // no sign, no blanks
+  const bool valid = IsHost(host, bracketed) && digits && absl::SimpleAtoi(port, &parsed.port) && parsed.port <= 65535;
+  if (!valid) return std::nullopt;
+  return parsed;
+}
+
+}  // namespace videodiffcr

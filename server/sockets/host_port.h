@@ -1,0 +1,23 @@
+// Addresses as flags name them.
+#ifndef VIDEODIFFCR_SERVER_SOCKETS_HOST_PORT_H_
+#define VIDEODIFFCR_SERVER_SOCKETS_HOST_PORT_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace videodiffcr {
+
+struct HostPort {
+  std::string host;  // a name or an IP address, an IPv6 one without its brackets
+  int port = 0;      // 0: any that is free
+};
+
+// "localhost:80", "127.0.0.1:0", "[::1]:80". Nothing for all else: lists, paths of unix sockets, schemes such as
+// "ipv4:", an IPv6 address without brackets.
+std::optional<HostPort> ParseHostPort(absl::string_view address);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_SOCKETS_HOST_PORT_H_

@@ -1,0 +1,60 @@
+#include "server/upkeep.h"
+
+#include <malloc.h>
+
+#include <chrono>
+#include <utility>
+
+#include "system/guarded.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr int kTurnsPerProbe = 5;
+constexpr absl::Duration kProbePatience = absl::Seconds(2);
+constexpr int64_t kManyCalls = 1000;
+
+}  // namespace
+
+bool TrimPolicy::Decide(const CallCensus& census) {
+  const bool quiet = census.open == 0 && census.begun == std::exchange(begun_at_last_turn_, census.begun);
+  const int64_t since_last_trim = census.begun - begun_at_last_trim_;
+  if (since_last_trim == 0 || (!quiet && since_last_trim < kManyCalls)) return false;
+  begun_at_last_trim_ = census.begun;
+  return true;
+}
+
+Upkeep::Upkeep(absl::Duration turn, const OwnPort& port, std::function<CallCensus()> census,
+               std::function<void(const absl::Status&)> tell)
+    : turn_(turn), port_(port), census_(std::move(census)), tell_(std::move(tell)), thread_([this] { Run(); }) {}
+
+Upkeep::~Upkeep() {
+  {
+    MutexLock lock(&mutex_);
+    stopped_ = true;
+    stopping_.NotifyAll();
+  }
+  thread_.join();
+}
+
+void Upkeep::Run() {
+  TrimPolicy trim;
+  for (int turn = 1; SleepATurn(); ++turn) {
+    if (trim.Decide(census_())) malloc_trim(0);
+    if (turn % kTurnsPerProbe != 0) continue;
+    tell_(Guarded("looking at the own port", [this] { return ProbeOwnPort(port_, kProbePatience); }));
+  }
+}
+
+bool Upkeep::SleepATurn() {
+  const auto end = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(turn_);
+  MutexLock lock(&mutex_);
+  while (!stopped_) {
+    const auto left = end - std::chrono::steady_clock::now();
+    if (left <= std::chrono::nanoseconds(0)) return true;
+    stopping_.WaitFor(&mutex_, left);
+  }
+  return false;
+}
+
+}  // namespace videodiffcr
