@@ -291,12 +291,12 @@ absl::Status SessionCall::Pump() {
   }
   // By names of their own: clang does not see inside a lambda that the mutex is held.
   const int64_t misses = deadline_misses_;
-  grpc::ByteBuffer& bytes = response_;
+  grpc::ByteBuffer* const bytes = &response_;
   absl::Status packed = Guarded("packing a response", [&] {
     const v1::StreamVideoResponse response = ToResponse(*std::move(event), now, misses);
     bool own_buffer;
-    bytes.Clear();
-    grpc::SerializationTraits<v1::StreamVideoResponse>::Serialize(response, &bytes, &own_buffer);
+    bytes->Clear();
+    grpc::SerializationTraits<v1::StreamVideoResponse>::Serialize(response, bytes, &own_buffer);
     return absl::OkStatus();
   });
   if (!packed.ok()) return packed;
