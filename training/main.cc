@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "command_line/subcommands.h"
+#include "training/command/compare_command.h"
 #include "training/command/evaluate_command.h"
 #include "training/command/train_command.h"
 
@@ -19,6 +20,7 @@ constexpr Subcommand kSubcommands[] = {
     {"routers", "teaches the routers which tokens matter", &RoutersHelp, &RunRouters},
     {"wording", "teaches the text encoder other words for background colours", &WordingHelp, &RunWording},
     {"evaluate", "says how often a model shows what its prompts say", &EvaluateHelp, &RunEvaluate},
+    {"compare", "says how far judged models are apart, and how sure that is", &CompareHelp, &RunCompare},
 };
 
 constexpr Program kProgram = {"videodiffcr-train", "trains and judges models", kSubcommands};
