@@ -6,6 +6,7 @@
 
 #include "command_line/subcommands.h"
 #include "training/command/evaluate_command.h"
+#include "training/command/figures_command.h"
 #include "training/command/train_command.h"
 
 namespace videodiffcr::training {
@@ -17,7 +18,9 @@ constexpr Subcommand kSubcommands[] = {
     {"denoiser", "trains the causal denoiser and its text encoder", &DenoiserHelp, &RunDenoiser},
     {"distill", "distills the denoiser to few steps", &DistillHelp, &RunDistill},
     {"routers", "teaches the routers which tokens matter", &RoutersHelp, &RunRouters},
+    {"videodiffcr", "learns what each layer and step keeps", &VideodiffcrHelp, &RunVideodiffcr},
     {"wording", "teaches the text encoder other words for background colours", &WordingHelp, &RunWording},
+    {"figures", "draws what routers and retention tables do", &FiguresHelp, &RunFigures},
     {"evaluate", "says how often a model shows what its prompts say", &EvaluateHelp, &RunEvaluate},
 };
 

@@ -20,6 +20,7 @@
 #include "training/stages/denoiser_stage.h"
 #include "training/stages/distillation_stage.h"
 #include "training/stages/router_stage.h"
+#include "training/stages/videodiffcr_stage.h"
 #include "training/stages/wording_stage.h"
 
 namespace videodiffcr::training {
@@ -172,24 +173,70 @@ const StageCommand<DenoiserStageOptions>& Denoiser() {
   return command;
 }
 
+void AddDistillationFlags(DistillationOptions* options, FlagParser* flags) {
+  flags->AddFlag("teacher", "FOLDER", "model folder of the undistilled transformer (--model)",
+                 SetString(&options->teacher));
+  flags->AddFlag("critic-learning-rate", "X", "of the fake score (0.0003)",
+                 SetDouble(1e-9, 10, &options->scores.critic_learning_rate));
+  flags->AddFlag("guidance", "X", "of the real score (1.5)", SetDouble(0, 100, &options->scores.guidance));
+  flags->AddFlag("unknown-words", "X", "captions in which unknown words stand for one or two known ones (0)",
+                 SetDouble(0, 1, &options->unknown_words));
+  flags->AddFlag("critic-only-steps", "N", "steps before the generator starts (20)",
+                 SetInteger(0, 1'000'000, &options->critic_only_steps));
+  flags->AddFlag("warmup-steps", "N", "steps until the generator's learning rate is at its highest (30)",
+                 SetInteger(0, 1'000'000, &options->warmup_steps));
+}
+
 const StageCommand<DistillationStageOptions>& Distill() {
   static const StageCommand<DistillationStageOptions> command = {
       "distill", "distills the denoiser of --model to few steps on its own rollouts (DMD)",
       "videodiffcr-train distill --model out/tiny --output out/tiny-4 --run out/distill --max-seconds 540",
       &MakeDistillationStage, [](DistillationStageOptions* options, FlagParser* flags) {
-        flags->AddFlag("critic-learning-rate", "X", "of the fake score (0.0003)",
-                       SetDouble(1e-9, 10, &options->critic_learning_rate));
-        flags->AddFlag("guidance", "X", "of the real score (1.5)", SetDouble(0, 100, &options->guidance));
-        flags->AddFlag("teacher", "FOLDER", "model folder of the undistilled transformer (--model)",
-                       SetString(&options->teacher));
+        AddDistillationFlags(&options->distillation, flags);
         flags->AddFlag("routed-share", "X", "rollouts at a retention budget below 1, with the routers of --model (0)",
                        SetDouble(0, 1, &options->routed_share));
-        flags->AddFlag("unknown-words", "X", "captions in which unknown words stand for one or two known ones (0)",
-                       SetDouble(0, 1, &options->unknown_words));
-        flags->AddFlag("critic-only-steps", "N", "steps before the generator starts (20)",
-                       SetInteger(0, 1'000'000, &options->critic_only_steps));
-        flags->AddFlag("warmup-steps", "N", "steps until the generator's learning rate is at its highest (30)",
-                       SetInteger(0, 1'000'000, &options->warmup_steps));
+      }};
+  return command;
+}
+
+SetFlagValue SetNumbers(std::vector<double>* out) {
+  return [out](std::string_view value) {
+    absl::StatusOr<std::vector<double>> numbers = ParseNumbers(value);
+    if (numbers.ok()) *out = *std::move(numbers);
+    return numbers.status();
+  };
+}
+
+SetFlagValue SetAccounting(RatioAccounting* out) {
+  return [out](std::string_view value) {
+    if (value != "nominal" && value != "executed") return absl::InvalidArgumentError("must be nominal or executed");
+    *out = value == "nominal" ? RatioAccounting::kNominal : RatioAccounting::kExecuted;
+    return absl::OkStatus();
+  };
+}
+
+const StageCommand<VideodiffcrStageOptions>& Videodiffcr() {
+  static const StageCommand<VideodiffcrStageOptions> command = {
+      "videodiffcr", "learns which share of tokens each layer and step keeps, which ones, and weights for it (DMD)",
+      "videodiffcr-train videodiffcr --teacher out/teacher --target 0.7 --output out/pruned --run out/videodiffcr "
+      "--max-seconds 540",
+      &MakeVideodiffcrStage, [](VideodiffcrStageOptions* options, FlagParser* flags) {
+        VideodiffcrOptions* const student = &options->student;
+        flags->AddFlag("target", "X,...", "shares of tokens to keep, each a budget of the result; 1: dense (0.7)",
+                       SetNumbers(&student->targets));
+        flags->AddFlag("accounting", "KIND", "what is to meet the target: nominal or executed ratios (nominal)",
+                       SetAccounting(&student->accounting));
+        flags->AddFlag("initial-ratios", "X,...", "of the layers in turns (target + 0.1, target - 0.1)",
+                       SetNumbers(&student->initial_ratios));
+        flags->AddFlag("fresh-routers", "YES", "begin with drawn routers, not those of --model: yes or no (no)",
+                       SetYesNo(&student->fresh_routers));
+        flags->AddFlag("router-learning-rate", "X", "of routers and gates (0.001)",
+                       SetDouble(1e-9, 10, &student->router_learning_rate));
+        flags->AddFlag("ratio-learning-rate", "X", "of the ratios (0.005)",
+                       SetDouble(1e-9, 10, &student->ratio_learning_rate));
+        flags->AddFlag("budget-weight", "X", "of the budget loss; 0: as strong as the matching loss 0.02 off (0)",
+                       SetDouble(0, 1e6, &student->budget_weight));
+        AddDistillationFlags(&options->distillation, flags);
       }};
   return command;
 }
@@ -228,6 +275,8 @@ std::string DistillHelp() { return Distill().Help(); }
 absl::Status RunDistill(const std::vector<std::string_view>& arguments) { return Distill().Run(arguments); }
 std::string RoutersHelp() { return Routers().Help(); }
 absl::Status RunRouters(const std::vector<std::string_view>& arguments) { return Routers().Run(arguments); }
+std::string VideodiffcrHelp() { return Videodiffcr().Help(); }
+absl::Status RunVideodiffcr(const std::vector<std::string_view>& arguments) { return Videodiffcr().Run(arguments); }
 std::string WordingHelp() { return Wording().Help(); }
 absl::Status RunWording(const std::vector<std::string_view>& arguments) { return Wording().Run(arguments); }
 

@@ -20,6 +20,8 @@ std::string DistillHelp();
 absl::Status RunDistill(const std::vector<std::string_view>& arguments);
 std::string RoutersHelp();
 absl::Status RunRouters(const std::vector<std::string_view>& arguments);
+std::string VideodiffcrHelp();
+absl::Status RunVideodiffcr(const std::vector<std::string_view>& arguments);
 std::string WordingHelp();
 absl::Status RunWording(const std::vector<std::string_view>& arguments);
 

@@ -6,13 +6,16 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/plain/rollout/few_step_sampler.h"
 #include "training/evaluation/clip_generator.h"
-#include "training/stages/training_model.h"
+#include "training/model/training_model.h"
+#include "training/students/student.h"
 
 namespace videodiffcr::training {
 
@@ -25,11 +28,15 @@ enum class TokenRanking {
 
 class PlainSampler {
  public:
-  // Errors are those of the files.
+  // The model of a folder, with its routers when it has some. Errors are those of the files.
   static absl::StatusOr<PlainSampler> Load(const std::string& folder, at::Device device);
 
-  // Of the model, 1 first.
-  std::vector<RetentionTenths> budgets() const;
+  // Any student of a model.
+  PlainSampler(std::shared_ptr<const TrainingModel> model, std::shared_ptr<const Student> student)
+      : model_(std::move(model)), student_(std::move(student)) {}
+
+  // Of the student, 1 first.
+  std::vector<RetentionTenths> budgets() const { return student_->budgets(); }
 
   // Frames of the kept chunks, [requests, frames, 3, height, width] in [0, 1] as 8 bits round them, on the device. The
   // requests have budget, lengths and the chunks where prompts begin in common. `seed`: of random rankings.
@@ -37,13 +44,10 @@ class PlainSampler {
                                       uint64_t seed) const;
 
  private:
-  explicit PlainSampler(TrainingModel model) : model_(std::move(model)) {}
-
-  absl::StatusOr<RetentionTable> TableOf(RetentionTenths budget) const;
-  SamplerOptions Options(TokenRanking ranking, uint64_t seed) const;
   ChunkNoise Noise(const std::vector<ClipRequest>& requests, int64_t chunk) const;
 
-  TrainingModel model_;  // with routers when the folder has some
+  std::shared_ptr<const TrainingModel> model_;
+  std::shared_ptr<const Student> student_;
 };
 
 }  // namespace videodiffcr::training

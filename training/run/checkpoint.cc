@@ -43,6 +43,13 @@ absl::Status CheckHeader(const std::string& path, const std::map<std::string, st
                                                       ", not ", NameOf(wanted, name),
                                                       "; use the same value or another run folder"));
   }
+  for (const auto& [name, value] : metadata) {
+    if (!absl::StartsWith(name, kSettingPrefix)) continue;
+    const std::string setting = name.substr(std::string(kSettingPrefix).size());
+    if (expected.settings.count(setting) > 0) continue;
+    return absl::FailedPreconditionError(absl::StrCat(path, ": was started with ", setting, " ", value,
+                                                      ", which this run does not have; use another run folder"));
+  }
   return absl::OkStatus();
 }
 
@@ -72,6 +79,11 @@ absl::StatusOr<int64_t> ReadCheckpoint(const std::string& path, const Checkpoint
   const c10::NoGradGuard no_gradients;
   for (size_t i = 0; i < rows.size(); ++i) state[i].destination->copy_(loaded[i]);
   return step;
+}
+
+std::vector<WeightRow> WithPrefix(const std::string& prefix, std::vector<WeightRow> rows) {
+  for (WeightRow& row : rows) row.name = absl::StrCat(prefix, ".", row.name);
+  return rows;
 }
 
 absl::Status WriteWeights(const std::string& path, const std::vector<WeightRow>& rows, at::ScalarType dtype,

@@ -116,8 +116,8 @@ TEST_F(TrainingCommandTest, AStageThatIsPausedGoesOnWithTheSameCommandToAWholeMo
 }
 
 TEST(TrainingHelpTest, EveryStageShowsAnExampleAndItsFlags) {
-  for (const std::string& help :
-       {AutoencoderHelp(), ClassifierHelp(), DenoiserHelp(), DistillHelp(), RoutersHelp(), WordingHelp()}) {
+  for (const std::string& help : {AutoencoderHelp(), ClassifierHelp(), DenoiserHelp(), DistillHelp(), RoutersHelp(),
+                                  VideodiffcrHelp(), WordingHelp()}) {
     EXPECT_THAT(help, HasSubstr("Example:\n  videodiffcr-train "));
     EXPECT_THAT(help, HasSubstr("--max-seconds S"));
   }
