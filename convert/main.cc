@@ -1,5 +1,5 @@
 // videodiffcr-convert: released files in, a model folder out. docs/converting.md is its manual.
-// Exit status: 0 done, 1 failed, 2 a wrong flag or a file that is not what its flag says.
+// Exit status: 0 done, 1 failed (a file that is missing or not what it should be, too), 2 a wrong flag.
 #include <unistd.h>
 
 #include <cstdio>
@@ -51,8 +51,6 @@ int Main(const std::vector<std::string_view>& arguments) {
   const absl::Status status =
       ConvertModel(options->request, [&line](const ConversionProgress& progress) { line.Show(progress); });
   line.End();
-  // What is wrong with the files is wrong with what the command line names.
-  if (absl::IsInvalidArgument(status)) return RefuseCommandLine(kName, kName, status, std::cerr);
   if (!status.ok()) return Fail(kName, status, std::cerr);
   std::fprintf(stderr, "%s is complete (%.1f s)\n", options->request.output_folder.c_str(),
                absl::ToDoubleSeconds(SteadyNow() - start));
