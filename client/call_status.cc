@@ -16,9 +16,7 @@ std::optional<Detail> DetailOf(const absl::Status& status) {
   const std::string type_url = absl::StrCat("type.googleapis.com/", Detail::descriptor()->full_name());
   const absl::optional<absl::Cord> payload = status.GetPayload(type_url);
   Detail detail;
-  if (!payload.has_value() || !detail.ParseFromString(std::string(*payload))) {
-    return std::nullopt;
-  }
+  if (!payload.has_value() || !detail.ParseFromString(std::string(*payload))) return std::nullopt;
   return detail;
 }
 
@@ -53,9 +51,7 @@ std::string DescribeStatus(const absl::Status& status) {
       absl::StrCat(absl::StatusCodeToString(status.code()), ": ", PrintableText(std::string(status.message())));
   if (const auto bad_request = BadRequestOf(status)) {
     for (const auto& violation : bad_request->field_violations()) {
-      if (absl::StrContains(status.message(), violation.description())) {
-        continue;  // said already
-      }
+      if (absl::StrContains(status.message(), violation.description())) continue;  // said already
       absl::StrAppend(&text, "\n  field ", PrintableText(violation.field()), ": ",
                       PrintableText(violation.description()));
     }

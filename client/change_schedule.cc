@@ -16,31 +16,21 @@ ChangeSchedule::ChangeSchedule(std::map<int64_t, PlannedChange> changes, int64_t
     : changes_(std::move(changes)), length_chunks_(length_chunks) {}
 
 std::optional<int64_t> ChangeSchedule::initial_chunk_credits() const {
-  if (changes_.empty()) {
-    return std::nullopt;
-  }
+  if (changes_.empty()) return std::nullopt;
   return changes_.begin()->first;
 }
 
 std::vector<v1::StreamVideoRequest> ChangeSchedule::AfterChunk(int64_t sequence) const {
   const auto change = changes_.find(sequence + 1);
-  if (change == changes_.end()) {
-    return {};
-  }
+  if (change == changes_.end()) return {};
   std::vector<v1::StreamVideoRequest> requests(2);
   v1::SessionUpdate* update = requests[0].mutable_update();
   update->set_update_id(change->first);
-  if (change->second.prompt.has_value()) {
-    update->set_prompt(*change->second.prompt);
-  }
-  if (change->second.retention_target.has_value()) {
-    update->set_retention_target(*change->second.retention_target);
-  }
+  if (change->second.prompt.has_value()) update->set_prompt(*change->second.prompt);
+  if (change->second.retention_target.has_value()) update->set_retention_target(*change->second.retention_target);
   const auto following = std::next(change);
   int64_t stop = length_chunks_ > 0 ? length_chunks_ : kNoFurtherStop;
-  if (following != changes_.end()) {
-    stop = following->first;
-  }
+  if (following != changes_.end()) stop = following->first;
   requests[1].mutable_credit()->set_chunks(stop - change->first);
   return requests;
 }

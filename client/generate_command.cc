@@ -42,14 +42,10 @@ class Generation {
     absl::Status status;
     while (status.ok()) {
       const std::optional<v1::StreamVideoResponse> event = call_.Next();
-      if (!event.has_value()) {
-        break;
-      }
+      if (!event.has_value()) break;
       status = Handle(*event);
     }
-    if (!status.ok()) {
-      call_.Cancel();
-    }
+    if (!status.ok()) call_.Cancel();
     const absl::Status end = call_.Finish();
     progress_.End();
     const absl::Status closed = output_.has_value() ? output_->Close() : absl::OkStatus();
@@ -101,9 +97,7 @@ class Generation {
                                    options_.to_standard_output() ? "to standard output" : options_.output));
     // Not before: a refused call leaves an older file alone.
     absl::StatusOr<VideoOutput> output = VideoOutput::Open(options_.output);
-    if (!output.ok()) {
-      return output.status();
-    }
+    if (!output.ok()) return output.status();
     output_.emplace(*std::move(output));
     return absl::OkStatus();
   }
@@ -112,9 +106,7 @@ class Generation {
     if (!output_.has_value()) {
       return absl::InternalError("the server sent a chunk before it said that the session has started");
     }
-    for (const v1::StreamVideoRequest& request : schedule_.AfterChunk(chunk.sequence())) {
-      call_.Send(request);
-    }
+    for (const v1::StreamVideoRequest& request : schedule_.AfterChunk(chunk.sequence())) call_.Send(request);
     // In one piece, so that an interrupt never leaves an init segment or half a fragment.
     const absl::Status status = output_->Write(chunk.init_segment() + chunk.payload());
     if (status.ok()) {
@@ -136,15 +128,11 @@ class Generation {
 absl::Status Report(const GenerateOptions& options, const GenerationRecord& record) {
   std::ostream& out = options.to_standard_output() ? std::cerr : std::cout;
   out << (options.to_standard_output() ? "standard output" : options.output) << ": " << record.Summary() << std::flush;
-  if (options.contact_sheet.empty()) {
-    return absl::OkStatus();
-  }
+  if (options.contact_sheet.empty()) return absl::OkStatus();
   ContactSheetOptions sheet;
   sheet.captions = record.PromptLines();
   const absl::Status status = WriteContactSheet(options.output, options.contact_sheet, sheet);
-  if (status.ok()) {
-    out << "  contact sheet        " << options.contact_sheet << std::endl;
-  }
+  if (status.ok()) out << "  contact sheet        " << options.contact_sheet << std::endl;
   return status;
 }
 
@@ -159,9 +147,7 @@ absl::Status CheckOutputs(const GenerateOptions& options) {
 absl::Status RunGenerate(const GenerateOptions& options) {
   if (absl::Status writable = CheckOutputs(options); !writable.ok()) return writable;
   const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(options.server, kConnectTimeout);
-  if (!client.ok()) {
-    return client.status();
-  }
+  if (!client.ok()) return client.status();
   const std::unique_ptr<VideoCall> call = (*client)->StreamVideo(ToSessionConfig(options));
   Generation generation(options, call.get());
   absl::Status status;

@@ -29,9 +29,7 @@ absl::StatusOr<std::pair<int64_t, std::string>> SplitChunkPrefix(std::string_vie
 FlagReader ReadSwitch(std::map<int64_t, PlannedChange>* changes) {
   const auto read = [changes](std::string_view value) -> absl::Status {
     auto parts = SplitChunkPrefix(value, "CHUNK:PROMPT, for example 4:\"a blue square moves left\"");
-    if (!parts.ok()) {
-      return parts.status();
-    }
+    if (!parts.ok()) return parts.status();
     if (std::exchange((*changes)[parts->first].prompt, parts->second).has_value()) {
       return absl::InvalidArgumentError("names a chunk that has a new prompt already");
     }
@@ -43,14 +41,10 @@ FlagReader ReadSwitch(std::map<int64_t, PlannedChange>* changes) {
 FlagReader ReadSwitchBudget(std::map<int64_t, PlannedChange>* changes) {
   const auto read = [changes](std::string_view value) -> absl::Status {
     const auto parts = SplitChunkPrefix(value, "CHUNK:BUDGET, for example 6:0.7");
-    if (!parts.ok()) {
-      return parts.status();
-    }
+    if (!parts.ok()) return parts.status();
     double budget = 0;
     const absl::Status status = ReadDouble(0, 1, &budget).read(parts->second);
-    if (!status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("has a budget that ", status.message()));
-    }
+    if (!status.ok()) return absl::InvalidArgumentError(absl::StrCat("has a budget that ", status.message()));
     if (std::exchange((*changes)[parts->first].retention_target, budget).has_value()) {
       return absl::InvalidArgumentError("names a chunk that has a new budget already");
     }
@@ -67,9 +61,7 @@ FlagReader ReadPlayout(std::optional<double>* out) {
     }
     double seconds = 0;
     const absl::Status status = ReadDouble(0, 60, &seconds).read(value);
-    if (!status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat(status.message(), ", or off"));
-    }
+    if (!status.ok()) return absl::InvalidArgumentError(absl::StrCat(status.message(), ", or off"));
     *out = seconds;
     return absl::OkStatus();
   };
@@ -90,13 +82,9 @@ constexpr OutputEnding kOutputEndings[] = {
 };
 
 const OutputEnding* FindOutputEnding(const std::string& path) {
-  if (path == "-") {
-    return &kOutputEndings[0];
-  }
+  if (path == "-") return &kOutputEndings[0];
   for (const OutputEnding& candidate : kOutputEndings) {
-    if (absl::EndsWith(path, candidate.ending)) {
-      return &candidate;
-    }
+    if (absl::EndsWith(path, candidate.ending)) return &candidate;
   }
   return nullptr;
 }
@@ -177,9 +165,7 @@ v1::SessionConfig ToSessionConfig(const GenerateOptions& options) {
         google::protobuf::util::TimeUtil::MillisecondsToDuration(static_cast<int64_t>(*options.playout_seconds * 1000));
   }
   const std::optional<int64_t> credits = ChangeSchedule(options.changes, options.chunks).initial_chunk_credits();
-  if (credits.has_value()) {
-    config.set_initial_chunk_credits(*credits);
-  }
+  if (credits.has_value()) config.set_initial_chunk_credits(*credits);
   return config;
 }
 

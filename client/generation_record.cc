@@ -49,9 +49,7 @@ ProgressFigures GenerationRecord::Progress() const {
 
 std::vector<std::string> GenerationRecord::PromptLines() const {
   std::vector<std::string> lines;
-  for (const PromptStart& start : prompts_) {
-    lines.push_back(absl::StrFormat("%.2f s: %s", start.seconds, start.prompt));
-  }
+  for (const PromptStart& start : prompts_) lines.push_back(absl::StrFormat("%.2f s: %s", start.seconds, start.prompt));
   return lines;
 }
 
@@ -63,9 +61,7 @@ std::string GenerationRecord::Summary() const {
                       content_seconds_, started.width(), started.height(), started.frames_per_second(), started.seed());
   absl::StrAppendFormat(&text, "  time to first chunk  %.3f s\n", absl::ToDoubleSeconds(*first_arrival_ - start_));
   absl::StrAppendFormat(&text, "  frames per second    %.1f", FramesPerSecond());
-  if (rate > 0) {
-    absl::StrAppendFormat(&text, " (%.1f times playing speed)", FramesPerSecond() / rate);
-  }
+  if (rate > 0) absl::StrAppendFormat(&text, " (%.1f times playing speed)", FramesPerSecond() / rate);
   absl::StrAppendFormat(&text, "\n  retention            nominal %.3f, executed %.3f\n",
                         nominal_sum_ / static_cast<double>(chunks_), executed_sum_ / static_cast<double>(chunks_));
   if (options_.playout_seconds.has_value()) {

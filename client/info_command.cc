@@ -61,13 +61,9 @@ std::string FormatLimits(const v1::ServerLimits& limits) {
 
 absl::Status RunInfo(const std::string& server) {
   const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(server, kConnectTimeout);
-  if (!client.ok()) {
-    return client.status();
-  }
+  if (!client.ok()) return client.status();
   const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
-  if (!info.ok()) {
-    return info.status();
-  }
+  if (!info.ok()) return info.status();
   return WriteText(FormatServerInfo(*info), std::cout);
 }
 

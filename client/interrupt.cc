@@ -15,9 +15,7 @@ constexpr int kWakeSignal = SIGUSR1;
 sigset_t WatchedSignals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, kWakeSignal}) {
-    sigaddset(&signals, signal);
-  }
+  for (const int signal : {SIGINT, SIGTERM, kWakeSignal}) sigaddset(&signals, signal);
   return signals;
 }
 
@@ -42,9 +40,7 @@ void InterruptWatcher::Watch() {
   const sigset_t signals = WatchedSignals();
   int signal = 0;
   while (sigwait(&signals, &signal) == 0 && signal != kWakeSignal) {
-    if (interrupted_.exchange(true)) {
-      _exit(128 + signal);
-    }
+    if (interrupted_.exchange(true)) _exit(128 + signal);
     on_interrupt_();
   }
 }

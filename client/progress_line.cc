@@ -14,13 +14,9 @@ constexpr char kClearLine[] = "\r\x1b[K";
 
 std::string FormatProgress(const ProgressFigures& figures) {
   std::string text = absl::StrCat("chunk ", figures.chunks);
-  if (figures.length_chunks > 0) {
-    absl::StrAppend(&text, "/", figures.length_chunks);
-  }
+  if (figures.length_chunks > 0) absl::StrAppend(&text, "/", figures.length_chunks);
   absl::StrAppendFormat(&text, "  %d frames  %.1f fps", figures.frames, figures.frames_per_second);
-  if (figures.slack_seconds.has_value()) {
-    absl::StrAppendFormat(&text, "  slack %+.2f s", *figures.slack_seconds);
-  }
+  if (figures.slack_seconds.has_value()) absl::StrAppendFormat(&text, "  slack %+.2f s", *figures.slack_seconds);
   absl::StrAppendFormat(&text, "  budget %.2f (executed %.3f)", figures.nominal_retention, figures.executed_retention);
   return text;
 }

@@ -62,9 +62,7 @@ VideoCall::~VideoCall() {
 
 std::optional<v1::StreamVideoResponse> VideoCall::Next() {
   v1::StreamVideoResponse response;
-  if (!damage_.ok() || !stream_->Read(&response)) {
-    return std::nullopt;
-  }
+  if (!damage_.ok() || !stream_->Read(&response)) return std::nullopt;
   if (response.has_chunk()) {
     damage_ = CheckChunk(response.chunk());
     if (!damage_.ok()) {
@@ -132,9 +130,7 @@ absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::str
   for (absl::Status status = client->GetServerInfo().status(); IsLoading(status);
        status = client->GetServerInfo().status()) {
     const absl::Duration delay = RetryDelay(status);
-    if (SteadyNow() + delay > deadline) {
-      return status;
-    }
+    if (SteadyNow() + delay > deadline) return status;
     absl::SleepFor(delay);
   }
   return client;
@@ -145,9 +141,7 @@ absl::StatusOr<v1::GetServerInfoResponse> VideoClient::GetServerInfo() {
   context.set_deadline(SteadyDeadline(kServerInfoTimeout));
   v1::GetServerInfoResponse response;
   const grpc::Status status = stub_->GetServerInfo(&context, v1::GetServerInfoRequest(), &response);
-  if (!status.ok()) {
-    return ToAbslStatus(status);
-  }
+  if (!status.ok()) return ToAbslStatus(status);
   return response;
 }
 
