@@ -8,59 +8,54 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/api/video_model.h"
 #include "training/classifier/attribute_classifier.h"
-#include "training/evaluation/clip_generator.h"
-#include "training/evaluation/plain_sampler.h"
+#include "training/evaluation/clip_record.h"
+#include "training/evaluation/clip_source.h"
+#include "training/evaluation/evaluation_condition.h"
 #include "training/evaluation/quality_report.h"
 
 namespace videodiffcr::training {
 
-// What the clips of one row of the table have in common. Judged are the last 45 frames: the last four chunks.
-struct EvaluationCondition {
-  std::string name;
-  RetentionTenths budget = kDenseTenths;
-  int64_t chunks = 4;
-  int64_t switch_chunk = 0;     // above 0: the prompt changes before this chunk, and the new one is judged
-  bool held_out_pairs = false;  // only the shape and colour pairs that training never shows; else all pairs
-  TokenRanking ranking = TokenRanking::kRouter;
+struct EvaluationSettings {
+  int64_t clips = 64;
+  uint64_t seed = 1;     // prompts and noise follow from it
+  bool proxies = false;  // video quality too (video_proxies.h)
+  std::string method;    // names the records
+  std::string training_seed;
 };
 
-// "dense", or "retention 0.9" and so on.
-std::string BudgetName(RetentionTenths budget);
-// BudgetName() for every budget of the model, "after K chunks" for `long_chunks`, "prompt switch"
-// (before chunk 3 of 8), "held-out pairs".
-std::vector<EvaluationCondition> StandardConditions(const std::vector<RetentionTenths>& budgets, int64_t long_chunks);
-// Every budget below 1 with random scores and with the oracle's: "retention 0.7, random", "retention 0.7, oracle".
-std::vector<EvaluationCondition> BaselineConditions(const std::vector<RetentionTenths>& budgets);
-
-struct EvaluationClip {
-  ClipRequest request;
-  AttributeValues prompted;
+struct ConditionResult {
+  QualityRow row;
+  JudgedClips judged;
 };
 
-// Clip `index` of a condition. Its prompt, its seed and so its noise depend on (seed, index) and, for held-out pairs,
-// on that; never on the budget, so budgets are compared on the same noise.
-EvaluationClip MakeEvaluationClip(const EvaluationCondition& condition, uint64_t seed, uint64_t index);
+// Called with the row so far after each group of clips.
+using EvaluationProgress = std::function<void(const QualityRow&)>;
 
-// Makes the clips of some requests of one condition: kept frames [requests, frames, 3, height, width] in [0, 1].
-struct ClipSource {
-  int64_t side_by_side = 1;  // requests worth making in one call
-  std::function<absl::StatusOr<at::Tensor>(const EvaluationCondition&, const std::vector<ClipRequest>&)> make;
+// Generates and judges clips, which must come on the classifier's device. Drift: see identity_drift.h.
+absl::StatusOr<ConditionResult> EvaluateCondition(const ClipSource& source, const ClassifierWeights& classifier,
+                                                  const EvaluationCondition& condition,
+                                                  const EvaluationSettings& settings,
+                                                  const EvaluationProgress& progress);
+
+// What EvaluateCondition() would find if the model were the renderer: the ceiling of every figure.
+ConditionResult EvaluateRenders(const ClassifierWeights& classifier, const EvaluationSettings& settings);
+
+// The group of a condition's records.
+ClipGroup GroupOf(const ClipSource& source, const EvaluationCondition& condition, const EvaluationSettings& settings);
+
+// Clips begin, begin + 1, ... of a condition: at most as many as the source makes side by side.
+struct ClipBatch {
+  int64_t begin = 0;
+  std::vector<EvaluationClip> clips;
+
+  std::vector<ClipRequest> requests() const;
 };
-// As the server makes them; routers only. `model` outlives the source.
-ClipSource ServedClips(VideoModel& model);
-// On the plain path; `sampler` outlives the source.
-ClipSource PlainClips(const PlainSampler& sampler, int64_t side_by_side, uint64_t seed);
+ClipBatch MakeBatch(const EvaluationCondition& condition, const EvaluationSettings& settings, int64_t begin,
+                    int64_t side_by_side);
 
-// Generates and judges `clips` clips, which must come on the classifier's device; calls `progress` with the row so far
-// after each group.
-absl::StatusOr<QualityRow> EvaluateCondition(const ClipSource& source, const ClassifierWeights& classifier,
-                                             const EvaluationCondition& condition, int64_t clips, uint64_t seed,
-                                             const std::function<void(const QualityRow&)>& progress);
-
-// Frames of the chunks in playing order: [1, frames, 3, height, width] in [0, 1].
-at::Tensor FramesToTensor(const std::vector<FrameChunk>& chunks);
+// One record per clip, with what was prompted and which attributes are right.
+std::vector<ClipRecord> RecordAttributes(const ClipBatch& batch, const std::vector<AttributeValues>& read);
 
 }  // namespace videodiffcr::training
 

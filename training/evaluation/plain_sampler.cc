@@ -3,35 +3,63 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "training/run/random_tensor.h"
+#include "training/scenes/random_stream.h"
 
 namespace videodiffcr::training {
 namespace {
 
-TokenScorer ScorerOf(TokenRanking ranking, uint64_t seed, at::Device device) {
+TokenScorer ScorerOf(TokenRanking ranking, uint64_t seed, const std::vector<ClipRequest>& requests) {
   if (ranking == TokenRanking::kUpdateNorm) {
     return [](const BlockWeights& weights, const BlockContext& context, const at::Tensor& x) {
       return (DenseBlock(weights, context, x).x - x).norm(2, {-1}).to(at::kFloat);
     };
   }
   if (ranking == TokenRanking::kRouter) return {};
-  const auto random = std::make_shared<StepRandom>(seed, 0, device);
-  return [random](const BlockWeights&, const BlockContext&, const at::Tensor& x) {
-    return random->Uniform({x.size(0), x.size(1)});
+  std::vector<uint64_t> clip_seeds;
+  for (const ClipRequest& request : requests) clip_seeds.push_back(request.seed);
+  const auto calls = std::make_shared<uint64_t>(0);
+  return [seed, clip_seeds, calls](const BlockWeights&, const BlockContext&, const at::Tensor& x) {
+    return RandomScores(seed, clip_seeds, (*calls)++, x.size(1)).to(x.device());
   };
+}
+
+void KeepFirstBlocks(int64_t blocks, TrainingModel* model) {
+  model->transformer.weights.blocks.resize(static_cast<size_t>(blocks));
+  model->transformer.config.num_layers = model->config.transformer.num_layers = blocks;
+  model->config.retention = {};  // routers and tables are made for all blocks
 }
 
 }  // namespace
 
-absl::StatusOr<PlainSampler> PlainSampler::Load(const std::string& folder, at::Device device) {
+at::Tensor RandomScores(uint64_t seed, const std::vector<uint64_t>& clip_seeds, uint64_t call, int64_t tokens) {
+  const int64_t clips = static_cast<int64_t>(clip_seeds.size());
+  at::Tensor scores = at::empty({clips, tokens}, at::kFloat);
+  float* out = scores.mutable_data_ptr<float>();
+  at::parallel_for(0, clips, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t clip = begin; clip < end; ++clip) {
+      // The clip's seed names a stream of the ranking's seed; what it draws is the seed of the clip's own streams.
+      RandomStream of_clip(seed, DrawPurpose::kRandomScores, clip_seeds[static_cast<size_t>(clip)]);
+      RandomStream random(of_clip.Bits64(), DrawPurpose::kRandomScores, call);
+      for (int64_t token = 0; token < tokens; ++token) {
+        out[clip * tokens + token] = static_cast<float>(random.Uniform());
+      }
+    }
+  });
+  return scores;
+}
+
+absl::StatusOr<PlainSampler> PlainSampler::Load(const std::string& folder, at::Device device,
+                                                std::optional<int64_t> blocks) {
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(folder, device);
   if (!model.ok()) return model.status();
+  if (blocks) KeepFirstBlocks(*blocks, &*model);
   if (!model->config.retention.file.empty()) {
     if (absl::Status routers = LoadRouters(folder, &*model); !routers.ok()) return routers;
   }
@@ -51,11 +79,12 @@ absl::StatusOr<RetentionTable> PlainSampler::TableOf(RetentionTenths budget) con
   return DenseRetentionTable(model_.config.transformer.num_layers, static_cast<int64_t>(model_.schedule.sigmas.size()));
 }
 
-SamplerOptions PlainSampler::Options(TokenRanking ranking, uint64_t seed) const {
+SamplerOptions PlainSampler::Options(const std::vector<ClipRequest>& requests, TokenRanking ranking,
+                                     uint64_t seed) const {
   const RetentionConfig& retention = model_.config.retention;
   SamplerOptions options;
   options.schedule = model_.schedule;
-  options.routing = {retention.gate, retention.kv_mode, retention.frame_floor, ScorerOf(ranking, seed, model_.device)};
+  options.routing = {retention.gate, retention.kv_mode, retention.frame_floor, ScorerOf(ranking, seed, requests)};
   options.context_mode = retention.context_mode;
   return options;
 }
@@ -79,15 +108,15 @@ ChunkNoise PlainSampler::Noise(const std::vector<ClipRequest>& requests, int64_t
   return noise;
 }
 
-absl::StatusOr<at::Tensor> PlainSampler::Generate(const std::vector<ClipRequest>& requests, TokenRanking ranking,
-                                                  uint64_t seed) const {
+absl::Status PlainSampler::Generate(const std::vector<ClipRequest>& requests, TokenRanking ranking, uint64_t seed,
+                                    const ChunkVisitor& visit) const {
   const c10::NoGradGuard no_gradients;
   const ClipRequest& first = requests.front();
   const absl::StatusOr<RetentionTable> table = TableOf(first.budget);
   if (!table.ok()) return table.status();
-  const SamplerOptions options = Options(ranking, seed);
+  const SamplerOptions options = Options(requests, ranking, seed);
   RolloutState state(model_.config.transformer);
-  std::vector<at::Tensor> memories, kept;
+  std::vector<at::Tensor> memories;
   for (int64_t chunk = 0; chunk < first.chunks; ++chunk) {
     if (first.prompts.count(chunk) > 0) {
       std::vector<std::string> prompts;
@@ -101,8 +130,17 @@ absl::StatusOr<at::Tensor> PlainSampler::Generate(const std::vector<ClipRequest>
     if (chunk < first.first_kept_chunk) continue;
     // The first three frames of a stream only fill the decoder (tiny_recipe.md section 2).
     const at::Tensor shown = chunk == 0 ? frames.slice(1, 3) : frames;
-    kept.push_back((shown.clamp(0, 1) * 255).round().div_(255));
+    visit(chunk, (shown.clamp(0, 1) * 255).round().div_(255));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<at::Tensor> PlainSampler::Generate(const std::vector<ClipRequest>& requests, TokenRanking ranking,
+                                                  uint64_t seed) const {
+  std::vector<at::Tensor> kept;
+  const absl::Status made =
+      Generate(requests, ranking, seed, [&kept](int64_t, const at::Tensor& frames) { kept.push_back(frames); });
+  if (!made.ok()) return made;
   return at::cat(kept, 1);
 }
 

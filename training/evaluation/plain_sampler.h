@@ -6,33 +6,40 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/plain/rollout/few_step_sampler.h"
 #include "training/evaluation/clip_generator.h"
+#include "training/evaluation/token_ranking.h"
 #include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
 
-// What ranks the tokens of a routed block.
-enum class TokenRanking {
-  kRouter,      // what is served
-  kRandom,      // uniform draws
-  kUpdateNorm,  // the oracle: |Block(x) - x| of the dense block, which costs all that routing saves
-};
+// Called with the frames of each kept chunk, [requests, frames, 3, height, width] in [0, 1].
+using ChunkVisitor = std::function<void(int64_t chunk, const at::Tensor& frames)>;
 
 class PlainSampler {
  public:
-  // Errors are those of the files.
-  static absl::StatusOr<PlainSampler> Load(const std::string& folder, at::Device device);
+  // Errors are those of the files. With `blocks`, only so many blocks of the transformer are kept, and no budgets: a
+  // model that is known to be bad, to measure against.
+  static absl::StatusOr<PlainSampler> Load(const std::string& folder, at::Device device,
+                                           std::optional<int64_t> blocks = std::nullopt);
+
+  const ModelConfig& config() const { return model_.config; }
 
   // Of the model, 1 first.
   std::vector<RetentionTenths> budgets() const;
 
-  // Frames of the kept chunks, [requests, frames, 3, height, width] in [0, 1] as 8 bits round them, on the device. The
-  // requests have budget, lengths and the chunks where prompts begin in common. `seed`: of random rankings.
+  // Shows `visit` the kept chunks as they are made, as 8 bits round them, on the device; nothing of a chunk is held
+  // after the next one. The requests have budget, lengths and the chunks where prompts begin in common. `seed`: of
+  // random rankings, which are each clip's own whatever stands beside it.
+  absl::Status Generate(const std::vector<ClipRequest>& requests, TokenRanking ranking, uint64_t seed,
+                        const ChunkVisitor& visit) const;
+  // All kept frames, [requests, frames, 3, height, width].
   absl::StatusOr<at::Tensor> Generate(const std::vector<ClipRequest>& requests, TokenRanking ranking,
                                       uint64_t seed) const;
 
@@ -40,11 +47,15 @@ class PlainSampler {
   explicit PlainSampler(TrainingModel model) : model_(std::move(model)) {}
 
   absl::StatusOr<RetentionTable> TableOf(RetentionTenths budget) const;
-  SamplerOptions Options(TokenRanking ranking, uint64_t seed) const;
+  SamplerOptions Options(const std::vector<ClipRequest>& requests, TokenRanking ranking, uint64_t seed) const;
   ChunkNoise Noise(const std::vector<ClipRequest>& requests, int64_t chunk) const;
 
   TrainingModel model_;  // with routers when the folder has some
 };
+
+// Uniform scores of the tokens of some clips, fp32 [clips, tokens]: what a router's call number `call` is answered with
+// when scores are random. A row depends on nothing but (seed, its clip's seed, call).
+at::Tensor RandomScores(uint64_t seed, const std::vector<uint64_t>& clip_seeds, uint64_t call, int64_t tokens);
 
 }  // namespace videodiffcr::training
 

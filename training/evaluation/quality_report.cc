@@ -15,10 +15,14 @@ double Share::standard_error() const {
   return asked == 0 ? 0 : std::sqrt(value() * (1 - value()) / static_cast<double>(asked));
 }
 
+bool IsAsked(const AttributeValues& prompted, Attribute attribute) {
+  return prompted[attribute] >= 0 && !(attribute == kSpeed && prompted[kMotion] == kStill);
+}
+
 void AddClip(const AttributeValues& prompted, const AttributeValues& read, QualityRow& row) {
   bool all = true;
   for (int i = 0; i < kAttributeCount; ++i) {
-    if (i == kSpeed && prompted[kMotion] == kStill) continue;
+    if (!IsAsked(prompted, static_cast<Attribute>(i))) continue;
     const bool right = prompted[i] == read[i];
     ++row.attributes[i].asked;
     row.attributes[i].right += right;
@@ -30,19 +34,23 @@ void AddClip(const AttributeValues& prompted, const AttributeValues& read, Quali
 }
 
 std::string FormatTable(const std::vector<QualityRow>& rows) {
-  std::string out = absl::StrFormat("%-28s %5s  %-15s", "condition", "n", "all seven");
+  std::string out = absl::StrFormat("%-32s %5s %8s %8s  %-15s", "condition", "n", "executed", "Mmac", "all seven");
   for (int i = 0; i < kAttributeCount; ++i) {
     absl::StrAppendFormat(&out, " %s", AttributeName(static_cast<Attribute>(i)));
   }
-  absl::StrAppend(&out, "  distance\n");
+  absl::StrAppend(&out, "  distance  quality semantic    total\n");
   for (const QualityRow& row : rows) {
-    absl::StrAppendFormat(&out, "%-28s %5d  %.3f +- %.3f ", row.condition, row.all.asked, row.all.value(),
-                          row.all.standard_error());
+    absl::StrAppendFormat(&out, "%-32s %5d %8.4f %8.1f  %.3f +- %.3f ", row.condition, row.all.asked, row.cost.executed,
+                          row.cost.multiply_adds / 1e6, row.all.value(), row.all.standard_error());
     for (int i = 0; i < kAttributeCount; ++i) {
       const int width = static_cast<int>(AttributeName(static_cast<Attribute>(i)).size());
       absl::StrAppendFormat(&out, " %*.3f", width, row.attributes[i].value());
     }
-    absl::StrAppendFormat(&out, " %9.1f\n", row.frechet_distance);
+    absl::StrAppendFormat(&out, " %9.1f", row.frechet_distance);
+    if (row.score) {
+      absl::StrAppendFormat(&out, " %8.3f %8.3f %8.3f", row.score->quality, row.score->semantic, row.score->total);
+    }
+    absl::StrAppend(&out, "\n");
   }
   return out;
 }
@@ -65,12 +73,21 @@ std::string FormatCsv(const std::vector<QualityRow>& rows) {
   for (int i = 0; i < kAttributeCount; ++i) {
     absl::StrAppend(&out, ",", absl::StrReplaceAll(AttributeName(static_cast<Attribute>(i)), {{" ", "_"}}));
   }
-  absl::StrAppend(&out, ",frechet_distance,seconds\n");
+  absl::StrAppend(&out,
+                  ",frechet_distance,seconds,executed,executed_with_context,mmacs,mmacs_with_context,"
+                  "quality,semantic,total\n");
   for (const QualityRow& row : rows) {
     absl::StrAppendFormat(&out, "%s,%d,%.4f,%.4f", row.condition, row.all.asked, row.all.value(),
                           row.all.standard_error());
     for (const Share& share : row.attributes) absl::StrAppendFormat(&out, ",%.4f", share.value());
-    absl::StrAppendFormat(&out, ",%.2f,%.1f\n", row.frechet_distance, row.seconds);
+    absl::StrAppendFormat(&out, ",%.2f,%.1f,%.4f,%.4f,%.2f,%.2f", row.frechet_distance, row.seconds, row.cost.executed,
+                          row.cost.executed_with_context, row.cost.multiply_adds / 1e6,
+                          row.cost.multiply_adds_with_context / 1e6);
+    if (row.score) {
+      absl::StrAppendFormat(&out, ",%.4f,%.4f,%.4f\n", row.score->quality, row.score->semantic, row.score->total);
+    } else {
+      absl::StrAppend(&out, ",,,\n");
+    }
   }
   return out;
 }

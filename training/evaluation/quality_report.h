@@ -6,9 +6,12 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "training/evaluation/quality_score.h"
+#include "training/evaluation/retention_cost.h"
 #include "training/scenes/scene.h"
 
 namespace videodiffcr::training {
@@ -36,16 +39,23 @@ struct QualityRow {
   std::map<Mistake, int64_t> mistakes;
   double frechet_distance = 0;  // to renders of the same prompts; 0: not measured
   double seconds = 0;           // wall time of generating and judging
+  RetentionCost cost;
+  std::optional<QualityScore> score;  // of the video proxies, when they were measured
 };
 
-// Adds one judged clip. Speed is not asked of what was to stand still (tiny_recipe.md section 4).
+// Whether a prompt says an attribute. Speed is not asked of what was to stand still (tiny_recipe.md section 4), and
+// what a caption leaves open has a negative value.
+bool IsAsked(const AttributeValues& prompted, Attribute attribute);
+
+// Adds one judged clip.
 void AddClip(const AttributeValues& prompted, const AttributeValues& read, QualityRow& row);
 
 // For people: aligned columns, one line per row.
 std::string FormatTable(const std::vector<QualityRow>& rows);
 // The `count` most frequent mistakes of a row, in one line: "motion: bounce read as orbit 12; ...".
 std::string FormatMistakes(const QualityRow& row, int count);
-// For programs: condition,n,all,all_standard_error,<attribute>,...,frechet_distance,seconds.
+// For programs: condition,n,all,all_standard_error,<attribute>,...,frechet_distance,seconds, the costs (multiply-adds
+// in millions per chunk), and quality,semantic,total, which are empty where the proxies were not measured.
 std::string FormatCsv(const std::vector<QualityRow>& rows);
 
 }  // namespace videodiffcr::training

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "training/classifier/attribute_classifier.h"
 #include "training/data/clip_painter.h"
 #include "training/scenes/caption.h"
 #include "training/scenes/scene_renderer.h"
@@ -103,7 +104,7 @@ absl::StatusOr<TwoObjectQuality> JudgeTwoObjects(const ClipSource& source, int64
       renders.push_back({TwoObjectScene(seed, static_cast<uint64_t>(index)), 0});
       requests.push_back(RequestFor(renders.back().scene, seed, static_cast<uint64_t>(index)));
     }
-    const absl::StatusOr<at::Tensor> frames = source.make({"two objects"}, requests);
+    const absl::StatusOr<at::Tensor> frames = MakeClips(source, {"two objects"}, requests);
     if (!frames.ok()) return frames.status();
     const at::Tensor made = ReadFrames(*frames).cpu();
     const at::Tensor drawn = ReadFrames(painter.Paint(renders, kJudgedFrames).pixels);

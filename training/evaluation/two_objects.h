@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "training/evaluation/evaluation.h"
+#include "training/evaluation/clip_source.h"
 #include "training/evaluation/quality_report.h"
 #include "training/scenes/scene.h"
 

@@ -102,8 +102,8 @@ std::string ObjectPhrase(const SceneObject& object, int first, const Unknowns& u
   const auto say = [&](ObjectAttribute attribute, const std::string& words) {
     parts.push_back(Contains(unknowns, first + attribute) ? kUnknownWord : words);
   };
-  if (!random.Chance(options.drop_phrase)) say(kSaysSize, SizeWord(object.size, random));
-  if (!random.Chance(options.drop_color)) say(kSaysColor, ColorWord(object.color, random));
+  if (!random.Chance(options.drop_phrase) && options.say_size) say(kSaysSize, SizeWord(object.size, random));
+  if (!random.Chance(options.drop_color) && options.say_color) say(kSaysColor, ColorWord(object.color, random));
   say(kSaysShape, ValueName(kShape, object.shape));
   if (!random.Chance(options.drop_phrase)) {
     const std::string motion = MotionPhrase(object.motion, form, random);
@@ -150,7 +150,7 @@ std::string MakeCaption(const SceneSegment& segment, const CaptionOptions& optio
   }
   if (random.Chance(0.5)) std::reverse(phrases.begin(), phrases.end());
   std::string caption = absl::StrJoin(phrases, " and ");
-  if (!random.Chance(options.drop_phrase)) {
+  if (!random.Chance(options.drop_phrase) && options.say_background) {
     const std::string background = BackgroundPhrase(segment.background, first, unknowns, random);
     if (form == kBackgroundFirst) {
       caption = absl::StrCat("on ", background, " ", caption);

@@ -21,6 +21,8 @@ struct CaptionOptions {
   // Captions in which one or two of the attributes that are said are said by an unknown word instead, so that what a
   // model shows of a caption does not hang on words that it never saw. Nothing is drawn for it when 0.
   double replaced_caption = 0;
+  // false: left out of every caption, so that what a model makes of it can be watched.
+  bool say_size = true, say_color = true, say_background = true;
 };
 
 // Says everything and nothing unknown: for evaluation.

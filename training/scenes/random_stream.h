@@ -15,6 +15,8 @@ enum class DrawPurpose : uint32_t {
   kStage,           // what a training stage draws in one step
   kEvaluation,      // which prompts and seeds an evaluation uses
   kInitialWeights,  // one stream per tensor
+  kRandomScores,    // one stream per clip and call of a router
+  kBootstrap,       // one stream per replicate
 };
 
 class RandomStream {

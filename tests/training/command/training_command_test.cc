@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "tests/command_line/run_subcommand.h"
+#include "training/command/compare_command.h"
 #include "training/command/evaluate_command.h"
 #include "training/command/train_command.h"
 
@@ -32,6 +34,9 @@ class TrainingCommandTest : public ::testing::Test {
   absl::Status Evaluate(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), {"--model", Tiny(), "--reconstructions", "0"});
     return RunSubcommand(EvaluateSubcommand(), {arguments.begin(), arguments.end()});
+  }
+  static absl::Status Compare(const std::vector<std::string>& arguments) {
+    return RunSubcommand(CompareSubcommand(), {arguments.begin(), arguments.end()});
   }
   absl::Status Wording(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), {"--model", Tiny(), "--batch", "2"});
@@ -65,6 +70,39 @@ TEST_F(TrainingCommandTest, ResultsThatCannotBeWrittenEndTheJudgingBeforeItBegin
   EXPECT_THAT(Evaluate({"--clips", many, "--sheets", File("taken/sheets")}).message(), HasSubstr("taken/sheets"));
   EXPECT_THAT(Evaluate({"--clips", many, "--csv", File("nowhere/table.csv")}).message(),
               HasSubstr("nowhere/table.csv: cannot be written"));
+}
+
+TEST_F(TrainingCommandTest, JudgingKeepsALinePerClipAndComparesRows) {
+  const std::string clips = File("tiny.clips.csv");
+  ASSERT_TRUE(Evaluate({"--clips", "2", "--conditions", "short", "--budgets", "10,7", "--plain", "cpu", "--proxies",
+                        "yes", "--method", "ours", "--training-seed", "4", "--per-clip", clips})
+                  .ok());
+  const std::string lines = Read(clips);
+  EXPECT_THAT(lines, ::testing::StartsWith("# videodiffcr-train evaluate --model "));
+  EXPECT_THAT(lines,
+              HasSubstr("--conditions short --plain cpu --budgets 10,7 --proxies yes --method ours --training-seed 4"));
+  EXPECT_THAT(lines, HasSubstr("\nours,4,short,10,router,1,1.0000,1.0000,"));
+  EXPECT_THAT(lines, HasSubstr("\nours,4,short,7,router,1,0.6875,0.7500,"));
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 6);
+  EXPECT_TRUE(Compare({clips, "--csv", File("difference.csv")}).ok());
+  EXPECT_THAT(Read(File("difference.csv")), HasSubstr("\nshort,all,ours dense,ours retention 0.7 router,1,2,"));
+  EXPECT_THAT(
+      Compare({clips, "--reference", "theirs, dense"}).message(),
+      HasSubstr("--reference 'theirs, dense': no such row; there are 'ours, dense'; 'ours, retention 0.7, router'"));
+}
+
+TEST_F(TrainingCommandTest, JudgingRefusesABudgetOrConditionThatThereIsNot) {
+  EXPECT_THAT(Evaluate({"--clips", "1", "--budgets", "10,4"}).message(),
+              HasSubstr("--budgets 4: the model has 10, 9, 8, 7 (tenths)"));
+  EXPECT_THAT(Evaluate({"--clips", "1", "--conditions", "short,eternal"}).message(),
+              HasSubstr("--conditions 'eternal': no such condition; there are short, long, switch, held-out, drift"));
+}
+
+TEST_F(TrainingCommandTest, WhatALastLineMayHoldIsMeasuredOnceAndUsedByLaterJudging) {
+  const std::string bounds = File("bounds.csv"), table = File("table.csv");
+  EXPECT_THAT(Evaluate({"--write-bounds", bounds}).message(), HasSubstr("--write-bounds: needs --plain"));
+  ASSERT_TRUE(Evaluate({"--write-bounds", bounds, "--plain", "cpu", "--clips", "8"}).ok());
+  EXPECT_THAT(Read(bounds), HasSubstr("\ndimension,group,column,weight,least,most\nsubject consistency,quality,"));
 }
 
 TEST_F(TrainingCommandTest, AnUnknownConditionIsAnsweredWithTheKnownOnes) {

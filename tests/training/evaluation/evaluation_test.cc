@@ -1,10 +1,13 @@
 #include "training/evaluation/evaluation.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/fakes/fake_video_model.h"
@@ -47,8 +50,78 @@ TEST(ClipGeneratorTest, EndsItsSessionsWhenAStepFails) {
   EXPECT_EQ(model.live_sessions(), 0);
 }
 
+std::vector<EvaluationCondition> AllConditions(const std::vector<TokenRanking>& rankings) {
+  return MakeConditions({ParseKinds("short,long,switch,held-out,drift").value(), {10, 7}, rankings});
+}
+
+TEST(EvaluationTest, JudgesEveryConditionAtEveryBudgetWithEveryRanking) {
+  std::set<std::string> names;
+  for (const EvaluationCondition& condition : AllConditions({TokenRanking::kRouter, TokenRanking::kRandom})) {
+    names.insert(condition.name);
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"dense", "retention 0.7", "retention 0.7, random", "after 24 chunks",
+                                          "after 24 chunks, retention 0.7", "after 24 chunks, retention 0.7, random",
+                                          "prompt switch", "prompt switch, retention 0.7",
+                                          "prompt switch, retention 0.7, random", "held-out pairs",
+                                          "held-out pairs, retention 0.7", "held-out pairs, retention 0.7, random",
+                                          "drift", "drift, retention 0.7", "drift, retention 0.7, random"}));
+}
+
+TEST(EvaluationTest, NamesAConditionThatThereIsNot) {
+  EXPECT_EQ(ParseKinds("short,forever").status().message(),
+            "'forever': no such condition; there are short, long, switch, held-out, drift");
+}
+
+TEST(EvaluationTest, DriftLeavesSizeColourAndBackgroundOpenInTurn) {
+  const EvaluationCondition drift = MakeConditions({{ConditionKind::kDrift}, {10}})[0];
+  EXPECT_EQ(drift.chunks, 40);
+  for (uint64_t index = 0; index < 30; ++index) {
+    const EvaluationClip clip = MakeEvaluationClip(drift, 1, index);
+    EXPECT_EQ(clip.prompted[kSize] == kNotSaid, index % 3 == 0);
+    EXPECT_EQ(clip.prompted[kColor] == kNotSaid, index % 3 == 1);
+    EXPECT_EQ(clip.prompted[kBackgroundColor] == kNotSaid && clip.prompted[kTexture] == kNotSaid, index % 3 == 2);
+    EXPECT_EQ(clip.request.prompts.at(0).find("background") == std::string::npos, index % 3 == 2);
+    const std::string& color = ValueName(kColor, clip.drawn[kColor]);
+    if (index % 3 != 1) continue;
+    EXPECT_EQ(clip.request.prompts.at(0).find(color), std::string::npos) << clip.request.prompts.at(0);
+  }
+}
+
+TEST(EvaluationTest, RecordsWhichAttributesOfAClipAreRight) {
+  const EvaluationCondition short_clips;
+  EvaluationSettings settings;
+  settings.clips = 5;
+  const ClipBatch batch = MakeBatch(short_clips, settings, 3, 8);
+  ASSERT_EQ(batch.clips.size(), 2u);
+  AttributeValues wrong = batch.clips[1].prompted;
+  wrong[kShape] = (wrong[kShape] + 1) % 4;
+  const std::vector<ClipRecord> records = RecordAttributes(batch, {batch.clips[0].prompted, wrong});
+  EXPECT_EQ(records[0].clip, 3);
+  EXPECT_EQ(records[0].values[kAllRight], 1);
+  EXPECT_EQ(records[1].values[kAllRight], 0);
+  EXPECT_EQ(records[1].values[kShape], 0);
+  EXPECT_EQ(records[1].values[kColor], 1);
+}
+
+TEST(EvaluationTest, HoldsNoMoreThanTheLastFourChunks) {
+  ClipSource source;
+  source.make = [](const EvaluationCondition&, const std::vector<ClipRequest>& requests, const ChunkVisitor& visit) {
+    for (int64_t chunk = 0; chunk < requests[0].chunks; ++chunk) visit(chunk, at::full({1, 2, 1}, chunk));
+    return absl::OkStatus();
+  };
+  ClipRequest request;
+  request.chunks = 10;
+  std::vector<std::pair<int64_t, at::Tensor>> windows;
+  ASSERT_TRUE(JudgeWindows(source, {}, {request}, {4, 9}, [&](int64_t end, const at::Tensor& frames) {
+                windows.emplace_back(end, frames);
+              }).ok());
+  ASSERT_EQ(windows.size(), 2u);
+  EXPECT_EQ(windows[1].first, 9);
+  EXPECT_TRUE(windows[1].second.flatten().to(at::kLong).equal(at::tensor({5, 5, 6, 6, 7, 7, 8, 8}).to(at::kLong)));
+}
+
 TEST(EvaluationTest, ComparesBudgetsOnTheSamePromptsAndNoise) {
-  const std::vector<EvaluationCondition> conditions = StandardConditions({10, 7}, 24);
+  const std::vector<EvaluationCondition> conditions = MakeConditions({{ConditionKind::kShort}, {10, 7}});
   for (uint64_t index = 0; index < 20; ++index) {
     const EvaluationClip dense = MakeEvaluationClip(conditions[0], 1, index);
     const EvaluationClip pruned = MakeEvaluationClip(conditions[1], 1, index);
@@ -60,7 +133,7 @@ TEST(EvaluationTest, ComparesBudgetsOnTheSamePromptsAndNoise) {
 }
 
 TEST(EvaluationTest, AsksForHeldOutPairsWhereTheConditionSaysSo) {
-  for (const EvaluationCondition& condition : StandardConditions({10, 7}, 24)) {
+  for (const EvaluationCondition& condition : AllConditions({TokenRanking::kRouter})) {
     std::set<std::pair<int, int>> pairs;
     for (uint64_t index = 0; index < 200; ++index) {
       const AttributeValues prompted = MakeEvaluationClip(condition, 1, index).prompted;

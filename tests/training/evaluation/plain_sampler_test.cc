@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -10,7 +11,7 @@
 #include <vector>
 
 #include "model/load/create_video_model.h"
-#include "training/evaluation/evaluation.h"
+#include "training/evaluation/clip_source.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -33,7 +34,7 @@ TEST_F(PlainSamplerTest, MakesTheFramesThatServingMakes) {
   ASSERT_TRUE(served.ok()) << served.status();
   for (const RetentionTenths budget : {10, 7}) {
     const at::Tensor plain = sampler_.Generate(Requests(budget), TokenRanking::kRouter, 1).value();
-    const at::Tensor of_server = ServedClips(**served).make({}, Requests(budget)).value();
+    const at::Tensor of_server = MakeClips(ServedClips(**served, sampler_.config()), {}, Requests(budget)).value();
     ASSERT_EQ(plain.sizes(), of_server.sizes());
     // Rounding may fall the other way, a step of 255; were other tokens kept, pixels would differ by far more.
     EXPECT_LT((plain - of_server).abs().max().item<double>(), 1.5 / 255) << budget;
@@ -49,6 +50,49 @@ TEST_F(PlainSamplerTest, RanksTokensAsItIsTold) {
   EXPECT_FALSE(by_chance.equal(sampler_.Generate(requests, TokenRanking::kRandom, 2).value()));
   EXPECT_FALSE(by_chance.equal(by_router));
   EXPECT_FALSE(by_oracle.equal(by_router));
+}
+
+// Were they drawn by place in the batch, every batch would see the same few masks.
+TEST_F(PlainSamplerTest, RandomScoresAreTheClipsOwnWhereverItStandsInABatch) {
+  const std::vector<ClipRequest> requests = Requests(7);
+  const at::Tensor both = sampler_.Generate(requests, TokenRanking::kRandom, 1).value();
+  const at::Tensor alone = sampler_.Generate({requests[1]}, TokenRanking::kRandom, 1).value();
+  EXPECT_LT((both.narrow(0, 1, 1) - alone).abs().max().item<double>(), 1.5 / 255);
+}
+
+TEST(RandomScoresTest, DependOnTheirClipAndCallAlone) {
+  const at::Tensor scores = RandomScores(1, {5, 6, 7}, 0, 180);
+  EXPECT_TRUE(scores.narrow(0, 2, 1).equal(RandomScores(1, {7}, 0, 180)));
+  EXPECT_FALSE(scores[0].equal(scores[1]));
+  EXPECT_FALSE(scores.equal(RandomScores(1, {5, 6, 7}, 1, 180)));
+  EXPECT_FALSE(scores.equal(RandomScores(2, {5, 6, 7}, 0, 180)));
+  EXPECT_NEAR(scores.mean().item<double>(), 0.5, 0.05);
+}
+
+TEST_F(PlainSamplerTest, ShowsEachKeptChunkAsItIsMade) {
+  std::vector<ClipRequest> requests = Requests(7);
+  for (ClipRequest& request : requests) {
+    request.chunks = 3;
+    request.first_kept_chunk = 1;
+  }
+  std::vector<int64_t> chunks;
+  std::vector<at::Tensor> frames;
+  ASSERT_TRUE(sampler_
+                  .Generate(requests, TokenRanking::kRouter, 1,
+                            [&](int64_t chunk, const at::Tensor& shown) {
+                              chunks.push_back(chunk);
+                              frames.push_back(shown);
+                            })
+                  .ok());
+  EXPECT_EQ(chunks, (std::vector<int64_t>{1, 2}));
+  EXPECT_TRUE(at::cat(frames, 1).equal(sampler_.Generate(requests, TokenRanking::kRouter, 1).value()));
+}
+
+TEST_F(PlainSamplerTest, MakesOtherFramesOfFewerBlocks) {
+  const PlainSampler shorter = PlainSampler::Load(TinyModel(), at::kCPU, /*blocks=*/3).value();
+  EXPECT_EQ(shorter.budgets(), (std::vector<RetentionTenths>{kDenseTenths}));
+  const at::Tensor whole = sampler_.Generate(Requests(10), TokenRanking::kRouter, 1).value();
+  EXPECT_GT((shorter.Generate(Requests(10), TokenRanking::kRouter, 1).value() - whole).abs().max().item<double>(), 0.1);
 }
 
 TEST_F(PlainSamplerTest, RefusesABudgetWithoutATable) {

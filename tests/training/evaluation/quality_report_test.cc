@@ -1,5 +1,6 @@
 #include "training/evaluation/quality_report.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -36,6 +37,13 @@ TEST(QualityRowTest, DoesNotAskForTheSpeedOfWhatStandsStill) {
   EXPECT_EQ(row.attributes[kSpeed].asked, 0);
 }
 
+TEST(QualityRowTest, DoesNotAskForWhatTheCaptionLeftOpen) {
+  QualityRow row;
+  AddClip({kCircle, 0, -1, kRight, 1, 2, kCheckered}, {kCircle, 0, 1, kRight, 1, 2, kCheckered}, row);
+  EXPECT_EQ(row.all.right, 1);
+  EXPECT_EQ(row.attributes[kSize].asked, 0);
+}
+
 TEST(QualityReportTest, NamesTheMostFrequentMistakesFirst) {
   QualityRow row;
   const AttributeValues prompted = {kCircle, 0, 1, kBounce, 1, 2, kCheckered};
@@ -52,11 +60,15 @@ TEST(QualityReportTest, WritesOneCsvLinePerCondition) {
   row.condition = "dense";
   row.all = {3, 4};
   row.seconds = 2.5;
+  row.cost = {0.6875, 0.75, 12.5e6, 20.25e6};
   for (Share& share : row.attributes) share = {4, 4};
   EXPECT_EQ(FormatCsv({row}),
             "condition,n,all,all_standard_error,shape,colour,size,motion,speed,background_colour,texture,"
-            "frechet_distance,seconds\n"
-            "dense,4,0.7500,0.2165,1.0000,1.0000,1.0000,1.0000,1.0000,1.0000,1.0000,0.00,2.5\n");
+            "frechet_distance,seconds,executed,executed_with_context,mmacs,mmacs_with_context,quality,semantic,total\n"
+            "dense,4,0.7500,0.2165,1.0000,1.0000,1.0000,1.0000,1.0000,1.0000,1.0000,0.00,2.5,0.6875,0.7500,12.50,20.25,"
+            ",,\n");
+  row.score = QualityScore{0.9, 0.8, 0.88};
+  EXPECT_THAT(FormatCsv({row}), ::testing::HasSubstr(",20.25,0.9000,0.8000,0.8800\n"));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
-#include "parity/vbench_score.h"
+#include "training/evaluation/vbench_score.h"
 
 #include "gtest/gtest.h"
 
-namespace videodiffcr {
+namespace videodiffcr::training {
 namespace {
 
 template <size_t count>
@@ -34,4 +34,4 @@ TEST(VBenchScore, ARawScoreBeyondItsMostIsNotClipped) {
 }
 
 }  // namespace
-}  // namespace videodiffcr
+}  // namespace videodiffcr::training

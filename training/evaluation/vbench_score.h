@@ -1,13 +1,13 @@
 // VBench's aggregation of sixteen dimension scores (videodiffcr.md section 10), so that published rows can be
-// re-computed. We have no VBench scores of our own.
-#ifndef VIDEODIFFCR_PARITY_VBENCH_SCORE_H_
-#define VIDEODIFFCR_PARITY_VBENCH_SCORE_H_
+// re-computed; quality_score.h puts our own dimensions into it. We have no VBench scores of our own.
+#ifndef VIDEODIFFCR_TRAINING_EVALUATION_VBENCH_SCORE_H_
+#define VIDEODIFFCR_TRAINING_EVALUATION_VBENCH_SCORE_H_
 
 #include <array>
 #include <cstddef>
 #include <string_view>
 
-namespace videodiffcr {
+namespace videodiffcr::training {
 
 struct VBenchDimension {
   std::string_view name;
@@ -55,6 +55,6 @@ constexpr double VBenchGroupScore(const std::array<VBenchDimension, count>& dime
 
 constexpr double VBenchTotal(double quality, double semantic) { return (4.0 * quality + semantic) / 5.0; }
 
-}  // namespace videodiffcr
+}  // namespace videodiffcr::training
 
-#endif  // VIDEODIFFCR_PARITY_VBENCH_SCORE_H_
+#endif  // VIDEODIFFCR_TRAINING_EVALUATION_VBENCH_SCORE_H_

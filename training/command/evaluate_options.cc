@@ -1,0 +1,164 @@
+#include "training/command/evaluate_options.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "command_line/flag_reader.h"
+
+namespace videodiffcr::training {
+namespace {
+
+void AddChoiceFlags(EvaluateOptions* options, Command* command) {
+  command->AddFlag({"clips", "N", "Clips per condition; 0: none.", "2048"}, ReadInteger(0, 1'000'000, &options->clips));
+  command->AddFlag(
+      {"conditions", "LIST",
+       "What to judge, at every budget: short (four chunks), long (the last four of many), switch (under a "
+       "new prompt), held-out (pairs of shape and colour that training never shows), drift (40 chunks of "
+       "captions that leave size, colour or background open).",
+       "short,drift"},
+      ReadString(&options->conditions));
+  command->AddFlag({"budgets", "LIST", "Retention budgets in tenths; by default all of the model.", "10,7"},
+                   ReadIntegerList(&options->budgets));
+  command->AddFlag({"only", "TEXT", "Only conditions, and sheets of budgets, whose name contains TEXT.", "0.7"},
+                   ReadString(&options->only));
+  command->AddFlag({"long-chunks", "K", "Length of the long videos, in chunks.", "48"},
+                   ReadInteger(5, 100'000, &options->long_chunks));
+  command->AddFlag(
+      {"baselines", "YES", "With --plain: budgets by random scores and by the oracle too: yes or no.", "yes"},
+      ReadYesNo(&options->baselines));
+  command->AddFlag(
+      {"proxies", "YES",
+       "Also measure video quality (consistency, flicker, smoothness, motion, sharpness) and give the total "
+       "by VBench's formula: yes or no.",
+       "yes"},
+      ReadYesNo(&options->proxies));
+  command->AddFlag(
+      {"bounds", "FILE", "What counts as 0 and 1 in that total; by default quality_bounds.csv of the model's folder.",
+       "models/tiny/quality_bounds.csv"},
+      ReadString(&options->bounds));
+  command->AddFlag({"reconstructions", "N", "Held-out clips for the autoencoder; 0: none.", "0"},
+                   ReadInteger(0, 1'000'000, &options->reconstructions));
+  command->AddFlag({"two-objects", "N", "Clips of two objects, judged by colour; 0: none.", "128"},
+                   ReadInteger(0, 1'000'000, &options->two_objects));
+}
+
+void AddOutputFlags(EvaluateOptions* options, Command* command) {
+  command->AddFlag({"csv", "FILE", "Also write the table here as CSV.", "quality.csv"}, ReadString(&options->csv));
+  command->AddFlag({"per-clip", "FILE", "Also write a line per clip here: what compare and tools/make_results.py read.",
+                    "ours.clips.csv"},
+                   ReadString(&options->per_clip));
+  command->AddFlag(
+      {"method", "NAME", "With --per-clip: what tables call the model; by default its folder's name.", "ours"},
+      ReadString(&options->method));
+  command->AddFlag(
+      {"training-seed", "LABEL", "With --per-clip: tells models apart that differ in their seed alone.", "3"},
+      ReadString(&options->training_seed));
+  command->AddFlag({"write-bounds", "FILE",
+                    "Judge no model: write what the model without the second half of its blocks and real renders get, "
+                    "as the 0 and 1 of the total. Needs --plain.",
+                    "models/tiny/quality_bounds.csv"},
+                   ReadString(&options->write_bounds));
+  command->AddFlag(
+      {"sheets", "FOLDER", "Also write one contact sheet per budget here, of the model's example prompts.", "sheets"},
+      ReadString(&options->sheets));
+}
+
+absl::Status CheckFlags(const EvaluateOptions& options) {
+  if (options.baselines && options.plain.empty()) {
+    return absl::InvalidArgumentError("--baselines yes: needs --plain cpu or --plain cuda; serving knows routers only");
+  }
+  if (!options.write_bounds.empty() && options.plain.empty()) {
+    return absl::InvalidArgumentError("--write-bounds: needs --plain cpu or --plain cuda");
+  }
+  for (const auto& [flag, value] :
+       {std::pair{"--method", options.method}, {"--training-seed", options.training_seed}}) {
+    if (absl::StrContains(value, ',')) {
+      return absl::InvalidArgumentError(absl::StrCat(flag, " '", value, "': must be without commas"));
+    }
+  }
+  const auto kinds = ParseKinds(options.conditions);
+  return kinds.ok() ? absl::OkStatus()
+                    : absl::InvalidArgumentError(absl::StrCat("--conditions ", kinds.status().message()));
+}
+
+}  // namespace
+
+void AddEvaluateFlags(EvaluateOptions* options, Command* command) {
+  command->AddFlag({"model", "FOLDER", "Model folder to judge.", "out/tiny"}, ReadString(&options->model));
+  command->AddFlag({"classifier", "FILE",
+                    "Classifier that reads the clips; by default classifier.safetensors of the model's folder.",
+                    "out/tiny/classifier.safetensors"},
+                   ReadString(&options->classifier));
+  AddChoiceFlags(options, command);
+  command->AddFlag({"seed", "N", "Prompts, noise and scenes follow from it.", "7"}, ReadUnsigned(&options->seed));
+  AddOutputFlags(options, command);
+  command->AddFlag(
+      {"plain", "DEVICE", "Make clips on the plain path instead of the served one, on cpu or cuda.", "cuda"},
+      ReadString(&options->plain));
+  command->AddFlag({"threads", "N", "Processor threads; 0: one per processor.", "2"},
+                   ReadInteger(0, 1024, &options->threads));
+  command->AddCheck([options] { return CheckFlags(*options); });
+}
+
+std::string MethodOf(const EvaluateOptions& options) {
+  if (!options.method.empty()) return options.method;
+  const std::filesystem::path folder = std::filesystem::path(options.model + "/").lexically_normal().parent_path();
+  return absl::StrReplaceAll(folder.filename().string(), {{",", "_"}});
+}
+
+std::string CommandOf(const EvaluateOptions& options) {
+  std::string command = absl::StrCat("videodiffcr-train evaluate --model ", options.model, " --clips ", options.clips,
+                                     " --seed ", options.seed, " --conditions ", options.conditions);
+  const auto add = [&command](bool said, const std::string& flag, const std::string& value) {
+    if (said) absl::StrAppend(&command, " --", flag, " ", value);
+  };
+  add(!options.plain.empty(), "plain", options.plain);
+  add(!options.classifier.empty(), "classifier", options.classifier);
+  add(!options.budgets.empty(), "budgets", absl::StrJoin(options.budgets, ","));
+  add(!options.only.empty(), "only", absl::StrCat("'", options.only, "'"));
+  add(options.long_chunks != EvaluateOptions().long_chunks, "long-chunks", absl::StrCat(options.long_chunks));
+  add(options.baselines, "baselines", "yes");
+  add(options.proxies, "proxies", "yes");
+  add(true, "method", MethodOf(options));
+  add(true, "training-seed", options.training_seed);
+  add(!options.write_bounds.empty(), "write-bounds", options.write_bounds);
+  add(!options.per_clip.empty(), "per-clip", options.per_clip);
+  return command;
+}
+
+absl::StatusOr<std::vector<EvaluationCondition>> ConditionsOf(const EvaluateOptions& options,
+                                                              const std::vector<RetentionTenths>& budgets) {
+  const auto kinds = ParseKinds(options.conditions);
+  if (!kinds.ok()) return kinds.status();
+  ConditionChoice choice = {*kinds, budgets};
+  choice.long_chunks = options.long_chunks;
+  if (options.baselines) {
+    choice.rankings = {TokenRanking::kRouter, TokenRanking::kRandom, TokenRanking::kUpdateNorm};
+  }
+  if (!options.budgets.empty()) choice.budgets.clear();
+  for (const int budget : options.budgets) {
+    if (std::find(budgets.begin(), budgets.end(), budget) == budgets.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--budgets ", budget, ": the model has ", absl::StrJoin(budgets, ", "), " (tenths)"));
+    }
+    choice.budgets.push_back(budget);
+  }
+  std::vector<EvaluationCondition> conditions;
+  std::vector<std::string> names;
+  for (EvaluationCondition& condition : MakeConditions(choice)) {
+    names.push_back(condition.name);
+    if (absl::StrContains(condition.name, options.only)) conditions.push_back(std::move(condition));
+  }
+  if (conditions.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--only '", options.only, "': no such condition; there are ", absl::StrJoin(names, ", ")));
+  }
+  return conditions;
+}
+
+}  // namespace videodiffcr::training

@@ -1,0 +1,52 @@
+// The flags of videodiffcr-train evaluate.
+#ifndef VIDEODIFFCR_TRAINING_COMMAND_EVALUATE_OPTIONS_H_
+#define VIDEODIFFCR_TRAINING_COMMAND_EVALUATE_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "command_line/command.h"
+#include "training/evaluation/evaluation_condition.h"
+
+namespace videodiffcr::training {
+
+struct EvaluateOptions {
+  std::string model = "models/tiny";
+  std::string classifier;  // empty: the model folder's
+  std::string csv;
+  std::string per_clip;
+  std::string method;  // empty: the model folder's name
+  std::string training_seed = "0";
+  std::string sheets;
+  std::string only;
+  std::string plain;  // the device of the plain path; empty: as served
+  std::string conditions = "short,long,switch,held-out";
+  std::vector<int> budgets;  // empty: all of the model
+  std::string bounds;        // empty: the model folder's, when it has some
+  std::string write_bounds;
+  bool baselines = false;
+  bool proxies = false;
+  int64_t clips = 64;
+  int64_t reconstructions = 64;
+  int64_t two_objects = 0;
+  int64_t long_chunks = 24;
+  int64_t threads = 0;
+  uint64_t seed = 1;
+};
+
+void AddEvaluateFlags(EvaluateOptions* options, Command* command);
+
+// The command line that says the same, for the first line of files that are kept.
+std::string CommandOf(const EvaluateOptions& options);
+// The last part of the model folder's path, unless --method says another.
+std::string MethodOf(const EvaluateOptions& options);
+
+// What is to be judged of a model with these budgets. InvalidArgument names a condition or budget that there is not.
+absl::StatusOr<std::vector<EvaluationCondition>> ConditionsOf(const EvaluateOptions& options,
+                                                              const std::vector<RetentionTenths>& budgets);
+
+}  // namespace videodiffcr::training
+
+#endif  // VIDEODIFFCR_TRAINING_COMMAND_EVALUATE_OPTIONS_H_

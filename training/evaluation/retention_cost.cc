@@ -1,0 +1,47 @@
+#include "training/evaluation/retention_cost.h"
+
+#include <algorithm>
+
+namespace videodiffcr::training {
+namespace {
+
+// The same table without denoising passes, so that only its context pass costs anything.
+RetentionTable ContextPassOf(const RetentionTable& table) {
+  RetentionTable context;
+  context.nominal = table.nominal;
+  for (const std::vector<int>& row : table.tenths) context.tenths.push_back({row.back()});
+  return context;
+}
+
+double ContextShare(const RetentionTable& table, int64_t tokens, ContextMode mode) {
+  if (mode == ContextMode::kDense || table.tenths.empty()) return 1;
+  int64_t kept = 0;
+  for (const std::vector<int>& row : table.tenths) kept += KeptRows(row.back(), tokens);
+  return static_cast<double>(kept) / static_cast<double>(tokens * static_cast<int64_t>(table.tenths.size()));
+}
+
+}  // namespace
+
+RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table, int64_t chunks) {
+  const TransformerConfig& transformer = config.transformer;
+  const RetentionConfig& retention = config.retention;
+  const BlockCostShape shape = {transformer.dim, transformer.ffn_dim, transformer.text_len};
+  const int64_t tokens = transformer.tokens_per_chunk();
+  const int64_t passes = table.tenths.empty() ? 0 : static_cast<int64_t>(table.tenths.front().size()) - 1;
+  RetentionCost cost;
+  cost.executed = ExecutedRetention(table, tokens);
+  cost.executed_with_context =
+      (cost.executed * static_cast<double>(passes) + ContextShare(table, tokens, retention.context_mode)) /
+      static_cast<double>(passes + 1);
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t past = std::min(chunk * tokens, transformer.window_tokens() - tokens);
+    const double all = ChunkMacs(shape, table, tokens, past, retention.kv_mode, retention.context_mode);
+    const double context =
+        ChunkMacs(shape, ContextPassOf(table), tokens, past, retention.kv_mode, retention.context_mode);
+    cost.multiply_adds += (all - context) / static_cast<double>(chunks);
+    cost.multiply_adds_with_context += all / static_cast<double>(chunks);
+  }
+  return cost;
+}
+
+}  // namespace videodiffcr::training
