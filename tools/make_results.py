@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""Tables and plots of judged models from the per-clip files of `videodiffcr-train evaluate --per-clip`.
+
+    tools/make_results.py --clips docs/results/*.clips.csv.gz --bounds models/tiny/quality_bounds.csv --output docs
+
+writes the page of results there and, in results/, its tables as CSV and its plots as SVG. A file may be packed with gzip. Every figure is a mean
+over clips with a 95 % bootstrap interval over training seeds and clips; every seed is shown; every row has its commands.
+
+--layout FILE says which rows make which table, and in which order: a CSV of table,label,method,budget,scores, where table
+is 1 or 2. Table 2 tells each row's step from the row before it. Without it all rows make table 1, the first dense row is
+the reference, and there is no table 2. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
+"""
+import argparse
+import csv
+import pathlib
+import sys
+
+from results_clips import Bootstrap, ResultsError, differences, interval_of, mean, open_text, read_bounds, read_files, scores
+from results_plots import plot
+
+SHARES = ("short", "long", "switch", "held-out")
+PAGE = "results"  # the name of the page in the output folder, without .md
+DRIFT = ("flipped", "identity_distance", "hue_shift", "area_change")
+
+
+class Results:
+    def __init__(self, rows, bounds, latency, bootstrap):
+        self.rows, self.bounds, self.latency, self.bootstrap = rows, bounds, latency, bootstrap
+        self.commands = []
+        for row in rows:
+            self.commands += [command for command in row.commands if command not in self.commands]
+
+    def find(self, key, condition):
+        for row in self.rows:
+            if row.key() == key and row.condition == condition:
+                return row
+        return None
+
+    def figure(self, row, column, digits=3):
+        """'0.858 [0.842, 0.873]', or '' where nothing was asked."""
+        values = row.values(column)
+        average = mean(values)
+        return "" if average is None else bracketed(average, self.bootstrap.interval(values), digits)
+
+    def difference(self, row, reference, column="all"):
+        """(mean, (low, high)) of row - reference."""
+        values = differences(row, reference, column)
+        return mean(values), self.bootstrap.interval(values)
+
+    def score(self, row):
+        """{quality, semantic, total}: text with interval."""
+        columns = [bound[1] for bound in self.bounds]
+        if any(mean(row.values(column)) is None for column in columns):
+            return {}
+        of_row = scores({column: mean(row.values(column)) for column in columns}, self.bounds)
+        replicates = {column: self.bootstrap.means(row.values(column)) for column in columns}
+        drawn = [scores({column: replicates[column][i] for column in columns}, self.bounds)
+                 for i in range(self.bootstrap.replicates)]
+        return {name: bracketed(value, interval_of([one[name] for one in drawn if one])) for name, value in of_row.items()}
+
+    def numbers_of(self, row):
+        return " ".join(f"[{self.commands.index(command) + 1}]" for command in row.commands)
+
+
+def bracketed(value, interval, digits=3):
+    return f"{value:.{digits}f} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+
+
+def read_layout(path, rows):
+    """{table: [(label, key)]}."""
+    if path is None:
+        return {"1": [(row.name(), row.key()) for row in rows if row.condition == "short"], "2": []}
+    layout = {"1": [], "2": []}
+    with open_text(path) as file:
+        for line in csv.DictReader(file):
+            try:
+                layout[line["table"]].append((line["label"], (line["method"], int(line["budget"]), line["scores"])))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ResultsError(f"{path}: {error}; a line is table,label,method,budget,scores with table 1 or 2") from error
+    return layout
+
+
+def read_latency(path):
+    if path is None:
+        return {}
+    with open_text(path) as file:
+        return {(line["method"], int(line["budget"])): line for line in csv.DictReader(file)}
+
+
+def table_lines(results, entries, reference_of):
+    """Records of a table: one dict per row. `reference_of(number)` gives the entry that row `number` is compared with."""
+    records = []
+    for number, (label, key) in enumerate(entries):
+        row = results.find(key, "short")
+        if row is None:
+            raise ResultsError(f"{label}: no clips of method '{key[0]}', budget {key[1]}, scores '{key[2]}'")
+        record = {"row": label, "n x seeds": f"{row.clips()} x {len(row.seeds)}", "reduction": f"{1 - row.budget / 10:.1f}",
+                  "executed": f"{row.cost['executed']:.4f} ({row.cost['executed_with_context']:.4f})",
+                  "Mmac a chunk": f"{row.cost['mmacs']:.1f} ({row.cost['mmacs_with_context']:.1f})",
+                  "all seven right": results.figure(row, "all"), "difference": "", "verdict": "",
+                  "Frechet": results.figure(row, "frechet", 1)}
+        other = reference_of(number)
+        if other is not None and other[1] != key:
+            average, interval = results.difference(row, results.find(other[1], "short"))
+            record["difference"] = bracketed(average, interval)
+            record["verdict"] = "better" if interval[0] > 0 else "worse" if interval[1] < 0 else "undecided"
+        record.update(results.score(row))
+        timed = results.latency.get((row.method, row.budget))
+        if timed:
+            record["latency ms (p95)"] = f"{timed['median_ms']} ({timed['p95_ms']})"
+        record["commands"] = results.numbers_of(row)
+        records.append(record)
+    return records
+
+
+def seed_lines(results, entries):
+    records = []
+    for label, key in entries:
+        row = results.find(key, "short")
+        for seed, columns in row.seeds.items():
+            frechet = mean([columns["frechet"]])
+            records.append({"row": label, "training seed": seed, "n": len(columns["all"]),
+                            "all seven right": f"{mean([columns['all']]):.4f}",
+                            "Frechet": "" if frechet is None else f"{frechet:.2f}"})
+    return records
+
+
+def condition_lines(results, entries):
+    records = []
+    for label, key in entries:
+        record = {"row": label}
+        for condition in SHARES:
+            row = results.find(key, condition)
+            record[condition] = results.figure(row, "all") if row else ""
+        if any(record[condition] for condition in SHARES[1:]):
+            records.append(record)
+    return records
+
+
+def drift_lines(results, entries):
+    """Every row that was judged for drift, and how far it is from the first dense one."""
+    records = []
+    ends = sorted({row.condition for row in results.rows if row.condition.startswith("drift-")}, key=lambda name: int(name[6:]))
+    for label, key in entries:
+        for end in ends:
+            row = results.find(key, end)
+            if row is None:
+                continue
+            reference = next((other for other in results.rows if other.condition == end and other.budget == 10), None)
+            record = {"row": label, "chunks": end[6:], "n x seeds": f"{row.clips()} x {len(row.seeds)}"}
+            for column in DRIFT:
+                record[column] = results.figure(row, column)
+            if reference is not None and reference is not row:
+                record["flipped, minus dense"] = bracketed(*results.difference(row, reference, "flipped"))
+            records.append(record)
+    return records
+
+
+def columns_of(records):
+    columns = []
+    for record in records:
+        columns += [column for column in record if column not in columns]
+    return [column for column in columns if any(record.get(column) for record in records)]
+
+
+def markdown(records):
+    columns = columns_of(records)
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(str(record.get(column, "")) for column in columns) + " |" for record in records]
+    return "\n".join(lines) + "\n"
+
+
+def write_csv(path, records):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns_of(records), extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+
+
+def share_plot(results, entries):
+    series = {}
+    for _, key in entries:
+        row = results.find(key, "short")
+        values = row.values("all")
+        name = row.method if row.scores == "router" else f"{row.method}, {row.scores}"
+        point = (row.cost["executed"], mean(values), *results.bootstrap.interval(values), [mean([seed]) for seed in values])
+        series.setdefault(name, []).append(point)
+    return plot("All seven attributes right over what is executed", "executed share of the denoising passes' tokens",
+                "share of clips; bars 95 %, rings seeds", series)
+
+
+def drift_plot(results, entries):
+    series = {}
+    for label, key in entries:
+        for row in results.rows:
+            if row.key() == key and row.condition.startswith("drift-"):
+                values = row.values("flipped")
+                point = (int(row.condition[6:]), mean(values), *results.bootstrap.interval(values), [mean([seed]) for seed in values])
+                series.setdefault(label, []).append(point)
+    return plot("What the caption leaves open, against chunks 1 to 4", "chunks", "share flipped; bars 95 %", series)
+
+
+def write_results(results, layout, folder):
+    data = folder / "results"
+    data.mkdir(parents=True, exist_ok=True)
+    first = next(((label, key) for label, key in layout["1"] if key[1] == 10), None)
+    everything = layout["1"] + [entry for entry in layout["2"] if entry[1] not in [key for _, key in layout["1"]]]
+    parts = [("table1", "Table 1': methods and reductions", table_lines(results, layout["1"], lambda number: first)),
+             ("table2", "Table 2': step by step", table_lines(
+                 results, layout["2"], lambda number: layout["2"][number - 1] if number else None)),
+             ("conditions", "Other conditions: all seven right", condition_lines(results, everything)),
+             ("drift", "Identity drift", drift_lines(results, everything)),
+             ("seeds", "Every training seed", seed_lines(results, everything))]
+    page = ["# Results\n", "Made by `tools/make_results.py` from the per-clip files in `docs/results`; do not edit. Synthetic data, tiny model: "
+            "not VBench, not comparable with the paper's numbers. In brackets: 95 % bootstrap intervals over training seeds and clips. "
+            "`executed` is the share of the denoising passes' tokens, in parentheses with the context pass; so are multiply-adds. `difference` is "
+            "that of all seven right from the first dense row (Table 1') or from the row above (Table 2'). `total` is VBench's formula over "
+            "our proxies (docs/training.md, Judging).\n"]
+    for name, title, records in parts:
+        if not records:
+            continue
+        write_csv(data / f"{name}.csv", records)
+        page += [f"## {title}\n", markdown(records)]
+    plots = {"shares": share_plot(results, everything)}
+    if any(row.condition.startswith("drift-") for row in results.rows):
+        plots["drift"] = drift_plot(results, everything)
+    for name, drawn in plots.items():
+        (data / f"{name}.svg").write_text(drawn, encoding="utf-8")
+        page.append(f"![{name}](results/{name}.svg)\n")
+    page += ["## Commands\n"] + [f"{number}. `{command}`" for number, command in enumerate(results.commands, 1)]
+    (folder / f"{PAGE}.md").write_text("\n".join(page) + "\n", encoding="utf-8")
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", nargs="+", required=True, metavar="FILE", help="per-clip files, plain or .gz")
+    parser.add_argument("--bounds", metavar="FILE", help="what counts as 0 and 1 in the total; without it there is none")
+    parser.add_argument("--layout", metavar="FILE", help="which rows make which table")
+    parser.add_argument("--latency", metavar="FILE", help="measured times")
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="where the page and results/ go")
+    parser.add_argument("--replicates", type=int, default=1000, metavar="N", help="bootstrap samples (1000)")
+    options = parser.parse_args(arguments)
+    try:
+        rows = read_files(options.clips)
+        bounds = read_bounds(options.bounds) if options.bounds else []
+        results = Results(rows, bounds, read_latency(options.latency), Bootstrap(options.replicates))
+        write_results(results, read_layout(options.layout, rows), pathlib.Path(options.output))
+    except ResultsError as error:
+        sys.exit(f"make_results.py: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,176 @@
+"""Per-clip files of `videodiffcr-train evaluate --per-clip`, and how sure what they say is. For make_results.py."""
+import csv
+import gzip
+import math
+import operator
+import random
+
+GROUP = ("method", "training_seed", "condition", "budget", "scores")
+NUMBERS = ("executed", "executed_with_context", "mmacs", "mmacs_with_context")
+FIRST_VALUE = 12  # column of a clip's first value
+
+
+class ResultsError(Exception):
+    """Something is wrong with what a user gave; the text says what."""
+
+
+class Row:
+    """One method under one condition at one budget with one kind of scores: all of its training seeds."""
+
+    def __init__(self, method, condition, budget, scores):
+        self.method, self.condition, self.budget, self.scores = method, condition, budget, scores
+        self.cost = {}
+        self.commands = []
+        self.seeds = {}  # training seed -> {column: [value or None per clip]}
+        self.prompts = {}  # training seed -> [(evaluation seed, clip, prompt)]
+
+    def key(self):
+        return (self.method, self.budget, self.scores)
+
+    def name(self):
+        return f"{self.method}, dense" if self.budget == 10 else f"{self.method}, retention {self.budget / 10:.1f}, {self.scores}"
+
+    def clips(self):
+        return min(len(prompts) for prompts in self.prompts.values())
+
+    def values(self, column):
+        return [columns[column] for columns in self.seeds.values()]
+
+
+def open_text(path):
+    try:
+        return gzip.open(path, "rt", newline="") if str(path).endswith(".gz") else open(path, newline="", encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}") from error
+
+
+def read_files(paths):
+    """[(method, condition, budget, scores) -> Row], in the order of the files."""
+    rows = {}
+    for path in paths:
+        with open_text(path) as file:
+            command = file.readline()
+            if not command.startswith("# "):
+                raise ResultsError(f"{path}: not a per-clip file: its first line must hold the command after '# '")
+            reader = csv.DictReader(file)
+            if reader.fieldnames is None or tuple(reader.fieldnames[:5]) != GROUP:
+                raise ResultsError(f"{path}: not a per-clip file: its columns must begin with {', '.join(GROUP)}")
+            for record in reader:
+                add_clip(rows, record, reader.fieldnames[FIRST_VALUE:], command[2:].strip(), f"{path}:{reader.line_num + 1}")
+    if not rows:
+        raise ResultsError("no clips in " + ", ".join(map(str, paths)))
+    return list(rows.values())
+
+
+def add_clip(rows, record, columns, command, where):
+    try:
+        key = (record["method"], record["condition"], int(record["budget"]), record["scores"])
+        row = rows.setdefault(key, Row(*key))
+        row.cost = row.cost or {name: float(record[name]) for name in NUMBERS}
+        values = {column: float(record[column]) if record[column] else None for column in columns}
+    except (TypeError, ValueError) as error:
+        raise ResultsError(f"{where}: {error}") from error
+    if command not in row.commands:
+        row.commands.append(command)
+    of_seed = row.seeds.setdefault(record["training_seed"], {column: [] for column in columns})
+    prompts = row.prompts.setdefault(record["training_seed"], [])
+    if int(record["clip"]) != len(prompts):
+        raise ResultsError(f"{where}: clip {record['clip']} follows clip {len(prompts) - 1} of training seed "
+                           f"'{record['training_seed']}': is it there twice?")
+    prompts.append((record["evaluation_seed"], record["prompt"]))
+    for column in columns:
+        of_seed[column].append(values[column])
+
+
+def mean(values):
+    """Over seeds and clips, of what was asked; None when nothing was."""
+    asked = [value for seed in values for value in seed if value is not None]
+    return sum(asked) / len(asked) if asked else None
+
+
+class Bootstrap:
+    """Means of resampled training seeds and clips, each with replacement and independently (crossed), as
+    training/evaluation/paired_bootstrap.h has it. Every figure sees the same draws, so figures can be combined."""
+
+    def __init__(self, replicates, seed=1):
+        self.replicates, self.seed = replicates, seed
+        self.draws = {}
+
+    def of(self, seeds, clips):
+        if (seeds, clips) not in self.draws:
+            generator = random.Random(f"{self.seed}/{seeds}/{clips}")
+            self.draws[seeds, clips] = [(generator.choices(range(seeds), k=seeds), generator.choices(range(clips), k=clips))
+                                        for _ in range(self.replicates)]
+        return self.draws[seeds, clips]
+
+    def means(self, values):
+        """One mean per replicate; None where a replicate drew nothing that was asked."""
+        clips = min(map(len, values))
+        sums = [[0.0 if value is None else value for value in seed[:clips]] for seed in values]
+        asked = [[0 if value is None else 1 for value in seed[:clips]] for seed in values]
+        whole = all(all(seed) for seed in asked)
+        means = []
+        for seed_draw, clip_draw in self.of(len(values), clips):
+            pick = operator.itemgetter(*clip_draw) if clips > 1 else lambda seed: (seed[0],)
+            total = sum(sum(pick(sums[seed])) for seed in seed_draw)
+            count = clips * len(seed_draw) if whole else sum(sum(pick(asked[seed])) for seed in seed_draw)
+            means.append(total / count if count else None)
+        return means
+
+    def interval(self, values):
+        return interval_of([value for value in self.means(values) if value is not None])
+
+
+def quantile(ordered, share):
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def interval_of(means):
+    """(2.5th percentile, 97.5th percentile), None of nothing."""
+    ordered = sorted(means)
+    return (quantile(ordered, 0.025), quantile(ordered, 0.975)) if ordered else None
+
+
+def differences(row, reference, column):
+    """Clip by clip, row - reference, per training seed; where one of the two has a single seed, it goes with all of the
+    other's."""
+    result = []
+    single = 1 in (len(row.seeds), len(reference.seeds))
+    for label, columns in row.seeds.items():
+        for other, reference_columns in reference.seeds.items():
+            if other != label and not single:
+                continue
+            pairs = list(zip(columns[column], reference_columns[column]))
+            if row.prompts[label][:len(pairs)] != reference.prompts[other][:len(pairs)]:
+                raise ResultsError(f"{row.name()} and {reference.name()}, {row.condition}: other prompts; judge both with the same --seed")
+            result.append([None if one is None or two is None else one - two for one, two in pairs])
+    if not result:
+        raise ResultsError(f"{row.name()} and {reference.name()}, {row.condition}: no training seed in common")
+    return result
+
+
+def read_bounds(path):
+    """[(group, column, weight, least, most)] of a file of `evaluate --write-bounds`."""
+    with open_text(path) as file:
+        lines = [line for line in file if not line.startswith("#")]
+    try:
+        return [(line["group"], line["column"], float(line["weight"]), float(line["least"]), float(line["most"]))
+                for line in csv.DictReader(lines)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultsError(f"{path}: not a file of bounds: {error}") from error
+
+
+def scores(means, bounds):
+    """{quality, semantic, total} by VBench's formula from {column: mean}; {} unless every dimension was measured."""
+    group_scores = {}
+    for group in ("quality", "semantic"):
+        own = [bound for bound in bounds if bound[0] == group]
+        if not own or any(means.get(column) is None for _, column, _, _, _ in own):
+            return {}
+        weighed = sum(weight * (means[column] - least) / (most - least) for _, column, weight, least, most in own)
+        group_scores[group] = weighed / sum(weight for _, _, weight, _, _ in own)
+    group_scores["total"] = (4 * group_scores["quality"] + group_scores["semantic"]) / 5
+    return group_scores
