@@ -12,10 +12,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "training/model/training_model.h"
 #include "training/parallel/host_exchange.h"
 #include "training/parallel/nccl_exchange.h"
 #include "training/parallel/rank_launcher.h"
-#include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
 

@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "training/parallel/gradient_exchange.h"
 #include "training/parallel/rank_sockets.h"
-#include "training/stages/stage_options.h"
+#include "training/run/stage_options.h"
 
 namespace videodiffcr::training {
 

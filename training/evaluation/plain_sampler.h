@@ -15,7 +15,7 @@
 #include "model/plain/rollout/few_step_sampler.h"
 #include "training/evaluation/clip_generator.h"
 #include "training/evaluation/token_ranking.h"
-#include "training/stages/training_model.h"
+#include "training/model/training_model.h"
 
 namespace videodiffcr::training {
 

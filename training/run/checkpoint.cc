@@ -74,6 +74,11 @@ absl::StatusOr<int64_t> ReadCheckpoint(const std::string& path, const Checkpoint
   return step;
 }
 
+std::vector<WeightRow> WithPrefix(const std::string& prefix, std::vector<WeightRow> rows) {
+  for (WeightRow& row : rows) row.name = absl::StrCat(prefix, ".", row.name);
+  return rows;
+}
+
 absl::Status WriteWeights(const std::string& path, const std::vector<WeightRow>& rows, at::ScalarType dtype,
                           const std::map<std::string, std::string>& metadata) {
   std::vector<at::Tensor> kept;  // until the file is written

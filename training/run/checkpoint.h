@@ -31,6 +31,9 @@ absl::Status WriteCheckpoint(const std::string& path, const CheckpointHeader& he
 absl::StatusOr<int64_t> ReadCheckpoint(const std::string& path, const CheckpointHeader& expected,
                                        const std::vector<WeightRow>& state);
 
+// `rows` under `prefix` and a dot, for a checkpoint that holds several networks.
+std::vector<WeightRow> WithPrefix(const std::string& prefix, std::vector<WeightRow> rows);
+
 // Tensors as they are served: rows in `dtype`, under their names.
 absl::Status WriteWeights(const std::string& path, const std::vector<WeightRow>& rows, at::ScalarType dtype,
                           const std::map<std::string, std::string>& metadata);

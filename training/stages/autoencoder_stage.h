@@ -10,8 +10,8 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "training/run/stage_options.h"
 #include "training/run/training_run.h"
-#include "training/stages/stage_options.h"
 
 namespace videodiffcr::training {
 

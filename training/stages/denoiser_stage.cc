@@ -10,17 +10,19 @@
 #include <utility>
 #include <vector>
 
+#include "training/model/network_copy.h"
+#include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
+#include "training/run/checkpoint.h"
 #include "training/run/random_tensor.h"
+#include "training/run/stage_result.h"
 #include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
 #include "training/stages/initial_weights.h"
 #include "training/stages/latent_pool.h"
-#include "training/stages/stage_result.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/teacher_forcing.h"
 #include "training/stages/trained_weights.h"
-#include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
 namespace {

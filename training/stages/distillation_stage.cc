@@ -11,16 +11,18 @@
 #include <vector>
 
 #include "model/plain/rollout/few_step_sampler.h"
+#include "training/model/network_copy.h"
+#include "training/model/training_model.h"
 #include "training/run/adam_w.h"
 #include "training/run/batch_piece.h"
+#include "training/run/checkpoint.h"
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
+#include "training/run/stage_result.h"
 #include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
-#include "training/stages/stage_result.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/teacher_forcing.h"
-#include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -75,6 +77,7 @@ class DistillationStage final : public TrainingStage {
     settings["critic learning rate"] = absl::StrCat(options_.critic_learning_rate);
     settings["guidance"] = absl::StrCat(options_.guidance);
     settings["critic-only steps"] = absl::StrCat(options_.critic_only_steps);
+    settings["warm-up"] = absl::StrCat(options_.warmup_steps);
     settings["teacher"] = options_.teacher.empty() ? "the model" : options_.teacher;
     settings["routed share"] = absl::StrCat(options_.routed_share);
     if (options_.unknown_words > 0) settings["unknown words"] = absl::StrCat(options_.unknown_words);

@@ -9,9 +9,9 @@
 
 #include "absl/status/status.h"
 #include "training/data/clip_painter.h"
+#include "training/model/training_model.h"
 #include "training/parallel/gradient_exchange.h"
 #include "training/scenes/scene.h"
-#include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
 

@@ -10,13 +10,13 @@
 #include "model/plain/rollout/few_step_sampler.h"
 #include "model/plain/transformer/layers.h"
 #include "model/plain/transformer/router.h"
+#include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
 #include "training/run/random_tensor.h"
+#include "training/run/stage_result.h"
 #include "training/stages/initial_weights.h"
-#include "training/stages/stage_result.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/trained_weights.h"
-#include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -73,7 +73,11 @@ class RouterStage final : public TrainingStage {
 
   std::string name() const override { return "routers"; }
   int64_t total_steps() const override { return options_.stage.steps; }
-  std::map<std::string, std::string> settings() const override { return options_.stage.Settings(); }
+  std::map<std::string, std::string> settings() const override {
+    std::map<std::string, std::string> settings = options_.stage.Settings();
+    settings["chunks"] = absl::StrCat(options_.min_chunks, " to ", options_.max_chunks);
+    return settings;
+  }
   std::vector<WeightRow> State() override { return weights_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {

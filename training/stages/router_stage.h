@@ -11,8 +11,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "training/run/stage_options.h"
 #include "training/run/training_run.h"
-#include "training/stages/stage_options.h"
 
 namespace videodiffcr::training {
 

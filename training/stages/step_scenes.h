@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "training/data/clip_painter.h"
+#include "training/run/stage_options.h"
 #include "training/scenes/caption.h"
 #include "training/scenes/random_stream.h"
 #include "training/scenes/scene.h"
-#include "training/stages/stage_options.h"
 
 namespace videodiffcr::training {
 

@@ -7,8 +7,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-
 namespace videodiffcr::training {
 
 namespace {
@@ -61,14 +59,6 @@ at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherFo
   return flow.unflatten(0, {chunks, windows}).transpose(0, 1).flatten(1, 2);
 }
 
-DiffusionTransformer CastTransformer(const DiffusionTransformer& model, at::ScalarType dtype) {
-  DiffusionTransformer cast = model;
-  for (const WeightRow& row : TransformerWeightTable(cast.config, &cast.weights)) {
-    *row.destination = row.destination->to(dtype);
-  }
-  return cast;
-}
-
 at::Tensor ShiftedSigma(const at::Tensor& u, double shift) { return u * shift / (u * (shift - 1) + 1); }
 
 at::Tensor PerLatentFrame(const at::Tensor& per_chunk, int64_t chunk_frames) {
@@ -79,19 +69,6 @@ at::Tensor MaskedMeanSquare(const at::Tensor& error, const at::Tensor& mask, int
                             const at::Tensor& counted) {
   const at::Tensor of_chunks = error.square().unflatten(1, {-1, chunk_frames}).mean({2, 3, 4, 5});  // [B, K]
   return (of_chunks * mask).sum() / (counted.defined() ? counted : mask.sum());
-}
-
-DiffusionTransformer CloneTransformer(const DiffusionTransformer& model) {
-  DiffusionTransformer clone = model;
-  for (const WeightRow& row : TransformerWeightTable(clone.config, &clone.weights)) {
-    *row.destination = row.destination->detach().clone();
-  }
-  return clone;
-}
-
-std::vector<WeightRow> WithPrefix(const std::string& prefix, std::vector<WeightRow> rows) {
-  for (WeightRow& row : rows) row.name = absl::StrCat(prefix, ".", row.name);
-  return rows;
 }
 
 }  // namespace videodiffcr::training

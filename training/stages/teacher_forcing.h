@@ -6,11 +6,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
 #include "model/plain/transformer/diffusion_transformer.h"
-#include "model/weights/weight_table.h"
 
 namespace videodiffcr::training {
 
@@ -37,15 +34,6 @@ at::Tensor PerLatentFrame(const at::Tensor& per_chunk, int64_t chunk_frames);
 // less.
 at::Tensor MaskedMeanSquare(const at::Tensor& error, const at::Tensor& mask, int64_t chunk_frames,
                             const at::Tensor& counted = {});
-
-// The same network in another type, for computing: gradients reach the weights of `model`.
-DiffusionTransformer CastTransformer(const DiffusionTransformer& model, at::ScalarType dtype);
-
-// A network of its own: tensors that are shared with nobody.
-DiffusionTransformer CloneTransformer(const DiffusionTransformer& model);
-
-// `rows` under `prefix` and a dot, for a checkpoint that holds several networks.
-std::vector<WeightRow> WithPrefix(const std::string& prefix, std::vector<WeightRow> rows);
 
 }  // namespace videodiffcr::training
 

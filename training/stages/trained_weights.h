@@ -10,8 +10,8 @@
 #include "model/weights/weight_table.h"
 #include "training/run/adam_w.h"
 #include "training/run/learning_rate.h"
+#include "training/run/stage_options.h"
 #include "training/run/training_run.h"
-#include "training/stages/stage_options.h"
 
 namespace videodiffcr::training {
 

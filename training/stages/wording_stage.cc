@@ -9,11 +9,11 @@
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
-#include "training/stages/stage_result.h"
+#include "training/run/stage_result.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/trained_weights.h"
-#include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -41,7 +41,11 @@ class WordingStage final : public TrainingStage {
 
   std::string name() const override { return "wording"; }
   int64_t total_steps() const override { return options_.stage.steps; }
-  std::map<std::string, std::string> settings() const override { return options_.stage.Settings(); }
+  std::map<std::string, std::string> settings() const override {
+    std::map<std::string, std::string> settings = options_.stage.Settings();
+    settings["known share"] = absl::StrCat(options_.known_share);
+    return settings;
+  }
   std::vector<WeightRow> State() override { return weights_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {

@@ -11,9 +11,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "training/run/stage_options.h"
 #include "training/run/training_run.h"
 #include "training/scenes/random_stream.h"
-#include "training/stages/stage_options.h"
 
 namespace videodiffcr::training {
 

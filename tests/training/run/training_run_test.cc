@@ -171,9 +171,11 @@ TEST_F(TrainingRunTest, RefusesACheckpointOfAnotherShapeStageOrSeed) {
   const auto seed = RunTraining(other_seed, Options("run"), progress_);
   EXPECT_EQ(seed.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(absl::StrContains(seed.status().message(), "seed")) << seed.status();
-  EXPECT_EQ(
-      ReadCheckpoint(folder_ + "/run/checkpoint.safetensors", {"other stage", 0, {}}, stage.State()).status().code(),
-      absl::StatusCode::kFailedPrecondition);
+  const std::string path = folder_ + "/run/checkpoint.safetensors";
+  EXPECT_EQ(ReadCheckpoint(path, {"other stage", 0, {}}, stage.State()).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  const absl::Status lacking = ReadCheckpoint(path, {"point", 0, {}}, stage.State()).status();
+  EXPECT_TRUE(absl::StrContains(lacking.message(), "was started with seed 1, not left out")) << lacking;
 }
 
 TEST_F(TrainingRunTest, KeepsTheLastCheckpointWhenTheDiskIsFull) {

@@ -17,12 +17,12 @@
 #include "model/plain/rollout/few_step_sampler.h"
 #include "training/evaluation/clip_generator.h"
 #include "training/evaluation/evaluation.h"
+#include "training/model/training_model.h"
 #include "training/stages/autoencoder_stage.h"
 #include "training/stages/classifier_stage.h"
 #include "training/stages/denoiser_stage.h"
 #include "training/stages/distillation_stage.h"
 #include "training/stages/router_stage.h"
-#include "training/stages/training_model.h"
 #include "training/stages/wording_stage.h"
 
 namespace videodiffcr::training {
@@ -205,6 +205,34 @@ TEST_F(StagesTest, ServesTheVideoThatThePlainPathOfTheTrainedModelMakes) {
     // One step of 255, and half a step of rounding.
     EXPECT_LT((frames - of_server).abs().max().item<double>(), 1.5 / 255) << chunk;
   }
+}
+
+// What a run was started with is in its checkpoint, every option of every stage: the same folder with another value is
+// refused by name, not gone on with.
+TEST_F(StagesTest, ARunDoesNotGoOnWithOtherSettings) {
+  const auto differing = [](const TrainingStage& one, const TrainingStage& other) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : one.settings()) {
+      if (other.settings().at(name) != value) names.push_back(name);
+    }
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  const StageOptions stage = SmallStage(folder_ + "/out", 2, 1);
+  const auto routers = [&](RouterStageOptions options) { return MakeRouterStage(options).value(); };
+  EXPECT_EQ(differing(*routers({stage, 1, 2}), *routers({stage, 1, 3})), Names{"chunks"});
+  const auto wording = [&](double share) { return MakeWordingStage({stage, share}).value(); };
+  EXPECT_EQ(differing(*wording(0.3), *wording(0.4)), Names{"known share"});
+  const auto distill = [&](int64_t warmup) {
+    DistillationStageOptions options{.stage = stage};
+    options.warmup_steps = warmup;
+    return MakeDistillationStage(options).value();
+  };
+  EXPECT_EQ(differing(*distill(1), *distill(2)), Names{"warm-up"});
+  StageOptions elsewhere = stage;
+  elsewhere.model += "/.";
+  EXPECT_EQ(differing(*routers({stage}), *routers({elsewhere})), Names{"model"});
+  EXPECT_EQ(routers({stage})->settings().at("device"), "cpu");
 }
 
 TEST_F(StagesTest, SaysWhatIsWrongWithItsInput) {

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "model/plain/transformer/kv_cache.h"
+#include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
-#include "training/stages/training_model.h"
 
 namespace videodiffcr::training {
 namespace {

@@ -1,6 +1,6 @@
 // A model folder as the trainer sees it: every network as plain fp32 tensors, ready to carry gradients.
-#ifndef VIDEODIFFCR_TRAINING_STAGES_TRAINING_MODEL_H_
-#define VIDEODIFFCR_TRAINING_STAGES_TRAINING_MODEL_H_
+#ifndef VIDEODIFFCR_TRAINING_MODEL_TRAINING_MODEL_H_
+#define VIDEODIFFCR_TRAINING_MODEL_TRAINING_MODEL_H_
 
 #include <ATen/core/Tensor.h>
 
@@ -16,7 +16,7 @@
 #include "model/plain/text/text_encoder.h"
 #include "model/plain/text/tokenizer.h"
 #include "model/plain/transformer/diffusion_transformer.h"
-#include "training/stages/stage_options.h"
+#include "training/run/stage_options.h"
 
 namespace videodiffcr::training {
 
@@ -76,4 +76,4 @@ TextKeys KeysOfChunk(const TextKeys& all, int64_t clips, int64_t chunk);
 
 }  // namespace videodiffcr::training
 
-#endif  // VIDEODIFFCR_TRAINING_STAGES_TRAINING_MODEL_H_
+#endif  // VIDEODIFFCR_TRAINING_MODEL_TRAINING_MODEL_H_

@@ -1,4 +1,4 @@
-#include "training/stages/training_model.h"
+#include "training/model/training_model.h"
 
 #include <ATen/Context.h>
 #include <ATen/ops/tensor.h>

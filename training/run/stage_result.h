@@ -1,6 +1,6 @@
 // Where a stage's result goes: a model folder that is served as it is.
-#ifndef VIDEODIFFCR_TRAINING_STAGES_STAGE_RESULT_H_
-#define VIDEODIFFCR_TRAINING_STAGES_STAGE_RESULT_H_
+#ifndef VIDEODIFFCR_TRAINING_RUN_STAGE_RESULT_H_
+#define VIDEODIFFCR_TRAINING_RUN_STAGE_RESULT_H_
 
 #include <c10/core/ScalarType.h>
 
@@ -9,8 +9,8 @@
 
 #include "absl/status/status.h"
 #include "model/weights/weight_table.h"
+#include "training/run/stage_options.h"
 #include "training/run/training_run.h"
-#include "training/stages/stage_options.h"
 
 namespace videodiffcr::training {
 
@@ -28,4 +28,4 @@ absl::Status WriteStageResult(const TrainingStage& stage, const StageOptions& op
 
 }  // namespace videodiffcr::training
 
-#endif  // VIDEODIFFCR_TRAINING_STAGES_STAGE_RESULT_H_
+#endif  // VIDEODIFFCR_TRAINING_RUN_STAGE_RESULT_H_

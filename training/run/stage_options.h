@@ -1,6 +1,6 @@
 // What every stage is told.
-#ifndef VIDEODIFFCR_TRAINING_STAGES_STAGE_OPTIONS_H_
-#define VIDEODIFFCR_TRAINING_STAGES_STAGE_OPTIONS_H_
+#ifndef VIDEODIFFCR_TRAINING_RUN_STAGE_OPTIONS_H_
+#define VIDEODIFFCR_TRAINING_RUN_STAGE_OPTIONS_H_
 
 #include <cstdint>
 #include <map>
@@ -27,7 +27,9 @@ struct StageOptions {
 
   // What a checkpoint can only be gone on with unchanged.
   std::map<std::string, std::string> Settings() const {
-    return {{"seed", absl::StrCat(seed)},
+    return {{"model", model},
+            {"device", device},
+            {"seed", absl::StrCat(seed)},
             {"steps", absl::StrCat(steps)},
             {"batch", absl::StrCat(batch)},
             {"learning rate", absl::StrCat(learning_rate)}};
@@ -54,4 +56,4 @@ inline absl::Status CheckPieces(const StageOptions& stage, int64_t processes) {
 
 }  // namespace videodiffcr::training
 
-#endif  // VIDEODIFFCR_TRAINING_STAGES_STAGE_OPTIONS_H_
+#endif  // VIDEODIFFCR_TRAINING_RUN_STAGE_OPTIONS_H_

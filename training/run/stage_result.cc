@@ -1,4 +1,4 @@
-#include "training/stages/stage_result.h"
+#include "training/run/stage_result.h"
 
 #include <filesystem>
 #include <map>
@@ -31,6 +31,7 @@ absl::Status WriteStageResult(const TrainingStage& stage, const StageOptions& op
                               const std::vector<ResultFile>& files, const std::string& remark) {
   if (absl::Status made = CompleteModelFolder(options.model, options.output); !made.ok()) return made;
   std::map<std::string, std::string> metadata = stage.settings();
+  for (const char* path : {"model", "teacher"}) metadata.erase(path);  // of this machine: they say nothing elsewhere
   metadata["trained"] = absl::StrCat("videodiffcr-train ", stage.name(), remark.empty() ? "" : ": ", remark);
   for (const ResultFile& file : files) {
     const absl::Status written = WriteWeights(options.output + "/" + file.name, file.rows, file.dtype, metadata);
