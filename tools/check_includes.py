@@ -49,6 +49,7 @@ ALLOWED = {
     "client": "proto protobuf grpc checksum command_line media",
     "training/scenes": "model/config",
     "training": "model/api model/drive model/config model/weights model/plain torch json",
+    "training/figures": "training model media torch",
     "training/main.cc": "training/command command_line",
     "training/command": "training model command_line media torch",
     "bench": "client command_line proto protobuf convert model torch cuda json",

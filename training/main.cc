@@ -6,17 +6,19 @@
 #include "command_line/program.h"
 #include "training/command/compare_command.h"
 #include "training/command/evaluate_command.h"
+#include "training/command/figures_command.h"
 #include "training/command/train_command.h"
 
 int main(int argc, char** argv) {
   using videodiffcr::training::CompareSubcommand, videodiffcr::training::EvaluateSubcommand;
-  using videodiffcr::training::StageSubcommands;
+  using videodiffcr::training::FiguresSubcommand, videodiffcr::training::StageSubcommands;
   try {
     videodiffcr::Program program = {{"videodiffcr-train", "trains and judges models", "",
                                      "videodiffcr-train denoiser --output out/tiny --run out/denoiser"},
                                     StageSubcommands()};
     program.subcommands.push_back(EvaluateSubcommand());
     program.subcommands.push_back(CompareSubcommand());
+    program.subcommands.push_back(FiguresSubcommand());
     return videodiffcr::RunProgram(program, {argv + 1, argv + argc}, std::cout, std::cerr);
   } catch (const std::exception& error) {  // LibTorch throws when memory runs out
     std::cerr << "videodiffcr-train: " << error.what() << "\n";

@@ -171,6 +171,23 @@ void JsonFields::Read(const char* key, std::vector<std::string>* value, Presence
   if (const json* found = Find(key, presence)) ReadMany(*found, key, value, this);
 }
 
+void JsonFields::Read(const char* key, std::vector<std::vector<int>>* value, Presence presence) {
+  const json* found = Find(key, presence);
+  if (found == nullptr) return;
+  if (!found->is_array()) return Fail(key, absl::StrCat("is ", KindOf(*found), "; must be an array"));
+  std::vector<std::vector<int>> rows;
+  for (const json& element : *found) {
+    const std::string place = absl::StrCat(key, "[", rows.size(), "]");
+    std::vector<int>& row = rows.emplace_back();
+    if (element.is_array()) {
+      ReadMany(element, place.c_str(), &row, this);
+    } else {
+      ReadOne(element, place.c_str(), &row.emplace_back(), this);
+    }
+  }
+  *value = std::move(rows);
+}
+
 const json* JsonFields::ReadObject(const char* key, Presence presence) {
   const json* found = Find(key, presence);
   if (found == nullptr) return nullptr;

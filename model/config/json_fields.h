@@ -38,6 +38,9 @@ class JsonFields {
   void Read(const char* key, std::vector<double>* value, Presence presence = Presence::kRequired);
   void Read(const char* key, std::vector<std::string>* value, Presence presence = Presence::kRequired);
 
+  // Rows of numbers; a number in place of a row is a row of one.
+  void Read(const char* key, std::vector<std::vector<int>>* value, Presence presence = Presence::kRequired);
+
   // One of a few names; an unknown one is an error that lists them.
   template <typename Enum>
   void ReadEnum(const char* key, const std::vector<std::pair<Enum, const char*>>& names, Enum* value,

@@ -111,26 +111,42 @@ void ReadDecoder(const json& object, JsonFields* parent, DecoderConfig* config) 
   parent->Merge(fields.Finish());
 }
 
+// A layer of a table is one number, its ratio, to which the steps' deltas are added, or a number per denoising step and
+// one for the context pass.
+RetentionTable TableOfLayers(RetentionTenths nominal, const std::vector<std::vector<int>>& layers,
+                             const RetentionConfig& config) {
+  RetentionTable table;
+  table.nominal = nominal;
+  for (const std::vector<int>& layer : layers) {
+    table.tenths.push_back(
+        layer.size() != 1
+            ? layer
+            : MakeRetentionTable(nominal, layer, config.step_delta_tenths, config.floor_tenths).tenths.front());
+  }
+  return table;
+}
+
 void ReadTables(const json& object, JsonFields* parent, RetentionConfig* config) {
   JsonFields fields(object, "retention.tables");
   for (const auto& item : object.items()) {
     int nominal = 0;
-    std::vector<int> layer_tenths;
+    std::vector<std::vector<int>> layers;
     if (!absl::SimpleAtoi(item.key(), &nominal) || nominal < 1 || nominal > 9) {
       return parent->Fail("tables", absl::StrCat(item.key().substr(0, 64), "; a budget must be 1 to 9 tenths"));
     }
-    fields.Read(item.key().c_str(), &layer_tenths);
-    for (const int tenths : layer_tenths) {
-      if (tenths < config->floor_tenths || tenths > kDenseTenths) {
-        fields.Fail(item.key(), absl::StrCat(tenths, "; must be from ", config->floor_tenths, " to 10"));
+    fields.Read(item.key().c_str(), &layers);
+    for (const std::vector<int>& layer : layers) {
+      for (const int tenths : layer) {
+        if (tenths < config->floor_tenths || tenths > kDenseTenths) {
+          fields.Fail(item.key(), absl::StrCat(tenths, "; must be from ", config->floor_tenths, " to 10"));
+        }
       }
     }
     for (const int delta : config->step_delta_tenths) {
       if (delta < -kDenseTenths || delta > kDenseTenths) return;  // Validate() names it; here it must not overflow
     }
     if (config->floor_tenths > kDenseTenths) return;  // the same
-    config->tables.push_back(
-        MakeRetentionTable(nominal, layer_tenths, config->step_delta_tenths, config->floor_tenths));
+    config->tables.push_back(TableOfLayers(nominal, layers, *config));
   }
   std::sort(config->tables.begin(), config->tables.end(),
             [](const RetentionTable& a, const RetentionTable& b) { return a.nominal > b.nominal; });
@@ -186,9 +202,16 @@ void ReadParts(JsonFields* top, ModelConfig* config) {
 json FormatRetention(const RetentionConfig& retention) {
   json tables = json::object();
   for (const RetentionTable& table : retention.tables) {
-    json& layer_tenths = tables[absl::StrCat(table.nominal)] = json::array();
-    // The context pass has no delta, so its column is the layer's own ratio.
-    for (const std::vector<int>& row : table.tenths) layer_tenths.push_back(row.back());
+    json& layers = tables[absl::StrCat(table.nominal)] = json::array();
+    for (const std::vector<int>& row : table.tenths) {
+      // The context pass has no delta: when the row is a ratio with deltas, its column is that ratio.
+      const bool is_ratio = TableOfLayers(table.nominal, {{row.back()}}, retention).tenths.front() == row;
+      if (is_ratio) {
+        layers.push_back(row.back());
+      } else {
+        layers.push_back(row);
+      }
+    }
   }
   return {{"file", retention.file},
           {"router_dim", retention.router_dim},

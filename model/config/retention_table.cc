@@ -50,6 +50,13 @@ RetentionTable DenseRetentionTable(int64_t layers, int64_t denoise_steps) {
   return table;
 }
 
+std::vector<int> TenthsOfPass(const RetentionTable& table, size_t pass) {
+  std::vector<int> tenths;
+  tenths.reserve(table.tenths.size());
+  for (const std::vector<int>& layer : table.tenths) tenths.push_back(layer[pass]);
+  return tenths;
+}
+
 double ExecutedRetention(const RetentionTable& table, int64_t tokens_per_chunk) {
   int64_t processed = 0;
   int64_t dense = 0;

@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_MODEL_CONFIG_RETENTION_TABLE_H_
 #define VIDEODIFFCR_MODEL_CONFIG_RETENTION_TABLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -81,6 +82,9 @@ RetentionTable MakeRetentionTable(RetentionTenths nominal, const std::vector<int
 
 // All tens: the dense model.
 RetentionTable DenseRetentionTable(int64_t layers, int64_t denoise_steps);
+
+// Its column of one pass, a number per block; the context pass comes after the denoising steps.
+std::vector<int> TenthsOfPass(const RetentionTable& table, size_t pass);
 
 // Mean over layers and denoising passes (the context pass not counted) of rows processed over rows.
 double ExecutedRetention(const RetentionTable& table, int64_t tokens_per_chunk);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "command_line/flag_reader.h"
 #include "training/command/train_processes.h"
 #include "training/parallel/gradient_exchange.h"
@@ -20,6 +21,7 @@
 #include "training/stages/denoiser_stage.h"
 #include "training/stages/distillation_stage.h"
 #include "training/stages/router_stage.h"
+#include "training/stages/videodiffcr_stage.h"
 #include "training/stages/wording_stage.h"
 
 namespace videodiffcr::training {
@@ -177,25 +179,80 @@ Subcommand Denoiser() {
       .Build();
 }
 
+void AddDistillationFlags(DistillationOptions* options, Command* command) {
+  command->AddFlag({"critic-learning-rate", "X", "Learning rate of the fake score.", "0.0001"},
+                   ReadDouble(1e-9, 10, &options->scores.critic_learning_rate));
+  command->AddFlag({"guidance", "X", "Guidance of the real score.", "2"},
+                   ReadDouble(0, 100, &options->scores.guidance));
+  command->AddFlag(
+      {"teacher", "FOLDER", "Model folder of the undistilled transformer; by default that of --model.", "out/teacher"},
+      ReadString(&options->teacher));
+  AddUnknownWords(&options->unknown_words, command);
+  command->AddFlag({"critic-only-steps", "N", "Steps before the student is trained.", "50"},
+                   ReadInteger(0, 1'000'000, &options->critic_only_steps));
+  command->AddFlag({"warmup-steps", "N", "Steps until the student's learning rate is at its highest.", "100"},
+                   ReadInteger(0, 1'000'000, &options->warmup_steps));
+}
+
 Subcommand Distill() {
   return StageCommand<DistillationStageOptions>{
       "distill", "distills the denoiser of --model to few steps on its own rollouts (DMD)",
       "--model out/tiny --output out/tiny-4 --run out/distill", &MakeDistillationStage,
       [](DistillationStageOptions* options, Command* command) {
-        command->AddFlag({"critic-learning-rate", "X", "Learning rate of the fake score.", "0.0001"},
-                         ReadDouble(1e-9, 10, &options->critic_learning_rate));
-        command->AddFlag({"guidance", "X", "Guidance of the real score.", "2"}, ReadDouble(0, 100, &options->guidance));
-        command->AddFlag({"teacher", "FOLDER",
-                          "Model folder of the undistilled transformer; by default that of --model.", "out/teacher"},
-                         ReadString(&options->teacher));
         command->AddFlag({"routed-share", "X",
                           "Share of rollouts at a retention budget below 1, with the routers of --model.", "0.3"},
                          ReadDouble(0, 1, &options->routed_share));
-        AddUnknownWords(&options->unknown_words, command);
-        command->AddFlag({"critic-only-steps", "N", "Steps before the generator starts.", "50"},
-                         ReadInteger(0, 1'000'000, &options->critic_only_steps));
-        command->AddFlag({"warmup-steps", "N", "Steps until the generator's learning rate is at its highest.", "100"},
-                         ReadInteger(0, 1'000'000, &options->warmup_steps));
+        AddDistillationFlags(&options->distillation, command);
+      }}
+      .Build();
+}
+
+FlagReader ReadNumbers(std::vector<double>* out) {
+  return {[out](std::string_view value) {
+            absl::StatusOr<std::vector<double>> numbers = ParseNumbers(value);
+            if (numbers.ok()) *out = *std::move(numbers);
+            return numbers.status();
+          },
+          absl::StrJoin(*out, ",")};
+}
+
+FlagReader ReadAccounting(RatioAccounting* out) {
+  return {[out](std::string_view value) -> absl::Status {
+            if (value != "nominal" && value != "executed") {
+              return absl::InvalidArgumentError("must be nominal or executed");
+            }
+            *out = value == "nominal" ? RatioAccounting::kNominal : RatioAccounting::kExecuted;
+            return absl::OkStatus();
+          },
+          *out == RatioAccounting::kNominal ? "nominal" : "executed"};
+}
+
+Subcommand Videodiffcr() {
+  return StageCommand<VideodiffcrStageOptions>{
+      "videodiffcr", "learns what each block and step keeps, which tokens, and weights for it (DMD)",
+      "--teacher out/teacher --target 0.7 --output out/pruned --run out/videodiffcr", &MakeVideodiffcrStage,
+      [](VideodiffcrStageOptions* options, Command* command) {
+        VideodiffcrOptions* const student = &options->student;
+        command->AddFlag(
+            {"target", "X,...",
+             "Shares of tokens to keep, each a budget of the result; 1 trains the dense network, too.", "0.7,0.5"},
+            ReadNumbers(&student->targets));
+        command->AddFlag({"accounting", "KIND", "What has to meet the target: nominal or executed ratios.", "executed"},
+                         ReadAccounting(&student->accounting));
+        command->AddFlag({"initial-ratios", "X,...",
+                          "Of the blocks in turns; by default the target + 0.1 and the target - 0.1.", "0.9,0.8"},
+                         ReadNumbers(&student->initial_ratios));
+        command->AddFlag({"fresh-routers", "YES", "Begin with drawn routers, not those of --model: yes or no.", "yes"},
+                         ReadYesNo(&student->fresh_routers));
+        command->AddFlag({"router-learning-rate", "X", "Learning rate of routers and gates.", "0.0003"},
+                         ReadDouble(1e-9, 10, &student->router_learning_rate));
+        command->AddFlag({"ratio-learning-rate", "X", "Learning rate of the ratios.", "0.001"},
+                         ReadDouble(1e-9, 10, &student->ratio_learning_rate));
+        command->AddFlag(
+            {"budget-weight", "X",
+             "Weight of the budget loss; 0: as strong as the matching loss when 0.02 off the target.", "10"},
+            ReadDouble(0, 1e6, &student->budget_weight));
+        AddDistillationFlags(&options->distillation, command);
       }}
       .Build();
 }
@@ -227,7 +284,7 @@ Subcommand Wording() {
 }  // namespace
 
 std::vector<Subcommand> StageSubcommands() {
-  return {Autoencoder(), Classifier(), Denoiser(), Distill(), Routers(), Wording()};
+  return {Autoencoder(), Classifier(), Denoiser(), Distill(), Routers(), Videodiffcr(), Wording()};
 }
 
 }  // namespace videodiffcr::training

@@ -6,11 +6,11 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
-#include <memory>
-#include <utility>
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "training/scenes/random_stream.h"
+#include "training/students/routed_student.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -57,46 +57,24 @@ at::Tensor RandomScores(uint64_t seed, const std::vector<uint64_t>& clip_seeds, 
 
 absl::StatusOr<PlainSampler> PlainSampler::Load(const std::string& folder, at::Device device,
                                                 std::optional<int64_t> blocks) {
-  absl::StatusOr<TrainingModel> model = LoadTrainingModel(folder, device);
-  if (!model.ok()) return model.status();
-  if (blocks) KeepFirstBlocks(*blocks, &*model);
+  absl::StatusOr<TrainingModel> loaded = LoadTrainingModel(folder, device);
+  if (!loaded.ok()) return loaded.status();
+  const auto model = std::make_shared<TrainingModel>(*std::move(loaded));
+  if (blocks) KeepFirstBlocks(*blocks, model.get());
   if (!model->config.retention.file.empty()) {
-    if (absl::Status routers = LoadRouters(folder, &*model); !routers.ok()) return routers;
+    if (absl::Status routers = LoadRouters(folder, model.get()); !routers.ok()) return routers;
   }
-  return PlainSampler(*std::move(model));
-}
-
-std::vector<RetentionTenths> PlainSampler::budgets() const {
-  std::vector<RetentionTenths> budgets = {kDenseTenths};
-  for (const RetentionTable& table : model_.config.retention.tables) budgets.push_back(table.nominal);
-  return budgets;
-}
-
-absl::StatusOr<RetentionTable> PlainSampler::TableOf(RetentionTenths budget) const {
-  const absl::StatusOr<const RetentionTable*> table = FindTable(model_.config.retention, budget);
-  if (!table.ok()) return table.status();
-  if (*table != nullptr) return **table;
-  return DenseRetentionTable(model_.config.transformer.num_layers, static_cast<int64_t>(model_.schedule.sigmas.size()));
-}
-
-SamplerOptions PlainSampler::Options(const std::vector<ClipRequest>& requests, TokenRanking ranking,
-                                     uint64_t seed) const {
-  const RetentionConfig& retention = model_.config.retention;
-  SamplerOptions options;
-  options.schedule = model_.schedule;
-  options.routing = {retention.gate, retention.kv_mode, retention.frame_floor, ScorerOf(ranking, seed, requests)};
-  options.context_mode = retention.context_mode;
-  return options;
+  return PlainSampler(model, std::make_shared<RoutedStudent>(*model, 0.0));
 }
 
 ChunkNoise PlainSampler::Noise(const std::vector<ClipRequest>& requests, int64_t chunk) const {
-  const int64_t steps = static_cast<int64_t>(model_.schedule.sigmas.size());
+  const int64_t steps = static_cast<int64_t>(model_->schedule.sigmas.size());
   std::vector<ChunkNoise> of_request(requests.size());
   at::parallel_for(0, static_cast<int64_t>(requests.size()), 1, [&](int64_t begin, int64_t end) {
     const c10::NoGradGuard no_gradients;
     for (int64_t i = begin; i < end; ++i) {
       const size_t request = static_cast<size_t>(i);
-      of_request[request] = DrawChunkNoise(model_.transformer, requests[request].seed, chunk, steps);
+      of_request[request] = DrawChunkNoise(model_->transformer, requests[request].seed, chunk, steps);
     }
   });
   ChunkNoise noise;
@@ -112,21 +90,27 @@ absl::Status PlainSampler::Generate(const std::vector<ClipRequest>& requests, To
                                     const ChunkVisitor& visit) const {
   const c10::NoGradGuard no_gradients;
   const ClipRequest& first = requests.front();
-  const absl::StatusOr<RetentionTable> table = TableOf(first.budget);
-  if (!table.ok()) return table.status();
-  const SamplerOptions options = Options(requests, ranking, seed);
-  RolloutState state(model_.config.transformer);
+  const std::vector<RetentionTenths> known = budgets();
+  if (std::find(known.begin(), known.end(), first.budget) == known.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("budget ", first.budget, " tenths: the model has no such table"));
+  }
+  const auto network = student_->Open({first.budget, at::kFloat, {}, ScorerOf(ranking, seed, requests)});
+  RolloutState state(model_->config.transformer);
   std::vector<at::Tensor> memories;
   for (int64_t chunk = 0; chunk < first.chunks; ++chunk) {
     if (first.prompts.count(chunk) > 0) {
       std::vector<std::string> prompts;
       for (const ClipRequest& request : requests) prompts.push_back(request.prompts.at(chunk));
-      const absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model_, prompts);
+      const absl::StatusOr<at::Tensor> hidden = EncodeCaptions(*model_, prompts);
       if (!hidden.ok()) return hidden.status();
-      state.text = MakeTextKeys(model_.transformer, *hidden);
+      state.text = network->MakeText(*hidden);
     }
-    const SampledChunk sampled = SampleChunk(model_.transformer, options, *table, Noise(requests, chunk), &state);
-    const at::Tensor frames = DecodePixelShuffleTaehv(model_.decoder, sampled.latents, &memories);
+    const ChunkNoise noise = Noise(requests, chunk);
+    const at::Tensor latents = DenoiseChunk(
+        *network, model_->schedule, noise.size() - 1, PassKind::kServed, [&noise](size_t step) { return noise[step]; },
+        state);
+    state.cache.Append(network->ContextKeys(latents, state));
+    const at::Tensor frames = DecodePixelShuffleTaehv(model_->decoder, latents, &memories);
     if (chunk < first.first_kept_chunk) continue;
     // The first three frames of a stream only fill the decoder (tiny_recipe.md section 2).
     const at::Tensor shown = chunk == 0 ? frames.slice(1, 3) : frames;

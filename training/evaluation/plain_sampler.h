@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -16,6 +18,7 @@
 #include "training/evaluation/clip_generator.h"
 #include "training/evaluation/token_ranking.h"
 #include "training/model/training_model.h"
+#include "training/students/student.h"
 
 namespace videodiffcr::training {
 
@@ -24,15 +27,19 @@ using ChunkVisitor = std::function<void(int64_t chunk, const at::Tensor& frames)
 
 class PlainSampler {
  public:
-  // Errors are those of the files. With `blocks`, only so many blocks of the transformer are kept, and no budgets: a
-  // model that is known to be bad, to measure against.
+  // The model of a folder, with its routers when it has some. Errors are those of the files. With `blocks`, only so
+  // many blocks of the transformer are kept, and no budgets: a model that is known to be bad, to measure against.
   static absl::StatusOr<PlainSampler> Load(const std::string& folder, at::Device device,
                                            std::optional<int64_t> blocks = std::nullopt);
 
-  const ModelConfig& config() const { return model_.config; }
+  // Any student of a model.
+  PlainSampler(std::shared_ptr<const TrainingModel> model, std::shared_ptr<const Student> student)
+      : model_(std::move(model)), student_(std::move(student)) {}
 
-  // Of the model, 1 first.
-  std::vector<RetentionTenths> budgets() const;
+  const ModelConfig& config() const { return model_->config; }
+
+  // Of the student, 1 first.
+  std::vector<RetentionTenths> budgets() const { return student_->budgets(); }
 
   // Shows `visit` the kept chunks as they are made, as 8 bits round them, on the device; nothing of a chunk is held
   // after the next one. The requests have budget, lengths and the chunks where prompts begin in common. `seed`: of
@@ -44,13 +51,10 @@ class PlainSampler {
                                       uint64_t seed) const;
 
  private:
-  explicit PlainSampler(TrainingModel model) : model_(std::move(model)) {}
-
-  absl::StatusOr<RetentionTable> TableOf(RetentionTenths budget) const;
-  SamplerOptions Options(const std::vector<ClipRequest>& requests, TokenRanking ranking, uint64_t seed) const;
   ChunkNoise Noise(const std::vector<ClipRequest>& requests, int64_t chunk) const;
 
-  TrainingModel model_;  // with routers when the folder has some
+  std::shared_ptr<const TrainingModel> model_;
+  std::shared_ptr<const Student> student_;
 };
 
 // Uniform scores of the tokens of some clips, fp32 [clips, tokens]: what a router's call number `call` is answered with

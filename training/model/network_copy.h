@@ -4,7 +4,7 @@
 
 #include <c10/core/ScalarType.h>
 
-#include "model/transformer/diffusion_transformer.h"
+#include "model/plain/transformer/diffusion_transformer.h"
 
 namespace videodiffcr::training {
 

@@ -4,6 +4,7 @@
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
@@ -18,7 +19,14 @@
 namespace videodiffcr::training {
 
 AdamW::AdamW(std::vector<WeightRow> parameters, const AdamWOptions& options, GradientExchange* exchange)
-    : parameters_(std::move(parameters)), options_(options), exchange_(exchange) {
+    : AdamW({ParameterGroup{"", std::move(parameters), options.weight_decay}}, options, exchange) {}
+
+AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options, GradientExchange* exchange)
+    : options_(options), exchange_(exchange) {
+  for (const ParameterGroup& group : groups) {
+    groups_.push_back({parameters_.size(), parameters_.size() + group.rows.size(), group.weight_decay});
+    parameters_.insert(parameters_.end(), group.rows.begin(), group.rows.end());
+  }
   for (const WeightRow& row : parameters_) {
     row.destination->set_requires_grad(true);
     means_.push_back(at::zeros_like(*row.destination));
@@ -26,47 +34,90 @@ AdamW::AdamW(std::vector<WeightRow> parameters, const AdamWOptions& options, Gra
   }
 }
 
-AdamW::Lists AdamW::RowsWithGradient() const {
-  Lists lists;
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    const at::Tensor& weight = *parameters_[i].destination;
-    if (!weight.grad().defined()) continue;
-    lists.rows.push_back(i);
-    lists.weights.push_back(weight);
-    lists.gradients.push_back(weight.grad());
-    lists.means.push_back(means_[i]);
-    lists.squares.push_back(squares_[i]);
+std::vector<AdamW::Lists> AdamW::RowsWithGradient() const {
+  std::vector<Lists> groups;
+  for (const Group& group : groups_) {
+    Lists& lists = groups.emplace_back();
+    for (size_t i = group.begin; i < group.end; ++i) {
+      const at::Tensor& weight = *parameters_[i].destination;
+      if (!weight.grad().defined()) continue;
+      lists.rows.push_back(i);
+      lists.weights.push_back(weight);
+      lists.gradients.push_back(weight.grad());
+      lists.means.push_back(means_[i]);
+      lists.squares.push_back(squares_[i]);
+    }
   }
-  return lists;
+  return groups;
 }
 
-absl::StatusOr<double> AdamW::GradientNorm(const Lists& lists) const {
-  if (lists.rows.empty()) return 0.0;
-  const at::Tensor norms = at::stack(at::_foreach_norm(lists.gradients, 2)).to(at::kDouble).cpu();
-  for (size_t i = 0; i < lists.rows.size(); ++i) {
-    if (std::isfinite(norms.const_data_ptr<double>()[i])) continue;
-    return absl::InternalError(
-        absl::StrCat("the gradient of ", parameters_[lists.rows[i]].name, " is not finite; try a lower learning rate"));
+absl::StatusOr<GradientNorms> AdamW::NormsOf(const std::vector<Lists>& groups,
+                                             const std::vector<GroupRate>& rates) const {
+  std::vector<at::Tensor> gradients;
+  std::vector<size_t> rows;
+  for (const Lists& lists : groups) {
+    gradients.insert(gradients.end(), lists.gradients.begin(), lists.gradients.end());
+    rows.insert(rows.end(), lists.rows.begin(), lists.rows.end());
   }
-  return norms.norm().item<double>();
+  GradientNorms norms;
+  norms.groups.resize(groups.size());
+  if (gradients.empty()) return norms;
+  const at::Tensor of_rows = at::stack(at::_foreach_norm(gradients, 2)).to(at::kDouble).cpu();  // the only wait
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (std::isfinite(of_rows.const_data_ptr<double>()[i])) continue;
+    return absl::InternalError(
+        absl::StrCat("the gradient of ", parameters_[rows[i]].name, " is not finite; try a lower learning rate"));
+  }
+  std::vector<at::Tensor> moving;
+  int64_t begin = 0;
+  for (size_t group = 0; group < groups.size(); ++group) {
+    const at::Tensor own = of_rows.narrow(0, begin, static_cast<int64_t>(groups[group].rows.size()));
+    norms.groups[group] = own.norm().item<double>();
+    if (rates[group].learning_rate > 0) moving.push_back(own);
+    begin += own.size(0);
+  }
+  if (!moving.empty()) norms.all = at::cat(moving).norm().item<double>();
+  return norms;
+}
+
+void AdamW::Apply(const Lists& lists, const GroupRate& rate, double weight_decay) const {
+  const at::Tensor number = at::full({}, static_cast<double>(rate.update + 1),
+                                     lists.weights[0].options().dtype(at::kFloat).requires_grad(false));
+  const std::vector<at::Tensor> numbers(lists.rows.size(), number);
+  // One kernel for many tensors: with one or more a tensor, starting them costs a GPU more than running them.
+  Lists changed = lists;
+  at::_fused_adamw_(changed.weights, changed.gradients, changed.means, changed.squares, {}, numbers, rate.learning_rate,
+                    options_.beta1, options_.beta2, weight_decay, options_.eps, /*amsgrad=*/false,
+                    /*maximize=*/false);
+}
+
+absl::StatusOr<GradientNorms> AdamW::UpdateGroups(const std::vector<GroupRate>& rates) {
+  const c10::NoGradGuard no_gradients;
+  const std::vector<Lists> groups = RowsWithGradient();
+  std::vector<at::Tensor> gradients;
+  for (const Lists& lists : groups) {
+    gradients.insert(gradients.end(), lists.gradients.begin(), lists.gradients.end());
+  }
+  if (absl::Status averaged = exchange_->AllReduceMean(gradients); !averaged.ok()) return averaged;
+  const absl::StatusOr<GradientNorms> norms = NormsOf(groups, rates);
+  if (!norms.ok()) return norms;
+  for (size_t group = 0; group < groups.size(); ++group) {
+    const Lists& lists = groups[group];
+    if (lists.rows.empty()) continue;
+    if (rates[group].learning_rate > 0) {
+      if (norms->all > options_.clip_norm) at::_foreach_mul_(lists.gradients, options_.clip_norm / norms->all);
+      Apply(lists, rates[group], groups_[group].weight_decay);
+    }
+    for (const size_t row : lists.rows) parameters_[row].destination->mutable_grad() = at::Tensor();
+  }
+  return norms;
 }
 
 absl::StatusOr<double> AdamW::Update(double learning_rate, int64_t update) {
-  const c10::NoGradGuard no_gradients;
-  Lists lists = RowsWithGradient();
-  if (absl::Status averaged = exchange_->AllReduceMean(lists.gradients); !averaged.ok()) return averaged;
-  const absl::StatusOr<double> norm = GradientNorm(lists);
-  if (!norm.ok() || lists.rows.empty()) return norm;
-  if (*norm > options_.clip_norm) at::_foreach_mul_(lists.gradients, options_.clip_norm / *norm);
-  const at::Tensor number =
-      at::full({}, static_cast<double>(update + 1), lists.weights[0].options().dtype(at::kFloat).requires_grad(false));
-  const std::vector<at::Tensor> numbers(lists.rows.size(), number);
-  // One kernel for many tensors: with one or more a tensor, starting them costs a GPU more than running them.
-  at::_fused_adamw_(lists.weights, lists.gradients, lists.means, lists.squares, {}, numbers, learning_rate,
-                    options_.beta1, options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false,
-                    /*maximize=*/false);
-  for (const size_t row : lists.rows) parameters_[row].destination->mutable_grad() = at::Tensor();
-  return norm;
+  const absl::StatusOr<GradientNorms> norms =
+      UpdateGroups(std::vector<GroupRate>(groups_.size(), {learning_rate, update}));
+  if (!norms.ok()) return norms.status();
+  return norms->all;
 }
 
 std::vector<WeightRow> AdamW::State(const std::string& prefix) {

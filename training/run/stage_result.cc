@@ -1,6 +1,7 @@
 #include "training/run/stage_result.h"
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <system_error>
 
@@ -25,10 +26,18 @@ absl::Status CompleteModelFolder(const std::string& from, const std::string& to)
   return error ? absl::NotFoundError(absl::StrCat(from, ": ", error.message())) : absl::OkStatus();
 }
 
+absl::Status WriteText(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  return file ? absl::OkStatus() : absl::UnavailableError(absl::StrCat(path, ": cannot be written"));
+}
+
 }  // namespace
 
 absl::Status WriteStageResult(const TrainingStage& stage, const StageOptions& options,
-                              const std::vector<ResultFile>& files, const std::string& remark) {
+                              const std::vector<ResultFile>& files, const std::string& remark,
+                              const std::optional<ModelConfig>& config) {
   if (absl::Status made = CompleteModelFolder(options.model, options.output); !made.ok()) return made;
   std::map<std::string, std::string> metadata = stage.settings();
   for (const char* path : {"model", "teacher"}) metadata.erase(path);  // of this machine: they say nothing elsewhere
@@ -37,7 +46,7 @@ absl::Status WriteStageResult(const TrainingStage& stage, const StageOptions& op
     const absl::Status written = WriteWeights(options.output + "/" + file.name, file.rows, file.dtype, metadata);
     if (!written.ok()) return written;
   }
-  return absl::OkStatus();
+  return config ? WriteText(options.output + "/config.json", FormatModelConfig(*config)) : absl::OkStatus();
 }
 
 }  // namespace videodiffcr::training

@@ -23,6 +23,11 @@ void WeightAverage::Update(int64_t update) {
   at::_foreach_lerp_(averages_, weights, 1 - decay);
 }
 
+void WeightAverage::CopyTo(const std::vector<WeightRow>& rows) const {
+  const c10::NoGradGuard no_gradients;
+  for (size_t i = 0; i < rows.size(); ++i) rows[i].destination->copy_(averages_[i]);
+}
+
 std::vector<WeightRow> WeightAverage::State(const std::string& prefix) {
   std::vector<WeightRow> rows = Averaged();
   for (WeightRow& row : rows) row.name = absl::StrCat(prefix, ".", row.name);

@@ -20,6 +20,9 @@ class WeightAverage {
 
   void Update(int64_t update);
 
+  // Puts the averages into `rows`, in the order of those that are averaged.
+  void CopyTo(const std::vector<WeightRow>& rows) const;
+
   // Named PREFIX.<row>, for a checkpoint.
   std::vector<WeightRow> State(const std::string& prefix);
   // Named as the rows: what to write into a model folder.

@@ -9,12 +9,12 @@
 #include "model/plain/decoder/pixel_shuffle_taehv.h"
 #include "training/data/clip_painter.h"
 #include "training/data/clip_tensor.h"
+#include "training/model/initial_weights.h"
 #include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
 #include "training/run/mixed_precision.h"
 #include "training/run/random_tensor.h"
 #include "training/run/stage_result.h"
-#include "training/stages/initial_weights.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/trained_weights.h"
 

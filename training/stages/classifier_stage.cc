@@ -17,11 +17,11 @@
 
 #include "training/classifier/attribute_classifier.h"
 #include "training/data/clip_painter.h"
+#include "training/model/initial_weights.h"
 #include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
 #include "training/run/mixed_precision.h"
 #include "training/run/stage_result.h"
-#include "training/stages/initial_weights.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/trained_weights.h"
 

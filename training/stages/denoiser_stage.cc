@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "training/model/initial_weights.h"
 #include "training/model/network_copy.h"
 #include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
@@ -18,7 +19,6 @@
 #include "training/run/stage_result.h"
 #include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
-#include "training/stages/initial_weights.h"
 #include "training/stages/latent_pool.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/teacher_forcing.h"

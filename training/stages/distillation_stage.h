@@ -1,39 +1,54 @@
-// Few-step distillation by distribution matching on the model's own rollouts (tiny_recipe.md section 7,
-// self_forcing_inference.md section 9).
+// Few-step distillation of a student by distribution matching on its own rollouts (tiny_recipe.md section 7,
+// self_forcing_inference.md section 9, videodiffcr.md section 5).
 //
-// Three copies of the denoiser: the generator G, the frozen real score R, the fake score Q. One iteration: a rollout of
-// G with a random exit step, serving window and clean context passes; G follows (x0 of Q - x0 of R), where R is guided;
-// then two flow-matching updates of Q on the same clips. R and Q see the window with teacher forcing. No video is
-// needed, only captions.
+// One iteration: a rollout of the student with a random exit step, serving window and context passes; the student
+// follows (x0 of Q - x0 of R), where the frozen real score R is guided; then two flow-matching updates of the fake
+// score Q on the same clips. R and Q are copies of a teacher. No video is needed, only captions.
 //
-// With `routed_share` some rollouts run at one of the model's retention budgets below 1, with its routers as they are,
-// so that the same weights stand the loss of tokens (tiny_recipe.md section 8 (b), without training the routers).
+// The shipped network as a student may make some rollouts at one of the model's retention budgets below 1
+// (`routed_share`), with its routers as they are, so that the same weights stand the loss of tokens (tiny_recipe.md
+// section 8 (b), without training the routers).
 #ifndef VIDEODIFFCR_TRAINING_STAGES_DISTILLATION_STAGE_H_
 #define VIDEODIFFCR_TRAINING_STAGES_DISTILLATION_STAGE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "training/model/training_model.h"
 #include "training/run/stage_options.h"
 #include "training/run/training_run.h"
+#include "training/stages/score_matching.h"
+#include "training/students/student.h"
 
 namespace videodiffcr::training {
 
-struct DistillationStageOptions {
-  StageOptions stage = {.steps = 300, .batch = 128, .learning_rate = 1.5e-4};
-  double critic_learning_rate = 3e-4;
-  double guidance = 1.5;           // of R: conditional + guidance (conditional - unconditional)
+// What all students have in common.
+struct DistillationOptions {
+  ScoreMatchingOptions scores;
   int64_t critic_only_steps = 20;  // at first
-  int64_t warmup_steps = 30;
-  std::string teacher;       // model folder whose transformer R and Q start as; empty: as G
-  double routed_share = 0;   // of the rollouts
-  double unknown_words = 0;  // captions in which unknown words stand for known ones (CaptionOptions)
+  int64_t warmup_steps = 30;       // of the student's learning rate
+  std::string teacher;             // model folder whose transformer R and Q start as; empty: as the student's
+  double unknown_words = 0;        // captions in which unknown words stand for known ones (CaptionOptions)
 };
 
-// FailedPrecondition when the model uses absolute rotary positions or another window than training does, when the
-// teacher's transformer has other sizes, and when routed rollouts are wanted of a model that has no routers.
+using StudentMaker = std::function<absl::StatusOr<std::unique_ptr<Student>>(TrainingModel& model)>;
+
+// Distils what `make` makes of the stage's model, which outlives the student. FailedPrecondition when the model uses
+// absolute rotary positions or another window than training does, and when the teacher's transformer has other sizes.
+absl::StatusOr<std::unique_ptr<TrainingStage>> DistillStudent(const StageOptions& stage,
+                                                              const DistillationOptions& options,
+                                                              const StudentMaker& make);
+
+struct DistillationStageOptions {
+  StageOptions stage = {.steps = 300, .batch = 128, .learning_rate = 1.5e-4};
+  DistillationOptions distillation = {};
+  double routed_share = 0;  // of the rollouts
+};
+
+// FailedPrecondition, too, when routed rollouts are wanted of a model that has no routers.
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDistillationStage(const DistillationStageOptions& options);
 
 }  // namespace videodiffcr::training

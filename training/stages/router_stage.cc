@@ -1,7 +1,6 @@
 #include "training/stages/router_stage.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/full.h>
 #include <c10/core/GradMode.h>
 
 #include <utility>
@@ -10,11 +9,11 @@
 #include "model/plain/rollout/few_step_sampler.h"
 #include "model/plain/transformer/layers.h"
 #include "model/plain/transformer/router.h"
+#include "training/model/initial_weights.h"
 #include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
 #include "training/run/random_tensor.h"
 #include "training/run/stage_result.h"
-#include "training/stages/initial_weights.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/trained_weights.h"
 
@@ -39,28 +38,18 @@ struct ObservedPass {
   std::vector<BlockObservation> blocks;
 };
 
-// RunPass(), all blocks dense, with a look at what goes in and out of each.
+// A pass, all blocks dense, with a look at what goes in and out of each.
 ObservedPass RunObservedPass(const DiffusionTransformer& model, const at::Tensor& latents, float timestep,
                              const RolloutState& state) {
-  const std::vector<KeysValues>& past = state.cache.past();
-  const at::Tensor timesteps =
-      at::full({latents.size(0), latents.size(1)}, timestep, latents.options().dtype(at::kDouble));
-  const TimeEmbedding time = EmbedTime(model, timesteps);
-  const ChunkPositions positions =
-      MakePositions(model, state.cache.finished_frames(), latents.size(1), past.empty() ? 0 : past.front().k.size(1));
-  const KeysValues nothing;
-  ObservedPass pass;
-  at::Tensor x = Patchify(model, latents);
-  for (size_t i = 0; i < model.weights.blocks.size(); ++i) {
-    const BlockContext context = {model.config.num_heads,           model.config.eps, time.e0,
-                                  past.empty() ? nothing : past[i], positions,        state.text[i]};
-    BlockOutput block = DenseBlock(model.weights.blocks[i], context, x);
-    pass.blocks.push_back({LayerNorm(x, model.config.eps), StandardizedLogNorm(block.x - x)});
-    x = block.x;
-    pass.output.keys.push_back(std::move(block.chunk));
-  }
-  pass.output.flow = RunHead(model, x, time.e);
-  return pass;
+  ObservedPass observed;
+  PassInput pass = MakePass(latents, timestep, {}, state);
+  pass.runner = [&](size_t index, const BlockContext& context, const at::Tensor& x) {
+    BlockOutput block = DenseBlock(model.weights.blocks[index], context, x);
+    observed.blocks.push_back({LayerNorm(x, model.config.eps), StandardizedLogNorm(block.x - x)});
+    return block;
+  };
+  observed.output = RunPass(model, pass);
+  return observed;
 }
 
 class RouterStage final : public TrainingStage {

@@ -9,29 +9,26 @@
 
 namespace videodiffcr {
 
-namespace {
-
-std::vector<int> TenthsOfPass(const RetentionTable& table, size_t pass) {
-  std::vector<int> tenths;
-  tenths.reserve(table.tenths.size());
-  for (const std::vector<int>& layer : table.tenths) tenths.push_back(layer[pass]);
-  return tenths;
-}
-
-// A pass over `latents` [B, F, C, h, w] at the place where `state` is.
-PassInput MakePass(const SamplerOptions& options, const at::Tensor& latents, float timestep,
-                   const RolloutState& state) {
+PassInput MakePass(const at::Tensor& latents, float timestep, const RoutingRule& routing, const RolloutState& state) {
   PassInput pass;
   pass.latents = latents;
   pass.timesteps = at::full({latents.size(0), latents.size(1)}, timestep, latents.options().dtype(at::kDouble));
   pass.first_frame = state.cache.finished_frames();
   pass.text = &state.text;
   pass.past = state.cache.past();
-  pass.routing = options.routing;
+  pass.routing = routing;
   return pass;
 }
 
-}  // namespace
+PassInput MakeContextPass(const at::Tensor& latents, const RoutingRule& routing, ContextMode mode,
+                          const RetentionTable& table, const RolloutState& state) {
+  PassInput pass = MakePass(latents, 0.0f, routing, state);
+  if (mode == ContextMode::kRoutedFullKv && !table.tenths.empty()) {
+    pass.tenths = TenthsOfPass(table, table.tenths.front().size() - 1);
+    pass.routing.kv_mode = KvMode::kFull;
+  }
+  return pass;
+}
 
 at::Tensor FlowToX0(const at::Tensor& flow, const at::Tensor& x_t, float sigma) {
   const at::Tensor x0 = x_t.to(at::kDouble) - flow.to(at::kDouble) * static_cast<double>(sigma);
@@ -61,7 +58,7 @@ SampledChunk SampleChunk(const DiffusionTransformer& model, const SamplerOptions
 
   at::Tensor x = noise.front();
   for (size_t j = 0; j < options.schedule.timesteps.size(); ++j) {
-    PassInput pass = MakePass(options, x, options.schedule.timesteps[j], *state);
+    PassInput pass = MakePass(x, options.schedule.timesteps[j], options.routing, *state);
     pass.tenths = TenthsOfPass(table, j);
     PassOutput output = RunPass(model, pass);
     chunk.kept.push_back(std::move(output.kept));
@@ -70,13 +67,7 @@ SampledChunk SampleChunk(const DiffusionTransformer& model, const SamplerOptions
       x = AddNoise(chunk.latents, noise[j + 1], options.schedule.sigmas[j + 1]);
   }
 
-  // Context pass: on the clean chunk at t = 0, for its keys only. Routed, it still makes the keys of all rows (modes D
-  // and E).
-  PassInput context = MakePass(options, chunk.latents, 0.0f, *state);
-  if (options.context_mode == ContextMode::kRoutedFullKv) {
-    context.tenths = TenthsOfPass(table, options.schedule.timesteps.size());
-    context.routing.kv_mode = KvMode::kFull;
-  }
+  const PassInput context = MakeContextPass(chunk.latents, options.routing, options.context_mode, table, *state);
   PassOutput output = RunPass(model, context);
   chunk.kept.push_back(std::move(output.kept));
   state->cache.Append(output.keys);

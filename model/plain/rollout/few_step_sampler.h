@@ -43,6 +43,14 @@ struct RolloutState {
   TextKeys text;  // of the current prompt; replace it to switch, the cache stays
 };
 
+// A pass over `latents` [B, F, C, h, w] at the place where `state` is, all blocks dense; `state` outlives it.
+PassInput MakePass(const at::Tensor& latents, float timestep, const RoutingRule& routing, const RolloutState& state);
+
+// The context pass: on the clean chunk at timestep 0, for its keys only. Routed, it takes the table's last column and
+// still makes the keys of all rows (modes D and E); with an empty table it is dense.
+PassInput MakeContextPass(const at::Tensor& latents, const RoutingRule& routing, ContextMode mode,
+                          const RetentionTable& table, const RolloutState& state);
+
 // What one chunk left behind.
 struct SampledChunk {
   at::Tensor latents;  // x0 [B, F, C, h, w]

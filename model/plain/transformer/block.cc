@@ -142,30 +142,42 @@ BlockOutput DenseBlock(const BlockWeights& weights, const BlockContext& context,
   return {AfterSelfAttention(weights, context, modulation, all, x, attended, {}), keys.cached, {}, {}};
 }
 
-BlockOutput RoutedBlock(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
-                        int64_t kept_rows, const at::Tensor& x) {
-  const Modulation modulation(weights.modulation, context.time, x.size(1));
-  const int64_t frames = context.time.size(1);
-  const at::Tensor x_norm = LayerNorm(x, context.eps);  // [B, N, D]: for the router, and once for the kept rows
+RankedTokens RankTokens(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
+                        const at::Tensor& x) {
+  const at::Tensor x_norm = LayerNorm(x, context.eps);
+  return {x_norm,
+          rule.scorer ? rule.scorer(weights, context, x) : RouterScores(*weights.router, x_norm, context.time.size(1))};
+}
 
-  const at::Tensor scores =
-      rule.scorer ? rule.scorer(weights, context, x) : RouterScores(*weights.router, x_norm, frames);  // [B, N]
-  const at::Tensor kept = rule.selector ? rule.selector(scores, kept_rows)
-                                        : SelectTokens(scores, kept_rows, frames, rule.frame_floor);  // [B, k]
-  const at::Tensor gate = GateFromScores(scores.gather(1, kept), rule.gate, x.scalar_type());
+at::Tensor ChooseTokens(const RankedTokens& ranked, const RoutingRule& rule, int64_t kept_rows, int64_t frames) {
+  return rule.selector ? rule.selector(ranked.scores, kept_rows)
+                       : SelectTokens(ranked.scores, kept_rows, frames, rule.frame_floor);
+}
+
+BlockOutput RunKeptTokens(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
+                          const RankedTokens& ranked, const at::Tensor& kept, const at::Tensor& x) {
+  const Modulation modulation(weights.modulation, context.time, x.size(1));
+  const at::Tensor gate = GateFromScores(ranked.scores.gather(1, kept), rule.gate, x.scalar_type());
   const Rows rows = {GatherRotary(context.positions.chunk, kept), kept};
 
-  const at::Tensor h = modulation.BeforeAttention(GatherRows(x_norm, kept), kept);  // [B, k, D]
+  const at::Tensor h = modulation.BeforeAttention(GatherRows(ranked.x_norm, kept), kept);  // [B, k, D]
   // kFull: keys of all N tokens from the stream as it entered the block; kKept: of the kept ones.
   const ChunkKeys keys = rule.kv_mode == KvMode::kFull ? MakeChunkKeys(weights, context, context.positions.chunk,
-                                                                       modulation.BeforeAttention(x_norm, {}))
+                                                                       modulation.BeforeAttention(ranked.x_norm, {}))
                                                        : MakeChunkKeys(weights, context, rows.rotary, h);
   const at::Tensor attended = SelfAttend(weights, context, rows, h, keys.turned);
   const at::Tensor y =
       AfterSelfAttention(weights, context, modulation, rows, GatherRows(x, kept), attended, gate);  // [B, k, D]
 
   const at::Tensor restored = x.scatter(1, kept.unsqueeze(-1).expand_as(y), y);
-  return {restored, keys.cached, kept, scores};
+  return {restored, keys.cached, kept, ranked.scores};
+}
+
+BlockOutput RoutedBlock(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
+                        int64_t kept_rows, const at::Tensor& x) {
+  const RankedTokens ranked = RankTokens(weights, context, rule, x);
+  const at::Tensor kept = ChooseTokens(ranked, rule, kept_rows, context.time.size(1));
+  return RunKeptTokens(weights, context, rule, ranked, kept, x);
 }
 
 at::Tensor TeacherForcingBlock(const BlockWeights& weights, const BlockContext& context, int64_t chunks,

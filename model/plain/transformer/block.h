@@ -50,8 +50,24 @@ struct BlockOutput {
 // x [B, N, D], N = F S tokens of a chunk.
 BlockOutput DenseBlock(const BlockWeights& weights, const BlockContext& context, const at::Tensor& x);
 
-// Runs `kept_rows` of the N tokens through the block; the others leave as they came, bit for bit. The weights must have
-// a router unless the rule has a scorer; 1 <= kept_rows <= N.
+// Which tokens of a routed block matter: what RunKeptTokens() can be called with more than once.
+struct RankedTokens {
+  at::Tensor x_norm;  // [B, N, D], LayerNorm of the block's input: for the router, and once for all kept rows
+  at::Tensor scores;  // fp32 [B, N]
+};
+
+// The weights must have a router unless the rule has a scorer.
+RankedTokens RankTokens(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
+                        const at::Tensor& x);
+
+// The `kept_rows` best of them: int64 [B, kept_rows] ascending; 1 <= kept_rows <= N. `frames`: of the chunk.
+at::Tensor ChooseTokens(const RankedTokens& ranked, const RoutingRule& rule, int64_t kept_rows, int64_t frames);
+
+// Runs the tokens `kept` of x through the block; the others leave as they came, bit for bit.
+BlockOutput RunKeptTokens(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
+                          const RankedTokens& ranked, const at::Tensor& kept, const at::Tensor& x);
+
+// The three in one: ranks the N tokens, chooses `kept_rows`, runs them.
 BlockOutput RoutedBlock(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
                         int64_t kept_rows, const at::Tensor& x);
 

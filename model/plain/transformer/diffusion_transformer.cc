@@ -87,6 +87,12 @@ at::Tensor RunHead(const DiffusionTransformer& model, const at::Tensor& x, const
   return Unpatchify(model.config, Linear((by_frame * scale + shift).flatten(1, 2), model.weights.head));
 }
 
+BlockOutput RunBlock(const BlockWeights& weights, const BlockContext& context, const RoutingRule& routing, int tenths,
+                     const at::Tensor& x) {
+  return tenths == kDenseTenths ? DenseBlock(weights, context, x)
+                                : RoutedBlock(weights, context, routing, KeptRows(tenths, x.size(1)), x);
+}
+
 PassOutput RunPass(const DiffusionTransformer& model, const PassInput& input) {
   const int64_t frames = input.latents.size(1);
   const TimeEmbedding time = EmbedTime(model, input.timesteps);
@@ -102,9 +108,8 @@ PassOutput RunPass(const DiffusionTransformer& model, const PassInput& input) {
         model.config.num_heads, model.config.eps, time.e0, input.past.empty() ? nothing : input.past[i], positions,
         (*input.text)[i]};
     const int tenths = input.tenths.empty() ? kDenseTenths : input.tenths[i];
-    BlockOutput block = tenths == kDenseTenths
-                            ? DenseBlock(weights, context, x)
-                            : RoutedBlock(weights, context, input.routing, KeptRows(tenths, x.size(1)), x);
+    BlockOutput block =
+        input.runner ? input.runner(i, context, x) : RunBlock(weights, context, input.routing, tenths, x);
     x = block.x;
     output.keys.push_back(std::move(block.chunk));
     output.kept.push_back(std::move(block.kept));

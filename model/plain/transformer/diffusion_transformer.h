@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <vector>
 
 #include "model/config/model_config.h"
@@ -38,6 +39,9 @@ at::Tensor Patchify(const DiffusionTransformer& model, const at::Tensor& latents
 // The head's output [B, F S, patch_height patch_width C] -> [B, F, C, h, w].
 at::Tensor Unpatchify(const TransformerConfig& config, const at::Tensor& tokens);
 
+// Runs block `index` of a pass on x [B, N, D].
+using BlockRunner = std::function<BlockOutput(size_t index, const BlockContext& context, const at::Tensor& x)>;
+
 // One pass over one chunk of F <= chunk_frames latent frames.
 struct PassInput {
   at::Tensor latents;       // [B, F, C, h, w], in the type of the weights
@@ -49,6 +53,7 @@ struct PassInput {
   // Tenths of rows kept, one per block; empty: all dense. 10 is the dense block, whose router is never called.
   std::vector<int> tenths;
   RoutingRule routing;
+  BlockRunner runner;  // empty: RunBlock(), by the tenths and the routing above. Others are the trainer's.
 };
 
 struct PassOutput {
@@ -60,7 +65,11 @@ struct PassOutput {
 
 PassOutput RunPass(const DiffusionTransformer& model, const PassInput& input);
 
-// The parts of a pass that the trainer runs block by block.
+// One block with `tenths` of its rows: the dense block for 10, else the routed one.
+BlockOutput RunBlock(const BlockWeights& weights, const BlockContext& context, const RoutingRule& routing, int tenths,
+                     const at::Tensor& x);
+
+// The parts of a pass, for what is no pass of one chunk.
 struct TimeEmbedding {
   at::Tensor e;   // [B, F, D]: modulates the head
   at::Tensor e0;  // [B, F, 6, D]: modulates the blocks

@@ -62,7 +62,8 @@ std::vector<WeightRow> RouterWeightTable(const TransformerConfig& config, int64_
                                          TransformerWeights* weights) {
   std::vector<WeightRow> rows;
   for (size_t i = 0; i < weights->blocks.size(); ++i) {
-    RouterWeights& router = weights->blocks[i].router.emplace();
+    std::optional<RouterWeights>& slot = weights->blocks[i].router;
+    RouterWeights& router = slot ? *slot : slot.emplace();
     const std::string name = absl::StrCat("blocks.", i, ".router");
     AddLinear(name + ".down", router_dim, config.dim, &router.down, &rows);
     rows.push_back({name + ".mix", {router_dim, config.chunk_frames, config.chunk_frames}, &router.mix});

@@ -67,8 +67,8 @@ absl::StatusOr<TransformerWeights> LoadTransformerWeights(const SafetensorsReade
 absl::Status LoadRouterWeights(const SafetensorsReader& reader, const TransformerConfig& config, int64_t router_dim,
                                const WeightOptions& options, TransformerWeights* weights);
 
-// One row per tensor, in the order of causal_wan_dit.md section 10; rows point into `weights`, whose blocks are made
-// here. Also what the trainer and the converter walk to write a checkpoint.
+// One row per tensor, in the order of causal_wan_dit.md section 10; rows point into `weights`, whose blocks and routers
+// are made here when they are missing. Also what the trainer and the converter walk to write a checkpoint.
 std::vector<WeightRow> TransformerWeightTable(const TransformerConfig& config, TransformerWeights* weights);
 std::vector<WeightRow> RouterWeightTable(const TransformerConfig& config, int64_t router_dim,
                                          TransformerWeights* weights);

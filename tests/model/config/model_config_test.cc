@@ -91,6 +91,22 @@ TEST(ModelConfig, AFolderWithoutRetentionIsADenseModel) {
   EXPECT_TRUE(read->retention.tables.empty());
 }
 
+TEST(ModelConfig, ALayerOfATableIsARatioOrARowPerStep) {
+  const std::string text = With("/retention/tables/9", {{4, 9, 10, 10, 6}, 8, 10, {5, 7, 9, 10, 8}, 10, 8});
+  const absl::StatusOr<ModelConfig> read = ParseModelConfig(text);
+  ASSERT_TRUE(read.ok()) << read.status();
+  const std::vector<std::vector<int>>& layers = read->retention.tables[0].tenths;
+  EXPECT_EQ(layers[0], (std::vector<int>{4, 9, 10, 10, 6}));
+  EXPECT_EQ(layers[1], (std::vector<int>{5, 7, 9, 10, 8}));
+  EXPECT_EQ(layers[3], layers[1]) << "a row that is a ratio with its deltas is that ratio";
+  const absl::StatusOr<ModelConfig> again = ParseModelConfig(FormatModelConfig(*read));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->retention.tables[0].tenths, layers);
+  EXPECT_THAT(ErrorOf(With("/retention/tables/9", {{4, 9, 10}, 8, 10, 8, 10, 8})), HasSubstr("9: 3 columns"));
+  EXPECT_THAT(ErrorOf(With("/retention/tables/9", {{4, 9, 10, 0, 6}, 8, 10, 8, 10, 8})), HasSubstr("9: 0; must be"));
+  EXPECT_THAT(ErrorOf(With("/retention/tables/9", {{4, "9"}, 8, 10, 8, 10, 8})), HasSubstr("tables.9[0][1]"));
+}
+
 TEST(ModelConfig, AWrongValueIsNamedWithItsPathAndValue) {
   EXPECT_THAT(ErrorOf(With("/transformer/num_heads", 0)), HasSubstr("transformer.num_heads: 0; must be at least 1"));
   EXPECT_THAT(ErrorOf(With("/transformer/dim", 193)),

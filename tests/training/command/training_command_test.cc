@@ -13,6 +13,7 @@
 #include "tests/command_line/run_subcommand.h"
 #include "training/command/compare_command.h"
 #include "training/command/evaluate_command.h"
+#include "training/command/figures_command.h"
 #include "training/command/train_command.h"
 
 namespace videodiffcr::training {
@@ -154,12 +155,36 @@ TEST_F(TrainingCommandTest, AStageThatIsPausedGoesOnWithTheSameCommandToAWholeMo
   EXPECT_NE(Read(File("out/text_encoder.safetensors")), Read(Tiny() + "/text_encoder.safetensors"));
 }
 
+TEST_F(TrainingCommandTest, FiguresAreATableAndAMapPerBudget) {
+  const std::string tiny = Tiny(), output = File("new/figures");
+  ASSERT_TRUE(RunSubcommand(FiguresSubcommand(), {"--model", tiny, "--output", output, "--chunk", "0"}).ok());
+  for (const char* name : {"retention", "router_maps_09", "router_maps_08", "router_maps_07"}) {
+    EXPECT_THAT(Read(output + "/" + name + ".png"), ::testing::StartsWith("\x89PNG")) << name;
+  }
+  EXPECT_THAT(RunSubcommand(FiguresSubcommand(), {"--model", tiny}).message(), HasSubstr("--output is needed"));
+}
+
+TEST_F(TrainingCommandTest, TargetsAreNumbersThatBudgetsCanBe) {
+  const auto learn = [&](std::string_view target) {
+    for (const Subcommand& stage : StageSubcommands()) {
+      if (stage.text.name != "videodiffcr") continue;
+      const std::string tiny = Tiny(), output = File("out"), run = File("run");
+      return RunSubcommand(stage, {"--model", tiny, "--output", output, "--run", run, "--target", target});
+    }
+    return absl::NotFoundError("no such stage");
+  };
+  EXPECT_THAT(learn("0.7;0.5").message(), HasSubstr("must be numbers with commas between them"));
+  EXPECT_THAT(learn("0.7,1.5").message(), HasSubstr("--target 1.5: must be from 0.1 to 1"));
+  EXPECT_FALSE(std::filesystem::exists(File("out")));
+}
+
 TEST(TrainingHelpTest, EveryStageShowsAnExampleAndItsFlags) {
   for (const Subcommand& stage : StageSubcommands()) {
     EXPECT_THAT(HelpOf(stage), HasSubstr("\nExample:\n  videodiffcr-train " + stage.text.name + " "));
     EXPECT_THAT(HelpOf(stage), HasSubstr("  --max-seconds S\n"));
   }
   EXPECT_THAT(HelpOf(EvaluateSubcommand()), HasSubstr("  --only TEXT\n"));
+  EXPECT_THAT(HelpOf(FiguresSubcommand()), HasSubstr("  --prompt TEXT\n"));
 }
 
 }  // namespace

@@ -82,8 +82,8 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeSmallDenoiser(const StageOpti
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeSmallDistillation(const StageOptions& stage) {
   DistillationStageOptions options{.stage = stage};
-  options.critic_only_steps = 1;
-  options.warmup_steps = 0;
+  options.distillation.critic_only_steps = 1;
+  options.distillation.warmup_steps = 0;
   options.routed_share = 0.5;
   return MakeDistillationStage(options);
 }

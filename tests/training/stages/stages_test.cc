@@ -17,12 +17,14 @@
 #include "model/plain/rollout/few_step_sampler.h"
 #include "training/evaluation/clip_generator.h"
 #include "training/evaluation/evaluation.h"
+#include "training/evaluation/plain_sampler.h"
 #include "training/model/training_model.h"
 #include "training/stages/autoencoder_stage.h"
 #include "training/stages/classifier_stage.h"
 #include "training/stages/denoiser_stage.h"
 #include "training/stages/distillation_stage.h"
 #include "training/stages/router_stage.h"
+#include "training/stages/videodiffcr_stage.h"
 #include "training/stages/wording_stage.h"
 
 namespace videodiffcr::training {
@@ -74,10 +76,10 @@ class StagesTest : public testing::Test {
     }
   }
 
-  // Whole and in pieces of one step, a run must end in the same bits; `file` is what it trains.
-  void ExpectResumable(const MakeStage& make, const std::string& file) {
+  // Whole and in pieces of `piece` steps, a run must end in the same bits; `file` is what it trains.
+  void ExpectResumable(const MakeStage& make, const std::string& file, int64_t piece = 1) {
     ASSERT_NO_FATAL_FAILURE(Train(make, "whole", 0));
-    ASSERT_NO_FATAL_FAILURE(Train(make, "pieces", 1));
+    ASSERT_NO_FATAL_FAILURE(Train(make, "pieces", piece));
     for (const auto& result : std::filesystem::directory_iterator(folder_ + "/whole")) {
       const std::string name = result.path().filename();
       EXPECT_TRUE(ReadFile(folder_ + "/pieces/" + name) == ReadFile(result.path())) << name;
@@ -129,13 +131,58 @@ TEST_F(StagesTest, DistillationGoesOnExactly) {
   ExpectResumable(
       [](const std::string& output) {
         DistillationStageOptions options{.stage = SmallStage(output, 2, 1)};
-        options.critic_only_steps = 1;
-        options.warmup_steps = 1;
-        options.teacher = TinyModel();
+        options.distillation.critic_only_steps = 1;
+        options.distillation.warmup_steps = 1;
+        options.distillation.teacher = TinyModel();
         options.routed_share = 1;
         return MakeDistillationStage(options);
       },
       "transformer.safetensors");
+}
+
+// All three of its stages: routers alone, everything, tables fixed.
+TEST_F(StagesTest, VideodiffcrGoesOnExactlyAndServesWhatThePlainPathOfItsFolderMakes) {
+  const auto make = [](const std::string& output) {
+    VideodiffcrStageOptions options{.stage = SmallStage(output, 6, 1)};
+    options.distillation.critic_only_steps = 1;
+    options.student.targets = {0.7, 0.5};
+    options.student.ratio_learning_rate = 0.05;
+    return MakeVideodiffcrStage(options);
+  };
+  ASSERT_NO_FATAL_FAILURE(ExpectResumable(make, "routers.safetensors", 4));
+  const std::string output = folder_ + "/whole";
+  const auto served = CreateVideoModel({output, "cpu", 1});
+  ASSERT_TRUE(served.ok()) << served.status();
+  std::vector<RetentionTenths> budgets;
+  for (const RetentionBudget& budget : (*served)->info().budgets) budgets.push_back(budget.tenths);
+  EXPECT_EQ(budgets, (std::vector<RetentionTenths>{10, 7, 5}));
+  const PlainSampler plain = PlainSampler::Load(output, at::kCPU).value();
+  for (const RetentionTenths budget : {7, 5}) {
+    const std::vector<ClipRequest> request = {{{{0, "a large red circle moves right fast"}}, 5, budget, 2}};
+    const at::Tensor of_server = ServedClips(**served).make({}, request).value();
+    const at::Tensor expected = plain.Generate(request, TokenRanking::kRouter, 1).value();
+    EXPECT_LT((of_server - expected).abs().max().item<double>(), 1.5 / 255) << budget;
+  }
+}
+
+// What is exported is the student: gates folded into the scores, ratios projected to the table. The shipped weights are
+// fp16 already, so nothing is lost on the way.
+TEST_F(StagesTest, AnExportedStudentServesTheVideoOfItsOwnForwardPass) {
+  const auto model = std::make_shared<TrainingModel>(LoadTrainingModel(TinyModel(), at::kCPU).value());
+  VideodiffcrOptions options;
+  options.initial_ratios = {0.83, 0.58};
+  const std::shared_ptr<VideodiffcrStudent> student = VideodiffcrStudent::Make(options, TinyModel(), 1, *model).value();
+  const StudentExport result = student->Export();
+  const std::string output = folder_ + "/exported";
+  ASSERT_TRUE(WriteStageResult(*MakeWordingStage({SmallStage(output, 1, 1)}).value(), SmallStage(output, 1, 1),
+                               result.files, result.remark, result.config)
+                  .ok());
+  const auto served = CreateVideoModel({output, "cpu", 1});
+  ASSERT_TRUE(served.ok()) << served.status();
+  const std::vector<ClipRequest> request = {{{{0, "a large red circle moves right fast"}}, 5, 7, 2}};
+  const at::Tensor of_server = ServedClips(**served).make({}, request).value();
+  const at::Tensor of_student = PlainSampler(model, student).Generate(request, TokenRanking::kRouter, 1).value();
+  EXPECT_LT((of_server - of_student).abs().max().item<double>(), 1.5 / 255);
 }
 
 TEST_F(StagesTest, LeavesTheTextEncoderAloneWhenAsked) {
@@ -225,7 +272,7 @@ TEST_F(StagesTest, ARunDoesNotGoOnWithOtherSettings) {
   EXPECT_EQ(differing(*wording(0.3), *wording(0.4)), Names{"known share"});
   const auto distill = [&](int64_t warmup) {
     DistillationStageOptions options{.stage = stage};
-    options.warmup_steps = warmup;
+    options.distillation.warmup_steps = warmup;
     return MakeDistillationStage(options).value();
   };
   EXPECT_EQ(differing(*distill(1), *distill(2)), Names{"warm-up"});

@@ -1,6 +1,6 @@
 // What weights are before training, drawn from a seed (tiny_recipe.md section 5, videodiffcr.md section 2.2).
-#ifndef VIDEODIFFCR_TRAINING_STAGES_INITIAL_WEIGHTS_H_
-#define VIDEODIFFCR_TRAINING_STAGES_INITIAL_WEIGHTS_H_
+#ifndef VIDEODIFFCR_TRAINING_MODEL_INITIAL_WEIGHTS_H_
+#define VIDEODIFFCR_TRAINING_MODEL_INITIAL_WEIGHTS_H_
 
 #include <ATen/core/Tensor.h>
 
@@ -27,4 +27,4 @@ void InitializeConvolutions(const std::vector<WeightRow>& rows, uint64_t seed, a
 
 }  // namespace videodiffcr::training
 
-#endif  // VIDEODIFFCR_TRAINING_STAGES_INITIAL_WEIGHTS_H_
+#endif  // VIDEODIFFCR_TRAINING_MODEL_INITIAL_WEIGHTS_H_

@@ -1,4 +1,4 @@
-#include "training/stages/initial_weights.h"
+#include "training/model/initial_weights.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/eye.h>

@@ -1,0 +1,64 @@
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/ones.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include "training/figures/retention_figure.h"
+#include "training/figures/router_maps.h"
+
+namespace videodiffcr::training {
+namespace {
+
+bool HasColor(RgbImage& image, int x, int y, RgbColor color) {
+  return std::equal(color.begin(), color.end(), image.at(x, y));
+}
+
+TEST(RetentionFigureTest, EveryStepHasItsDotWhereItsShareIs) {
+  const RetentionTable table = MakeRetentionTable(7, {8, 6}, {-3, -1, 1, 3});
+  RgbImage image = DrawRetention("two blocks", {table, table}, 180);
+  constexpr int kTitle = 28;
+  EXPECT_EQ(image.width, 2 * RetentionPanel::kWidth);
+  for (const int left : {0, RetentionPanel::kWidth}) {
+    const auto dot = [&](size_t block, double tenths, size_t step) {
+      return HasColor(image, left + RetentionPanel::X(block, 2), kTitle + RetentionPanel::Y(tenths), StepColor(step));
+    };
+    EXPECT_TRUE(dot(0, 5, 0));
+    EXPECT_TRUE(dot(1, 3, 0));
+    EXPECT_TRUE(dot(0, 10, 3));
+    EXPECT_TRUE(dot(1, 9, 3));
+    EXPECT_FALSE(dot(0, 3, 0));
+  }
+}
+
+TEST(RouterMapsTest, DroppedTokensAreDarkAndKeptOnesAreNot) {
+  const at::Tensor frame = at::ones({3, 4, 6});
+  const at::Tensor darkened = DarkenDropped(frame, {1, 5}, 2, 3);  // tokens of 2 x 2 pixels
+  EXPECT_EQ(darkened.select(0, 0).eq(1).sum().item<int64_t>(), 8);
+  EXPECT_EQ(darkened[0][0][2].item<float>(), 1);
+  EXPECT_EQ(darkened[0][3][5].item<float>(), 1);
+  EXPECT_LT(darkened[0][0][0].item<float>(), 0.5);
+}
+
+TEST(RouterMapsTest, DrawsARowPerBlockAndRefusesWhatIsNotRouted) {
+  at::set_num_threads(1);
+  const std::string folder = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny";
+  TrainingModel model = LoadTrainingModel(folder, at::kCPU).value();
+  ASSERT_TRUE(LoadRouters(folder, &model).ok());
+  RouterMapOptions options;
+  options.chunk = 0;
+  const absl::StatusOr<RgbImage> image = DrawRouterMaps(model, options);
+  ASSERT_TRUE(image.ok()) << image.status();
+  EXPECT_GT(image->height, 6 * 96);
+  EXPECT_GT(image->width, 12 * 160);
+  options.budget = 4;
+  EXPECT_EQ(DrawRouterMaps(model, options).status().code(), absl::StatusCode::kInvalidArgument);
+  options.budget = kDenseTenths;
+  EXPECT_EQ(DrawRouterMaps(model, options).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace videodiffcr::training

@@ -1,0 +1,92 @@
+#include "training/stages/score_matching.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "training/run/adam_w.h"
+
+namespace videodiffcr::training {
+namespace {
+
+// A world where the real clips are all one point, and the fake score knows the student's clips exactly: the estimates
+// of x0 are that point and the clips themselves.
+class MatchingTargetTest : public testing::Test {
+ protected:
+  static constexpr double kPoint = 2.0;
+  // The distance to the point after some updates of the clips; `sign` -1: with the scores taken for each other.
+  static double DistanceAfterTraining(double sign) {
+    at::Tensor clips = at::zeros({2, 6, 1, 2, 2});
+    AdamW optimizer({{"clips", {2, 6, 1, 2, 2}, &clips}}, {0.0, 0.99, 1e-8, 0});
+    for (int64_t update = 0; update < 60; ++update) {
+      const at::Tensor real = at::full(clips.sizes(), kPoint), fake = clips.detach();
+      const at::Tensor target = sign > 0 ? MatchingTarget(clips.detach(), real, fake, 3)
+                                         : MatchingTarget(clips.detach(), fake + 1e-3, real, 3);
+      (0.5 * MaskedMeanSquare(clips - target, at::ones({2, 2}), 3)).backward();
+      EXPECT_TRUE(optimizer.Update(0.05, update).ok());
+    }
+    return (clips.detach() - kPoint).abs().max().item<double>();
+  }
+};
+
+TEST_F(MatchingTargetTest, AStudentMovesToWhatTheTeacherKnows) { EXPECT_LT(DistanceAfterTraining(1), 0.2); }
+
+TEST_F(MatchingTargetTest, WithScoresTakenForEachOtherItMovesAway) { EXPECT_GT(DistanceAfterTraining(-1), kPoint); }
+
+TEST_F(MatchingTargetTest, TheStepIsInUnitsOfTheChunksOwnDistance) {
+  at::Tensor real = at::zeros({1, 6, 1, 2, 2});
+  real.narrow(1, 3, 3).fill_(100);
+  const at::Tensor clips = at::full({1, 6, 1, 2, 2}, 1.0);
+  const at::Tensor step = MatchingTarget(clips, real, clips, 3) - clips;
+  EXPECT_NEAR(step.narrow(1, 0, 3).max().item<double>(), -1, 1e-3);
+  EXPECT_NEAR(step.narrow(1, 3, 3).min().item<double>(), 1, 1e-3);
+}
+
+// R must stay what it was when the student, or Q, is trained: were it one of them, there would be nothing to learn.
+TEST(ScoreMatchingTest, TheTeacherIsNoAliasOfTheStudentNorOfTheFakeScore) {
+  at::set_num_threads(1);
+  TrainingModel model =
+      LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value();
+  ScoreMatching scores(model, model.transformer, {.critic_learning_rate = 0.01});
+  const at::Tensor hidden = EncodeCaptions(model, {"a red star", "a red star", "a red star", "a red star"}).value();
+  StepRandom random(1, 0, at::kCPU);
+  const ScoredClips scored = {random.Normal({1, 12, 16, 12, 20}), hidden};
+  const at::Tensor mask = at::ones({1, 4});
+  const auto loss = [&] {
+    const c10::NoGradGuard no_gradients;
+    StepRandom same(2, 0, at::kCPU);
+    return scores.Loss(scored, mask, same).value().item<double>();
+  };
+  const double before = loss();
+  {
+    const c10::NoGradGuard no_gradients;
+    for (const WeightRow& row : TransformerWeightTable(model.config.transformer, &model.transformer.weights)) {
+      row.destination->mul_(1.5);
+    }
+  }
+  EXPECT_EQ(loss(), before) << "the student's weights are in the scores";
+  scores.LearnFakeScore(scored, mask, 1, random);
+  ASSERT_TRUE(scores.UpdateFakeScore(0).ok());
+  EXPECT_NE(loss(), before) << "the fake score did not learn";
+  // With Q put back to what it began as, everything is as before: R did not move with it.
+  TrainingModel again =
+      LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value();
+  const std::vector<WeightRow> first = TransformerWeightTable(again.config.transformer, &again.transformer.weights);
+  const std::vector<WeightRow> now = scores.State();
+  const c10::NoGradGuard no_gradients;
+  for (size_t i = 0; i < first.size(); ++i) {
+    ASSERT_EQ(now[i].name, "fake." + first[i].name);
+    now[i].destination->copy_(*first[i].destination);
+  }
+  EXPECT_EQ(loss(), before);
+}
+
+}  // namespace
+}  // namespace videodiffcr::training

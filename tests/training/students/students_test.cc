@@ -1,0 +1,201 @@
+// Students of the shipped tiny model.
+#include "training/students/student.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <c10/core/GradMode.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "training/model/network_copy.h"
+#include "training/model/training_model.h"
+#include "training/run/random_tensor.h"
+#include "training/students/routed_student.h"
+#include "training/students/videodiffcr_student.h"
+
+namespace videodiffcr::training {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
+
+class StudentsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    at::set_num_threads(1);
+    model_ = std::make_unique<TrainingModel>(LoadTrainingModel(TinyModel(), at::kCPU).value());
+    hidden_ = EncodeCaptions(*model_, {"a large red circle moves right fast"}).value();
+    StepRandom random(4, 0, at::kCPU);
+    noise_ = random.Normal({1, 3, 16, 12, 20});
+  }
+
+  std::unique_ptr<VideodiffcrStudent> Make(VideodiffcrOptions options) {
+    return VideodiffcrStudent::Make(options, TinyModel(), 1, *model_).value();
+  }
+  // The flow of one pass over noise, first chunk.
+  at::Tensor FirstFlow(const Student& student, const RolloutPurpose& purpose, size_t step, PassKind kind) {
+    const auto network = student.Open(purpose);
+    RolloutState state(model_->config.transformer);
+    state.text = network->MakeText(hidden_);
+    return network->Flow(noise_, step, state, kind);
+  }
+  static RolloutPurpose Training(RetentionTenths budget, double progress) {
+    return {budget, at::kFloat, UpdateMoment{static_cast<int64_t>(1000 * progress), 1000, 1e-4}, {}};
+  }
+
+  std::unique_ptr<TrainingModel> model_;
+  at::Tensor hidden_, noise_;
+};
+
+// What passes make of a chunk, against the library's own sampler. With a routed context pass the cache would differ in
+// a student that made it dense.
+TEST_F(StudentsTest, TheShippedStudentLeavesTheChunkAndTheKeysThatTheSamplerLeavesAlsoWithARoutedContextPass) {
+  const c10::NoGradGuard no_gradients;
+  ASSERT_TRUE(LoadRouters(TinyModel(), model_.get()).ok());
+  const RetentionTable& table = model_->config.retention.tables.back();
+  for (const ContextMode mode : {ContextMode::kDense, ContextMode::kRoutedFullKv}) {
+    model_->config.retention.context_mode = mode;
+    const RoutedStudent student(*model_, 0);
+    const auto network = student.Open({table.nominal, at::kFloat, {}, {}});
+    RolloutState state(model_->config.transformer);
+    state.text = network->MakeText(hidden_);
+    const SamplerOptions options = {model_->schedule, {model_->config.retention.gate}, mode};
+    const ChunkNoise noise(4, noise_);
+    RolloutState sampled_state = state;
+    const SampledChunk sampled = SampleChunk(model_->transformer, options, table, noise, &sampled_state);
+    at::Tensor x = noise[0], x0;
+    for (size_t step = 0; step < 4; ++step) {
+      x0 = FlowToX0(network->Flow(x, step, state, PassKind::kServed), x, model_->schedule.sigmas[step]);
+      if (step < 3) x = AddNoise(x0, noise[step + 1], model_->schedule.sigmas[step + 1]);
+    }
+    EXPECT_TRUE(x0.equal(sampled.latents));
+    const std::vector<KeysValues> keys = network->ContextKeys(x0, state);
+    for (size_t block = 0; block < keys.size(); ++block) {
+      EXPECT_TRUE(keys[block].k.equal(sampled_state.cache.past()[block].k)) << block;
+      EXPECT_TRUE(keys[block].v.equal(sampled_state.cache.past()[block].v)) << block;
+    }
+  }
+}
+
+// Which tokens run matters: those that the block changes most lose less than those that it changes least.
+TEST_F(StudentsTest, TheOracleIsNearerToTheDenseModelThanItsReverse) {
+  const c10::NoGradGuard no_gradients;
+  ASSERT_TRUE(LoadRouters(TinyModel(), model_.get()).ok());
+  const RoutedStudent student(*model_, 0);
+  const auto error_of = [&](double sign) {
+    RolloutPurpose purpose = {7, at::kFloat, {}, {}};
+    purpose.scorer = [sign](const BlockWeights& weights, const BlockContext& context, const at::Tensor& x) {
+      return (DenseBlock(weights, context, x).x - x).norm(2, {-1}) * sign;
+    };
+    const at::Tensor dense = FirstFlow(student, {kDenseTenths, at::kFloat, {}, {}}, 1, PassKind::kServed);
+    return (FirstFlow(student, purpose, 1, PassKind::kServed) - dense).square().mean().item<double>();
+  };
+  EXPECT_LT(error_of(1), 0.7 * error_of(-1));
+}
+
+TEST_F(StudentsTest, Acceptance9AtTheAlternatingStartATrainedPassIsTheServedOneBitForBit) {
+  const auto student = Make({.targets = {0.7}});
+  const c10::NoGradGuard no_gradients;
+  for (size_t step = 0; step < 4; ++step) {
+    const at::Tensor served = FirstFlow(*student, {7, at::kFloat, {}, {}}, step, PassKind::kServed);
+    EXPECT_TRUE(FirstFlow(*student, Training(7, 0.5), step, PassKind::kTrained).equal(served)) << step;
+  }
+}
+
+TEST_F(StudentsTest, Acceptance10RatiosAreFp32AndMoveByAStepOfTheirRate) {
+  const auto student = Make({.targets = {0.9}, .ratio_learning_rate = 1e-5});
+  AdamW optimizer(student->Parameters(), {0.0, 0.999, 1e-8, 0});
+  const at::Tensor before = student->ratios(9).detach().clone();
+  EXPECT_EQ(before.scalar_type(), at::kFloat);
+  student->ratios(9).sum().backward();
+  ASSERT_TRUE(optimizer.UpdateGroups(student->Rates({50, 1000, 1e-4})).ok());
+  const at::Tensor step = before - student->ratios(9).detach();
+  EXPECT_NEAR(step.min().item<double>(), 1e-5, 2e-6);
+  EXPECT_NEAR(step.max().item<double>(), 1e-5, 2e-6);
+}
+
+TEST_F(StudentsTest, ALossReachesTheRatiosOfItsTargetTheRoutersTheGatesAndTheWeights) {
+  const auto student = Make({.targets = {0.7, 0.5}});
+  const std::vector<ParameterGroup> groups = student->Parameters();
+  const AdamW optimizer(groups, {});
+  FirstFlow(*student, Training(5, 0.5), 1, PassKind::kTrained).square().mean().backward();
+  const auto has_gradient = [](const WeightRow& row) {
+    return row.destination->grad().defined() && row.destination->grad().abs().sum().item<double>() > 0;
+  };
+  EXPECT_EQ(groups[3].name, "ratios.7");
+  EXPECT_FALSE(has_gradient(groups[3].rows[0]));
+  EXPECT_TRUE(has_gradient(groups[4].rows[0]));
+  EXPECT_TRUE(has_gradient(groups[2].rows[0])) << "gates";
+  for (const WeightRow& row : groups[1].rows) EXPECT_TRUE(has_gradient(row)) << row.name;
+  EXPECT_TRUE(has_gradient(groups[0].rows[20]));
+}
+
+TEST_F(StudentsTest, TheThreeStagesTrainWhatTheyShould) {
+  const auto student = Make({.targets = {0.7, 1.0}});
+  const auto resting = [&](int64_t update) {
+    std::vector<bool> rests;
+    for (const GroupRate& rate : student->Rates({update, 100, 1e-4})) rests.push_back(rate.learning_rate == 0);
+    return rests;
+  };
+  EXPECT_THAT(resting(4), ElementsAre(true, false, false, true)) << "routers and gates";
+  EXPECT_THAT(resting(5), ElementsAre(false, false, false, false)) << "everything";
+  EXPECT_THAT(resting(80), ElementsAre(false, false, false, true)) << "tables are fixed";
+  EXPECT_EQ(student->Rates({5, 100, 1e-4})[0].update, 0);
+  EXPECT_EQ(student->Rates({6, 100, 1e-4})[3].update, 0) << "update 6 is the first of target 0.7 in this stage";
+  EXPECT_EQ(student->Rates({8, 100, 1e-4})[3].update, 1);
+  RandomStream random(1, DrawPurpose::kStage, 0);
+  EXPECT_EQ(student->BudgetOf({6, 100, 1e-4}, random), 7);
+  EXPECT_EQ(student->BudgetOf({7, 100, 1e-4}, random), kDenseTenths);
+  EXPECT_EQ(student->BudgetOf({-1, 100, 1e-4}, random), kDenseTenths) << "also before the first update";
+}
+
+TEST_F(StudentsTest, TheBudgetLossPullsTheMeanToItsTargetWhicheverItIs) {
+  for (const RatioAccounting accounting : {RatioAccounting::kNominal, RatioAccounting::kExecuted}) {
+    const auto student = Make({.targets = {0.7}, .accounting = accounting, .initial_ratios = {0.9, 0.75}});
+    AdamW optimizer(student->Parameters(), {0.0, 0.999, 1e-8, 0});
+    for (int64_t update = 50; update < 150; ++update) {
+      const UpdateMoment moment = {update, 1000, 1e-4};
+      student->Penalty(moment, 7).backward();
+      const auto norms = optimizer.UpdateGroups(student->Rates(moment));
+      student->AfterUpdate(moment, *norms);
+    }
+    const RetentionTable table = student->ProjectedTable(7);
+    double mean = 0;
+    for (const std::vector<int>& layer : table.tenths) mean += 0.1 * layer.back() / 6;
+    EXPECT_NEAR(accounting == RatioAccounting::kNominal ? mean : ExecutedRetention(table, 180), 0.7, 0.009);
+  }
+}
+
+// The loss and the gradient on the ratios in the first stage say how strong the budget's pull is.
+TEST_F(StudentsTest, TheBudgetsWeightBalancesTheMatchingGradientOfTheFirstStage) {
+  const auto student = Make({.targets = {0.7}, .initial_ratios = {0.8}});
+  const auto penalty = [&] { return student->Penalty({50, 100, 1e-4}, 7).item<double>(); };
+  EXPECT_NEAR(penalty(), 0.01, 1e-6) << "1, the least, when nothing was measured";
+  GradientNorms norms;
+  norms.groups = {0, 0, 0, 0.8};
+  student->AfterUpdate({0, 100, 1e-4}, norms);
+  EXPECT_NEAR(penalty(), 0.01 * 0.8 * std::sqrt(6.0) / 0.04, 1e-4);
+  norms.groups[3] = 1e6;
+  student->AfterUpdate({60, 100, 1e-4}, norms);
+  EXPECT_NEAR(penalty(), 0.01 * 0.8 * std::sqrt(6.0) / 0.04, 1e-4) << "later ones hold the budget's own pull";
+}
+
+TEST_F(StudentsTest, WhatCannotBeLearnedIsRefusedByName) {
+  const auto error = [&](const VideodiffcrOptions& options) {
+    return std::string(VideodiffcrStudent::Make(options, TinyModel(), 1, *model_).status().message());
+  };
+  EXPECT_THAT(error({.targets = {0}}), HasSubstr("--target 0: must be"));
+  EXPECT_THAT(error({.initial_ratios = {0.7, 1.2}}), HasSubstr("--initial-ratios 1.2: must be from 0.1"));
+  model_->config.retention.file.clear();
+  EXPECT_THAT(error({}), HasSubstr("retention needs a file"));
+}
+
+}  // namespace
+}  // namespace videodiffcr::training

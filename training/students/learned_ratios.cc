@@ -1,0 +1,110 @@
+#include "training/students/learned_ratios.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace videodiffcr::training {
+namespace {
+
+constexpr double kOnABin = 1e-5;  // tenths: ratios are fp32, and 0.8 is a bin, not just above one
+
+}  // namespace
+
+RatioBins BinsOf(double rho, int delta_tenths, int floor_tenths) {
+  const double wanted = 10 * rho + delta_tenths;
+  const double r = std::clamp<double>(wanted, floor_tenths, kDenseTenths);
+  RatioBins bins;
+  bins.upper_tenths =
+      std::clamp(static_cast<int>(std::ceil(r - kOnABin)), std::min(floor_tenths + 1, kDenseTenths), kDenseTenths);
+  bins.lower_tenths = bins.upper_tenths - 1;
+  bins.weight = std::clamp(r - bins.lower_tenths, 0.0, 1.0);
+  if (bins.weight > 1 - kOnABin) bins.weight = 1;
+  if (bins.weight < kOnABin) bins.weight = 0;
+  if (wanted < floor_tenths - kOnABin || wanted > kDenseTenths + kOnABin) bins.slope = 0;
+  return bins;
+}
+
+double MeanRetention(const std::vector<int>& layer_tenths, const RatioRule& rule, RatioAccounting accounting) {
+  int64_t sum = 0, count = 0;
+  for (const int layer : layer_tenths) {
+    if (accounting == RatioAccounting::kNominal) {
+      sum += layer;
+      ++count;
+      continue;
+    }
+    for (const int delta : rule.step_delta_tenths) {
+      sum += std::clamp(layer + delta, rule.floor_tenths, kDenseTenths);
+      ++count;
+    }
+  }
+  return count == 0 ? 1.0 : 0.1 * static_cast<double>(sum) / static_cast<double>(count);
+}
+
+std::vector<int> NearestTenthsOf(const std::vector<double>& ratios, const RatioRule& rule) {
+  std::vector<int> tenths;
+  for (const double ratio : ratios) {
+    tenths.push_back(std::clamp(NearestTenths(ratio + 0.1 * kOnABin), rule.floor_tenths, kDenseTenths));
+  }
+  return tenths;
+}
+
+std::vector<int> ProjectRatios(const std::vector<double>& ratios, double target, const RatioRule& rule,
+                               RatioAccounting accounting) {
+  std::vector<int> tenths = NearestTenthsOf(ratios, rule);
+  double gap = target - MeanRetention(tenths, rule, accounting);
+  while (true) {
+    const int move = gap > 0 ? 1 : -1;
+    size_t best = tenths.size();
+    double nearest = 0;
+    for (size_t layer = 0; layer < tenths.size(); ++layer) {
+      const int moved = tenths[layer] + move;
+      if (moved < rule.floor_tenths || moved > kDenseTenths) continue;
+      const double distance = std::fabs(10 * ratios[layer] - tenths[layer] - 0.5 * move);
+      if (best == tenths.size() || distance < nearest) best = layer, nearest = distance;
+    }
+    if (best == tenths.size()) return tenths;
+    std::vector<int> moved = tenths;
+    moved[best] += move;
+    const double left = target - MeanRetention(moved, rule, accounting);
+    if (std::fabs(left) > std::fabs(gap) - 1e-9) return tenths;
+    tenths = moved;
+    gap = left;
+  }
+}
+
+absl::StatusOr<std::vector<RetentionTenths>> BudgetNames(const std::vector<double>& targets) {
+  if (targets.empty()) return absl::InvalidArgumentError("--target: must name at least one share of tokens");
+  std::vector<RetentionTenths> names;
+  for (const double target : targets) {
+    if (!(target >= 0.1 && target <= 1)) {
+      return absl::InvalidArgumentError(absl::StrCat("--target ", target, ": must be from 0.1 to 1"));
+    }
+    // Below 1 a budget is routed, whatever it is rounded to.
+    const int name = target < 1 ? std::min(NearestTenths(target + 0.1 * kOnABin), kDenseTenths - 1) : kDenseTenths;
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("--target ", target, ": another target is served as budget ",
+                                                     name / 10, ".", name % 10, ", too"));
+    }
+    names.push_back(name);
+  }
+  return names;
+}
+
+absl::StatusOr<std::vector<double>> ParseNumbers(std::string_view text) {
+  std::vector<double> numbers;
+  for (const absl::string_view part : absl::StrSplit(absl::string_view(text.data(), text.size()), ',')) {
+    double number = 0;
+    if (!absl::SimpleAtod(part, &number) || !std::isfinite(number)) {
+      return absl::InvalidArgumentError("must be numbers with commas between them");
+    }
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
+}  // namespace videodiffcr::training

@@ -1,0 +1,44 @@
+// Passes of a transformer whose blocks are dense or routed by a retention table: what is served, on the plain path.
+#ifndef VIDEODIFFCR_TRAINING_STUDENTS_ROUTED_NETWORK_H_
+#define VIDEODIFFCR_TRAINING_STUDENTS_ROUTED_NETWORK_H_
+
+#include <functional>
+#include <vector>
+
+#include "model/config/model_config.h"
+#include "model/config/retention_table.h"
+#include "training/students/student.h"
+
+namespace videodiffcr::training {
+
+struct RoutedPasses {
+  DiffusionTransformer network;  // in the type of the passes; routers in fp32
+  std::vector<float> timesteps;  // of the denoising steps
+  RoutingRule rule;
+  ContextMode context_mode = ContextMode::kDense;
+  RetentionTable table;  // no rows: all dense
+  // The block runner of a step's trained passes; empty: they are made as served.
+  std::function<BlockRunner(size_t step)> trained_runner;
+};
+
+class RoutedNetwork final : public StudentNetwork {
+ public:
+  explicit RoutedNetwork(RoutedPasses passes) : passes_(std::move(passes)) {}
+
+  // Routes and computes as `config` says, but by `scorer` when there is one.
+  static RoutedPasses PassesOf(const ModelConfig& config, const StepSchedule& schedule, DiffusionTransformer network,
+                               RetentionTable table, const TokenScorer& scorer);
+
+  TextKeys MakeText(const at::Tensor& hidden) override;
+  at::Tensor Flow(const at::Tensor& latents, size_t step, const RolloutState& state, PassKind kind) override;
+  std::vector<KeysValues> ContextKeys(const at::Tensor& latents, const RolloutState& state) override;
+
+ private:
+  at::Tensor Enter(const at::Tensor& latents) const;
+
+  const RoutedPasses passes_;
+};
+
+}  // namespace videodiffcr::training
+
+#endif  // VIDEODIFFCR_TRAINING_STUDENTS_ROUTED_NETWORK_H_

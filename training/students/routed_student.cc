@@ -1,0 +1,42 @@
+#include "training/students/routed_student.h"
+
+#include "absl/strings/str_cat.h"
+#include "training/model/network_copy.h"
+#include "training/students/routed_network.h"
+
+namespace videodiffcr::training {
+
+RoutedStudent::RoutedStudent(TrainingModel& model, double routed_share)
+    : model_(model),
+      routed_share_(routed_share),
+      rows_(TransformerWeightTable(model.config.transformer, &model.transformer.weights)) {}
+
+std::map<std::string, std::string> RoutedStudent::settings() const {
+  return {{"routed share", absl::StrCat(routed_share_)}};
+}
+
+std::vector<RetentionTenths> RoutedStudent::budgets() const {
+  std::vector<RetentionTenths> budgets = {kDenseTenths};
+  for (const RetentionTable& table : model_.config.retention.tables) budgets.push_back(table.nominal);
+  return budgets;
+}
+
+RetentionTenths RoutedStudent::BudgetOf(const UpdateMoment&, RandomStream& random) const {
+  if (!random.Chance(routed_share_)) return kDenseTenths;
+  const std::vector<RetentionTable>& tables = model_.config.retention.tables;
+  return tables[static_cast<size_t>(random.Below(static_cast<int>(tables.size())))].nominal;
+}
+
+std::unique_ptr<StudentNetwork> RoutedStudent::Open(const RolloutPurpose& purpose) const {
+  RetentionTable table;
+  for (const RetentionTable& candidate : model_.config.retention.tables) {
+    if (candidate.nominal == purpose.budget) table = candidate;
+  }
+  return std::make_unique<RoutedNetwork>(RoutedNetwork::PassesOf(model_.config, model_.schedule,
+                                                                 CastTransformer(model_.transformer, purpose.dtype),
+                                                                 std::move(table), purpose.scorer));
+}
+
+StudentExport RoutedStudent::Export() { return {{{model_.config.transformer_file, rows_}}, {}, ""}; }
+
+}  // namespace videodiffcr::training

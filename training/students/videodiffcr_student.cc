@@ -1,0 +1,293 @@
+#include "training/students/videodiffcr_student.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "training/model/initial_weights.h"
+#include "training/model/network_copy.h"
+#include "training/students/interpolated_block.h"
+#include "training/students/routed_network.h"
+
+namespace videodiffcr::training {
+namespace {
+
+constexpr double kRoutersAlone = 0.05, kTablesFixed = 0.8;  // where the second and the third stage begin
+constexpr double kFirstGateScale = 0.05, kLeastGateScale = 0.01;
+constexpr double kBalancedGap = 0.02;  // off a target by that, the budget's pull on the ratios equals the matching's
+constexpr double kLeastBudgetWeight = 1, kMostBudgetWeight = 100;
+
+enum class Stage { kRouters, kAll, kFixedTables };
+
+Stage StageOf(const UpdateMoment& moment) {
+  if (moment.progress() < kRoutersAlone) return Stage::kRouters;
+  return moment.progress() < kTablesFixed ? Stage::kAll : Stage::kFixedTables;
+}
+
+// The first update of the second stage.
+int64_t SecondStage(int64_t updates) {
+  return static_cast<int64_t>(std::ceil(kRoutersAlone * static_cast<double>(updates)));
+}
+
+// How many of the updates before `update` are those of target `index` of `targets`.
+int64_t UpdatesBefore(int64_t update, size_t index, size_t targets) {
+  return (update + static_cast<int64_t>(targets - 1 - index)) / static_cast<int64_t>(targets);
+}
+
+std::vector<double> ToNumbers(const at::Tensor& tensor) {
+  const at::Tensor numbers = tensor.detach().to(at::kDouble).cpu().contiguous();
+  return {numbers.const_data_ptr<double>(), numbers.const_data_ptr<double>() + numbers.numel()};
+}
+
+absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& config, const std::string& folder) {
+  const RetentionConfig& retention = config.retention;
+  if (retention.file.empty() || retention.router_dim < 1 || retention.gate == RouterGate::kSigmoid) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        folder,
+        "/config.json: retention needs a file, a router_dim of at least 1 and gate \"none\" or \"two_sigmoid\""));
+  }
+  const double least = 0.1 * retention.floor_tenths;
+  for (const double ratio : options.initial_ratios) {
+    if (!(ratio >= least && ratio <= 1)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--initial-ratios ", ratio, ": must be from ", least, " (floor_tenths) to 1"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<VideodiffcrStudent>> VideodiffcrStudent::Make(const VideodiffcrOptions& options,
+                                                                             const std::string& folder, uint64_t seed,
+                                                                             TrainingModel& model) {
+  const absl::StatusOr<std::vector<RetentionTenths>> names = BudgetNames(options.targets);
+  if (!names.ok()) return names.status();
+  if (absl::Status checked = CheckOptions(options, model.config, folder); !checked.ok()) return checked;
+  if (!options.fresh_routers) {
+    if (absl::Status loaded = LoadRouters(folder, &model); !loaded.ok()) return loaded;
+  }
+  std::unique_ptr<VideodiffcrStudent> student(new VideodiffcrStudent(options, model));
+  TransformerWeights* const weights = &model.transformer.weights;
+  student->weight_rows_ = TransformerWeightTable(model.config.transformer, weights);
+  student->router_rows_ = RouterWeightTable(model.config.transformer, model.config.retention.router_dim, weights);
+  if (options.fresh_routers) InitializeRouters(student->router_rows_, seed, model.device);
+  const bool gated = model.config.retention.gate == RouterGate::kTwoSigmoid && !options.fresh_routers;
+  const at::TensorOptions fp32 = at::TensorOptions(at::kFloat).device(model.device);
+  student->gate_scale_ = at::full({model.config.transformer.num_layers}, gated ? 1.0 : kFirstGateScale, fp32);
+  student->force_ = at::zeros({2}, at::TensorOptions(at::kFloat));
+  student->MakeBudgets(*names);
+  return student;
+}
+
+void VideodiffcrStudent::MakeBudgets(const std::vector<RetentionTenths>& names) {
+  const int64_t layers = model_.config.transformer.num_layers;
+  const float least = 0.1f * static_cast<float>(model_.config.retention.floor_tenths);
+  for (size_t i = 0; i < names.size(); ++i) {
+    Budget budget = {options_.targets[i], names[i], {}};
+    if (budget.name != kDenseTenths) {
+      std::vector<double> pattern = options_.initial_ratios;
+      if (pattern.empty()) pattern = {budget.target + 0.1, budget.target - 0.1};
+      std::vector<float> ratios;
+      for (size_t layer = 0; layer < static_cast<size_t>(layers); ++layer) {
+        ratios.push_back(std::clamp(static_cast<float>(pattern[layer % pattern.size()]), least, 1.0f));
+      }
+      budget.ratios = at::tensor(ratios).to(model_.device);
+    }
+    budgets_.push_back(std::move(budget));
+  }
+}
+
+std::map<std::string, std::string> VideodiffcrStudent::settings() const {
+  return {
+      {"targets", absl::StrJoin(options_.targets, ",")},
+      {"accounting", options_.accounting == RatioAccounting::kNominal ? "nominal" : "executed"},
+      {"initial ratios", options_.initial_ratios.empty() ? "alternating" : absl::StrJoin(options_.initial_ratios, ",")},
+      {"routers", options_.fresh_routers ? "drawn" : "the model's"},
+      {"router learning rate", absl::StrCat(options_.router_learning_rate)},
+      {"ratio learning rate", absl::StrCat(options_.ratio_learning_rate)},
+      {"budget weight", options_.budget_weight > 0 ? absl::StrCat(options_.budget_weight) : "balanced"}};
+}
+
+std::vector<RetentionTenths> VideodiffcrStudent::budgets() const {
+  std::vector<RetentionTenths> names = {kDenseTenths};
+  for (const Budget& budget : budgets_) {
+    if (budget.name != kDenseTenths) names.push_back(budget.name);
+  }
+  std::sort(names.rbegin(), names.rend());
+  return names;
+}
+
+RatioRule VideodiffcrStudent::rule() const {
+  return {model_.config.retention.step_delta_tenths, model_.config.retention.floor_tenths};
+}
+
+size_t VideodiffcrStudent::IndexOf(const UpdateMoment& moment) const {
+  const int64_t targets = static_cast<int64_t>(budgets_.size());
+  return static_cast<size_t>((moment.update % targets + targets) % targets);
+}
+
+const VideodiffcrStudent::Budget& VideodiffcrStudent::BudgetNamed(RetentionTenths name) const {
+  return *std::find_if(budgets_.begin(), budgets_.end(), [name](const Budget& budget) { return budget.name == name; });
+}
+
+// Weights first, then routers, gates, and the ratios of each target (videodiffcr.md section 5.4).
+std::vector<ParameterGroup> VideodiffcrStudent::Parameters() {
+  std::vector<ParameterGroup> groups = {
+      {"weights", weight_rows_, 0.01},
+      {"routers", router_rows_, 0},
+      {"gates", {{"gate_scale", gate_scale_.sizes().vec(), &gate_scale_}}, 0},
+  };
+  for (Budget& budget : budgets_) {
+    if (budget.name == kDenseTenths) continue;
+    const std::string name = absl::StrCat("ratios.", budget.name);
+    groups.push_back({name, {{name, budget.ratios.sizes().vec(), &budget.ratios}}, 0});
+  }
+  return groups;
+}
+
+std::vector<GroupRate> VideodiffcrStudent::Rates(const UpdateMoment& moment) const {
+  const Stage stage = StageOf(moment);
+  const int64_t second = SecondStage(moment.updates);
+  const double router_rate = options_.router_learning_rate * (1 - 0.8 * moment.progress());
+  std::vector<GroupRate> rates = {{stage == Stage::kRouters ? 0 : moment.weight_rate, moment.update - second},
+                                  {router_rate, moment.update},
+                                  {router_rate, moment.update}};
+  const double ratio_rate = options_.ratio_learning_rate * (1 - 0.9 * moment.progress() / kTablesFixed);
+  for (size_t i = 0; i < budgets_.size(); ++i) {
+    if (budgets_[i].name == kDenseTenths) continue;
+    rates.push_back({stage == Stage::kAll ? ratio_rate : 0,
+                     UpdatesBefore(moment.update, i, budgets_.size()) - UpdatesBefore(second, i, budgets_.size())});
+  }
+  return rates;
+}
+
+std::vector<WeightRow> VideodiffcrStudent::AveragedRows() {
+  std::vector<WeightRow> rows;
+  for (const ParameterGroup& group : Parameters()) {
+    if (absl::StartsWith(group.name, "ratios")) continue;
+    rows.insert(rows.end(), group.rows.begin(), group.rows.end());
+  }
+  return rows;
+}
+
+std::vector<WeightRow> VideodiffcrStudent::State() { return {{"force", {2}, &force_}}; }
+
+RetentionTenths VideodiffcrStudent::BudgetOf(const UpdateMoment& moment, RandomStream&) const {
+  return budgets_[IndexOf(moment)].name;
+}
+
+DiffusionTransformer VideodiffcrStudent::GatedNetwork(at::ScalarType dtype) const {
+  DiffusionTransformer network = CastTransformer(model_.transformer, dtype);
+  for (size_t i = 0; i < network.weights.blocks.size(); ++i) {
+    RouterWeights& router = *network.weights.blocks[i].router;
+    router.score = router.score * gate_scale_[static_cast<int64_t>(i)];
+  }
+  return network;
+}
+
+RetentionTable VideodiffcrStudent::ProjectedTable(RetentionTenths name) const {
+  const Budget& budget = BudgetNamed(name);
+  const std::vector<int> tenths = ProjectRatios(ToNumbers(budget.ratios), budget.target, rule(), options_.accounting);
+  return MakeRetentionTable(name, tenths, rule().step_delta_tenths, rule().floor_tenths);
+}
+
+std::unique_ptr<StudentNetwork> VideodiffcrStudent::Open(const RolloutPurpose& purpose) const {
+  const bool routed = purpose.budget != kDenseTenths;
+  const bool learning = routed && purpose.moment && StageOf(*purpose.moment) != Stage::kFixedTables;
+  RetentionTable table;
+  if (learning) {
+    table = MakeRetentionTable(purpose.budget, NearestTenthsOf(ToNumbers(ratios(purpose.budget)), rule()),
+                               rule().step_delta_tenths, rule().floor_tenths);
+  } else if (routed) {
+    table = ProjectedTable(purpose.budget);
+  }
+  RoutedPasses passes =
+      RoutedNetwork::PassesOf(model_.config, model_.schedule, GatedNetwork(purpose.dtype), table, purpose.scorer);
+  passes.rule.gate = RouterGate::kTwoSigmoid;
+  if (learning) {
+    const at::Tensor rho = ratios(purpose.budget);
+    passes.trained_runner = [network = passes.network, routing = passes.rule, rule = rule(), rho,
+                             values = ToNumbers(rho)](size_t step) -> BlockRunner {
+      return [&, step](size_t index, const BlockContext& context, const at::Tensor& x) {
+        const RatioBins bins = BinsOf(values[index], rule.step_delta_tenths[step], rule.floor_tenths);
+        return InterpolatedBlock(network.weights.blocks[index], context, routing, bins,
+                                 rho[static_cast<int64_t>(index)], x);
+      };
+    };
+  }
+  return std::make_unique<RoutedNetwork>(std::move(passes));
+}
+
+// Such that the two gradients on the ratios have the same norm a little off the target: that of (mean - target)^2 is
+// 2 gap / sqrt(layers).
+double VideodiffcrStudent::BudgetWeight() const {
+  if (options_.budget_weight > 0) return options_.budget_weight;
+  const std::vector<double> force = ToNumbers(force_);
+  const double mean = force[1] > 0 ? force[0] / force[1] : 0;
+  const double layers = static_cast<double>(model_.config.transformer.num_layers);
+  return std::clamp(mean * std::sqrt(layers) / (2 * kBalancedGap), kLeastBudgetWeight, kMostBudgetWeight);
+}
+
+// lambda (mean of the ratios - target)^2, videodiffcr.md section 5.2.
+at::Tensor VideodiffcrStudent::Penalty(const UpdateMoment& moment, RetentionTenths name) const {
+  if (StageOf(moment) != Stage::kAll || name == kDenseTenths) return {};
+  const Budget& budget = BudgetNamed(name);
+  at::Tensor mean = budget.ratios.mean();
+  if (options_.accounting == RatioAccounting::kExecuted) {
+    const at::Tensor deltas = at::tensor(rule().step_delta_tenths).to(budget.ratios.options()).detach() / 10;
+    mean = (budget.ratios.unsqueeze(1) + deltas).clamp(0.1 * rule().floor_tenths, 1).mean();
+  }
+  return BudgetWeight() * (mean - budget.target).square();
+}
+
+void VideodiffcrStudent::AfterUpdate(const UpdateMoment& moment, const GradientNorms& norms) {
+  const c10::NoGradGuard no_gradients;
+  gate_scale_.clamp_min_(kLeastGateScale);
+  size_t group = 3;
+  for (size_t i = 0; i < budgets_.size(); ++i) {
+    if (budgets_[i].name == kDenseTenths) continue;
+    budgets_[i].ratios.clamp_(0.1 * rule().floor_tenths, 1);
+    if (StageOf(moment) == Stage::kRouters && i == IndexOf(moment)) {
+      force_.add_(at::tensor(std::vector<float>{static_cast<float>(norms.groups[group]), 1.0f}));
+    }
+    ++group;
+  }
+}
+
+StudentExport VideodiffcrStudent::Export() {
+  const c10::NoGradGuard no_gradients;
+  StudentExport result;
+  ModelConfig& config = result.config.emplace(model_.config);
+  config.retention.gate = RouterGate::kTwoSigmoid;
+  config.retention.tables.clear();
+  for (const RetentionTenths name : budgets()) {
+    if (name == kDenseTenths) continue;
+    config.retention.tables.push_back(ProjectedTable(name));
+    absl::StrAppend(&result.remark, result.remark.empty() ? "" : "; ", "ratios of 0.", name, ": ",
+                    absl::StrJoin(ToNumbers(ratios(name)), " ", [](std::string* out, double ratio) {
+                      absl::StrAppend(out, std::round(ratio * 1000) / 1000);
+                    }));
+  }
+  folded_scores_.clear();
+  for (const BlockWeights& block : GatedNetwork(at::kFloat).weights.blocks)
+    folded_scores_.push_back(block.router->score);
+  std::vector<WeightRow> routers = router_rows_;
+  size_t layer = 0;
+  for (WeightRow& row : routers) {
+    if (absl::EndsWith(row.name, "score.weight")) row.destination = &folded_scores_[layer++];
+  }
+  result.files = {{config.transformer_file, weight_rows_}, {config.retention.file, routers, at::kFloat}};
+  return result;
+}
+
+}  // namespace videodiffcr::training
