@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "training/scenes/random_stream.h"
+#include "training/stages/self_rollout.h"
 #include "training/students/routed_student.h"
 
 namespace videodiffcr::training {

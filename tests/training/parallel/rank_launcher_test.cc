@@ -79,7 +79,9 @@ TEST_F(RankLauncherTest, StopsAllSoonWhenOneFailsAndRepeatsItsWords) {
   EXPECT_EQ(errors_.str(), "rank 2: one\nrank 2: disk full\n");
   for (const char* name : {"pid0", "pid1"}) {
     const std::string pid = Read(name);  // empty when it was stopped before it could say
-    if (!pid.empty()) EXPECT_NE(kill(std::stoi(pid), 0), 0) << name << " still runs";
+    if (!pid.empty()) {
+      EXPECT_NE(kill(std::stoi(pid), 0), 0) << name << " still runs";
+    }
   }
 }
 

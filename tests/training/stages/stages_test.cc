@@ -159,7 +159,7 @@ TEST_F(StagesTest, VideodiffcrGoesOnExactlyAndServesWhatThePlainPathOfItsFolderM
   const PlainSampler plain = PlainSampler::Load(output, at::kCPU).value();
   for (const RetentionTenths budget : {7, 5}) {
     const std::vector<ClipRequest> request = {{{{0, "a large red circle moves right fast"}}, 5, budget, 2}};
-    const at::Tensor of_server = ServedClips(**served).make({}, request).value();
+    const at::Tensor of_server = MakeClips(ServedClips(**served, plain.config()), {}, request).value();
     const at::Tensor expected = plain.Generate(request, TokenRanking::kRouter, 1).value();
     EXPECT_LT((of_server - expected).abs().max().item<double>(), 1.5 / 255) << budget;
   }
@@ -180,7 +180,7 @@ TEST_F(StagesTest, AnExportedStudentServesTheVideoOfItsOwnForwardPass) {
   const auto served = CreateVideoModel({output, "cpu", 1});
   ASSERT_TRUE(served.ok()) << served.status();
   const std::vector<ClipRequest> request = {{{{0, "a large red circle moves right fast"}}, 5, 7, 2}};
-  const at::Tensor of_server = ServedClips(**served).make({}, request).value();
+  const at::Tensor of_server = MakeClips(ServedClips(**served, model->config), {}, request).value();
   const at::Tensor of_student = PlainSampler(model, student).Generate(request, TokenRanking::kRouter, 1).value();
   EXPECT_LT((of_server - of_student).abs().max().item<double>(), 1.5 / 255);
 }
