@@ -5,8 +5,7 @@
 #
 # ROWS: a line per row, "NAME SEED BUDGET COMMAND...": a name, the training seed, the budget in tenths it is judged at (10: dense) and
 # the command of videodiffcr-train with the flags that are its own ("videodiffcr --target 0.5"); "none" trains nothing and judges
-# MODEL. "#" begins a remark. tools/methods_*.txt are the rows of docs/results.md. What is the same for all rows: MODEL to start from,
-# TEACHER, STEPS (360), BATCH (128), LEARNING_RATE (1.2e-4), and CLIPS (2048) clips that are judged by seed 1.
+# MODEL. "#" begins a remark. What is the same for all rows: MODEL to start from, TEACHER, STEPS (360), BATCH (128), LEARNING_RATE (1.2e-4), and CLIPS (2048) clips that are judged by seed 1.
 # OUT/models/NAME-SEED is a row's model, OUT/runs its checkpoint and log, OUT/clips/NAME-SEED.clips.csv.gz what it is judged by:
 # `videodiffcr-train compare` and tools/make_results.py read these. GPUS (1) with SLOTS (2) rows on each: starting kernels is what
 # takes the time, so two rows beside each other are 1.7 times as fast as one. DEVICE=cpu trains without a GPU.
