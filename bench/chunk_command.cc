@@ -9,6 +9,7 @@
 #include "bench/report.h"
 #include "model/config/model_config.h"
 #include "model/load/create_video_model.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr {
 namespace {
@@ -70,9 +71,8 @@ std::vector<std::string> Row(const ModelConfig& config, const ModelInfo& info, i
 absl::Status CheckOptions(const ChunkBenchOptions& options, const ModelInfo& info) {
   for (const int sessions : options.sessions) {
     if (sessions < 1 || sessions > info.max_sessions_per_plan) {
-      return absl::InvalidArgumentError(absl::StrCat("sessions: ", sessions, "; must be from 1 to ",
-                                                     info.max_sessions_per_plan, ", the most ", info.name,
-                                                     " takes in one plan"));
+      return WrongUsageError(absl::StrCat("sessions: ", sessions, "; must be from 1 to ", info.max_sessions_per_plan,
+                                          ", the most ", info.name, " takes in one plan"));
     }
   }
   for (const int tenths : options.budgets) {
@@ -86,7 +86,7 @@ absl::Status CheckOptions(const ChunkBenchOptions& options, const ModelInfo& inf
 absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
   absl::StatusOr<ModelConfig> config = LoadModelConfig(options.model_folder);
   if (!config.ok()) return config.status();
-  if (options.sessions.empty()) return absl::InvalidArgumentError("sessions: none; name at least one number");
+  if (options.sessions.empty()) return WrongUsageError("sessions: none; name at least one number");
   const int most_sessions = *std::max_element(options.sessions.begin(), options.sessions.end());
   absl::StatusOr<std::unique_ptr<VideoModel>> created =
       CreateVideoModel({options.model_folder, options.device, options.threads, options.precision,

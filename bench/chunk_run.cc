@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "model/drive/clip_run.h"
 #include "system/steady_time.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr {
 namespace {
@@ -176,7 +177,7 @@ absl::StatusOr<RetentionBudget> FindBudget(const ModelInfo& info, int tenths) {
   for (const RetentionBudget& budget : info.budgets) {
     if (budget.tenths == tenths) return budget;
   }
-  return absl::InvalidArgumentError(absl::StrCat("budgets: ", tenths, "; ", info.name, " has no such budget"));
+  return WrongUsageError(absl::StrCat("budgets: ", tenths, "; ", info.name, " has no such budget"));
 }
 
 FullWindowSession::FullWindowSession() = default;

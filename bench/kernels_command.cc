@@ -9,6 +9,7 @@
 #include "bench/kernel_trace.h"
 #include "bench/report.h"
 #include "model/load/create_video_model.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr {
 namespace {
@@ -43,7 +44,7 @@ Report MakeReport(const KernelTimes& times, int chunks) {
 }  // namespace
 
 absl::StatusOr<std::string> RunKernelsBench(const KernelsBenchOptions& options) {
-  if (options.chunks < 1) return absl::InvalidArgumentError(absl::StrCat("chunks: ", options.chunks, "; at least 1"));
+  if (options.chunks < 1) return WrongUsageError(absl::StrCat("chunks: ", options.chunks, "; at least 1"));
   absl::StatusOr<std::unique_ptr<VideoModel>> model =
       CreateVideoModel({options.model_folder, "cuda", /*threads=*/0, options.precision, /*gpu_sessions=*/1});
   if (!model.ok()) return model.status();

@@ -11,6 +11,7 @@
 #include "bench/decode_bench.h"
 #include "bench/kernel_bench.h"
 #include "command_line/program.h"
+#include "command_line/standard_streams.h"
 
 namespace videodiffcr {
 namespace {
@@ -191,6 +192,7 @@ Subcommand Make() {
 
 int main(int argc, char** argv) {
   using namespace videodiffcr;  // NOLINT
+  PrepareStandardStreams();
   const Program program = {{"videodiffcr-bench", "measures the engine, its kernels and a server", "",
                             "videodiffcr-bench chunk --model-folder models/tiny --threads 2"},
                            {Chunk(), Kernels(), Sessions(), Attention(), Linears(), Decode(), Text(), Make()}};

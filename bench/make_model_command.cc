@@ -4,12 +4,13 @@
 #include "bench/shape_model.h"
 #include "model/config/model_config.h"
 #include "system/steady_time.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr {
 
 absl::StatusOr<std::string> MakeModel(const MakeModelOptions& options) {
   if (options.output.empty()) {
-    return absl::InvalidArgumentError("output: empty; name the folder to write with --output");
+    return WrongUsageError("output: empty; name the folder to write with --output");
   }
   const bool links = !options.weights_from.empty();
   absl::StatusOr<ModelConfig> config = LoadModelConfig(links ? options.weights_from : options.tokenizer_folder);

@@ -20,6 +20,7 @@
 #include "client/video_output.h"
 #include "media/contact_sheet.h"
 #include "system/steady_time.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr {
 namespace {
@@ -46,7 +47,9 @@ class Generation {
       status = Handle(*event);
     }
     if (!status.ok()) call_.Cancel();
-    const absl::Status end = call_.Finish();
+    absl::Status end = call_.Finish();
+    // The server names the field of our request, which a flag has set.
+    if (absl::IsInvalidArgument(end)) end = AsWrongUsage(std::move(end));
     progress_.End();
     const absl::Status closed = output_.has_value() ? output_->Close() : absl::OkStatus();
     for (const absl::Status& first : {status, end}) {

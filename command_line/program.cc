@@ -5,6 +5,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr {
 
@@ -55,7 +56,7 @@ int RunProgram(const Program& program, const std::vector<std::string_view>& argu
   if (status.ok()) return kDone;
   const absl::Status described(status.code(),
                                program.describe == nullptr ? std::string(status.message()) : program.describe(status));
-  if (absl::IsInvalidArgument(status)) return RefuseCommandLine(name, full_name, described, errors);
+  if (IsWrongUsage(status)) return RefuseCommandLine(name, full_name, described, errors);
   const int failed = Fail(name, described, errors);
   return absl::IsCancelled(status) ? kInterrupted : failed;
 }

@@ -36,7 +36,8 @@ int RefuseCommandLine(std::string_view program, std::string_view command, const 
 
 struct Subcommand {
   CommandText text;
-  // Adds its flags and returns what to do once they are read; InvalidArgument from there is a wrong command line too.
+  // Adds its flags and returns what to do once they are read; a status that IsWrongUsage() from there is a wrong
+  // command line too, any other a failure.
   std::function<std::function<absl::Status()>(Command* command)> add;
 };
 
@@ -47,7 +48,7 @@ struct Program {
 };
 
 // Runs the subcommand that `arguments`, without the program's name, ask for. What was asked for goes to `out`, what is
-// wrong to `errors`. The exit status: 0 done, 1 failed, 2 a wrong subcommand, flag or value (InvalidArgument), 130
+// wrong to `errors`. The exit status: 0 done, 1 failed, 2 a wrong subcommand, flag or value, 130
 // interrupted (Cancelled).
 int RunProgram(const Program& program, const std::vector<std::string_view>& arguments, std::ostream& out,
                std::ostream& errors);

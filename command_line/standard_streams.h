@@ -4,9 +4,10 @@
 
 namespace videodiffcr {
 
-// To be called first in main(). Gives a stream that was closed before us (`>&-`) a descriptor on which reading finds
-// nothing and writing fails: otherwise the next file or socket would take its number, and what is meant for standard
-// output would go there. Lost readers and full disks become errors of write() instead of signals.
+// To be called first in main(). Lost readers and full disks become errors of write() instead of signals. And a program
+// that calls this gives a stream that was closed before it (`>&-`) a descriptor on which reading finds nothing and
+// writing fails: otherwise the next file or socket would take its number, and what is meant for standard output would
+// go there.
 void PrepareStandardStreams();
 
 }  // namespace videodiffcr

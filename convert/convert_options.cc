@@ -7,6 +7,7 @@
 #include "command_line/flag_reader.h"
 #include "convert/model_presets.h"
 #include "model/config/model_config_file.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr {
 namespace {
@@ -77,12 +78,12 @@ void AddResult(Flags* flags, Command* command) {
 
 absl::Status SetConfig(const Flags& flags, ConversionRequest* request) {
   if (flags.preset.empty() == flags.config_file.empty()) {
-    return absl::InvalidArgumentError("give either --preset or --config");
+    return WrongUsageError("give either --preset or --config");
   }
   if (!flags.preset.empty()) {
     absl::StatusOr<ModelConfig> preset = FindModelPreset(flags.preset);
     if (!preset.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("--preset is '", flags.preset, "'; ", preset.status().message()));
+      return WrongUsageError(absl::StrCat("--preset is '", flags.preset, "'; ", preset.status().message()));
     }
     request->config = *std::move(preset);
     request->decoder_kind_from_file = true;
@@ -107,7 +108,7 @@ absl::Status CheckFiles(const ConversionRequest& request) {
                                                   {"decoder", request.decoder_file.empty()},
                                                   {"output", request.output_folder.empty()}};
   for (const auto& [flag, is_missing] : missing) {
-    if (is_missing) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is needed"));
+    if (is_missing) return WrongUsageError(absl::StrCat("--", flag, " is needed"));
   }
   return absl::OkStatus();
 }
@@ -121,7 +122,7 @@ absl::StatusOr<ConvertOptions> ParseConvertOptions(const std::vector<std::string
   AddFiles(&flags, &command);
   AddResult(&flags, &command);
   const absl::StatusOr<ParsedCommand> parsed = command.Parse(arguments);
-  if (!parsed.ok()) return parsed.status();
+  if (!parsed.ok()) return AsWrongUsage(parsed.status());
   ConvertOptions options;
   options.answer = parsed->answer;
   if (!options.answer.empty()) return options;

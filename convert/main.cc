@@ -12,6 +12,7 @@
 #include "command_line/standard_streams.h"
 #include "convert/convert_options.h"
 #include "system/steady_time.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr {
 namespace {
@@ -43,7 +44,7 @@ constexpr char kName[] = "videodiffcr-convert";
 
 int Main(const std::vector<std::string_view>& arguments) {
   const absl::StatusOr<ConvertOptions> options = ParseConvertOptions(arguments);
-  if (absl::IsInvalidArgument(options.status())) return RefuseCommandLine(kName, kName, options.status(), std::cerr);
+  if (IsWrongUsage(options.status())) return RefuseCommandLine(kName, kName, options.status(), std::cerr);
   if (!options.ok()) return Fail(kName, options.status(), std::cerr);
   if (!options->answer.empty()) return WriteAnswer(kName, options->answer, std::cout, std::cerr);
   const absl::Time start = SteadyNow();

@@ -1,17 +1,19 @@
 // videodiffcr-parity: holds our networks to tensors of the reference implementation.
-// Exit status: 0 all outputs within tolerance, 1 some are not, 2 a file or the command line is bad.
+// Exit status: 0 all outputs within tolerance, 1 some are not or a file is bad, 2 the command line is bad.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
-#include <cstdio>
 #include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "command_line/program.h"
+#include "command_line/standard_streams.h"
 #include "parity/parity_case.h"
 
 namespace videodiffcr {
@@ -33,7 +35,7 @@ struct Arguments {
 
 absl::StatusOr<ParsedCommand> ParseArguments(const std::vector<std::string_view>& words, Arguments* arguments) {
   Command command({kName, "runs our networks on case files and compares every output with the file's",
-                   "Exit status: 0 all within tolerance, 1 some are not, 2 a file or the command line is bad.",
+                   "Exit status: 0 all within tolerance, 1 some are not or a file is bad, 2 the command line is bad.",
                    "videodiffcr-parity --path serving rollout.safetensors"});
   command.AddWords(
       {"CASE...", "", "Case files: safetensors with inputs, outputs and tolerances.", "rollout.safetensors"},
@@ -49,33 +51,27 @@ absl::StatusOr<ParsedCommand> ParseArguments(const std::vector<std::string_view>
 struct Totals {
   int outputs = 0;
   int failed = 0;
-  bool bad_file = false;
 };
 
-void RunFile(const std::string& path, const Arguments& arguments, Totals* totals) {
+// Writes the comparison of one case file as it is made.
+absl::Status RunFile(const std::string& path, const Arguments& arguments, Totals* totals) {
   const at::Device device = arguments.device == "cuda" ? at::kCUDA : at::kCPU;
   const absl::StatusOr<SafetensorsReader> file = SafetensorsReader::Open(path);
-  if (!file.ok()) {
-    std::fprintf(stderr, "%s\n", std::string(file.status().message()).c_str());
-    totals->bad_file = true;
-    return;
-  }
+  if (!file.ok()) return file.status();
   for (const NetworkPath network_path : arguments.paths()) {
     const absl::StatusOr<CaseOutputs> ours = RunCase(*file, network_path, device);
-    if (!ours.ok()) {
-      std::fprintf(stderr, "%s\n", std::string(ours.status().message()).c_str());
-      totals->bad_file = true;
-      return;
-    }
-    std::printf("%s (%s)\n", path.c_str(), NetworkPathName(network_path));
+    if (!ours.ok()) return ours.status();
+    std::string text = absl::StrFormat("%s (%s)\n", path, NetworkPathName(network_path));
     for (const OutputComparison& output : CompareOutputs(*file, *ours)) {
       const std::string shape = "[" + absl::StrJoin(output.shape, ",") + "]";
-      std::printf("  %-34s %-18s max abs error %.3e  tolerance %.0e  %s\n", output.name.c_str(), shape.c_str(),
-                  output.max_abs_error, output.tolerance, output.passed ? "pass" : "FAIL");
+      absl::StrAppendFormat(&text, "  %-34s %-18s max abs error %.3e  tolerance %.0e  %s\n", output.name, shape,
+                            output.max_abs_error, output.tolerance, output.passed ? "pass" : "FAIL");
       ++totals->outputs;
       if (!output.passed) ++totals->failed;
     }
+    if (absl::Status written = WriteText(text, std::cout); !written.ok()) return written;
   }
+  return absl::OkStatus();
 }
 
 int Main(const std::vector<std::string_view>& words) {
@@ -88,14 +84,21 @@ int Main(const std::vector<std::string_view>& words) {
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setAllowTF32CuBLAS(false);
   Totals totals;
-  for (const std::string& path : arguments.files) RunFile(path, arguments, &totals);
-  std::printf("total: %d outputs, %d passed, %d failed\n", totals.outputs, totals.outputs - totals.failed,
-              totals.failed);
-  if (totals.bad_file || totals.outputs == 0) return kWrongCommandLine;
-  return totals.failed == 0 ? kDone : kFailed;
+  int failures = 0;
+  const auto note = [&failures](const absl::Status& status) {
+    if (!status.ok()) failures += Fail(kName, status, std::cerr);
+  };
+  for (const std::string& path : arguments.files) note(RunFile(path, arguments, &totals));
+  note(WriteText(absl::StrFormat("total: %d outputs, %d passed, %d failed\n", totals.outputs,
+                                 totals.outputs - totals.failed, totals.failed),
+                 std::cout));
+  return failures == 0 && totals.outputs > 0 && totals.failed == 0 ? kDone : kFailed;
 }
 
 }  // namespace
 }  // namespace videodiffcr
 
-int main(int argc, char** argv) { return videodiffcr::Main({argv + 1, argv + argc}); }
+int main(int argc, char** argv) {
+  videodiffcr::PrepareStandardStreams();
+  return videodiffcr::Main({argv + 1, argv + argc});
+}

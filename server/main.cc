@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "command_line/program.h"
+#include "command_line/standard_streams.h"
 #include "model/load/create_video_model.h"
 #include "server/exit_timer.h"
 #include "server/logging/log_line.h"
@@ -56,8 +57,6 @@ int Main(int argc, char** argv) {
   sigaddset(&stop_signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
 
-  // A log or a client that goes away is an error of write(), not the end.
-  signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
 
   const absl::StatusOr<CommandLine> command_line = ParseCommandLine({argv + 1, argv + argc});
@@ -90,4 +89,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace videodiffcr
 
-int main(int argc, char** argv) { return videodiffcr::Main(argc, argv); }
+int main(int argc, char** argv) {
+  videodiffcr::PrepareStandardStreams();
+  return videodiffcr::Main(argc, argv);
+}

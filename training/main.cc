@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "command_line/program.h"
+#include "command_line/standard_streams.h"
 #include "training/command/compare_command.h"
 #include "training/command/evaluate_command.h"
 #include "training/command/figures_command.h"
@@ -12,6 +13,7 @@
 int main(int argc, char** argv) {
   using videodiffcr::training::CompareSubcommand, videodiffcr::training::EvaluateSubcommand;
   using videodiffcr::training::FiguresSubcommand, videodiffcr::training::StageSubcommands;
+  videodiffcr::PrepareStandardStreams();
   try {
     videodiffcr::Program program = {{"videodiffcr-train", "trains and judges models", "",
                                      "videodiffcr-train denoiser --output out/tiny --run out/denoiser"},

@@ -1,4 +1,5 @@
 #include "command_line/program.h"
+#include "system/wrong_usage.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -46,7 +47,8 @@ Outcome RunPainter(const std::vector<std::string_view>& arguments,
     return [failure]() -> absl::Status {
       if (*failure == "broken") return absl::InternalError("the brush broke");
       if (*failure == "interrupted") return absl::CancelledError("stopped");
-      return *failure == "refused" ? absl::InvalidArgumentError("no such wall") : absl::OkStatus();
+      if (*failure == "damaged") return absl::InvalidArgumentError("paint.can: not a can of paint");
+      return *failure == "refused" ? WrongUsageError("no such wall") : absl::OkStatus();
     };
   };
   const Program program = {
@@ -59,6 +61,7 @@ Outcome RunPainter(const std::vector<std::string_view>& arguments,
 TEST(ProgramTest, TheExitStatusTellsAMistakeAFailureAndAnInterruptionApart) {
   EXPECT_EQ(RunPainter({"paint"}).status, 0);
   EXPECT_EQ(RunPainter({"paint", "--failure=broken"}).status, 1);
+  EXPECT_EQ(RunPainter({"paint", "--failure=damaged"}).status, 1) << "what the file holds is no flag";
   EXPECT_EQ(RunPainter({"paint", "--failure=refused"}).status, 2);
   EXPECT_EQ(RunPainter({"paint", "--colour"}).status, 2);
   EXPECT_EQ(RunPainter({"paint", "--failure=interrupted"}).status, 130);

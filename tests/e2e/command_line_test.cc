@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <regex>
 #include <string>
 #include <vector>
@@ -13,6 +15,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 const char* const kPrograms[] = {"videodiffcr",       "videodiffcr-server",  "videodiffcr-bench",
@@ -45,7 +48,7 @@ Finished RunWith(std::vector<std::string> command, const std::string& word) {
   return RunProgram(command);
 }
 
-TEST(CommandLinesTest, AllSubcommandsAreFound) { EXPECT_EQ(Commands().size(), 2 + 1 + 8 + 7 + 1 + 1); }
+TEST(CommandLinesTest, AllSubcommandsAreFound) { EXPECT_EQ(Commands().size(), 2 + 1 + 8 + 10 + 1 + 1); }
 
 TEST(CommandLinesTest, EveryHelpSaysWhatItIsAndShowsEveryFlagWithAnExample) {
   for (const std::vector<std::string>& command : Commands()) {
@@ -83,6 +86,55 @@ TEST(CommandLinesTest, AHelpThatNobodyGetsIsStatus1) {
   for (const std::string program : kPrograms) {
     Process lost({BinaryPath(program), "--help"}, "/dev/full");
     EXPECT_EQ(lost.Wait(), 1) << program;
+  }
+}
+
+TEST(CommandLinesTest, AHelpWhoseReaderIsGoneIsStatus1AndNoSignal) {
+  const std::string script =
+      "mkfifo \"$1\"; exec 3<>\"$1\" 4>\"$1\" 3>&-; exec \"$0\" --help >&4 4>&-";  // nobody has it open for reading
+  for (const std::string program : kPrograms) {
+    const std::string pipe = TempPath("pipe_of_" + program);
+    std::filesystem::remove(pipe);
+    EXPECT_EQ(RunProgram({"bash", "-c", script, BinaryPath(program), pipe}).status, 1) << program;
+  }
+}
+
+TEST(CommandLinesTest, AFileThatIsDamagedIsStatus1AndNoWrongFlag) {
+  const std::string folder = TempPath("damaged_model");
+  std::filesystem::create_directories(folder);
+  const std::string file = folder + "/config.json";
+  std::ofstream(file) << "{";
+  const std::vector<std::vector<std::string>> commands = {
+      {"videodiffcr-server", "--model-folder", folder},
+      {"videodiffcr-bench", "chunk", "--model-folder", folder},
+      {"videodiffcr-bench", "make-model", "--model-folder", folder, "--output", folder + "/made"},
+      {"videodiffcr-train", "evaluate", "--model", folder},
+      {"videodiffcr-train", "evaluate", "--model", folder, "--plain", "cpu", "--reconstructions", "0"},
+      {"videodiffcr-train", "denoiser", "--model", folder, "--output", folder + "/out", "--run", folder + "/run"},
+      {"videodiffcr-convert", "--config", file, "--print-config"},
+      {"videodiffcr-parity", file},
+  };
+  for (std::vector<std::string> command : commands) {
+    const std::string program = command[0];
+    command[0] = BinaryPath(program);
+    const Finished run = RunProgram(command);
+    EXPECT_EQ(run.status, 1) << program << ": " << run.output;
+    EXPECT_THAT(run.output, StartsWith(program + ": ")) << program;
+    EXPECT_THAT(run.output, Not(HasSubstr("--help"))) << program;
+  }
+}
+
+TEST(CommandLinesTest, AServerWithoutStandardStreamsPutsNothingElseInTheirPlace) {
+  const std::string port_file = TempPath("ports_without_streams");
+  std::filesystem::remove(port_file);
+  const Process server({"sh", "-c", "exec \"$0\" \"$@\" <&- >&- 2>&-", BinaryPath("videodiffcr-server"),
+                        "--model-folder", SourcePath("models/tiny"), "--listen=127.0.0.1:0",
+                        "--metrics-listen=", "--port-file", port_file});
+  while (!std::filesystem::exists(port_file)) {  // ctest's time limit is the judge
+  }
+  for (const std::string stream : {"0", "1", "2"}) {
+    const std::string place = "/proc/" + std::to_string(server.pid()) + "/fd/" + stream;
+    EXPECT_EQ(std::filesystem::read_symlink(place), "/dev/null") << place;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "command_line/flag_reader.h"
 #include "command_line/program.h"
+#include "system/wrong_usage.h"
 #include "training/evaluation/clip_comparison.h"
 
 namespace videodiffcr::training {
@@ -72,8 +73,7 @@ absl::Status CheckReference(const std::vector<MethodClips>& methods, const std::
     if (name.empty() || method.name() == name) return absl::OkStatus();
     names.push_back(absl::StrCat("'", method.name(), "'"));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("--reference '", name, "': no such row; there are ", absl::StrJoin(names, "; ")));
+  return WrongUsageError(absl::StrCat("--reference '", name, "': no such row; there are ", absl::StrJoin(names, "; ")));
 }
 
 absl::Status RunCompare(const CompareOptions& options) {
@@ -93,7 +93,7 @@ absl::Status RunCompare(const CompareOptions& options) {
     if (!row.ok()) return row.status();
     rows.push_back(*std::move(row));
   }
-  if (rows.empty()) return absl::InvalidArgumentError("there is one row only: nothing to compare it with");
+  if (rows.empty()) return WrongUsageError("there is one row only: nothing to compare it with");
   if (absl::Status written = WriteText(FormatComparisons(rows, comparison), std::cout); !written.ok()) return written;
   if (options.csv.empty()) return absl::OkStatus();
   std::ofstream file(options.csv, std::ios::binary | std::ios::trunc);

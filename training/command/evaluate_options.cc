@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "command_line/flag_reader.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -70,10 +71,10 @@ void AddOutputFlags(EvaluateOptions* options, Command* command) {
 
 absl::Status CheckFlags(const EvaluateOptions& options) {
   if (options.baselines && options.plain.empty()) {
-    return absl::InvalidArgumentError("--baselines yes: needs --plain cpu or --plain cuda; serving knows routers only");
+    return WrongUsageError("--baselines yes: needs --plain cpu or --plain cuda; serving knows routers only");
   }
   if (!options.write_bounds.empty() && options.plain.empty()) {
-    return absl::InvalidArgumentError("--write-bounds: needs --plain cpu or --plain cuda");
+    return WrongUsageError("--write-bounds: needs --plain cpu or --plain cuda");
   }
   for (const auto& [flag, value] :
        {std::pair{"--method", options.method}, {"--training-seed", options.training_seed}}) {
@@ -82,8 +83,7 @@ absl::Status CheckFlags(const EvaluateOptions& options) {
     }
   }
   const auto kinds = ParseKinds(options.conditions);
-  return kinds.ok() ? absl::OkStatus()
-                    : absl::InvalidArgumentError(absl::StrCat("--conditions ", kinds.status().message()));
+  return kinds.ok() ? absl::OkStatus() : WrongUsageError(absl::StrCat("--conditions ", kinds.status().message()));
 }
 
 }  // namespace
@@ -143,7 +143,7 @@ absl::StatusOr<std::vector<EvaluationCondition>> ConditionsOf(const EvaluateOpti
   if (!options.budgets.empty()) choice.budgets.clear();
   for (const int budget : options.budgets) {
     if (std::find(budgets.begin(), budgets.end(), budget) == budgets.end()) {
-      return absl::InvalidArgumentError(
+      return WrongUsageError(
           absl::StrCat("--budgets ", budget, ": the model has ", absl::StrJoin(budgets, ", "), " (tenths)"));
     }
     choice.budgets.push_back(budget);
@@ -155,7 +155,7 @@ absl::StatusOr<std::vector<EvaluationCondition>> ConditionsOf(const EvaluateOpti
     if (absl::StrContains(condition.name, options.only)) conditions.push_back(std::move(condition));
   }
   if (conditions.empty()) {
-    return absl::InvalidArgumentError(
+    return WrongUsageError(
         absl::StrCat("--only '", options.only, "': no such condition; there are ", absl::StrJoin(names, ", ")));
   }
   return conditions;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "system/wrong_usage.h"
 #include "training/model/training_model.h"
 #include "training/parallel/host_exchange.h"
 #include "training/parallel/nccl_exchange.h"
@@ -21,10 +22,10 @@ namespace videodiffcr::training {
 
 absl::Status CheckProcesses(const StageOptions& stage, int64_t gpus, int64_t processes) {
   if (gpus > 1 && stage.device != "cuda") {
-    return absl::InvalidArgumentError(absl::StrCat("--gpus ", gpus, ": needs --device cuda, not ", stage.device));
+    return WrongUsageError(absl::StrCat("--gpus ", gpus, ": needs --device cuda, not ", stage.device));
   }
   if (processes > 1 && stage.device != "cpu") {
-    return absl::InvalidArgumentError(
+    return WrongUsageError(
         absl::StrCat("--processes ", processes, ": needs --device cpu, not ", stage.device, "; there is --gpus"));
   }
   return CheckPieces(stage, gpus * processes);
@@ -37,7 +38,7 @@ absl::Status RunProcesses(std::string_view subcommand, const std::vector<std::st
   if (gpus > 1) {
     const auto there = static_cast<int64_t>(at::getNumGPUs());
     if (there < gpus) {
-      return absl::InvalidArgumentError(absl::StrCat("--gpus ", gpus, ": this build and machine have ", there));
+      return WrongUsageError(absl::StrCat("--gpus ", gpus, ": this build and machine have ", there));
     }
     absl::StatusOr<std::vector<std::string>> names = GpusOfRanks(gpus, std::getenv("CUDA_VISIBLE_DEVICES"));
     if (!names.ok()) return names.status();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "system/wrong_usage.h"
 #include "training/scenes/scene.h"
 
 namespace videodiffcr::training {
@@ -30,11 +31,7 @@ absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::D
   if (absl::Status kind = CheckKind(*config, folder); !kind.ok()) return kind;
   WeightOptions options;
   options.device = device;
-  TokenizerOptions tokenizer_options;
-  tokenizer_options.cleaning = config->tokenizer.cleaning;
-  tokenizer_options.max_tokens = config->transformer.text_len;
-  tokenizer_options.embedding_rows = config->text_encoder.vocab_size;
-  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(folder + "/" + config->tokenizer.file, tokenizer_options);
+  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::LoadFromFolder(folder, *config);
   if (!tokenizer.ok()) return tokenizer.status();
 
   const auto text_file = SafetensorsReader::Open(folder + "/" + config->text_encoder_file);
@@ -95,8 +92,8 @@ absl::Status CheckWindowRelative(const TrainingModel& model, const std::string& 
 absl::StatusOr<at::Device> ParseDevice(const std::string& name) {
   if (name == "cpu") return at::Device(at::kCPU);
   if (name == "cuda" && at::globalContext().hasCUDA()) return at::Device(at::kCUDA, 0);
-  return absl::InvalidArgumentError(absl::StrCat("--device ", name, ": must be cpu",
-                                                 name == "cuda" ? "; this build or machine has no CUDA" : " or cuda"));
+  return WrongUsageError(absl::StrCat("--device ", name, ": must be cpu",
+                                      name == "cuda" ? "; this build or machine has no CUDA" : " or cuda"));
 }
 
 TextEncoderWeights TextEncoderOnCpu(const TrainingModel& model) {

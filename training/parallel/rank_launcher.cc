@@ -21,6 +21,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "system/steady_time.h"
+#include "system/wrong_usage.h"
 
 extern char** environ;
 
@@ -249,7 +250,7 @@ absl::StatusOr<std::vector<std::string>> GpusOfRanks(int64_t world, const char* 
   }
   gpus = absl::StrSplit(visible, ',', absl::SkipWhitespace());
   if (gpus.size() < static_cast<size_t>(world)) {
-    return absl::InvalidArgumentError(
+    return WrongUsageError(
         absl::StrCat("--gpus ", world, ": CUDA_VISIBLE_DEVICES '", visible, "' names ", gpus.size()));
   }
   gpus.resize(static_cast<size_t>(world));

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "system/wrong_usage.h"
 #include "training/parallel/gradient_exchange.h"
 #include "training/run/batch_piece.h"
 
@@ -49,9 +50,9 @@ struct StageOptions {
 // InvalidArgument unless `processes` can share the batch evenly.
 inline absl::Status CheckPieces(const StageOptions& stage, int64_t processes) {
   if (stage.batch % (processes * stage.accumulate) == 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--batch ", stage.batch, ": must be a multiple of ", processes,
-                                                 processes == 1 ? " process" : " processes", " times --accumulate ",
-                                                 stage.accumulate));
+  return WrongUsageError(absl::StrCat("--batch ", stage.batch, ": must be a multiple of ", processes,
+                                      processes == 1 ? " process" : " processes", " times --accumulate ",
+                                      stage.accumulate));
 }
 
 }  // namespace videodiffcr::training

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/plain/decoder/pixel_shuffle_taehv.h"
+#include "system/wrong_usage.h"
 #include "training/data/clip_painter.h"
 #include "training/data/clip_tensor.h"
 #include "training/model/initial_weights.h"
@@ -156,7 +157,7 @@ class AutoencoderStage final : public TrainingStage {
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeAutoencoderStage(const AutoencoderStageOptions& options) {
   if (options.frames < 5 || options.frames % 4 != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("--frames ", options.frames, ": must be 1 + 4k, at least 5"));
+    return WrongUsageError(absl::StrCat("--frames ", options.frames, ": must be 1 + 4k, at least 5"));
   }
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();

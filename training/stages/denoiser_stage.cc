@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "system/wrong_usage.h"
 #include "training/model/initial_weights.h"
 #include "training/model/network_copy.h"
 #include "training/model/training_model.h"
@@ -210,7 +211,7 @@ class DenoiserStage final : public TrainingStage {
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDenoiserStage(const DenoiserStageOptions& options) {
   if (!options.train_text && !options.continue_weights) {
-    return absl::InvalidArgumentError("--train-text no: only with --continue-weights yes");
+    return WrongUsageError("--train-text no: only with --continue-weights yes");
   }
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();

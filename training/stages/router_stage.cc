@@ -9,6 +9,7 @@
 #include "model/plain/rollout/few_step_sampler.h"
 #include "model/plain/transformer/layers.h"
 #include "model/plain/transformer/router.h"
+#include "system/wrong_usage.h"
 #include "training/model/initial_weights.h"
 #include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
@@ -157,7 +158,7 @@ class RouterStage final : public TrainingStage {
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeRouterStage(const RouterStageOptions& options) {
   if (options.min_chunks > options.max_chunks) {
-    return absl::InvalidArgumentError(
+    return WrongUsageError(
         absl::StrCat("--min-chunks ", options.min_chunks, ": must be at most --max-chunks ", options.max_chunks));
   }
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -78,17 +79,17 @@ std::vector<int> ProjectRatios(const std::vector<double>& ratios, double target,
 }
 
 absl::StatusOr<std::vector<RetentionTenths>> BudgetNames(const std::vector<double>& targets) {
-  if (targets.empty()) return absl::InvalidArgumentError("--target: must name at least one share of tokens");
+  if (targets.empty()) return WrongUsageError("--target: must name at least one share of tokens");
   std::vector<RetentionTenths> names;
   for (const double target : targets) {
     if (!(target >= 0.1 && target <= 1)) {
-      return absl::InvalidArgumentError(absl::StrCat("--target ", target, ": must be from 0.1 to 1"));
+      return WrongUsageError(absl::StrCat("--target ", target, ": must be from 0.1 to 1"));
     }
     // Below 1 a budget is routed, whatever it is rounded to.
     const int name = target < 1 ? std::min(NearestTenths(target + 0.1 * kOnABin), kDenseTenths - 1) : kDenseTenths;
     if (std::find(names.begin(), names.end(), name) != names.end()) {
-      return absl::InvalidArgumentError(absl::StrCat("--target ", target, ": another target is served as budget ",
-                                                     name / 10, ".", name % 10, ", too"));
+      return WrongUsageError(absl::StrCat("--target ", target, ": another target is served as budget ", name / 10, ".",
+                                          name % 10, ", too"));
     }
     names.push_back(name);
   }

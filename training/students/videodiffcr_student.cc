@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "system/wrong_usage.h"
 #include "training/model/initial_weights.h"
 #include "training/model/network_copy.h"
 #include "training/students/interpolated_block.h"
@@ -58,7 +59,7 @@ absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& 
   const double least = 0.1 * retention.floor_tenths;
   for (const double ratio : options.initial_ratios) {
     if (!(ratio >= least && ratio <= 1)) {
-      return absl::InvalidArgumentError(
+      return WrongUsageError(
           absl::StrCat("--initial-ratios ", ratio, ": must be from ", least, " (floor_tenths) to 1"));
     }
   }
