@@ -78,9 +78,10 @@ absl::StatusOr<RgbImage> ToRgb(const AVFrame& frame, int max_width) {
   const int height = std::max(1, static_cast<int>(static_cast<int64_t>(frame.height) * width / frame.width));
   const UniqueScaler scaler(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format), width,
                                            height, AV_PIX_FMT_RGB24, SWS_BICUBIC, nullptr, nullptr, nullptr));
-  if (scaler == nullptr) {
+  if (scaler == nullptr && sws_isSupportedInput(static_cast<AVPixelFormat>(frame.format)) == 0) {
     return absl::InternalError(absl::StrCat("libswscale cannot convert pixel format ", frame.format, " to RGB"));
   }
+  if (scaler == nullptr) return absl::ResourceExhaustedError("no memory for the conversion of a frame");
   // FFmpeg's vector instructions may write past a row's end: into a frame of its own, which has room there.
   const UniqueFrame scaled(av_frame_alloc());
   if (scaled == nullptr) return absl::ResourceExhaustedError("no memory for a frame");

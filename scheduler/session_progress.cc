@@ -64,9 +64,8 @@ void SessionProgress::NoteReadiness(bool step_ready, bool chunk_workable, absl::
 }
 
 std::optional<StartedChunk> SessionProgress::StepBegan(const PlannedStep& step, absl::Time now) {
-  if (waiting_since_.has_value()) {
-    (step.kind == StepKind::kContext ? context_queue_time_ : queue_time_) += now - *waiting_since_;
-  }
+  if (waiting_since_.has_value()) QueueTimeOf(step) += now - *waiting_since_;
+  step_began_ = now;
   if (step.kind == StepKind::kContext || in_chunk()) return std::nullopt;
   return StartChunk(now);
 }
@@ -107,7 +106,13 @@ void SessionProgress::Retry(const PlannedStep& failed) {
   chunk_->rows_processed = chunk_->rows_dense = 0;
 }
 
+absl::Duration& SessionProgress::QueueTimeOf(const PlannedStep& step) {
+  return step.kind == StepKind::kContext ? context_queue_time_ : queue_time_;
+}
+
 std::optional<FinishedChunk> SessionProgress::StepEnded(const PlannedStep& step, StepOutcome outcome, absl::Time now) {
+  // A plan ends with its longest step. Those that the model ran before or after this one had the engine then.
+  QueueTimeOf(step) += std::max(now - step_began_ - outcome.elapsed, absl::ZeroDuration());
   switch (step.kind) {
     case StepKind::kText:
       chunk_->prompt.reset();

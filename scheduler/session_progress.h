@@ -94,6 +94,7 @@ class SessionProgress {
   };
 
   StartedChunk StartChunk(absl::Time now);
+  absl::Duration& QueueTimeOf(const PlannedStep& step);
   FinishedChunk FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time now);
   absl::Duration PlayingTime(int64_t frames) const { return absl::Seconds(1) * frames / info_.frames_per_second; }
 
@@ -110,6 +111,7 @@ class SessionProgress {
   PendingChange pending_;
 
   std::optional<absl::Time> waiting_since_;  // ready, and not in a plan
+  absl::Time step_began_;                    // the plan that it is in
   std::optional<absl::Time> work_began_;     // of the chunk that is not started yet
   absl::Duration queue_time_;                // for the chunk in progress or the next one
   absl::Duration context_time_;              // of the context pass before the next chunk

@@ -48,7 +48,7 @@ struct SessionChange {
 enum class SessionState { kWaiting, kGenerating, kPaused, kBlocked, kFinishing, kEnded };
 
 struct ChunkTimings {
-  absl::Duration queue;           // ready but waiting for the engine
+  absl::Duration queue;           // ready but waiting for the engine, also for others in the same plan
   absl::Duration text;            // text encoding, when the prompt was new
   absl::Duration denoise;         // denoising passes, with what the decode waited for the last one
   absl::Duration context;         // context pass of the chunk before (it runs behind that chunk's delivery)

@@ -13,13 +13,19 @@ namespace {
 constexpr int kTurnsPerProbe = 5;
 constexpr absl::Duration kProbePatience = absl::Seconds(2);
 constexpr int64_t kManyCalls = 1000;
+constexpr int kQuietTrims = 2;  // a call's session may free its memory a moment after the call has ended
 
 }  // namespace
 
 bool TrimPolicy::Decide(const CallCensus& census) {
-  const bool quiet = census.open == 0 && census.begun == std::exchange(begun_at_last_turn_, census.begun);
-  const int64_t since_last_trim = census.begun - begun_at_last_trim_;
-  if (since_last_trim == 0 || (!quiet && since_last_trim < kManyCalls)) return false;
+  const bool news = census.begun != std::exchange(begun_at_last_turn_, census.begun);
+  if (news) quiet_trims_left_ = kQuietTrims;
+  if (news || census.open > 0) {
+    if (census.begun - begun_at_last_trim_ < kManyCalls) return false;
+  } else if (--quiet_trims_left_ < 0) {
+    quiet_trims_left_ = 0;
+    return false;
+  }
   begun_at_last_trim_ = census.begun;
   return true;
 }

@@ -23,13 +23,14 @@ struct CallCensus {
 // after a storm of them never comes; giving it back takes milliseconds, in which allocations wait.
 class TrimPolicy {
  public:
-  // Whether to do it now: no call is open and none has begun since the turn before, or many have begun since the last
-  // time. Once a turn.
+  // Whether to do it now: no call is open and none has begun since the turn before (then twice), or many have begun
+  // since the last time. Once a turn.
   bool Decide(const CallCensus& census);
 
  private:
   int64_t begun_at_last_turn_ = 0;
   int64_t begun_at_last_trim_ = 0;
+  int quiet_trims_left_ = 0;
 };
 
 // One thread of its own. It opens a connection to the server's own port and says whether HTTP/2 answers there, and it

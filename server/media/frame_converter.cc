@@ -74,7 +74,8 @@ absl::Status FrameConverter::Prepare(PixelFormat from_format, PixelFormat to_for
   constexpr int kFlags = SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_BITEXACT;
   scaler_.reset(sws_getContext(width_, height_, AvFormat(from_format), width_, height_, AvFormat(to_format), kFlags,
                                nullptr, nullptr, nullptr));
-  if (scaler_ == nullptr) return absl::InternalError("FFmpeg has no conversion between RGB24 and YUV420P");
+  // FFmpeg has these conversions, so it is memory that it lacks.
+  if (scaler_ == nullptr) return absl::ResourceExhaustedError("no memory for the conversion of frames");
   const int* bt601 = sws_getCoefficients(SWS_CS_ITU601);
   constexpr int kFull = 1, kLimited = 0, kNeutralContrast = 1 << 16;
   const int from_range = from_format == PixelFormat::kRgb24 ? kFull : kLimited;

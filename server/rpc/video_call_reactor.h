@@ -18,12 +18,13 @@ class VideoCallReactor final : public CallReactor, public CallTransport {
                    const CallEnvironment& environment);
 
  private:
-  // CallTransport, called by call_.
-  void Write(const grpc::ByteBuffer* bytes) override { StartWrite(bytes); }
-  void Read() override { ReadNextMessage(); }
-  void SetAlarm(absl::Duration from_now) override { alarm_.Set(from_now, call_); }
-  void Cut() override { context_->TryCancel(); }
-  void Finish(const grpc::Status& status) override { RawBidiReactor::Finish(status); }
+  // CallTransport, called by call_. What gRPC throws (it has no memory) leaves its connections in a state that nobody
+  // knows, so whoever would catch it on the way up does not get it: the process ends.
+  void Write(const grpc::ByteBuffer* bytes) noexcept override { StartWrite(bytes); }
+  void Read() noexcept override { ReadNextMessage(); }
+  void SetAlarm(absl::Duration from_now) noexcept override { alarm_.Set(from_now, call_); }
+  void Cut() noexcept override { context_->TryCancel(); }
+  void Finish(const grpc::Status& status) noexcept override { RawBidiReactor::Finish(status); }
 
   // CallReactor.
   void OnFirstMessage(const grpc::ByteBuffer& bytes) override;

@@ -465,6 +465,20 @@ TEST_F(SessionRecordTest, AChunkCarriesItsTimesItsPlaceAndItsRetention) {
   EXPECT_EQ(chunk.chunk.timings.delivery_queue, absl::Seconds(2));
 }
 
+TEST_F(SessionRecordTest, AWaitForTheOthersOfItsPlanIsQueueTime) {
+  Begin(Request(1));
+  const PlannedStep text = NextStep();
+  record_->StepBegan(text, ++plan_, now_);
+  Advance(absl::Milliseconds(30));
+  StepOutcome outcome;
+  outcome.elapsed = absl::Milliseconds(10);
+  record_->StepEnded(text, std::move(outcome), /*sessions_in_plan=*/3, now_);
+  MakeChunk();
+  const FinishedChunk chunk = Deliver();
+  EXPECT_EQ(chunk.chunk.timings.text, absl::Milliseconds(10));
+  EXPECT_EQ(chunk.chunk.timings.queue, absl::Milliseconds(20));
+}
+
 TEST_F(SessionRecordTest, AModelThatCountsNoRowsRanThemAll) {
   Begin(Request(0));
   MakeChunk();

@@ -5,8 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdint>
 #include <vector>
+
+extern "C" {
+#include <libavutil/mem.h>
+}
 
 namespace videodiffcr {
 namespace {
@@ -46,6 +51,24 @@ TEST(FrameConverterTest, TouchesNoByteBeyondTheFramesThatItIsGiven) {
       EXPECT_NEAR(output.data()[output.size() - 1], 128, 3) << "gray stays gray";
     }
   }
+}
+
+TEST(FrameConverterTest, WantOfMemoryIsToldFromAMistake) {
+  constexpr int kSide = 16;
+  const std::vector<uint8_t> input(FrameBytes(PixelFormat::kRgb24, kSide, kSide));
+  std::vector<uint8_t> output(FrameBytes(PixelFormat::kYuv420p, kSide, kSide));
+  const uint8_t* planes[4];
+  int strides[4];
+  DescribeFrame(PixelFormat::kYuv420p, kSide, kSide, output.data(), planes, strides);
+  uint8_t* const writable[4] = {output.data(), const_cast<uint8_t*>(planes[1]), const_cast<uint8_t*>(planes[2]),
+                                nullptr};
+  FrameConverter converter(kSide, kSide);
+  av_max_alloc(8192);  // enough for the frames, not for FFmpeg's converter
+  const absl::Status status =
+      converter.Convert(PixelFormat::kRgb24, input.data(), PixelFormat::kYuv420p, writable, strides);
+  av_max_alloc(INT_MAX);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_TRUE(converter.Convert(PixelFormat::kRgb24, input.data(), PixelFormat::kYuv420p, writable, strides).ok());
 }
 
 // One colour all over, converted, as the first byte of each plane.
