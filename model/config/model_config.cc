@@ -17,8 +17,6 @@ constexpr int64_t kMaxWidth = int64_t{1} << 20;
 constexpr int64_t kMaxLayers = 1024;
 constexpr int64_t kMaxFrames = int64_t{1} << 16;
 
-constexpr int64_t kMostConfigBytes = int64_t{16} << 20;  // of config.json; a real one has a few thousand
-
 absl::Status Invalid(absl::string_view field, absl::string_view value, absl::string_view rule) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", value, "; ", rule));
 }

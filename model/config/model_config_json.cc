@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/config/json_fields.h"
 #include "model/config/model_config.h"
+#include "model/config/model_config_file.h"
 
 namespace videodiffcr {
 
@@ -14,7 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr int kFormatVersion = 1;
-constexpr size_t kMaxConfigBytes = size_t{4} << 20;
 constexpr int kMaxDepth = 8;
 
 template <typename Enum>
@@ -262,9 +262,9 @@ nlohmann::ordered_json FormatDecoder(const DecoderConfig& decoder) {
 }  // namespace
 
 absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view json_text) {
-  if (json_text.size() > kMaxConfigBytes) {
+  if (static_cast<int64_t>(json_text.size()) > kMostConfigBytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat("config of ", json_text.size(), " bytes; at most ", kMaxConfigBytes, " are read"));
+        absl::StrCat("config of ", json_text.size(), " bytes; at most ", kMostConfigBytes, " are read"));
   }
   absl::StatusOr<json> parsed = ParseBoundedJson(json_text, kMaxDepth);
   if (!parsed.ok()) return parsed.status();

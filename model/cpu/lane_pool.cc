@@ -4,6 +4,8 @@
 
 namespace videodiffcr::cpu {
 
+// No std::barrier: one lane that breaks off must wake those who wait for all, and how many make a team changes with the
+// plan.
 struct TeamMember::SharedBarrier {
   struct Gate {
     std::atomic<int> arrived{0};

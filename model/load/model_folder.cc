@@ -31,11 +31,7 @@ absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const Mode
   if (!config.ok()) return config.status();
   const auto path = [&folder](const std::string& file) { return absl::StrCat(folder, "/", file); };
 
-  TokenizerOptions tokenizer_options;
-  tokenizer_options.cleaning = config->tokenizer.cleaning;
-  tokenizer_options.max_tokens = config->transformer.text_len;
-  tokenizer_options.embedding_rows = config->text_encoder.vocab_size;
-  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(path(config->tokenizer.file), tokenizer_options);
+  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::LoadFromFolder(folder, *config);
   if (!tokenizer.ok()) return tokenizer.status();
 
   WeightOptions text_options;

@@ -1,14 +1,11 @@
 #include "server/metrics/http_responder.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
-#include <system_error>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -26,31 +23,20 @@ bool MustWait(ssize_t result) { return result < 0 && (errno == EAGAIN || errno =
 }  // namespace
 
 HttpResponder::HttpResponder(ListeningSocket socket, const Options& options, Answer answer)
-    : socket_(std::move(socket)), options_(options), answer_(std::move(answer)), stop_(eventfd(0, EFD_CLOEXEC)) {}
+    : socket_(std::move(socket)), options_(options), answer_(std::move(answer)) {}
 
 absl::StatusOr<std::unique_ptr<HttpResponder>> HttpResponder::Create(ListeningSocket socket, const Options& options,
                                                                      Answer answer) {
   auto responder = absl::WrapUnique(new HttpResponder(std::move(socket), options, std::move(answer)));
-  if (!responder->stop_.valid()) return absl::UnavailableError(std::strerror(errno));
-  try {
-    responder->thread_ = std::thread([raw = responder.get()] { raw->Run(); });
-  } catch (const std::system_error& error) {
-    return absl::UnavailableError(error.what());
-  }
+  const absl::Status started = responder->thread_.Start([raw = responder.get()] { raw->Run(); });
+  if (!started.ok()) return started;
   return responder;
-}
-
-HttpResponder::~HttpResponder() {
-  if (!thread_.joinable()) return;
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(stop_.get(), &one, sizeof(one));
-  thread_.join();
 }
 
 void HttpResponder::Run() {
   std::vector<pollfd> watched;
   while (true) {
-    watched = {{stop_.get(), POLLIN, 0}, {socket_.descriptor.get(), POLLIN, 0}};
+    watched = {{thread_.leave(), POLLIN, 0}, {socket_.descriptor.get(), POLLIN, 0}};
     for (const Connection& connection : connections_) {
       const bool sends = connection.answered() && !connection.draining();
       watched.push_back({connection.socket.get(), static_cast<short>(sends ? POLLOUT : POLLIN), 0});

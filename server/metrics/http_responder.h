@@ -8,13 +8,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "server/sockets/descriptor.h"
 #include "server/sockets/listening_socket.h"
+#include "server/sockets/poll_thread.h"
 
 namespace videodiffcr {
 
@@ -33,8 +33,6 @@ class HttpResponder {
   // Unavailable when the system is out of descriptors or threads.
   static absl::StatusOr<std::unique_ptr<HttpResponder>> Create(ListeningSocket socket, const Options& options,
                                                                Answer answer);
-  // Stops listening and drops what is open.
-  ~HttpResponder();
 
   int port() const { return socket_.port; }
 
@@ -63,10 +61,9 @@ class HttpResponder {
   const ListeningSocket socket_;
   const Options options_;
   const Answer answer_;
-  Descriptor stop_;  // an eventfd; readable: leave
 
   std::list<Connection> connections_;  // the thread's; the oldest first
-  std::thread thread_;
+  PollThread thread_;
 };
 
 }  // namespace videodiffcr

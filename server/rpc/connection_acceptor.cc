@@ -3,13 +3,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstdint>
-#include <cstring>
-#include <system_error>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -36,7 +32,6 @@ ConnectionAcceptor::ConnectionAcceptor(ListeningSocket socket, const Options& op
       options_(options),
       grpc_side_(std::move(grpc_side)),
       metrics_(metrics),
-      stop_(eventfd(0, EFD_CLOEXEC)),
       table_(options.max_connections, options.max_connections_per_peer) {}
 
 absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Create(ListeningSocket socket,
@@ -44,24 +39,13 @@ absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Create(L
                                                                                GrpcSide grpc_side,
                                                                                RpcMetrics* metrics) {
   auto acceptor = absl::WrapUnique(new ConnectionAcceptor(std::move(socket), options, std::move(grpc_side), metrics));
-  if (!acceptor->stop_.valid()) return absl::UnavailableError(std::strerror(errno));
-  try {
-    acceptor->thread_ = std::thread([raw = acceptor.get()] { raw->Run(); });
-  } catch (const std::system_error& error) {
-    return absl::UnavailableError(error.what());
-  }
+  const absl::Status started = acceptor->thread_.Start([raw = acceptor.get()] { raw->Run(); });
+  if (!started.ok()) return started;
   return acceptor;
 }
 
-ConnectionAcceptor::~ConnectionAcceptor() {
-  if (!thread_.joinable()) return;
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(stop_.get(), &one, sizeof(one));
-  thread_.join();
-}
-
 void ConnectionAcceptor::Run() {
-  pollfd watched[] = {{stop_.get(), POLLIN, 0}, {socket_.descriptor.get(), POLLIN, 0}};
+  pollfd watched[] = {{thread_.leave(), POLLIN, 0}, {socket_.descriptor.get(), POLLIN, 0}};
   while (true) {
     // Starved, only the stop is of interest: the port would be readable all the time.
     poll(watched, starved_ ? 1 : 2, starved_ ? kStarvedMilliseconds : kSweepMilliseconds);
@@ -108,7 +92,8 @@ void ConnectionAcceptor::HandOver(Accepted accepted) {
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
   parameters.listener_fd = socket_.descriptor.get();
   parameters.fd = accepted.descriptor.Release();
-  grpc_side_->HandleNewConnection(&parameters);
+  // What it throws is not to be caught: it leaves gRPC in a state that nobody knows.
+  [&]() noexcept { grpc_side_->HandleNewConnection(&parameters); }();
 }
 
 }  // namespace videodiffcr

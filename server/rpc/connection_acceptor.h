@@ -4,20 +4,20 @@
 #define VIDEODIFFCR_SERVER_RPC_CONNECTION_ACCEPTOR_H_
 
 #include <memory>
-#include <thread>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/server_builder.h"
 #include "server/rpc/rpc_metrics.h"
 #include "server/sockets/connection_table.h"
-#include "server/sockets/descriptor.h"
 #include "server/sockets/listening_socket.h"
+#include "server/sockets/poll_thread.h"
 
 namespace videodiffcr {
 
 // One thread of its own. Out of descriptors or memory, it waits a moment and goes on when there are some again;
-// connections beyond a limit are closed as soon as they are there, so that their clients hear of it.
+// connections beyond a limit are closed as soon as they are there, so that their clients hear of it. To be destroyed
+// before the gRPC server shuts down, which would leak what it is handed from then on.
 class ConnectionAcceptor {
  public:
   struct Options {
@@ -33,9 +33,6 @@ class ConnectionAcceptor {
   static absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> Create(ListeningSocket socket, const Options& options,
                                                                     GrpcSide grpc_side, RpcMetrics* metrics);
 
-  // Stops listening. Before the gRPC server shuts down, which would leak what it is handed from then on.
-  ~ConnectionAcceptor();
-
   int port() const { return socket_.port; }
 
  private:
@@ -49,13 +46,12 @@ class ConnectionAcceptor {
   const Options options_;
   const GrpcSide grpc_side_;
   RpcMetrics* const metrics_;
-  Descriptor stop_;  // an eventfd; readable: leave
 
   // The thread's.
   ConnectionTable table_;
   bool starved_ = false;
 
-  std::thread thread_;
+  PollThread thread_;
 };
 
 }  // namespace videodiffcr

@@ -1,5 +1,7 @@
 #include "server/rpc/message_parsing.h"
 
+#include <utf8proc.h>
+
 #include <optional>
 #include <string>
 #include <utility>
@@ -44,31 +46,17 @@ std::optional<BadString> FindBadString(const Descriptor& type, const std::string
   return std::nullopt;
 }
 
-// Bytes of the character that begins at `bytes[0]`; 0 when it is not a valid one.
-size_t Utf8Length(absl::string_view bytes) {
-  const auto at = [&bytes](size_t i) { return static_cast<uint8_t>(bytes[i]); };
-  const uint8_t lead = at(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || bytes.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xc0) != 0x80) return 0;
-  }
-  // Overlong forms, UTF-16 surrogates, and what lies beyond U+10FFFF show in the second byte.
-  if (lead == 0xe0 && at(1) < 0xa0) return 0;
-  if (lead == 0xed && at(1) > 0x9f) return 0;
-  if (lead == 0xf0 && at(1) < 0x90) return 0;
-  if (lead == 0xf4 && at(1) > 0x8f) return 0;
-  return length;
-}
-
 }  // namespace
 
 bool IsValidUtf8(absl::string_view bytes) {
-  while (!bytes.empty()) {
-    const size_t length = Utf8Length(bytes);
-    if (length == 0) return false;
-    bytes.remove_prefix(length);
+  const auto* next = reinterpret_cast<const utf8proc_uint8_t*>(bytes.data());
+  auto left = static_cast<utf8proc_ssize_t>(bytes.size());
+  while (left > 0) {
+    utf8proc_int32_t character = 0;
+    const utf8proc_ssize_t length = utf8proc_iterate(next, left, &character);
+    if (length <= 0) return false;
+    next += length;
+    left -= length;
   }
   return true;
 }

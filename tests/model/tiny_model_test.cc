@@ -15,11 +15,7 @@ std::string TinyFolder() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DI
 
 TEST(TinyModel, KnowsEveryWordOfItsExamplePrompts) {
   const ModelConfig config = LoadModelConfig(TinyFolder()).value();
-  const Tokenizer tokenizer =
-      Tokenizer::Load(TinyFolder() + "/" + config.tokenizer.file, {.cleaning = config.tokenizer.cleaning,
-                                                                   .max_tokens = config.transformer.text_len,
-                                                                   .embedding_rows = config.text_encoder.vocab_size})
-          .value();
+  const Tokenizer tokenizer = Tokenizer::LoadFromFolder(TinyFolder(), config).value();
   ASSERT_FALSE(config.example_prompts.empty());
   for (const std::string& prompt : config.example_prompts) {
     EXPECT_THAT(tokenizer.Tokenize(prompt)->unknown_words, ::testing::IsEmpty()) << prompt;

@@ -37,6 +37,14 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
+absl::StatusOr<Tokenizer> Tokenizer::LoadFromFolder(const std::string& folder, const ModelConfig& config) {
+  TokenizerOptions options;
+  options.cleaning = config.tokenizer.cleaning;
+  options.max_tokens = config.transformer.text_len;
+  options.embedding_rows = config.text_encoder.vocab_size;
+  return Load(absl::StrCat(folder, "/", config.tokenizer.file), options);
+}
+
 absl::StatusOr<Tokenizer> Tokenizer::Load(const std::string& path, const TokenizerOptions& options) {
   if (options.max_tokens < 1) {
     return absl::InvalidArgumentError(absl::StrCat("max_tokens: ", options.max_tokens, "; must be at least 1"));

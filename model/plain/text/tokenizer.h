@@ -33,6 +33,9 @@ class Tokenizer {
   // piece, or has more pieces than the encoder has rows. Errors name the path.
   static absl::StatusOr<Tokenizer> Load(const std::string& path, const TokenizerOptions& options);
 
+  // That of a model folder, as its config wants it.
+  static absl::StatusOr<Tokenizer> LoadFromFolder(const std::string& folder, const ModelConfig& config);
+
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
