@@ -138,6 +138,7 @@ TEST_F(PlayoutTest, TheWaitOfAContextPassForTheEngineIsToldApartFromTheChunksOwn
   config_.max_sessions_per_plan = 1;
   config_.policy = SchedulingPolicy::kRoundRobin;
   model_.SetPlanHook([this](const StepPlan&) { clock_.Advance(absl::Milliseconds(10)); });
+  model_.SetStepTime(absl::Milliseconds(10));
   model_.HoldPlans();
   Start();
   const TestSession first = Submit(Request(1, 2));

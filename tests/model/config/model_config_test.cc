@@ -333,7 +333,7 @@ TEST(ModelConfig, AConfigThatIsNoRegularFileOrFarTooLongIsRefusedAtOnce) {
   std::filesystem::remove(path);
   folder.Write("config.json", "{}");
   std::filesystem::resize_file(path, uintmax_t{1} << 40);
-  EXPECT_THAT(std::string(ReadModelConfig(path).status().message()), HasSubstr("it may have at most 16777216"));
+  EXPECT_THAT(std::string(ReadModelConfig(path).status().message()), HasSubstr("it may have at most 4194304"));
 }
 
 TEST(ModelConfig, AFolderWithoutConfigNamesThePath) {
