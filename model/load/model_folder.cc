@@ -1,5 +1,7 @@
 #include "model/load/model_folder.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +32,12 @@ absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const Mode
   absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
   if (!config.ok()) return config.status();
   const auto path = [&folder](const std::string& file) { return absl::StrCat(folder, "/", file); };
+  if (std::error_code error; std::filesystem::exists(path("student.safetensors"), error)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path("student.safetensors"),
+                     ": a model that takes tokens out in a way of its own is for comparison and has no serving path; "
+                     "videodiffcr-train evaluate --plain judges it"));
+  }
 
   absl::StatusOr<Tokenizer> tokenizer = Tokenizer::LoadFromFolder(folder, *config);
   if (!tokenizer.ok()) return tokenizer.status();

@@ -17,6 +17,7 @@
 #include "training/parallel/rank_launcher.h"
 #include "training/run/training_run.h"
 #include "training/stages/autoencoder_stage.h"
+#include "training/stages/baseline_stage.h"
 #include "training/stages/classifier_stage.h"
 #include "training/stages/denoiser_stage.h"
 #include "training/stages/distillation_stage.h"
@@ -216,15 +217,17 @@ FlagReader ReadNumbers(std::vector<double>* out) {
           absl::StrJoin(*out, ",")};
 }
 
-FlagReader ReadAccounting(RatioAccounting* out) {
-  return {[out](std::string_view value) -> absl::Status {
-            if (value != "nominal" && value != "executed") {
-              return absl::InvalidArgumentError("must be nominal or executed");
+// One of two words.
+template <typename Value>
+FlagReader ReadEither(const char* first, Value of_first, const char* second, Value of_second, Value* out) {
+  return {[=](std::string_view value) -> absl::Status {
+            if (value != first && value != second) {
+              return absl::InvalidArgumentError(absl::StrCat("must be ", first, " or ", second));
             }
-            *out = value == "nominal" ? RatioAccounting::kNominal : RatioAccounting::kExecuted;
+            *out = value == first ? of_first : of_second;
             return absl::OkStatus();
           },
-          *out == RatioAccounting::kNominal ? "nominal" : "executed"};
+          *out == of_first ? first : second};
 }
 
 Subcommand Videodiffcr() {
@@ -238,12 +241,20 @@ Subcommand Videodiffcr() {
              "Shares of tokens to keep, each a budget of the result; 1 trains the dense network, too.", "0.7,0.5"},
             ReadNumbers(&student->targets));
         command->AddFlag({"accounting", "KIND", "What has to meet the target: nominal or executed ratios.", "executed"},
-                         ReadAccounting(&student->accounting));
+                         ReadEither("nominal", RatioAccounting::kNominal, "executed", RatioAccounting::kExecuted,
+                                    &student->accounting));
         command->AddFlag({"initial-ratios", "X,...",
                           "Of the blocks in turns; by default the target + 0.1 and the target - 0.1.", "0.9,0.8"},
                          ReadNumbers(&student->initial_ratios));
         command->AddFlag({"fresh-routers", "YES", "Begin with drawn routers, not those of --model: yes or no.", "yes"},
                          ReadYesNo(&student->fresh_routers));
+        command->AddFlag(
+            {"router", "KIND", "Routers that mix frames, or look at a token alone: temporal or linear.", "linear"},
+            ReadEither("temporal", RouterKind::kTemporal, "linear", RouterKind::kLinear, &student->router));
+        command->AddFlag({"step-deltas", "YES", "Keep more from step to step; else the same share: yes or no.", "no"},
+                         ReadYesNo(&student->step_deltas));
+        command->AddFlag({"learn-ratios", "YES", "Else they stay as they are at first: yes or no.", "no"},
+                         ReadYesNo(&student->learn_ratios));
         command->AddFlag({"router-learning-rate", "X", "Learning rate of routers and gates.", "0.0003"},
                          ReadDouble(1e-9, 10, &student->router_learning_rate));
         command->AddFlag({"ratio-learning-rate", "X", "Learning rate of the ratios.", "0.001"},
@@ -252,6 +263,25 @@ Subcommand Videodiffcr() {
             {"budget-weight", "X",
              "Weight of the budget loss; 0: as strong as the matching loss when 0.02 off the target.", "10"},
             ReadDouble(0, 1e6, &student->budget_weight));
+        AddDistillationFlags(&options->distillation, command);
+      }}
+      .Build();
+}
+
+Subcommand Baseline() {
+  return StageCommand<BaselineStageOptions>{
+      "baseline", "distils what VideoDiffCR is compared with, by the same iterations, prompts and noise (DMD)",
+      "--method mod --target 0.5 --teacher out/teacher --output out/mod --run out/run", &MakeBaselineStage,
+      [](BaselineStageOptions* options, Command* command) {
+        command->AddFlag(
+            {"method", "NAME",
+             absl::StrCat("One of ", absl::StrJoin(BaselineMethods(), ", "), ", ", kSensitivity, ". Needed."), "mod"},
+            ReadString(&options->student.method));
+        command->AddFlag({"target", "X", "Share of the tokens that the denoising passes execute.", "0.6875"},
+                         ReadDouble(0.1, 1, &options->student.target));
+        command->AddFlag(
+            {"own-learning-rate", "X", "Learning rate of what the method adds to the transformer.", "0.0003"},
+            ReadDouble(1e-9, 10, &options->student.own_learning_rate));
         AddDistillationFlags(&options->distillation, command);
       }}
       .Build();
@@ -284,7 +314,7 @@ Subcommand Wording() {
 }  // namespace
 
 std::vector<Subcommand> StageSubcommands() {
-  return {Autoencoder(), Classifier(), Denoiser(), Distill(), Routers(), Videodiffcr(), Wording()};
+  return {Autoencoder(), Classifier(), Denoiser(), Distill(), Routers(), Videodiffcr(), Baseline(), Wording()};
 }
 
 }  // namespace videodiffcr::training

@@ -60,7 +60,10 @@ ClipSource PlainClips(const PlainSampler& sampler, int64_t side_by_side, uint64_
                                  const ChunkVisitor& visit) {
     return sampler.Generate(requests, condition.ranking, seed, visit);
   };
-  source.cost = [&sampler](const EvaluationCondition& condition) { return CostOf(sampler.config(), condition); };
+  source.cost = [&sampler](const EvaluationCondition& condition) {
+    const PassRows rows = sampler.RowsOf(condition.budget);
+    return rows.empty() ? CostOf(sampler.config(), condition) : CostOfRows(sampler.config(), rows, condition.chunks);
+  };
   return source;
 }
 

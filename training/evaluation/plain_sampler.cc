@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "training/scenes/random_stream.h"
 #include "training/stages/self_rollout.h"
+#include "training/students/baselines.h"
 #include "training/students/routed_student.h"
 
 namespace videodiffcr::training {
@@ -61,7 +62,13 @@ absl::StatusOr<PlainSampler> PlainSampler::Load(const std::string& folder, at::D
   absl::StatusOr<TrainingModel> loaded = LoadTrainingModel(folder, device);
   if (!loaded.ok()) return loaded.status();
   const auto model = std::make_shared<TrainingModel>(*std::move(loaded));
-  if (blocks) KeepFirstBlocks(*blocks, model.get());
+  if (blocks) {
+    KeepFirstBlocks(*blocks, model.get());
+  } else if (HasBaseline(folder)) {
+    absl::StatusOr<std::unique_ptr<Student>> student = OpenBaseline(folder, *model);
+    if (!student.ok()) return student.status();
+    return PlainSampler(model, *std::move(student));
+  }
   if (!model->config.retention.file.empty()) {
     if (absl::Status routers = LoadRouters(folder, model.get()); !routers.ok()) return routers;
   }
@@ -95,6 +102,11 @@ absl::Status PlainSampler::Generate(const std::vector<ClipRequest>& requests, To
   if (std::find(known.begin(), known.end(), first.budget) == known.end()) {
     return absl::InvalidArgumentError(absl::StrCat("budget ", first.budget, " tenths: the model has no such table"));
   }
+  if (ranking != TokenRanking::kRouter && student_->scores() == ScoreSource::kNone) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("ranking \"", RankingName(ranking), "\": the model ranks no tokens"));
+  }
+  if (ranking == TokenRanking::kRouter && student_->scores() == ScoreSource::kRandom) ranking = TokenRanking::kRandom;
   const auto network = student_->Open({first.budget, at::kFloat, {}, ScorerOf(ranking, seed, requests)});
   RolloutState state(model_->config.transformer);
   std::vector<at::Tensor> memories;

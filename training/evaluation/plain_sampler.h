@@ -41,6 +41,9 @@ class PlainSampler {
   // Of the student, 1 first.
   std::vector<RetentionTenths> budgets() const { return student_->budgets(); }
 
+  // What a chunk costs at a budget, when that is not what the retention table of the budget says; else empty.
+  PassRows RowsOf(RetentionTenths budget) const { return student_->RowsOf(budget); }
+
   // Shows `visit` the kept chunks as they are made, as 8 bits round them, on the device; nothing of a chunk is held
   // after the next one. The requests have budget, lengths and the chunks where prompts begin in common. `seed`: of
   // random rankings, which are each clip's own whatever stands beside it.

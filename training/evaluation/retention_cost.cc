@@ -44,4 +44,28 @@ RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table
   return cost;
 }
 
+RetentionCost CostOfRows(const ModelConfig& config, const std::vector<std::vector<int64_t>>& rows, int64_t chunks) {
+  const TransformerConfig& transformer = config.transformer;
+  const BlockCostShape shape = {transformer.dim, transformer.ffn_dim, transformer.text_len};
+  const int64_t tokens = transformer.tokens_per_chunk();
+  RetentionCost cost = {0, 0, 0, 0};
+  const double blocks = static_cast<double>(rows.size());
+  for (const std::vector<int64_t>& block : rows) {
+    const double passes = static_cast<double>(block.size());
+    for (size_t pass = 0; pass < block.size(); ++pass) {
+      const bool context = pass + 1 == block.size();
+      const double share = static_cast<double>(block[pass]) / static_cast<double>(tokens);
+      if (!context) cost.executed += share / (blocks * (passes - 1));
+      cost.executed_with_context += share / (blocks * passes);
+      for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        const int64_t past = std::min(chunk * tokens, transformer.window_tokens() - tokens);
+        const double macs = DenseBlockMacs(shape, block[pass], past) / static_cast<double>(chunks);
+        if (!context) cost.multiply_adds += macs;
+        cost.multiply_adds_with_context += macs;
+      }
+    }
+  }
+  return cost;
+}
+
 }  // namespace videodiffcr::training

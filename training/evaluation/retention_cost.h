@@ -3,6 +3,7 @@
 #define VIDEODIFFCR_TRAINING_EVALUATION_RETENTION_COST_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "model/config/model_config.h"
 #include "model/config/retention_table.h"
@@ -19,6 +20,10 @@ struct RetentionCost {
 
 // Of a video of `chunks` chunks, whose later ones attend to more past.
 RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table, int64_t chunks);
+
+// The same for passes over any number of rows, which attend to each other and to the past: what students without a
+// retention table cost. `rows`: [block][pass], the context pass last.
+RetentionCost CostOfRows(const ModelConfig& config, const std::vector<std::vector<int64_t>>& rows, int64_t chunks);
 
 }  // namespace videodiffcr::training
 

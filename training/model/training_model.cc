@@ -3,7 +3,9 @@
 #include <ATen/Context.h>
 #include <ATen/ops/tensor.h>
 
+#include <filesystem>
 #include <map>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -61,6 +63,11 @@ absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::D
 absl::StatusOr<TrainingModel> LoadTrainingModel(const StageOptions& stage) {
   const absl::StatusOr<at::Device> device = ParseDevice(stage.device);
   if (!device.ok()) return device.status();
+  const std::string student = stage.model + "/student.safetensors";
+  if (std::error_code error; std::filesystem::exists(student, error)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(student, ": nothing can be built on a model that takes tokens out in a way of its own"));
+  }
   return LoadTrainingModel(stage.model, *device);
 }
 

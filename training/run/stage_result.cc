@@ -42,6 +42,9 @@ absl::Status WriteStageResult(const TrainingStage& stage, const StageOptions& op
   std::map<std::string, std::string> metadata = stage.settings();
   for (const char* path : {"model", "teacher"}) metadata.erase(path);  // of this machine: they say nothing elsewhere
   metadata["trained"] = absl::StrCat("videodiffcr-train ", stage.name(), remark.empty() ? "" : ": ", remark);
+  // What a student of an earlier run left would make the folder one of its kind.
+  std::error_code error;
+  std::filesystem::remove(options.output + "/student.safetensors", error);
   for (const ResultFile& file : files) {
     const absl::Status written = WriteWeights(options.output + "/" + file.name, file.rows, file.dtype, metadata);
     if (!written.ok()) return written;

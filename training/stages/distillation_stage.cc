@@ -29,6 +29,7 @@ constexpr double kPromptSwitch = 0.2, kAverageDecay = 0.98;
 // One piece of an iteration's batch.
 struct Piece {
   StepRandom random;   // goes on to draw noise
+  StepRandom own;      // for what the student draws
   at::Tensor hidden;   // of the captions of chunk 0 of all clips, then of chunk 1, ...
   ScoredClips scored;  // the student's, once made
 };
@@ -131,6 +132,7 @@ class DistillationStage final : public TrainingStage {
   absl::StatusOr<Plan> MakePlan(int64_t step) const {
     Plan plan;
     StepRandom of_step(stage_.seed, step, model_->device);
+    const StepRandom of_student(~stage_.seed, step, model_->device);
     RandomStream& random = of_step.scalars();
     plan.rollout = DrawRolloutPlan(model_->schedule.sigmas.size(), random);
     plan.budget = student_->BudgetOf(MomentOf(step), random);
@@ -146,7 +148,7 @@ class DistillationStage final : public TrainingStage {
     for (const BatchPiece& piece : stage_.Pieces()) {
       absl::StatusOr<at::Tensor> hidden = EncodeCaptions(*model_, text_, ChunkByChunk(piece.Of(captions)));
       if (!hidden.ok()) return hidden.status();
-      plan.pieces.push_back({of_step.ForPiece(piece), *std::move(hidden), {}});
+      plan.pieces.push_back({of_step.ForPiece(piece), of_student.ForPiece(piece), *std::move(hidden), {}});
     }
     return plan;
   }
@@ -155,7 +157,7 @@ class DistillationStage final : public TrainingStage {
   absl::Status MakeClips(const Plan& plan, const UpdateMoment& moment, const at::Tensor& mask, Piece& piece) {
     const PassKind kind = moment.update < 0 ? PassKind::kServed : PassKind::kTrained;
     const at::Tensor hidden = piece.hidden.to(model_->device);
-    const auto network = student_->Open({plan.budget, model_->compute_type(), moment, {}});
+    const auto network = student_->Open({plan.budget, model_->compute_type(), moment, {}, piece.own});
     piece.scored = {SelfRollout(*network, model_->config.transformer, model_->schedule, plan.rollout, kind, hidden,
                                 stage_.PieceClips(), piece.random),
                     WindowRows(plan.rollout, hidden)};

@@ -78,6 +78,18 @@ std::vector<int> ProjectRatios(const std::vector<double>& ratios, double target,
   }
 }
 
+std::pair<int, int> AlternatingTenths(double target, const RatioRule& rule) {
+  std::pair<int, int> best = {kDenseTenths, kDenseTenths};
+  double nearest = 2;
+  for (int apart = 2; apart >= 0; --apart) {
+    for (int low = rule.floor_tenths; low + apart <= kDenseTenths; ++low) {
+      const double distance = std::fabs(MeanRetention({low + apart, low}, rule, RatioAccounting::kExecuted) - target);
+      if (distance < nearest - 1e-9) nearest = distance, best = {low + apart, low};
+    }
+  }
+  return best;
+}
+
 absl::StatusOr<std::vector<RetentionTenths>> BudgetNames(const std::vector<double>& targets) {
   if (targets.empty()) return WrongUsageError("--target: must name at least one share of tokens");
   std::vector<RetentionTenths> names;

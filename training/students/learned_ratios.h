@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -44,6 +45,10 @@ std::vector<int> NearestTenthsOf(const std::vector<double>& ratios, const RatioR
 // whose ratio was nearest to being rounded the other way.
 std::vector<int> ProjectRatios(const std::vector<double>& ratios, double target, const RatioRule& rule,
                                RatioAccounting accounting);
+
+// Ratios for even and for odd layers, in tenths, whose table executes the share nearest to `target`: the first at most
+// two tenths above the second, and of equally near ones the pair furthest apart. What VideoDiffCR starts from.
+std::pair<int, int> AlternatingTenths(double target, const RatioRule& rule);
 
 // The names of budgets: the nearest tenth, from 1 to 10. InvalidArgument naming the target when there is none, when two
 // have the same name, and when one is not in [0.1, 1].

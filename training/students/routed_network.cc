@@ -26,7 +26,7 @@ at::Tensor RoutedNetwork::Enter(const at::Tensor& latents) const {
 at::Tensor RoutedNetwork::Flow(const at::Tensor& latents, size_t step, const RolloutState& state, PassKind kind) {
   PassInput pass = MakePass(Enter(latents), passes_.timesteps[step], passes_.rule, state);
   pass.tenths = TenthsOfPass(passes_.table, step);
-  if (kind == PassKind::kTrained && passes_.trained_runner) pass.runner = passes_.trained_runner(step);
+  if (passes_.runner) pass.runner = passes_.runner(step, kind);
   return RunPass(passes_.network, pass).flow.to(at::kFloat);
 }
 

@@ -17,8 +17,8 @@ struct RoutedPasses {
   RoutingRule rule;
   ContextMode context_mode = ContextMode::kDense;
   RetentionTable table;  // no rows: all dense
-  // The block runner of a step's trained passes; empty: they are made as served.
-  std::function<BlockRunner(size_t step)> trained_runner;
+  // The block runner of a step's passes. Where there is none, or it is empty: RunBlock(), by rule and table.
+  std::function<BlockRunner(size_t step, PassKind kind)> runner;
 };
 
 class RoutedNetwork final : public StudentNetwork {

@@ -19,6 +19,7 @@
 #include "model/plain/rollout/few_step_sampler.h"
 #include "model/plain/transformer/diffusion_transformer.h"
 #include "training/run/adam_w.h"
+#include "training/run/random_tensor.h"
 #include "training/run/stage_result.h"
 #include "training/scenes/random_stream.h"
 
@@ -39,7 +40,19 @@ struct RolloutPurpose {
   at::ScalarType dtype = at::kFloat;   // of the passes
   std::optional<UpdateMoment> moment;  // of training; nothing: as it will be served
   TokenScorer scorer;                  // ranks tokens in place of the student's own way; for comparison
+  // For what a student draws while it is trained, apart from the rollout's noise, which is the same for all students.
+  std::optional<StepRandom> random = std::nullopt;
 };
+
+// What decides which tokens a student keeps.
+enum class ScoreSource {
+  kOwn,     // its own scores, or those of RolloutPurpose::scorer
+  kRandom,  // scores drawn for every clip, pass and block: when clips are made RolloutPurpose::scorer has to
+  kNone,    // no scores: RolloutPurpose::scorer is not used
+};
+
+// Rows that each block processes in each pass of a chunk, the context pass last: [block][pass].
+using PassRows = std::vector<std::vector<int64_t>>;
 
 // How a pass is made.
 enum class PassKind {
@@ -76,6 +89,9 @@ class Student {
   virtual std::map<std::string, std::string> settings() const = 0;
   // That rollouts can have, dense first.
   virtual std::vector<RetentionTenths> budgets() const = 0;
+  virtual ScoreSource scores() const { return ScoreSource::kOwn; }
+  // What a chunk costs at a budget. Empty: as the model's retention table of that budget says.
+  virtual PassRows RowsOf(RetentionTenths) const { return {}; }
 
   // What is trained; the tensors live as long as the student.
   virtual std::vector<ParameterGroup> Parameters() = 0;

@@ -17,6 +17,7 @@
 #include "training/model/initial_weights.h"
 #include "training/model/network_copy.h"
 #include "training/students/interpolated_block.h"
+#include "training/students/linear_router.h"
 #include "training/students/routed_network.h"
 
 namespace videodiffcr::training {
@@ -29,9 +30,10 @@ constexpr double kLeastBudgetWeight = 1, kMostBudgetWeight = 100;
 
 enum class Stage { kRouters, kAll, kFixedTables };
 
-Stage StageOf(const UpdateMoment& moment) {
+// Ratios that are not learned are a table from the first update on.
+Stage StageOf(const UpdateMoment& moment, const VideodiffcrOptions& options) {
   if (moment.progress() < kRoutersAlone) return Stage::kRouters;
-  return moment.progress() < kTablesFixed ? Stage::kAll : Stage::kFixedTables;
+  return moment.progress() < kTablesFixed && options.learn_ratios ? Stage::kAll : Stage::kFixedTables;
 }
 
 // The first update of the second stage.
@@ -51,10 +53,11 @@ std::vector<double> ToNumbers(const at::Tensor& tensor) {
 
 absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& config, const std::string& folder) {
   const RetentionConfig& retention = config.retention;
-  if (retention.file.empty() || retention.router_dim < 1 || retention.gate == RouterGate::kSigmoid) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        folder,
-        "/config.json: retention needs a file, a router_dim of at least 1 and gate \"none\" or \"two_sigmoid\""));
+  const int least_width = options.router == RouterKind::kLinear ? 2 : 1;
+  if (retention.file.empty() || retention.router_dim < least_width || retention.gate == RouterGate::kSigmoid) {
+    return absl::FailedPreconditionError(absl::StrCat(folder,
+                                                      "/config.json: retention needs a file, a router_dim of at least ",
+                                                      least_width, " and gate \"none\" or \"two_sigmoid\""));
   }
   const double least = 0.1 * retention.floor_tenths;
   for (const double ratio : options.initial_ratios) {
@@ -74,20 +77,35 @@ absl::StatusOr<std::unique_ptr<VideodiffcrStudent>> VideodiffcrStudent::Make(con
   const absl::StatusOr<std::vector<RetentionTenths>> names = BudgetNames(options.targets);
   if (!names.ok()) return names.status();
   if (absl::Status checked = CheckOptions(options, model.config, folder); !checked.ok()) return checked;
-  if (!options.fresh_routers) {
-    if (absl::Status loaded = LoadRouters(folder, &model); !loaded.ok()) return loaded;
-  }
   std::unique_ptr<VideodiffcrStudent> student(new VideodiffcrStudent(options, model));
-  TransformerWeights* const weights = &model.transformer.weights;
-  student->weight_rows_ = TransformerWeightTable(model.config.transformer, weights);
-  student->router_rows_ = RouterWeightTable(model.config.transformer, model.config.retention.router_dim, weights);
-  if (options.fresh_routers) InitializeRouters(student->router_rows_, seed, model.device);
-  const bool gated = model.config.retention.gate == RouterGate::kTwoSigmoid && !options.fresh_routers;
+  student->weight_rows_ = TransformerWeightTable(model.config.transformer, &model.transformer.weights);
+  if (absl::Status made = student->MakeRouters(folder, seed); !made.ok()) return made;
+  const bool gated = model.config.retention.gate == RouterGate::kTwoSigmoid && !options.fresh_routers &&
+                     options.router == RouterKind::kTemporal;
   const at::TensorOptions fp32 = at::TensorOptions(at::kFloat).device(model.device);
   student->gate_scale_ = at::full({model.config.transformer.num_layers}, gated ? 1.0 : kFirstGateScale, fp32);
   student->force_ = at::zeros({2}, at::TensorOptions(at::kFloat));
   student->MakeBudgets(*names);
   return student;
+}
+
+absl::Status VideodiffcrStudent::MakeRouters(const std::string& folder, uint64_t seed) {
+  const int64_t layers = model_.config.transformer.num_layers, dim = model_.config.transformer.dim;
+  if (options_.router == RouterKind::kLinear) {
+    const absl::StatusOr<at::Tensor> weights =
+        options_.fresh_routers ? DrawLinearRouters(model_, seed) : FitLinearRouters(model_, seed);
+    if (!weights.ok()) return weights.status();
+    linear_ = *weights;
+    router_rows_ = {{"router.weight", {layers, dim}, &linear_}};
+    return absl::OkStatus();
+  }
+  if (!options_.fresh_routers) {
+    if (absl::Status loaded = LoadRouters(folder, &model_); !loaded.ok()) return loaded;
+  }
+  router_rows_ =
+      RouterWeightTable(model_.config.transformer, model_.config.retention.router_dim, &model_.transformer.weights);
+  if (options_.fresh_routers) InitializeRouters(router_rows_, seed, model_.device);
+  return absl::OkStatus();
 }
 
 void VideodiffcrStudent::MakeBudgets(const std::vector<RetentionTenths>& names) {
@@ -113,7 +131,10 @@ std::map<std::string, std::string> VideodiffcrStudent::settings() const {
       {"targets", absl::StrJoin(options_.targets, ",")},
       {"accounting", options_.accounting == RatioAccounting::kNominal ? "nominal" : "executed"},
       {"initial ratios", options_.initial_ratios.empty() ? "alternating" : absl::StrJoin(options_.initial_ratios, ",")},
-      {"routers", options_.fresh_routers ? "drawn" : "the model's"},
+      {"routers", absl::StrCat(options_.router == RouterKind::kLinear ? "linear, " : "",
+                               options_.fresh_routers ? "drawn" : "the model's")},
+      {"step deltas", options_.step_deltas ? "yes" : "no"},
+      {"ratios", options_.learn_ratios ? "learned" : "fixed"},
       {"router learning rate", absl::StrCat(options_.router_learning_rate)},
       {"ratio learning rate", absl::StrCat(options_.ratio_learning_rate)},
       {"budget weight", options_.budget_weight > 0 ? absl::StrCat(options_.budget_weight) : "balanced"}};
@@ -129,7 +150,9 @@ std::vector<RetentionTenths> VideodiffcrStudent::budgets() const {
 }
 
 RatioRule VideodiffcrStudent::rule() const {
-  return {model_.config.retention.step_delta_tenths, model_.config.retention.floor_tenths};
+  const RetentionConfig& retention = model_.config.retention;
+  if (options_.step_deltas) return {retention.step_delta_tenths, retention.floor_tenths};
+  return {std::vector<int>(retention.step_delta_tenths.size(), 0), retention.floor_tenths};
 }
 
 size_t VideodiffcrStudent::IndexOf(const UpdateMoment& moment) const {
@@ -157,7 +180,7 @@ std::vector<ParameterGroup> VideodiffcrStudent::Parameters() {
 }
 
 std::vector<GroupRate> VideodiffcrStudent::Rates(const UpdateMoment& moment) const {
-  const Stage stage = StageOf(moment);
+  const Stage stage = StageOf(moment, options_);
   const int64_t second = SecondStage(moment.updates);
   const double router_rate = options_.router_learning_rate * (1 - 0.8 * moment.progress());
   std::vector<GroupRate> rates = {{stage == Stage::kRouters ? 0 : moment.weight_rate, moment.update - second},
@@ -190,21 +213,29 @@ RetentionTenths VideodiffcrStudent::BudgetOf(const UpdateMoment& moment, RandomS
 DiffusionTransformer VideodiffcrStudent::GatedNetwork(at::ScalarType dtype) const {
   DiffusionTransformer network = CastTransformer(model_.transformer, dtype);
   for (size_t i = 0; i < network.weights.blocks.size(); ++i) {
-    RouterWeights& router = *network.weights.blocks[i].router;
-    router.score = router.score * gate_scale_[static_cast<int64_t>(i)];
+    std::optional<RouterWeights>& router = network.weights.blocks[i].router;
+    const int64_t layer = static_cast<int64_t>(i);
+    if (linear_.defined()) {
+      router =
+          AsServedRouter(linear_[layer], model_.config.retention.router_dim, model_.config.transformer.chunk_frames);
+    }
+    router->score = router->score * gate_scale_[layer];
   }
   return network;
 }
 
 RetentionTable VideodiffcrStudent::ProjectedTable(RetentionTenths name) const {
   const Budget& budget = BudgetNamed(name);
-  const std::vector<int> tenths = ProjectRatios(ToNumbers(budget.ratios), budget.target, rule(), options_.accounting);
+  const std::vector<int> tenths =
+      options_.learn_ratios ? ProjectRatios(ToNumbers(budget.ratios), budget.target, rule(), options_.accounting)
+                            : NearestTenthsOf(ToNumbers(budget.ratios), rule());
   return MakeRetentionTable(name, tenths, rule().step_delta_tenths, rule().floor_tenths);
 }
 
 std::unique_ptr<StudentNetwork> VideodiffcrStudent::Open(const RolloutPurpose& purpose) const {
   const bool routed = purpose.budget != kDenseTenths;
-  const bool learning = routed && purpose.moment && StageOf(*purpose.moment) != Stage::kFixedTables;
+  const bool learning =
+      routed && purpose.moment && options_.learn_ratios && StageOf(*purpose.moment, options_) != Stage::kFixedTables;
   RetentionTable table;
   if (learning) {
     table = MakeRetentionTable(purpose.budget, NearestTenthsOf(ToNumbers(ratios(purpose.budget)), rule()),
@@ -217,8 +248,9 @@ std::unique_ptr<StudentNetwork> VideodiffcrStudent::Open(const RolloutPurpose& p
   passes.rule.gate = RouterGate::kTwoSigmoid;
   if (learning) {
     const at::Tensor rho = ratios(purpose.budget);
-    passes.trained_runner = [network = passes.network, routing = passes.rule, rule = rule(), rho,
-                             values = ToNumbers(rho)](size_t step) -> BlockRunner {
+    passes.runner = [network = passes.network, routing = passes.rule, rule = rule(), rho, values = ToNumbers(rho)](
+                        size_t step, PassKind kind) -> BlockRunner {
+      if (kind == PassKind::kServed) return {};
       return [&, step](size_t index, const BlockContext& context, const at::Tensor& x) {
         const RatioBins bins = BinsOf(values[index], rule.step_delta_tenths[step], rule.floor_tenths);
         return InterpolatedBlock(network.weights.blocks[index], context, routing, bins,
@@ -241,7 +273,7 @@ double VideodiffcrStudent::BudgetWeight() const {
 
 // lambda (mean of the ratios - target)^2, videodiffcr.md section 5.2.
 at::Tensor VideodiffcrStudent::Penalty(const UpdateMoment& moment, RetentionTenths name) const {
-  if (StageOf(moment) != Stage::kAll || name == kDenseTenths) return {};
+  if (StageOf(moment, options_) != Stage::kAll || name == kDenseTenths) return {};
   const Budget& budget = BudgetNamed(name);
   at::Tensor mean = budget.ratios.mean();
   if (options_.accounting == RatioAccounting::kExecuted) {
@@ -258,7 +290,7 @@ void VideodiffcrStudent::AfterUpdate(const UpdateMoment& moment, const GradientN
   for (size_t i = 0; i < budgets_.size(); ++i) {
     if (budgets_[i].name == kDenseTenths) continue;
     budgets_[i].ratios.clamp_(0.1 * rule().floor_tenths, 1);
-    if (StageOf(moment) == Stage::kRouters && i == IndexOf(moment)) {
+    if (StageOf(moment, options_) == Stage::kRouters && i == IndexOf(moment)) {
       force_.add_(at::tensor(std::vector<float>{static_cast<float>(norms.groups[group]), 1.0f}));
     }
     ++group;
@@ -270,6 +302,7 @@ StudentExport VideodiffcrStudent::Export() {
   StudentExport result;
   ModelConfig& config = result.config.emplace(model_.config);
   config.retention.gate = RouterGate::kTwoSigmoid;
+  config.retention.step_delta_tenths = rule().step_delta_tenths;
   config.retention.tables.clear();
   for (const RetentionTenths name : budgets()) {
     if (name == kDenseTenths) continue;
@@ -279,14 +312,9 @@ StudentExport VideodiffcrStudent::Export() {
                       absl::StrAppend(out, std::round(ratio * 1000) / 1000);
                     }));
   }
-  folded_scores_.clear();
-  for (const BlockWeights& block : GatedNetwork(at::kFloat).weights.blocks)
-    folded_scores_.push_back(block.router->score);
-  std::vector<WeightRow> routers = router_rows_;
-  size_t layer = 0;
-  for (WeightRow& row : routers) {
-    if (absl::EndsWith(row.name, "score.weight")) row.destination = &folded_scores_[layer++];
-  }
+  exported_ = GatedNetwork(at::kFloat);
+  const std::vector<WeightRow> routers =
+      RouterWeightTable(config.transformer, config.retention.router_dim, &exported_.weights);
   result.files = {{config.transformer_file, weight_rows_}, {config.retention.file, routers, at::kFloat}};
   return result;
 }

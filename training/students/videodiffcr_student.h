@@ -24,12 +24,20 @@
 
 namespace videodiffcr::training {
 
+enum class RouterKind {
+  kTemporal,  // mixes the frames of a site
+  kLinear,    // looks at a token alone (linear_router.h)
+};
+
 struct VideodiffcrOptions {
   std::vector<double> targets = {0.7};
   RatioAccounting accounting = RatioAccounting::kNominal;
   // Of layer 0, 1, ..., then again from the first one; empty: target + 0.1 and target - 0.1 in turns.
   std::vector<double> initial_ratios;
-  bool fresh_routers = false;  // as drawn, not the model folder's
+  bool fresh_routers = false;  // as drawn, not the model folder's or, linear ones, fitted
+  RouterKind router = RouterKind::kTemporal;
+  bool step_deltas = true;   // else a block keeps the same share in every step, as DiffCR's
+  bool learn_ratios = true;  // else they stay as they are at first
   double router_learning_rate = 1e-3;
   double ratio_learning_rate = 5e-3;
   double budget_weight = 0;  // lambda; 0: by the size of the matching gradient on the ratios in the first stage
@@ -69,6 +77,8 @@ class VideodiffcrStudent final : public Student {
 
   VideodiffcrStudent(const VideodiffcrOptions& options, TrainingModel& model) : options_(options), model_(model) {}
 
+  // Routers as they are at first, and the rows of what is trained of them.
+  absl::Status MakeRouters(const std::string& folder, uint64_t seed);
   void MakeBudgets(const std::vector<RetentionTenths>& names);
   size_t IndexOf(const UpdateMoment& moment) const;
   const Budget& BudgetNamed(RetentionTenths name) const;
@@ -82,8 +92,9 @@ class VideodiffcrStudent final : public Student {
   std::vector<WeightRow> weight_rows_, router_rows_;
   at::Tensor gate_scale_;  // alpha [layers]: the gate of score s is 2 sigmoid(alpha s)
   std::vector<Budget> budgets_;
-  at::Tensor force_;  // [2]: sum and number of the matching gradient's norms on ratios, first stage
-  std::vector<at::Tensor> folded_scores_;  // of an export
+  at::Tensor force_;               // [2]: sum and number of the matching gradient's norms on ratios, first stage
+  at::Tensor linear_;              // [layers, D], the routers when they are linear
+  DiffusionTransformer exported_;  // routers with their gates' scale, of an export
 };
 
 }  // namespace videodiffcr::training

@@ -56,5 +56,16 @@ TEST(RetentionCostTest, CountsKeptRowsAgainstKeptKeys) {
   EXPECT_DOUBLE_EQ(cost.multiply_adds_with_context, cost.multiply_adds + 2 * 10 * (kLinear + kPerKey * 10));
 }
 
+// Students without a table: any number of rows, also between tenths.
+TEST(RetentionCostTest, CountsRowsOfPassesAsTheTableThatKeepsThem) {
+  const RetentionTable table = {7, {{4, 10, 10}, {6, 8, 10}}};
+  const RetentionCost by_table = CostOfTable(SmallConfig(), table, 3);
+  const RetentionCost by_rows = CostOfRows(SmallConfig(), {{4, 10, 10}, {6, 8, 10}}, 3);
+  EXPECT_DOUBLE_EQ(by_rows.executed, by_table.executed);
+  EXPECT_DOUBLE_EQ(by_rows.executed_with_context, by_table.executed_with_context);
+  EXPECT_DOUBLE_EQ(by_rows.multiply_adds, by_table.multiply_adds);
+  EXPECT_DOUBLE_EQ(by_rows.multiply_adds_with_context, by_table.multiply_adds_with_context);
+}
+
 }  // namespace
 }  // namespace videodiffcr::training

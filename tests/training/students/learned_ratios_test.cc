@@ -80,5 +80,12 @@ TEST(LearnedRatiosTest, NumbersAreReadWithCommasBetweenThem) {
   for (const char* wrong : {"", "0.9,", "0.9;0.7", "many", "nan"}) EXPECT_FALSE(ParseNumbers(wrong).ok()) << wrong;
 }
 
+TEST(LearnedRatiosTest, TheAlternatingPairOfATargetExecutesIt) {
+  const RatioRule rule = {{-3, -1, 1, 3}, 1};
+  EXPECT_EQ(AlternatingTenths(0.8125, rule), std::make_pair(9, 8));
+  EXPECT_EQ(AlternatingTenths(0.6875, rule), std::make_pair(8, 6));
+  EXPECT_EQ(AlternatingTenths(0.5, rule), std::make_pair(6, 4));
+}
+
 }  // namespace
 }  // namespace videodiffcr::training

@@ -1,0 +1,17 @@
+#include "training/students/pruned_network.h"
+
+namespace videodiffcr::training {
+
+at::Tensor PrunedNetwork::Flow(const at::Tensor& latents, size_t step, const RolloutState& state, PassKind kind) {
+  const at::Tensor flow = Predict(Enter(latents), step, state, kind).to(at::kFloat);
+  estimate_ = FlowToX0(flow.detach(), latents.detach(), schedule_.sigmas[step]);
+  return flow;
+}
+
+std::vector<KeysValues> PrunedNetwork::ContextKeys(const at::Tensor& latents, const RolloutState& state) {
+  finished_ = latents.detach();
+  estimate_ = {};
+  return RunPass(network_, MakePass(Enter(latents), 0.0f, {}, state)).keys;
+}
+
+}  // namespace videodiffcr::training
