@@ -13,8 +13,8 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeBaselineStage(const BaselineS
   std::vector<std::string> methods = BaselineMethods();
   methods.push_back(kSensitivity);
   if (std::find(methods.begin(), methods.end(), options.student.method) == methods.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("--method '", options.student.method, "': must be one of ",
-                                                   absl::StrJoin(methods, ", ")));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--method '", options.student.method, "': must be one of ", absl::StrJoin(methods, ", ")));
   }
   if (options.student.method == kSensitivity) return MakeSensitivityStage(options.stage, options.student.target);
   return DistillStudent(options.stage, options.distillation,

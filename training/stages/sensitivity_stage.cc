@@ -73,9 +73,7 @@ class SensitivityStage final : public TrainingStage {
 
  private:
   int64_t layers() const { return model_.config.transformer.num_layers; }
-  RatioRule rule() const {
-    return {model_.config.retention.step_delta_tenths, model_.config.retention.floor_tenths};
-  }
+  RatioRule rule() const { return {model_.config.retention.step_delta_tenths, model_.config.retention.floor_tenths}; }
 
   void Measure(const at::Tensor& hidden, StepRandom& random) {
     const TransformerConfig& config = model_.config.transformer;
@@ -98,8 +96,8 @@ class SensitivityStage final : public TrainingStage {
   // Returns the dense x0, and adds the errors of all swaps.
   at::Tensor MeasurePass(const at::Tensor& x, size_t step, const RolloutState& state) {
     const float sigma = model_.schedule.sigmas[step];
-    const RoutingRule routing = {model_.config.retention.gate, model_.config.retention.kv_mode,
-                                 model_.config.retention.frame_floor, {}, {}};
+    const RoutingRule routing = {
+        model_.config.retention.gate, model_.config.retention.kv_mode, model_.config.retention.frame_floor, {}, {}};
     PassInput pass = MakePass(x, model_.schedule.timesteps[step], routing, state);
     const at::Tensor dense = RunPass(model_.transformer, pass).flow;
     for (int64_t layer = 0; layer < layers(); ++layer) {

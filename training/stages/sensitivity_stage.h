@@ -1,7 +1,7 @@
-// A retention table that nothing is trained for: each block's sensitivity decides it, measured one swap at a time. Along
-// dense rollouts, one block of a pass runs routed at one tenth, the others dense; the loss of that block and tenth is the
-// squared error of x0 that it makes. The table is the one of least summed loss among those that execute the target; the
-// model's routers rank the tokens, and no weight changes.
+// A retention table that nothing is trained for: each block's sensitivity decides it, measured one swap at a time.
+// Along dense rollouts, one block of a pass runs routed at one tenth, the others dense; the loss of that block and
+// tenth is the squared error of x0 that it makes. The table is the one of least summed loss among those that execute
+// the target; the model's routers rank the tokens, and no weight changes.
 #ifndef VIDEODIFFCR_TRAINING_STAGES_SENSITIVITY_STAGE_H_
 #define VIDEODIFFCR_TRAINING_STAGES_SENSITIVITY_STAGE_H_
 

@@ -50,8 +50,7 @@ std::unique_ptr<StudentNetwork> BaselineStudent::Open(const RolloutPurpose& purp
 }
 
 PassRows BaselineStudent::RowsOf(RetentionTenths budget) const {
-  PassRows rows =
-      budget == kDenseTenths ? PassRows(layers(), std::vector<int64_t>(steps(), tokens())) : PrunedRows();
+  PassRows rows = budget == kDenseTenths ? PassRows(layers(), std::vector<int64_t>(steps(), tokens())) : PrunedRows();
   for (std::vector<int64_t>& block : rows) block.push_back(tokens());
   return rows;
 }

@@ -18,8 +18,8 @@ namespace videodiffcr::training {
 inline constexpr char kStudentFile[] = "student.safetensors";
 
 struct BaselineOptions {
-  std::string method;              // a name of baselines.h
-  double target = 0.5;             // share of the tokens that the denoising passes execute
+  std::string method;               // a name of baselines.h
+  double target = 0.5;              // share of the tokens that the denoising passes execute
   double own_learning_rate = 1e-3;  // of what the method adds to the transformer, routers for example
 };
 

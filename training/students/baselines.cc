@@ -77,8 +77,7 @@ absl::StatusOr<BaselineOptions> OptionsOf(const SafetensorsReader& file) {
 
 const std::vector<std::string>& BaselineMethods() {
   static const auto& names =
-      *new std::vector<std::string>{"dense", "random", "linear-router", "diffcr",
-                                                            "mod",   "spvit",  "d2it",          "flexidit"};
+      *new std::vector<std::string>{"dense", "random", "linear-router", "diffcr", "mod", "spvit", "d2it", "flexidit"};
   return names;
 }
 

@@ -53,9 +53,10 @@ class D2itNetwork final : public PrunedNetwork {
  private:
   at::Tensor Predict(const at::Tensor& latents, size_t step, const RolloutState& state, PassKind) override {
     const TokenPass pass(network(), latents, timestep(step), state);
-    const at::Tensor order = std::get<1>(at::sort(Grain(latents, step), /*stable=*/true, /*dim=*/-1, /*descending=*/false));
-    const at::Tensor coarse = order.narrow(1, 0, coarse_);                           // [B, n] regions
-    const at::Tensor fine = order.narrow(1, coarse_, order.size(1) - coarse_);       // [B, R - n]
+    const at::Tensor order =
+        std::get<1>(at::sort(Grain(latents, step), /*stable=*/true, /*dim=*/-1, /*descending=*/false));
+    const at::Tensor coarse = order.narrow(1, 0, coarse_);                                         // [B, n] regions
+    const at::Tensor fine = order.narrow(1, coarse_, order.size(1) - coarse_);                     // [B, R - n]
     const at::Tensor fine_tokens = TakeTokens(regions_.tokens.unsqueeze(0), fine).flatten(1);      // [B, 4 (R - n)]
     const at::Tensor coarse_tokens = TakeTokens(regions_.tokens.unsqueeze(0), coarse).flatten(1);  // [B, 4 n]
 
@@ -114,9 +115,9 @@ absl::StatusOr<std::unique_ptr<D2itStudent>> D2itStudent::Make(const BaselineOpt
   if (config.patch_rows() % 2 == 0 && config.patch_columns() % 2 == 0 && 4 * student->coarse_ <= student->tokens()) {
     return student;
   }
-  return absl::FailedPreconditionError(
-      absl::StrCat(folder, ": d2it at ", options.target, " needs regions of 2 x 2 tokens, at most all of them coarse, and a ",
-                   "frame has ", config.patch_rows(), " x ", config.patch_columns(), " tokens"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      folder, ": d2it at ", options.target, " needs regions of 2 x 2 tokens, at most all of them coarse, and a ",
+      "frame has ", config.patch_rows(), " x ", config.patch_columns(), " tokens"));
 }
 
 absl::Status D2itStudent::Initialize(uint64_t) {

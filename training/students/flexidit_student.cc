@@ -97,9 +97,9 @@ std::vector<int64_t> PatchesOfSteps(double target, size_t steps) {
   for (size_t quarters = steps + 1; quarters-- > 0;) {
     for (size_t halves = steps - quarters + 1; halves-- > 0;) {
       const size_t whole = steps - quarters - halves;
-      const double share = (0.25 * static_cast<double>(quarters) + 0.5 * static_cast<double>(halves) +
-                            static_cast<double>(whole)) /
-                           static_cast<double>(steps);
+      const double share =
+          (0.25 * static_cast<double>(quarters) + 0.5 * static_cast<double>(halves) + static_cast<double>(whole)) /
+          static_cast<double>(steps);
       if (std::fabs(share - target) >= nearest - 1e-9) continue;
       nearest = std::fabs(share - target);
       best.assign(quarters, 4);
@@ -140,8 +140,8 @@ absl::Status FlexiditStudent::Initialize(uint64_t) {
 }
 
 std::unique_ptr<StudentNetwork> FlexiditStudent::OpenPruned(const RolloutPurpose& purpose) const {
-  return std::make_unique<FlexiditNetwork>(model(), CastTransformer(model().transformer, purpose.dtype), patches_, half_,
-                                           quarter_);
+  return std::make_unique<FlexiditNetwork>(model(), CastTransformer(model().transformer, purpose.dtype), patches_,
+                                           half_, quarter_);
 }
 
 PassRows FlexiditStudent::PrunedRows() const {

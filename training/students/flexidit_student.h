@@ -1,6 +1,6 @@
-// FlexiDiT (arXiv 2502.20126) on a video denoiser: the first steps of a chunk see larger patches, so fewer tokens, through
-// an embedding and a head of their own; blocks are shared and trained for both (videodiffcr.md section 7.2, without its
-// LoRA: here the blocks themselves are trained). A large token is where the middle of its cell is.
+// FlexiDiT (arXiv 2502.20126) on a video denoiser: the first steps of a chunk see larger patches, so fewer tokens,
+// through an embedding and a head of their own; blocks are shared and trained for both (videodiffcr.md section 7.2,
+// without its LoRA: here the blocks themselves are trained). A large token is where the middle of its cell is.
 //
 // The new embedding starts as the mean of the small patches' embeddings, the new head as theirs for every patch of the
 // cell.

@@ -4,6 +4,7 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/sigmoid.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -72,8 +73,8 @@ std::unique_ptr<StudentNetwork> MixtureOfDepthsStudent::OpenPruned(const Rollout
       model().config, model().schedule, CastTransformer(model().transformer, purpose.dtype), {}, purpose.scorer);
   passes.rule.gate = RouterGate::kNone;  // of the feed-forward part alone; here all of the block's residual is gated
   passes.context_mode = ContextMode::kDense;
-  passes.runner = [network = passes.network, rule = passes.rule, router = router_, kept = kept_,
-                   all = tokens()](size_t, PassKind) -> BlockRunner {
+  passes.runner = [network = passes.network, rule = passes.rule, router = router_, kept = kept_, all = tokens()](
+                      size_t, PassKind) -> BlockRunner {
     return [&, rule](size_t index, const BlockContext& context, const at::Tensor& x) {
       const BlockWeights& weights = network.weights.blocks[index];
       if (kept[index] == all) return DenseBlock(weights, context, x);

@@ -2,9 +2,9 @@
 // router per token ranks highest, the same number in every step, and the router gates what such a block adds.
 //
 // Every second block is routed, as published, where that leaves it an eighth of the tokens or more, the published
-// capacity; else two blocks of three are (target 0.5: a quarter each). The gate is 2 sigmoid(score): 1 at score 0, where
-// sigmoid's 0.5 would halve what the blocks of a trained network add. All tokens of a chunk are there at once, so the
-// predictor that language models need is not.
+// capacity; else two blocks of three are (target 0.5: a quarter each). The gate is 2 sigmoid(score): 1 at score 0,
+// where sigmoid's 0.5 would halve what the blocks of a trained network add. All tokens of a chunk are there at once, so
+// the predictor that language models need is not.
 #ifndef VIDEODIFFCR_TRAINING_STUDENTS_MIXTURE_OF_DEPTHS_STUDENT_H_
 #define VIDEODIFFCR_TRAINING_STUDENTS_MIXTURE_OF_DEPTHS_STUDENT_H_
 

@@ -32,10 +32,10 @@ struct Package {
 
 // Where a pass is: rows are the tokens left, ascending, then a row per package.
 struct Progress {
-  at::Tensor x;                  // [B, rows, D]
-  at::Tensor tokens;             // int64 [B, left]
-  TokenPlaces places;            // [B, rows]
-  at::Tensor through;            // [B, rows, 1], 0 with a gradient to the chances to be kept; undefined: none
+  at::Tensor x;        // [B, rows, D]
+  at::Tensor tokens;   // int64 [B, left]
+  TokenPlaces places;  // [B, rows]
+  at::Tensor through;  // [B, rows, 1], 0 with a gradient to the chances to be kept; undefined: none
   std::vector<Package> packages;
 };
 
@@ -88,13 +88,14 @@ class SpvitNetwork final : public PrunedNetwork {
     const at::Tensor kept = ascending(FirstRows(order, stages_.kept[stage]));
     const at::Tensor dropped = ascending(order.narrow(1, stages_.kept[stage], left - stages_.kept[stage]));
 
-    const at::Tensor chance = chances.kept.exp();                                                  // [B, left]
+    const at::Tensor chance = chances.kept.exp();  // [B, left]
     const at::Tensor share = TakeTokens(chance, dropped);
-    const at::Tensor weight = (share / (share.sum(1, /*keepdim=*/true) + 1e-6)).unsqueeze(-1);    // [B, n, 1]
+    const at::Tensor weight = (share / (share.sum(1, /*keepdim=*/true) + 1e-6)).unsqueeze(-1);  // [B, n, 1]
     const at::Tensor parts = TakeTokens(candidates, dropped);
     const at::Tensor package = (parts.to(at::kFloat) * weight).sum(1, /*keepdim=*/true).to(parts.scalar_type());
     const auto place = [&](const at::Tensor& of_rows) {
-      const at::Tensor mean = (TakeTokens(FirstRows(of_rows, left), dropped) * weight.detach().squeeze(-1)).sum(1, true);
+      const at::Tensor mean =
+          (TakeTokens(FirstRows(of_rows, left), dropped) * weight.detach().squeeze(-1)).sum(1, true);
       return Replace(of_rows, left, kept, mean);
     };
     now->places = {place(now->places.frame), place(now->places.row), place(now->places.column)};
@@ -102,16 +103,15 @@ class SpvitNetwork final : public PrunedNetwork {
       const at::Tensor zero = (chance - chance.detach()).unsqueeze(-1).to(parts.scalar_type());  // [B, left, 1]
       const at::Tensor none = at::zeros_like(zero.narrow(1, 0, 1)).detach();
       if (!now->through.defined()) now->through = at::zeros_like(zero).detach();
-      const at::Tensor sum = at::cat({FirstRows(now->through, left) + zero,
-                                      now->through.narrow(1, left, now->through.size(1) - left)},
-                                     1);
+      const at::Tensor sum =
+          at::cat({FirstRows(now->through, left) + zero, now->through.narrow(1, left, now->through.size(1) - left)}, 1);
       now->through = Replace(sum, left, kept, none);
     }
     now->x = Replace(now->x, left, kept, package);
     const bool first = now->packages.empty();
     const at::Tensor which = first ? dropped : TakeTokens(now->tokens, dropped);
     now->tokens = first ? kept : TakeTokens(now->tokens, kept);
-    now->packages.insert(now->packages.begin(), {which, parts, package});  // newest first, as the rows
+    now->packages.insert(now->packages.begin(), Package{which, parts, package});  // newest first, as the rows
   }
 
   // What decides: the logarithm of the odds to be kept, while training with Gumbel draws on both sides.
@@ -174,16 +174,15 @@ SpvitChances ChancesOf(const SpvitSelector& selector, int64_t heads, double eps,
   const at::Tensor local = features.narrow(3, 0, half);
   const at::Tensor global = features.narrow(3, half, half).mean(1, /*keepdim=*/true).expand_as(local);
   const at::Tensor logits = Linear(GeluTanh(Linear(at::cat({local, global}, -1), selector.hidden)), selector.decision);
-  const at::Tensor attention = at::sigmoid(Linear(h.mean(-1), selector.heads)).unsqueeze(-1);  // [B, L, heads, 1]
-  const at::Tensor chances =
-      (logits.softmax(-1) * attention).sum(2) / (attention.sum(2) + 1e-6);  // [B, L, 2]
+  const at::Tensor attention = at::sigmoid(Linear(h.mean(-1), selector.heads)).unsqueeze(-1);      // [B, L, heads, 1]
+  const at::Tensor chances = (logits.softmax(-1) * attention).sum(2) / (attention.sum(2) + 1e-6);  // [B, L, 2]
   const at::Tensor logarithms = chances.clamp_min(1e-6).log();
   return {logarithms.select(-1, 0), logarithms.select(-1, 1)};
 }
 
 absl::StatusOr<std::unique_ptr<SpvitStudent>> SpvitStudent::Make(const BaselineOptions& options, TrainingModel& model) {
-  const absl::StatusOr<SpvitStages> stages =
-      SpvitStagesOf(options.target, model.transformer.weights.blocks.size(), model.config.transformer.tokens_per_chunk());
+  const absl::StatusOr<SpvitStages> stages = SpvitStagesOf(options.target, model.transformer.weights.blocks.size(),
+                                                           model.config.transformer.tokens_per_chunk());
   if (!stages.ok()) return stages.status();
   return std::unique_ptr<SpvitStudent>(new SpvitStudent(options, *stages, model));
 }
@@ -216,8 +215,8 @@ absl::Status SpvitStudent::Initialize(uint64_t seed) {
 }
 
 std::unique_ptr<StudentNetwork> SpvitStudent::OpenPruned(const RolloutPurpose& purpose) const {
-  return std::make_unique<SpvitNetwork>(model(), CastTransformer(model().transformer, purpose.dtype), stages_, selectors_,
-                                        purpose.random);
+  return std::make_unique<SpvitNetwork>(model(), CastTransformer(model().transformer, purpose.dtype), stages_,
+                                        selectors_, purpose.random);
 }
 
 PassRows SpvitStudent::PrunedRows() const {

@@ -1,11 +1,11 @@
-// SPViT (Kong et al., 2022, arXiv 2112.13890) on a video denoiser: tokens are dropped in two stages and stay dropped, and
-// what a stage drops goes on as one package token (videodiffcr.md section 7.4).
+// SPViT (Kong et al., 2022, arXiv 2112.13890) on a video denoiser: tokens are dropped in two stages and stay dropped,
+// and what a stage drops goes on as one package token (videodiffcr.md section 7.4).
 //
-// Before blocks L/3 and 2L/3 a selector gives every token left the chance to be kept: a head's local features beside the
-// mean over the tokens left, two layers, heads weighted by a squeeze-and-excitation branch. Each stage keeps the share q
-// that makes the mean of rows, packages included, the target's. The package is the mean of what was dropped, weighted by
-// the chances, at their mean position; it is attended to and changed by all later blocks, and never cached. After the
-// last block a dropped token is as it was when it was dropped plus what became of its package.
+// Before blocks L/3 and 2L/3 a selector gives every token left the chance to be kept: a head's local features beside
+// the mean over the tokens left, two layers, heads weighted by a squeeze-and-excitation branch. Each stage keeps the
+// share q that makes the mean of rows, packages included, the target's. The package is the mean of what was dropped,
+// weighted by the chances, at their mean position; it is attended to and changed by all later blocks, and never cached.
+// After the last block a dropped token is as it was when it was dropped plus what became of its package.
 //
 // Trained passes draw what is kept: scores get the difference of two Gumbel draws, and the best are kept, so that rows
 // are exact and no loss on their number is needed. A kept token's chance has a straight-through gradient, through what

@@ -45,8 +45,8 @@ TokenPass::TokenPass(const DiffusionTransformer& network, const at::Tensor& late
                      const RolloutState& state)
     : network_(network),
       state_(state),
-      time_(EmbedTime(network, at::full({latents.size(0), latents.size(1)}, timestep,
-                                        latents.options().dtype(at::kDouble)))),
+      time_(EmbedTime(network,
+                      at::full({latents.size(0), latents.size(1)}, timestep, latents.options().dtype(at::kDouble)))),
       block_time_(time_.e0.narrow(1, 0, 1)),
       grid_(MakePositions(network, state.cache.finished_frames(), latents.size(1), PastTokens(state))) {}
 

@@ -96,7 +96,8 @@ TEST_F(BaselineStageTest, AResultWithoutAStudentTakesTheStudentOfAnEarlierRunOut
 
 TEST_F(BaselineStageTest, SensitivityWritesATableOfTheTargetAndChangesNoWeight) {
   ASSERT_NO_FATAL_FAILURE(Train(Options("sensitivity", "table", 1), 0));
-  EXPECT_TRUE(ReadFile(folder_.Path("table/transformer.safetensors")) == ReadFile(TinyModel() + "/transformer.safetensors"));
+  EXPECT_TRUE(ReadFile(folder_.Path("table/transformer.safetensors")) ==
+              ReadFile(TinyModel() + "/transformer.safetensors"));
   const absl::StatusOr<ModelConfig> config = LoadModelConfig(folder_.Path("table"));
   ASSERT_TRUE(config.ok()) << config.status();
   ASSERT_EQ(config->retention.tables.size(), 1u);
@@ -122,7 +123,8 @@ TEST(LeastSensitiveTenthsTest, GivesTokensToTheBlocksThatMissThemMost) {
   EXPECT_THAT(LeastSensitiveTenths(losses, 0.6, rule), ElementsAre(10, 2));
   // With growing cost of each further tenth, an even share is best.
   for (std::vector<double>& of_layer : losses) {
-    for (size_t ratio = 0; ratio < 10; ++ratio) of_layer[ratio] = (9.0 - static_cast<double>(ratio)) * (9.0 - static_cast<double>(ratio));
+    for (size_t ratio = 0; ratio < 10; ++ratio)
+      of_layer[ratio] = (9.0 - static_cast<double>(ratio)) * (9.0 - static_cast<double>(ratio));
   }
   EXPECT_THAT(LeastSensitiveTenths(losses, 0.6, rule), ElementsAre(6, 6));
 }

@@ -3,7 +3,8 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
@@ -12,6 +13,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,7 +43,8 @@ const std::vector<std::string>& OwnKinds() {
   return names;
 }
 
-// Query rows of the self-attentions that run while it lives, one after the other: text has 32 rows, and nothing else has.
+// Query rows of the self-attentions that run while it lives, one after the other: text has 32 rows, and nothing else
+// has.
 class AttentionCounter {
  public:
   AttentionCounter() {
@@ -110,6 +114,7 @@ class BaselinesTest : public testing::Test {
     for (const ResultFile& file : result.files) {
       ASSERT_TRUE(WriteWeights(folder + "/" + file.name, file.rows, file.dtype, student.settings()).ok());
     }
+    std::ofstream(folder + "/config.json") << FormatModelConfig(*result.config);
   }
 
   std::shared_ptr<TrainingModel> model_;
@@ -218,7 +223,7 @@ TEST_F(BaselinesTest, RandomScoresAreDrawnForEveryPassAndTheSameForTheSameDraws)
   const c10::NoGradGuard no_gradients;
   const auto student = Make("random", 0.5);
   RolloutPurpose other = Serving(*student);
-  other.random = StepRandom(2, 0, at::kCPU);
+  other.random.emplace(2, 0, at::kCPU);
   const at::Tensor flow = FirstFlow(*student, Serving(*student), 0, PassKind::kServed);
   EXPECT_TRUE(FirstFlow(*student, Serving(*student), 0, PassKind::kServed).equal(flow));
   EXPECT_FALSE(FirstFlow(*student, other, 0, PassKind::kServed).equal(flow));
@@ -302,7 +307,8 @@ TEST_F(BaselinesTest, D2itMergesTheRegionsThatVaryLeastInTheEstimateOfTheStepBef
   const at::Tensor alike = AlikeRegions(network->Flow(noise_[1], 1, state, PassKind::kServed));
   EXPECT_EQ(alike.sum().item<int64_t>(), 19);
   const at::Tensor variance = RegionVariance(estimate, 4, 4)[0];
-  EXPECT_LE(variance.masked_select(alike).max().item<float>(), variance.masked_select(alike.logical_not()).min().item<float>());
+  EXPECT_LE(variance.masked_select(alike).max().item<float>(),
+            variance.masked_select(alike.logical_not()).min().item<float>());
 }
 
 TEST(FlexiditTest, PassesInOrderMeetTheTarget) {
@@ -311,7 +317,8 @@ TEST(FlexiditTest, PassesInOrderMeetTheTarget) {
   EXPECT_THAT(PatchesOfSteps(0.5, 4), ElementsAre(4, 4, 2, 1));
 }
 
-// At first the large head says the same for each small patch, and a chunk of equal patches is seen as by the small ones.
+// At first the large head says the same for each small patch, and a chunk of equal patches is seen as by the small
+// ones.
 TEST_F(BaselinesTest, FlexiditSeesLargePatchesAsTheMeanOfSmallOnes) {
   const c10::NoGradGuard no_gradients;
   const auto student = Make("flexidit", 0.6875);
@@ -319,7 +326,8 @@ TEST_F(BaselinesTest, FlexiditSeesLargePatchesAsTheMeanOfSmallOnes) {
   EXPECT_EQ(AlikeRegions(quarter).sum().item<int64_t>(), 45);
   const at::Tensor half = FirstFlow(*student, Serving(*student), 1, PassKind::kServed);
   EXPECT_EQ(AlikeRegions(half).sum().item<int64_t>(), 0);
-  const at::Tensor pairs = half[0].view({3, 16, 12, 5, 2, 2}).unbind(4)[0] - half[0].view({3, 16, 12, 5, 2, 2}).unbind(4)[1];
+  const at::Tensor pairs =
+      half[0].view({3, 16, 12, 5, 2, 2}).unbind(4)[0] - half[0].view({3, 16, 12, 5, 2, 2}).unbind(4)[1];
   EXPECT_LT(pairs.abs().max().item<double>(), 1e-5) << "side by side";
   noise_[0] = noise_[0].narrow(3, 0, 2).narrow(4, 0, 2).repeat({1, 1, 1, 6, 10});
   const at::Tensor dense = FirstFlow(*student, {kDenseTenths, at::kFloat, {}, {}}, 0, PassKind::kServed);

@@ -68,7 +68,8 @@ TEST_F(LinearRoutersTest, AFitKeepsWhatBlocksChangeAndItsReverseDoesNot) {
 
 // The rows of the paper's Table 2, by what is left out.
 TEST_F(LinearRoutersTest, WithoutStepDeltasABlockKeepsTheSameInEveryStep) {
-  const auto student = Make({.targets = {0.5}, .fresh_routers = true, .router = RouterKind::kLinear, .step_deltas = false});
+  const auto student =
+      Make({.targets = {0.5}, .fresh_routers = true, .router = RouterKind::kLinear, .step_deltas = false});
   EXPECT_EQ(student->ProjectedTable(5).tenths[0], (std::vector<int>{6, 6, 6, 6, 6}));
   const StudentExport result = student->Export();
   EXPECT_EQ(result.config->retention.step_delta_tenths, (std::vector<int>{0, 0, 0, 0}));
