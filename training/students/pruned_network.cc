@@ -10,7 +10,7 @@ at::Tensor PrunedNetwork::Flow(const at::Tensor& latents, size_t step, const Rol
 
 std::vector<KeysValues> PrunedNetwork::ContextKeys(const at::Tensor& latents, const RolloutState& state) {
   finished_ = latents.detach();
-  estimate_ = {};
+  estimate_ = at::Tensor();
   return RunPass(network_, MakePass(Enter(latents), 0.0f, {}, state)).keys;
 }
 

@@ -161,7 +161,7 @@ TEST_F(BaselinesTest, TheRowsThatAStudentStatesAreThoseThatItsAttentionSees) {
 }
 
 TEST_F(BaselinesTest, ALossReachesTheWeightsAndWhatTheMethodAdds) {
-  for (const std::string& method : {"mod", "spvit", "d2it", "flexidit"}) {
+  for (const std::string method : {"mod", "spvit", "d2it", "flexidit"}) {
     const auto student = Make(method, 0.6875);
     const std::vector<ParameterGroup> groups = student->Parameters();
     const AdamW optimizer(groups, {});
@@ -204,7 +204,7 @@ TEST_F(BaselinesTest, AFolderOpensAsTheStudentThatWroteItAndNothingElseOpensIt) 
 // Which tokens run matters to a student that ranks tokens.
 TEST_F(BaselinesTest, TheOracleIsNearerToTheDenseModelThanItsReverse) {
   const c10::NoGradGuard no_gradients;
-  for (const std::string& method : {"random", "mod"}) {
+  for (const std::string method : {"random", "mod"}) {
     const auto student = Make(method, 0.6875);
     const at::Tensor dense = FirstFlow(*student, {kDenseTenths, at::kFloat, {}, {}}, 1, PassKind::kServed);
     const auto error_of = [&](double sign) {

@@ -27,7 +27,7 @@ TEST(LinearRouterTest, TheServedRouterGivesTheProductAndItsGradient) {
   const at::Tensor scores = RouterScores(AsServedRouter(weight, 8, 3), x, 3);
   EXPECT_LT((scores - at::matmul(x, weight)).abs().max().item<double>(), 1e-5);
   scores.sum().backward();
-  EXPECT_LT((weight.grad() - x.sum({0, 1})).abs().max().item<double>(), 1e-4);
+  EXPECT_LT((weight.grad() - x.sum(at::IntArrayRef{0, 1})).abs().max().item<double>(), 1e-4);
 }
 
 class LinearRoutersTest : public testing::Test {
