@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "model/config/model_config.h"
+#include "model/load/decoders.h"
 #include "tests/model/golden_files.h"
 
 namespace videodiffcr {
