@@ -3,12 +3,13 @@
 #
 #   tools/train_methods.sh ROWS OUT MODEL TEACHER
 #
-# ROWS: a line per row, "NAME SEED BUDGET COMMAND...": a name, the training seed, the budget in tenths it is judged at (10: dense) and
-# the command of videodiffcr-train with the flags that are its own ("videodiffcr --target 0.5"); "none" trains nothing and judges
-# MODEL. "#" begins a remark. What is the same for all rows: MODEL to start from, TEACHER, STEPS (360), BATCH (128), LEARNING_RATE (1.2e-4), and CLIPS (2048) clips that are judged by seed 1.
-# OUT/models/NAME-SEED is a row's model, OUT/runs its checkpoint and log, OUT/clips/NAME-SEED.clips.csv.gz what it is judged by:
-# `videodiffcr-train compare` and tools/make_results.py read these. GPUS (1) with SLOTS (2) rows on each: starting kernels is what
-# takes the time, so two rows beside each other are 1.7 times as fast as one. DEVICE=cpu trains without a GPU.
+# ROWS: a line per row, "NAME SEED BUDGET COMMAND...": a name, the training seed, the budget in tenths that is judged (10: dense) and the
+# command of videodiffcr-train with the flags that are the row's own ("videodiffcr --target 0.5"); "none" trains nothing and judges MODEL.
+# "#" begins a remark. The same for all rows, unless their command says otherwise: MODEL to start from, TEACHER, STEPS (360), BATCH (128),
+# LEARNING_RATE (1.2e-4). CLIPS (2048) clips are judged, by seed 1.
+# OUT/models/NAME-BUDGET-SEED is a row's model, OUT/runs its log and checkpoint, OUT/clips/NAME-BUDGET-SEED.clips.csv.gz what was judged:
+# `videodiffcr-train compare` and tools/make_results.py read these. GPUS (1) with SLOTS (2) rows beside each other on each, since
+# starting kernels takes longer than what they do. DEVICE=cpu trains without a GPU.
 # One call works for at most PIECE_SECONDS (570) and exits with status 3 when there is more to do; call it again until it exits with 0.
 # A row that failed is named, the others go on, and the status is 1.
 set -eu
@@ -33,9 +34,12 @@ train_row() {
   shift 2
   [ ! -e "$out/runs/$id.trained" ] || return 0
   [ "$left" -ge 40 ] || return 3
-  "$train" "$@" --model "$model" --teacher "$teacher" --output "$out/models/$id" --run "$out/runs/$id" --device "$device" \
-    --seed "$seed" --steps "${STEPS:-360}" --batch "${BATCH:-128}" --learning-rate "${LEARNING_RATE:-1.2e-4}" --threads "$threads" \
-    --checkpoint-every 1000000 --max-seconds "$left" >>"$log" 2>&1 || return 1
+  local common=(--model "$model" --teacher "$teacher" --output "$out/models/$id" --run "$out/runs/$id" --device "$device"
+    --seed "$seed" --threads "$threads" --checkpoint-every 1000000 --max-seconds "$left")
+  case " $* " in *' --steps '*) ;; *) common+=(--steps "${STEPS:-360}") ;; esac
+  case " $* " in *' --batch '*) ;; *) common+=(--batch "${BATCH:-128}") ;; esac
+  case " $* " in *' --learning-rate '*) ;; *) common+=(--learning-rate "${LEARNING_RATE:-1.2e-4}") ;; esac
+  "$train" "$@" "${common[@]}" >>"$log" 2>&1 || return 1
   if tail -n 1 "$log" | grep -q ': paused;'; then return 3; fi
   rm -rf "$out/runs/$id/checkpoint.safetensors"
   touch "$out/runs/$id.trained"
@@ -43,7 +47,7 @@ train_row() {
 
 # judge_row NAME SEED BUDGET FOLDER
 judge_row() {
-  local id=$1-$2 file=$out/clips/$1-$2.clips.csv
+  local id=$1-$3-$2 file=$out/clips/$1-$3-$2.clips.csv
   [ $((end - SECONDS)) -ge "${JUDGE_SECONDS:-60}" ] || return 3
   "$train" evaluate --plain "$device" --model "$4" --clips "$clips" --seed 1 --reconstructions 0 --conditions "${CONDITIONS:-short}" \
     --budgets "$3" --proxies yes --method "$1" --training-seed "$2" --per-clip "$file" --threads "$threads" \
@@ -53,24 +57,25 @@ judge_row() {
 
 # row NAME SEED BUDGET COMMAND...
 row() {
-  local name=$1 seed=$2 budget=$3 folder=$out/models/$1-$2
+  local name=$1 seed=$2 budget=$3 id=$1-$3-$2 folder=$out/models/$1-$3-$2
   shift 3
-  [ ! -e "$out/clips/$name-$seed.clips.csv.gz" ] || return 0
-  if [ "$1" = none ]; then folder=$model; else train_row "$name-$seed" "$seed" "$@" || return $?; fi
+  [ ! -e "$out/clips/$id.clips.csv.gz" ] || return 0
+  if [ "$1" = none ]; then folder=$model; else train_row "$id" "$seed" "$@" || return $?; fi
   judge_row "$name" "$seed" "$budget" "$folder"
 }
 
 # Takes rows nobody has taken, one after another.
 worker() {
-  local line status=0 result=0
+  local line id status=0 result=0
   while read -ra line <&9; do
     case ${line[0]:-#} in \#*) continue ;; esac
-    mkdir "$out/taken/${line[0]}-${line[1]}" 2>/dev/null || continue
+    id=${line[0]}-${line[2]}-${line[1]}
+    mkdir "$out/taken/$id" 2>/dev/null || continue
     row "${line[@]}" && result=0 || result=$?
     case $result in
       0) ;;
       3) [ $status -ne 0 ] || status=3 ;;
-      *) status=1; echo "train_methods.sh: ${line[0]}-${line[1]} failed: see $out/runs/${line[0]}-${line[1]}*.log" >&2 ;;
+      *) status=1; echo "train_methods.sh: $id failed: see $out/runs/$id*.log" >&2 ;;
     esac
   done 9<"$rows"
   return $status
