@@ -101,7 +101,7 @@ run_part() {
     chunk-window12) bench_chunk "$1" "$2" fp8 "$models/window12" ;;
     chunk-tiny) bench_chunk "$1" "$2" bf16 models/tiny --sessions=1,8 ;;
     # As many as one plan takes: says how many viewers to try.
-    chunk-together) bench_chunk "$1" "$2" fp8 "$models/window12" --sessions=4 --budgets=7 --chunks=8 ;;
+    chunk-together) BUDGETS=7 bench_chunk "$1" "$2" fp8 "$models/window12" --sessions=4 --chunks=8 ;;
     kernels)
       bench_kernels dense "$2" bf16 window21 10 && bench_kernels routed "$2" fp8 window21 7 &&
         bench_kernels window12 "$2" fp8 window12 7 ;;
