@@ -6,6 +6,8 @@
 writes the page of results there and, in results/, its tables as CSV and its plots as SVG. A file may be packed with gzip. Every figure is a mean
 over clips with a 95 % bootstrap interval over training seeds and clips; every seed is shown; every row has its commands.
 
+--remarks FILE stands before the tables.
+
 --layout FILE says which rows make which table, and in which order: a CSV of table,label,method,budget,scores, where table
 is 1 or 2. Table 2 tells each row's step from the row before it. Without it all rows make table 1, the first dense row is
 the reference, and there is no table 2. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
@@ -14,12 +16,18 @@ import argparse
 import csv
 import pathlib
 import sys
+import textwrap
 
 from results_clips import Bootstrap, ResultsError, differences, interval_of, mean, open_text, read_bounds, read_files, scores
 from results_plots import plot
 
 SHARES = ("short", "long", "switch", "held-out")
 PAGE = "results"  # the name of the page in the output folder, without .md
+INTRODUCTION = (
+    "Made by `tools/make_results.py` from the per-clip files in `docs/results`; do not edit. Synthetic data, tiny model: not VBench, not "
+    "comparable with the paper's numbers. In brackets: 95 % bootstrap intervals over training seeds and clips. `executed` is the share of the "
+    "denoising passes' tokens, in parentheses with the context pass; so are multiply-adds. `difference` is that of all seven right from the first "
+    "dense row (Table 1') or from the row above (Table 2'). `total` is VBench's formula over our proxies (docs/training.md, Judging).")
 DRIFT = ("flipped", "identity_distance", "hue_shift", "area_change")
 
 
@@ -200,7 +208,7 @@ def drift_plot(results, entries):
     return plot("What the caption leaves open, against chunks 1 to 4", "chunks", "share flipped; bars 95 %", series)
 
 
-def write_results(results, layout, folder):
+def write_results(results, layout, folder, remarks=""):
     data = folder / "results"
     data.mkdir(parents=True, exist_ok=True)
     first = next(((label, key) for label, key in layout["1"] if key[1] == 10), None)
@@ -211,11 +219,7 @@ def write_results(results, layout, folder):
              ("conditions", "Other conditions: all seven right", condition_lines(results, everything)),
              ("drift", "Identity drift", drift_lines(results, everything)),
              ("seeds", "Every training seed", seed_lines(results, everything))]
-    page = ["# Results\n", "Made by `tools/make_results.py` from the per-clip files in `docs/results`; do not edit. Synthetic data, tiny model: "
-            "not VBench, not comparable with the paper's numbers. In brackets: 95 % bootstrap intervals over training seeds and clips. "
-            "`executed` is the share of the denoising passes' tokens, in parentheses with the context pass; so are multiply-adds. `difference` is "
-            "that of all seven right from the first dense row (Table 1') or from the row above (Table 2'). `total` is VBench's formula over "
-            "our proxies (docs/training.md, Judging).\n"]
+    page = ["# Results\n", "\n".join(textwrap.wrap(INTRODUCTION, 120)) + "\n", *([remarks] if remarks else [])]
     for name, title, records in parts:
         if not records:
             continue
@@ -236,6 +240,7 @@ def main(arguments):
     parser.add_argument("--clips", nargs="+", required=True, metavar="FILE", help="per-clip files, plain or .gz")
     parser.add_argument("--bounds", metavar="FILE", help="what counts as 0 and 1 in the total; without it there is none")
     parser.add_argument("--layout", metavar="FILE", help="which rows make which table")
+    parser.add_argument("--remarks", metavar="FILE", help="Markdown that stands before the tables")
     parser.add_argument("--latency", metavar="FILE", help="measured times")
     parser.add_argument("--output", required=True, metavar="FOLDER", help="where the page and results/ go")
     parser.add_argument("--replicates", type=int, default=1000, metavar="N", help="bootstrap samples (1000)")
@@ -244,8 +249,9 @@ def main(arguments):
         rows = read_files(options.clips)
         bounds = read_bounds(options.bounds) if options.bounds else []
         results = Results(rows, bounds, read_latency(options.latency), Bootstrap(options.replicates))
-        write_results(results, read_layout(options.layout, rows), pathlib.Path(options.output))
-    except ResultsError as error:
+        write_results(results, read_layout(options.layout, rows), pathlib.Path(options.output),
+                      pathlib.Path(options.remarks).read_text(encoding="utf-8") if options.remarks else "")
+    except (OSError, ResultsError) as error:
         sys.exit(f"make_results.py: {error}")
 
 

@@ -157,10 +157,11 @@ def read_bounds(path):
     with open_text(path) as file:
         lines = [line for line in file if not line.startswith("#")]
     try:
-        return [(line["group"], line["column"], float(line["weight"]), float(line["least"]), float(line["most"]))
-                for line in csv.DictReader(lines)]
+        bounds = [(line["group"], line["column"], float(line["weight"]), float(line["least"]), float(line["most"]))
+                  for line in csv.DictReader(lines)]
     except (KeyError, TypeError, ValueError) as error:
         raise ResultsError(f"{path}: not a file of bounds: {error}") from error
+    return [bound for bound in bounds if bound[3] < bound[4]]  # a dimension in which the bad model beats renders tells nothing
 
 
 def scores(means, bounds):

@@ -15,6 +15,12 @@ namespace {
 
 constexpr char kHeader[] = "dimension,group,column,weight,least,most";
 
+// A dimension in which the bad model beats renders tells nothing.
+double WeightOf(const ProxyDimension& proxy, const QualityBounds& bounds) {
+  const size_t column = static_cast<size_t>(proxy.column);
+  return bounds.least[column] < bounds.most[column] ? proxy.weight : 0;
+}
+
 template <size_t count>
 double GroupScore(const std::array<ProxyDimension, count>& proxies, const ColumnMeans& means,
                   const QualityBounds& bounds) {
@@ -22,7 +28,9 @@ double GroupScore(const std::array<ProxyDimension, count>& proxies, const Column
   std::array<double, count> raw{};
   for (size_t i = 0; i < count; ++i) {
     const size_t column = static_cast<size_t>(proxies[i].column);
-    dimensions[i] = {proxies[i].name, bounds.least[column], bounds.most[column], proxies[i].weight};
+    const double weight = WeightOf(proxies[i], bounds);
+    dimensions[i] = {proxies[i].name, weight > 0 ? bounds.least[column] : 0, weight > 0 ? bounds.most[column] : 1,
+                     weight};
     raw[i] = means[column];
   }
   return VBenchGroupScore(dimensions, raw);
@@ -33,8 +41,8 @@ void AppendBounds(const std::array<ProxyDimension, count>& proxies, std::string_
                   std::string* out) {
   for (const ProxyDimension& proxy : proxies) {
     const size_t column = static_cast<size_t>(proxy.column);
-    absl::StrAppendFormat(out, "%s,%s,%s,%g,%.5f,%.5f\n", proxy.name, group, ColumnName(proxy.column), proxy.weight,
-                          bounds.least[column], bounds.most[column]);
+    absl::StrAppendFormat(out, "%s,%s,%s,%g,%.5f,%.5f\n", proxy.name, group, ColumnName(proxy.column),
+                          WeightOf(proxy, bounds), bounds.least[column], bounds.most[column]);
   }
 }
 
@@ -55,9 +63,10 @@ absl::Status ParseBound(const std::string& line, QualityBounds* bounds, std::set
   const int column = ColumnOf(fields[0]);
   if (column < 0) return absl::InvalidArgumentError(absl::StrCat("dimension '", fields[0], "': there is no such one"));
   double least = 0, most = 0;
-  if (!absl::SimpleAtod(fields[4], &least) || !absl::SimpleAtod(fields[5], &most) || !(least < most)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(fields[0], ": least '", fields[4], "' must be a number below most '", fields[5], "'"));
+  if (!absl::SimpleAtod(fields[4], &least) || !absl::SimpleAtod(fields[5], &most) ||
+      !(least < most || (fields[3] == "0" && least >= most))) {
+    return absl::InvalidArgumentError(absl::StrCat(fields[0], ": least '", fields[4], "' must be a number below most '",
+                                                   fields[5], "', or its weight 0"));
   }
   bounds->least[static_cast<size_t>(column)] = least;
   bounds->most[static_cast<size_t>(column)] = most;

@@ -46,7 +46,8 @@ inline constexpr std::array<ProxyDimension, 7> kSemanticProxies = {{
 using ColumnMeans = std::array<double, kClipColumnCount>;
 ColumnMeans MeansOf(const std::vector<ClipRecord>& clips);
 
-// What a known bad model and real renders get: raw values that count as 0 and 1. Fixed before anything is judged.
+// What a known bad model and real renders get: raw values that count as 0 and 1. Fixed before anything is judged. A
+// dimension whose least is not below its most weighs nothing.
 struct QualityBounds {
   ColumnMeans least, most;
 };
@@ -60,7 +61,7 @@ std::optional<QualityScore> ScoreOf(const ColumnMeans& means, const QualityBound
 
 // A table with a line per dimension: dimension,group,column,weight,least,most, after a line with the command.
 std::string FormatBounds(const QualityBounds& bounds, const std::string& command);
-// InvalidArgument names file, line and value; every dimension must be there, its least below its most.
+// InvalidArgument names file, line and value; every dimension must be there, its least below its most or its weight 0.
 absl::StatusOr<QualityBounds> ReadBounds(const std::string& path);
 
 }  // namespace videodiffcr::training

@@ -48,6 +48,18 @@ TEST(QualityScoreTest, IsNotGivenWhereADimensionWasNotMeasured) {
   EXPECT_FALSE(ScoreOf(means, Bounds()).has_value());
 }
 
+TEST(QualityScoreTest, ADimensionInWhichTheBadModelBeatsRendersWeighsNothing) {
+  QualityBounds written = Bounds();
+  written.least[kDynamicDegree] = 0.99;
+  const auto bounds = ReadBounds(Write(FormatBounds(written, "command")));
+  ASSERT_TRUE(bounds.ok()) << bounds.status();
+  ColumnMeans means = Bounds().least;
+  means[kDynamicDegree] = 0.8;
+  EXPECT_NEAR(ScoreOf(means, *bounds)->quality, 0, 1e-12);
+  means[kImagingQuality] = 0.7;
+  EXPECT_NEAR(ScoreOf(means, *bounds)->quality, 1 / 5.0, 1e-12);
+}
+
 TEST(QualityScoreTest, MeansLeaveOutClipsThatWereNotAsked) {
   std::vector<ClipRecord> clips(3);
   clips[0].values[kSpeed] = 1;
@@ -72,7 +84,7 @@ TEST(QualityScoreTest, NamesWhatIsWrongWithBounds) {
   EXPECT_THAT(error(good.substr(0, good.find("scene,"))), HasSubstr("9 dimensions; must be 13"));
   EXPECT_THAT(error(good + "taste,quality,x,1,0,1\n"), HasSubstr("dimension 'taste': there is no such one"));
   EXPECT_THAT(error(good + "scene,semantic,background_colour,1,0.9,0.9\n"),
-              HasSubstr(":16: scene: least '0.9' must be a number below most '0.9'"));
+              HasSubstr(":16: scene: least '0.9' must be a number below most '0.9', or its weight 0"));
   EXPECT_EQ(ReadBounds("/nowhere/bounds.csv").status().code(), absl::StatusCode::kNotFound);
 }
 
