@@ -26,6 +26,7 @@ struct BaselineOptions {
 class BaselineStudent : public Student {
  public:
   std::string name() const override { return "baseline"; }
+  ScoreSource scores() const override { return ScoreSource::kNone; }
   std::map<std::string, std::string> settings() const override;
   // The dense network, and the target by its nearest tenth.
   std::vector<RetentionTenths> budgets() const override { return {kDenseTenths, budget_}; }

@@ -26,6 +26,7 @@ class MixtureOfDepthsStudent final : public BaselineStudent {
   MixtureOfDepthsStudent(const BaselineOptions& options, TrainingModel& model)
       : BaselineStudent(options, model), kept_(MixtureOfDepthsRows(options.target, layers(), tokens())) {}
 
+  ScoreSource scores() const override { return ScoreSource::kOwn; }
   std::vector<WeightRow> OwnRows() override;
   absl::Status Initialize(uint64_t seed) override;
 
