@@ -54,7 +54,8 @@ absl::Status CheckHealth(const std::string& server, const std::string& service, 
   if (!status.ok()) {
     return absl::UnavailableError(absl::StrCat(server, " does not say how it is: ", status.error_message()));
   }
-  if (BytesOf(response) != kServing) return absl::UnavailableError(absl::StrCat(server, " says that it does not serve"));
+  if (BytesOf(response) != kServing)
+    return absl::UnavailableError(absl::StrCat(server, " says that it does not serve"));
   return absl::OkStatus();
 }
 

@@ -82,8 +82,9 @@ absl::Status RunTop(const TopOptions& options) {
 absl::Status CheckOptions(const TopOptions& options) {
   if (options.metrics.empty()) return absl::InvalidArgumentError("--metrics is needed, once for each server");
   if (!options.servers.empty() && options.servers.size() != options.metrics.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("--server is given ", options.servers.size(), " times and --metrics ",
-                                                   options.metrics.size(), " times; they go together, in one order"));
+    return absl::InvalidArgumentError(absl::StrCat("--server is given ", options.servers.size(),
+                                                   " times and --metrics ", options.metrics.size(),
+                                                   " times; they go together, in one order"));
   }
   if (options.interval <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError(

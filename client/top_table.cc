@@ -83,8 +83,20 @@ Row TotalOf(const std::vector<TopServer>& servers) {
     chunks += PerSecond(server, "videodiffcr_chunks_total");
     refused += PerSecond(server, "videodiffcr_admission_rejections_total");
   }
-  return {"together", absl::StrCat(reached, " of ", servers.size()), "", Number(active, 0), Number(waiting, 0),
-          Number(chunks, 1), "", "", "", "", "", "", "", Number(refused, 1)};
+  return {"together",
+          absl::StrCat(reached, " of ", servers.size()),
+          "",
+          Number(active, 0),
+          Number(waiting, 0),
+          Number(chunks, 1),
+          "",
+          "",
+          "",
+          "",
+          "",
+          "",
+          "",
+          Number(refused, 1)};
 }
 
 }  // namespace
@@ -99,9 +111,10 @@ std::string TopTable(const std::vector<TopServer>& servers) {
     if (row.size() < widths.size()) continue;  // a server that is down has a sentence, not columns
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }
-  widths[0] = std::max_element(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-                return a[0].size() < b[0].size();
-              })->front().size();
+  widths[0] =
+      std::max_element(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a[0].size() < b[0].size(); })
+          ->front()
+          .size();
   std::string text;
   for (const Row& row : rows) {
     std::string line;

@@ -23,8 +23,8 @@ constexpr int kMaxThreads = 8;
 constexpr absl::Duration kUnacknowledgedTimeout = absl::Seconds(20);
 
 absl::Status CannotListen(const std::string& address, const absl::Status& why) {
-  return absl::UnavailableError(absl::StrCat("cannot listen on ", address, " (", why.message(),
-                                             "); choose another address with --admin-listen"));
+  return absl::UnavailableError(
+      absl::StrCat("cannot listen on ", address, " (", why.message(), "); choose another address with --admin-listen"));
 }
 
 }  // namespace
@@ -68,8 +68,6 @@ void AdminServer::SetServing(bool serving) {
   health->SetServingStatus(v1::VideoGenerationService::service_full_name(), serving);
 }
 
-void AdminServer::SetAlive(bool alive) {
-  grpc_server_->GetHealthCheckService()->SetServingStatus(kLiveService, alive);
-}
+void AdminServer::SetAlive(bool alive) { grpc_server_->GetHealthCheckService()->SetServingStatus(kLiveService, alive); }
 
 }  // namespace videodiffcr

@@ -1,5 +1,5 @@
-// The port for probes: plaintext gRPC with the health service and, if wanted, reflection; none of the calls. A platform's
-// probes have neither certificates nor tokens, and what they learn here is no secret.
+// The port for probes: plaintext gRPC with the health service and, if wanted, reflection; none of the calls. A
+// platform's probes have neither certificates nor tokens, and what they learn here is no secret.
 #ifndef VIDEODIFFCR_SERVER_ADMIN_SERVER_H_
 #define VIDEODIFFCR_SERVER_ADMIN_SERVER_H_
 

@@ -71,7 +71,8 @@ std::string FirstLineOf(const fs::path& path) {
 std::string Limit(rlim_t value) { return value == RLIM_INFINITY ? "unlimited" : absl::StrCat(value); }
 
 void AddBuild(std::string* text) {
-  absl::StrAppend(text, "version       ", VIDEODIFFCR_VERSION, ", ", VIDEODIFFCR_BUILD, ", compiler ", __VERSION__, "\n");
+  absl::StrAppend(text, "version       ", VIDEODIFFCR_VERSION, ", ", VIDEODIFFCR_BUILD, ", compiler ", __VERSION__,
+                  "\n");
   absl::StrAppend(text, "libraries     gRPC ", grpc::Version(), ", protobuf ",
                   google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION), ", FFmpeg ", av_version_info(),
                   ", ", OpenSSL_version(OPENSSL_VERSION), "\n");
@@ -107,7 +108,8 @@ void AddGpus(std::string* text) {
   std::error_code error;
   std::vector<std::string> gpus;
   for (const fs::directory_entry& gpu : fs::directory_iterator("/proc/driver/nvidia/gpus", error)) {
-    gpus.push_back(absl::StrCat(gpu.path().filename().string(), " ", ValueOf(gpu.path() / "information", "Model", ':')));
+    gpus.push_back(
+        absl::StrCat(gpu.path().filename().string(), " ", ValueOf(gpu.path() / "information", "Model", ':')));
   }
   std::sort(gpus.begin(), gpus.end());
   if (gpus.empty()) absl::StrAppend(text, "GPU           none\n");

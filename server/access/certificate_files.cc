@@ -32,7 +32,9 @@ absl::Status Wrong(const Parts&... parts) {
 // A key with a passphrase is one that cannot be read: nobody is there to type.
 int NoPassphrase(char*, int, int, void*) { return -1; }
 
-Bio Reader(const std::string& text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free_all); }
+Bio Reader(const std::string& text) {
+  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free_all);
+}
 
 absl::StatusOr<Certificate> ReadFirstCertificate(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxFileBytes);

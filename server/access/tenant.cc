@@ -36,9 +36,8 @@ void Tenant::LeaveSession() {
 std::optional<QuotaRefusal> Tenant::EnterQueue() {
   MutexLock lock(&mutex_);
   if (limits_.max_waiting_sessions.has_value() && waiting_ >= *limits_.max_waiting_sessions) {
-    return QuotaRefusal{"max_waiting_sessions",
-                        absl::StrCat("at most ", *limits_.max_waiting_sessions, " sessions that wait"),
-                        {}};
+    return QuotaRefusal{
+        "max_waiting_sessions", absl::StrCat("at most ", *limits_.max_waiting_sessions, " sessions that wait"), {}};
   }
   ++waiting_;
   return std::nullopt;
@@ -54,7 +53,8 @@ std::optional<QuotaRefusal> Tenant::TakeChunk(absl::Time now, bool only_look) {
   if (!limits_.chunks_per_minute.has_value()) return std::nullopt;
   const auto per_minute = static_cast<double>(*limits_.chunks_per_minute);
   // The first look finds a whole minute's worth.
-  const double minutes = refilled_.has_value() ? std::max(0.0, absl::FDivDuration(now - *refilled_, absl::Minutes(1))) : 1.0;
+  const double minutes =
+      refilled_.has_value() ? std::max(0.0, absl::FDivDuration(now - *refilled_, absl::Minutes(1))) : 1.0;
   chunks_ = std::min(per_minute, chunks_ + minutes * per_minute);
   refilled_ = now;
   if (chunks_ < 1) {

@@ -67,7 +67,8 @@ class TenantPlace {
   ~TenantPlace() { Release(); }
   // Gives the place back now.
   void Release() {
-    if (const std::shared_ptr<Tenant> tenant = std::exchange(tenant_, nullptr); tenant != nullptr) tenant->LeaveSession();
+    if (const std::shared_ptr<Tenant> tenant = std::exchange(tenant_, nullptr); tenant != nullptr)
+      tenant->LeaveSession();
   }
 
  private:

@@ -50,7 +50,8 @@ absl::StatusOr<std::string> BytesOf(const Json& object, const std::string& where
   const absl::StatusOr<std::string> text = TextOf(object, where, field);
   if (!text.ok()) return text.status();
   const bool digits = std::all_of(text->begin(), text->end(), [](unsigned char c) { return absl::ascii_isxdigit(c); });
-  if (text->size() != 2 * bytes || !digits) return Wrong(where, ".", field, " must be ", 2 * bytes, " hexadecimal digits");
+  if (text->size() != 2 * bytes || !digits)
+    return Wrong(where, ".", field, " must be ", 2 * bytes, " hexadecimal digits");
   return absl::HexStringToBytes(*text);
 }
 
@@ -65,10 +66,9 @@ absl::Status ReadLimit(const Json& object, const std::string& where, const char*
 }
 
 absl::Status ReadLimits(const Json& object, const std::string& where, TenantLimits* limits) {
-  for (const absl::Status& status :
-       {ReadLimit(object, where, "max_sessions", &limits->max_sessions),
-        ReadLimit(object, where, "max_waiting_sessions", &limits->max_waiting_sessions),
-        ReadLimit(object, where, "chunks_per_minute", &limits->chunks_per_minute)}) {
+  for (const absl::Status& status : {ReadLimit(object, where, "max_sessions", &limits->max_sessions),
+                                     ReadLimit(object, where, "max_waiting_sessions", &limits->max_waiting_sessions),
+                                     ReadLimit(object, where, "chunks_per_minute", &limits->chunks_per_minute)}) {
     if (!status.ok()) return status;
   }
   const auto floor = object.find("floor");

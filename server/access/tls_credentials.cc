@@ -16,8 +16,8 @@ constexpr unsigned kLookSeconds = 1;
 std::shared_ptr<grpc::ServerCredentials> MakeCredentials(const CertificateFiles& files) {
   if (!files.any()) return grpc::InsecureServerCredentials();
   grpc::experimental::TlsServerCredentialsOptions options(
-      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(files.key, files.certificate, files.client_ca,
-                                                                           kLookSeconds));
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(files.key, files.certificate,
+                                                                           files.client_ca, kLookSeconds));
   options.watch_identity_key_cert_pairs();
   if (!files.client_ca.empty()) {
     options.watch_root_certs();

@@ -52,9 +52,10 @@ TEST(MetricsTextTest, WhatIsNoSampleIsPassedOver) {
 }
 
 TEST(TopTableTest, ARowPerServerAndWhatTheyComeToTogether) {
-  TopServer up{"gpu-1:9464", absl::OkStatus(), 8, MetricsText::Parse(kBefore), MetricsText::Parse(kNow),
+  TopServer up{"gpu-1:9464",    absl::OkStatus(), 8, MetricsText::Parse(kBefore), MetricsText::Parse(kNow),
                absl::Seconds(2)};
-  TopServer down{"gpu-2:9464", absl::UnavailableError("no metrics from gpu-2:9464: Connection refused"), {}, {}, {}, {}};
+  TopServer down{
+      "gpu-2:9464", absl::UnavailableError("no metrics from gpu-2:9464: Connection refused"), {}, {}, {}, {}};
   const std::string table = TopTable({up, down});
   EXPECT_THAT(table, HasSubstr("gpu-1:9464  ready"));
   EXPECT_THAT(table, HasSubstr("2/8"));

@@ -32,7 +32,9 @@ bool Eventually(const Condition& holds) {
   return true;
 }
 
-std::string TemporaryPath(const std::string& name) { return absl::StrCat(testing::TempDir(), "access_", getpid(), name); }
+std::string TemporaryPath(const std::string& name) {
+  return absl::StrCat(testing::TempDir(), "access_", getpid(), name);
+}
 
 // GetServerInfo, which needs no session. `authorization` empty: none is sent.
 grpc::Status Ask(const std::shared_ptr<grpc::Channel>& connection, const std::string& authorization = "") {
@@ -63,7 +65,8 @@ class TlsTest : public testing::Test {
     return config;
   }
   // A connection of its own by a client that trusts `authority`, with `own` as its certificate.
-  static std::shared_ptr<grpc::Channel> Connect(int port, const std::string& authority, const MadeCertificate& own = {}) {
+  static std::shared_ptr<grpc::Channel> Connect(int port, const std::string& authority,
+                                                const MadeCertificate& own = {}) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     return grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", port),
@@ -113,8 +116,9 @@ TEST_F(TlsTest, TheServerReachesItsOwnPortAndTellsWhenTheCertificateExpires) {
   EXPECT_GT(server.Metric("videodiffcr_tls_certificate_expiry_timestamp_seconds"), absl::ToUnixSeconds(absl::Now()));
   // Five turns of the upkeep and a probe; `ready` would fall to 0 if it failed.
   EXPECT_FALSE(Eventually([&, end = absl::Now() + absl::Milliseconds(500)] {
-    return server.Metric("videodiffcr_ready") == 0.0 || absl::Now() > end;
-  }) && server.Metric("videodiffcr_ready") == 0.0);
+                 return server.Metric("videodiffcr_ready") == 0.0 || absl::Now() > end;
+               }) &&
+               server.Metric("videodiffcr_ready") == 0.0);
 }
 
 TEST_F(TlsTest, AnExpiredCertificateIsRefusedAtTheStart) {

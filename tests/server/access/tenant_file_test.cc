@@ -57,8 +57,9 @@ TEST(TenantFileTest, WhatIsWrongIsNamedWithItsPlace) {
   EXPECT_THAT(MessageOf(R"({"tenants": [{"name": "a", "tokens": [], "max_sessions": 1.5}]})"),
               HasSubstr("a.max_sessions"));
   EXPECT_THAT(MessageOf(R"({"tenants": [{"name": "a", "tokens": [], "floor": 2}]})"), HasSubstr("a.floor"));
-  EXPECT_THAT(MessageOf(R"({"tenants": [{"name": "a", "tokens": [{"id": "1", "added": "", "salt": "x", "hash": ""}]}]})"),
-              HasSubstr("a.tokens[0].salt"));
+  EXPECT_THAT(
+      MessageOf(R"({"tenants": [{"name": "a", "tokens": [{"id": "1", "added": "", "salt": "x", "hash": ""}]}]})"),
+      HasSubstr("a.tokens[0].salt"));
   EXPECT_THAT(MessageOf(R"({"tenants": [{"name": "a", "tokens": []}, {"name": "a", "tokens": []}]})"),
               HasSubstr("tenant a is there twice"));
 }

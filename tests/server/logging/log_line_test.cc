@@ -13,8 +13,11 @@ using ::testing::Not;
 
 LogRecord Example() {
   LogRecord record{LogLevel::kWarning, "session_ended", "session ended", {}};
-  record.fields = {{"session", "session-1"}, {"error", "a \"quoted\" \\ word\n"}, {"chunks", int64_t{3}},
-                   {"seconds", 1.5}, {"tenant", ""}};
+  record.fields = {{"session", "session-1"},
+                   {"error", "a \"quoted\" \\ word\n"},
+                   {"chunks", int64_t{3}},
+                   {"seconds", 1.5},
+                   {"tenant", ""}};
   return record;
 }
 
