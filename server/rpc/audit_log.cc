@@ -19,7 +19,7 @@ LogRecord Audit(const char* event, const char* message) {
 void AddStatus(const absl::Status& status, bool quote_clients, LogRecord* record) {
   record->fields.push_back({"code", CodeName(status.code())});
   if (status.ok()) return;
-  record->fields.push_back({"reason", ErrorReason(status)});
+  record->fields.push_back({"reason", ReasonSent(status)});
   record->fields.push_back({"error", ForLog(status, quote_clients)});
 }
 

@@ -64,8 +64,8 @@ void CallWithTrace(const std::string& address, const std::string& authority, con
 
 TEST_F(SecuredServer, TheClientComesInWithCertificateAndTokenAndTheLogTellsItAllButPromptsAndTokens) {
   ServerProcess server(Flags());
-  const std::vector<std::string> flags = {"--prompt", kPrompt, "--chunks", "2", "--output", Path("mp4"),
-                                          "--tls-ca", Path("crt")};
+  const std::vector<std::string> flags = {"--prompt", kPrompt,     "--chunks", "2",
+                                          "--output", Path("mp4"), "--tls-ca", Path("crt")};
   const Finished without = RunProgram(Generate(server, flags));
   EXPECT_NE(without.status, 0);
   EXPECT_THAT(without.output, HasSubstr("UNAUTHENTICATED"));
