@@ -101,7 +101,11 @@ def check_references(where, documents, pods):
         if kind == "Service":
             component = spec["selector"]["app.kubernetes.io/component"]
             for port in spec["ports"]:
-                expect(port["targetPort"] in pods[component], here, f"{component} has no port {port['targetPort']}")
+                number = pods[component].get(port["targetPort"])
+                expect(number is not None, here, f"{component} has no port {port['targetPort']}")
+                # Behind a headless service nobody translates ports.
+                same = spec.get("clusterIP") != "None" or port["port"] == number
+                expect(same, here, f"port {port['name']} is {port['port']}, the pod has {number}")
         elif kind == "PodMonitor":
             component = spec["selector"]["matchLabels"]["app.kubernetes.io/component"]
             for endpoint in spec["podMetricsEndpoints"]:
