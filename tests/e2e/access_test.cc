@@ -89,7 +89,9 @@ TEST_F(SecuredServer, TheClientComesInWithCertificateAndTokenAndTheLogTellsItAll
     for (const char* field : {"time", "level", "event", "message"}) EXPECT_TRUE(object.contains(field)) << line;
     ++events[object["event"]];
     if (object.value("trace_id", "") == kTrace) traced = object["event"];
-    if (object["event"] == "session_started") EXPECT_EQ(object["tenant"], "acme");
+    if (object["event"] == "session_started") {
+      EXPECT_EQ(object["tenant"], "acme");
+    }
   }
   EXPECT_EQ(events["session_started"], 1);
   EXPECT_EQ(events["session_ended"], 1);
