@@ -26,6 +26,7 @@ namespace videodiffcr {
 namespace {
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
+constexpr absl::Duration kLoadTimeout = absl::Minutes(1);
 
 // One generation from its first event to its last.
 class Generation {
@@ -149,7 +150,8 @@ absl::Status CheckOutputs(const GenerateOptions& options) {
 
 absl::Status RunGenerate(const GenerateOptions& options) {
   if (absl::Status writable = CheckOutputs(options); !writable.ok()) return writable;
-  const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(options.server, kConnectTimeout);
+  const absl::StatusOr<std::unique_ptr<VideoClient>> client =
+      VideoClient::Connect(options.server, kConnectTimeout, kLoadTimeout, options.security);
   if (!client.ok()) return client.status();
   const std::unique_ptr<VideoCall> call = (*client)->StreamVideo(ToSessionConfig(options));
   Generation generation(options, call.get());

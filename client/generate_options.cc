@@ -148,6 +148,7 @@ void AddGenerateFlags(GenerateOptions* options, Command* command) {
       ReadString(&options->contact_sheet));
   command->AddFlag({"server", "HOST:PORT", "The server that generates.", "gpu-7:50051"},
                    ReadServerAddress(&options->server));
+  AddSecurityFlags(&options->security, command);
   command->AddCheck([options] { return Validate(*options); });
 }
 

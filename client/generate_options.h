@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "client/change_schedule.h"
+#include "client/channel_security.h"
 #include "command_line/command.h"
 #include "videodiffcr/v1/video_generation.pb.h"
 
@@ -24,6 +25,7 @@ struct GenerateOptions {
   std::string server = "localhost:50051";
   std::string output = "video.mp4";  // "-": standard output
   std::string contact_sheet;         // empty: none
+  ChannelSecurity security;
 
   bool to_standard_output() const { return output == "-"; }
 };

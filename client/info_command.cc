@@ -22,6 +22,7 @@ namespace videodiffcr {
 namespace {
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
+constexpr absl::Duration kLoadTimeout = absl::Minutes(1);
 
 // CODEC_H264 as "H264": an enum value's name without the enum's.
 std::string ShortName(const std::string& name, absl::string_view prefix) {
@@ -59,8 +60,14 @@ std::string FormatLimits(const v1::ServerLimits& limits) {
   return text;
 }
 
-absl::Status RunInfo(const std::string& server) {
-  const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(server, kConnectTimeout);
+struct InfoOptions {
+  std::string server = "localhost:50051";
+  ChannelSecurity security;
+};
+
+absl::Status RunInfo(const InfoOptions& options) {
+  const absl::StatusOr<std::unique_ptr<VideoClient>> client =
+      VideoClient::Connect(options.server, kConnectTimeout, kLoadTimeout, options.security);
   if (!client.ok()) return client.status();
   const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
   if (!info.ok()) return info.status();
@@ -97,10 +104,11 @@ Subcommand InfoSubcommand() {
                       "That is: its model, sizes, budgets, limits, words that it knows and prompts that work well.",
                       "videodiffcr info --server localhost:50051"};
   const auto add = [](Command* command) {
-    const auto server = std::make_shared<std::string>("localhost:50051");
+    const auto options = std::make_shared<InfoOptions>();
     command->AddFlag({"server", "HOST:PORT", "The server that is asked.", "gpu-7:50051"},
-                     ReadServerAddress(server.get()));
-    return [server] { return RunInfo(*server); };
+                     ReadServerAddress(&options->server));
+    AddSecurityFlags(&options->security, command);
+    return [options] { return RunInfo(*options); };
   };
   return {std::move(text), add};
 }

@@ -8,8 +8,6 @@
 #include "client/call_status.h"
 #include "client/proto_time.h"
 #include "grpc/support/time.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "system/steady_time.h"
 
@@ -110,7 +108,8 @@ VideoClient::VideoClient(std::shared_ptr<grpc::Channel> channel)
     : stub_(v1::VideoGenerationService::NewStub(channel)) {}
 
 absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::string& address, absl::Duration timeout,
-                                                                  absl::Duration load_timeout) {
+                                                                  absl::Duration load_timeout,
+                                                                  const ChannelSecurity& security) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
   // A proxy from the environment is meant for web pages; it would be asked for "localhost" too.
@@ -118,15 +117,16 @@ absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::str
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMilliseconds);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMilliseconds);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // also while a session is paused
-  std::shared_ptr<grpc::Channel> channel =
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  const absl::StatusOr<std::shared_ptr<grpc::Channel>> made = MakeChannel(address, security, arguments);
+  if (!made.ok()) return made.status();
+  const std::shared_ptr<grpc::Channel>& channel = *made;
   if (!channel->WaitForConnected(SteadyDeadline(timeout))) {
     return absl::UnavailableError(absl::StrCat("no server answers at ", address, " (waited ",
                                                absl::FormatDuration(timeout),
                                                "): start videodiffcr-server, or name another with --server HOST:PORT"));
   }
   const absl::Time deadline = SteadyNow() + load_timeout;
-  std::unique_ptr<VideoClient> client(new VideoClient(std::move(channel)));
+  std::unique_ptr<VideoClient> client(new VideoClient(channel));
   for (absl::Status status = client->GetServerInfo().status(); IsLoading(status);
        status = client->GetServerInfo().status()) {
     const absl::Duration delay = RetryDelay(status);

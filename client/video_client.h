@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/channel_security.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/sync_stream.h"
@@ -60,8 +61,10 @@ class VideoClient {
  public:
   // Waits until a server answers at `address` ("host:port"), for `timeout` at most, and then until it has loaded its
   // model, for `load_timeout` at most. Unavailable, with advice, when either takes longer.
+  // `security`'s files may be wrong: MakeChannel()'s errors.
   static absl::StatusOr<std::unique_ptr<VideoClient>> Connect(const std::string& address, absl::Duration timeout,
-                                                              absl::Duration load_timeout = absl::Minutes(1));
+                                                              absl::Duration load_timeout = absl::Minutes(1),
+                                                              const ChannelSecurity& security = {});
 
   absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo();
 

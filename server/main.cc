@@ -15,6 +15,8 @@
 #include "command_line/program.h"
 #include "command_line/standard_streams.h"
 #include "model/load/create_video_model.h"
+#include "server/access/tokens_command.h"
+#include "server/diagnose.h"
 #include "server/exit_timer.h"
 #include "server/logging/log_line.h"
 #include "server/serve_until_stopped.h"
@@ -59,9 +61,14 @@ int Main(int argc, char** argv) {
 
   RaiseDescriptorLimit();
 
+  if (argc > 1 && argv[1] == kTokensCommand) return RunTokensCommand({argv + 2, argv + argc}, std::cout, std::cerr);
   const absl::StatusOr<CommandLine> command_line = ParseCommandLine({argv + 1, argv + argc});
   if (!command_line.ok()) return RefuseCommandLine(kName, kName, command_line.status(), std::cerr);
   if (!command_line->answer.empty()) return WriteAnswer(kName, command_line->answer, std::cout, std::cerr);
+  if (command_line->diagnose) {
+    return WriteAnswer(kName, Diagnose(*command_line, {argv + 1, argv + argc}), std::cout, std::cerr);
+  }
+  ConfigureLog(command_line->config.log_format, command_line->config.log_level);
   RealClock clock;
   const absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(command_line->config, &clock);
   if (!server.ok()) return Fail(kName, server.status(), std::cerr);
@@ -82,7 +89,7 @@ int Main(int argc, char** argv) {
       ServeUntilStopped(server->get(), stop_signals, [&] { EndProcessAfter(drain_timeout + kGrace); });
   if (served.ok()) return EndWith(kDone);
   // At once: a lost device may fail, or stop, whoever gives its memory back.
-  LogLine(served.message());
+  LogLine(served.message(), LogLevel::kError);
   std::_Exit(EndWith(kFailed));
 }
 

@@ -9,13 +9,13 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "absl/time/clock.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
-#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "server/logging/log_line.h"
 #include "server/rpc/grpc_log.h"
+#include "server/rpc/grpc_options.h"
 #include "server/rpc/steady_deadline.h"
 #include "server/sockets/descriptor_limit.h"
 #include "server/warm_up.h"
@@ -39,31 +39,6 @@ int MaxStreamsPerConnection(const ServerConfig& config) {
                            ? config.scheduler.max_sessions + config.scheduler.max_waiting_sessions
                            : config.rpc_limits.max_sessions_per_connection;
   return 2 * std::min(sessions, 1 << 20) + 32;
-}
-
-// Reflection on or off for one server. Being linked, gRPC's reflection library has switched it on for every server of
-// the process.
-class ReflectionOption final : public grpc::ServerBuilderOption {
- public:
-  explicit ReflectionOption(bool wanted) : wanted_(wanted) {}
-  void UpdateArguments(grpc::ChannelArguments*) override {}
-  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
-    auto reflection = std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>();
-    std::erase_if(*plugins, [&](const auto& plugin) { return plugin->name() == reflection->name(); });
-    if (wanted_) plugins->push_back(std::move(reflection));
-  }
-
- private:
-  const bool wanted_;
-};
-
-// A thousandth of a message's size on the wire may be what it takes in memory, and gRPC looks at the size after it has
-// unpacked. Such a call ends with UNIMPLEMENTED, as gRPC's own rules want it, and never is a message unpacked.
-void RefuseCompression(grpc::ServerBuilder* builder) {
-  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
-    builder->SetCompressionAlgorithmSupportStatus(algorithm, false);
-  }
-  builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
 }
 
 int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
@@ -100,6 +75,7 @@ Server::Server(const ServerConfig& config, Clock* clock)
       clock_(clock),
       server_metrics_(&registry_, kVersion),
       rpc_metrics_(&registry_),
+      access_metrics_(&registry_),
       service_(config.rpc_limits, config.outbox_limits,
                ServerFacts{kVersion, config.scheduler.max_sessions, config.scheduler.max_waiting_sessions,
                            config.scheduler.idle_timeout},
@@ -108,7 +84,10 @@ Server::Server(const ServerConfig& config, Clock* clock)
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerConfig& config, Clock* clock) {
   if (absl::Status status = config.Validate(); !status.ok()) return status;
   auto server = absl::WrapUnique(new Server(config, clock));
+  RouteGrpcLog();
   if (absl::Status status = server->StartMetrics(); !status.ok()) return status;
+  if (absl::Status status = server->StartAccess(); !status.ok()) return status;
+  if (absl::Status status = server->StartAdmin(); !status.ok()) return status;
   if (absl::Status status = server->StartGrpc(); !status.ok()) return status;
   return server;
 }
@@ -122,14 +101,54 @@ absl::Status Server::StartMetrics() {
   return absl::OkStatus();
 }
 
+// Certificates and tokens are the world's, so they go by the wall clock.
+absl::Status Server::StartAccess() {
+  if (config_.tls.any()) {
+    const absl::StatusOr<absl::Time> expiry = CheckCertificates(config_.tls, absl::Now());
+    if (!expiry.ok()) return expiry.status();
+    certificate_watch_ = std::make_unique<CertificateWatch>(config_.tls, *expiry);
+    access_metrics_.SetCertificateExpiry(*expiry);
+  }
+  if (!config_.tokens_file.empty()) {
+    absl::StatusOr<std::unique_ptr<AccessControl>> control = AccessControl::Create(config_.tokens_file);
+    if (!control.ok()) return control.status();
+    access_control_ = *std::move(control);
+    if (!config_.tls.any()) {
+      LogLine("tokens travel in plaintext; use --tls-certificate, or see that TLS ends in front of the server",
+              LogLevel::kWarning);
+    }
+  }
+  service_.CheckAccess({access_control_.get(), &access_metrics_});
+  return absl::OkStatus();
+}
+
+void Server::LookAtFiles() {
+  const auto tell = [this](const absl::Status& status) {
+    if (status.ok()) return;
+    access_metrics_.failed_reloads->Increment();
+    LogLine(absl::StrCat("goes on with what was read before: ", status.message()), LogLevel::kError);
+  };
+  if (access_control_ != nullptr) tell(access_control_->ReloadIfChanged());
+  if (certificate_watch_ == nullptr) return;
+  tell(certificate_watch_->LookAgain(absl::Now()));
+  access_metrics_.SetCertificateExpiry(certificate_watch_->expiry());
+}
+
+absl::Status Server::StartAdmin() {
+  if (config_.admin_listen.empty()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<AdminServer>> admin = AdminServer::Create(config_.admin_listen, config_.reflection);
+  if (!admin.ok()) return admin.status();
+  admin_server_ = *std::move(admin);
+  return absl::OkStatus();
+}
+
 absl::Status Server::StartGrpc() {
   absl::StatusOr<ListeningSocket> socket = Listen(config_.listen);
   if (!socket.ok()) return CannotListen(config_.listen, socket.status());
-  RouteGrpcLog();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   ConnectionAcceptor::GrpcSide grpc_side = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, MakeCredentials(config_.tls));
   builder.RegisterService(&service_);
   builder.SetOption(std::make_unique<ReflectionOption>(config_.reflection));
   SetLimits(config_, &builder);
@@ -137,7 +156,7 @@ absl::Status Server::StartGrpc() {
   if (grpc_server_ == nullptr) return absl::UnavailableError("gRPC does not start");
   SetServing(false);
   port_ = socket->port;
-  own_port_ = {socket->address, socket->address_bytes,
+  own_port_ = {socket->address, socket->address_bytes, /*tls=*/config_.tls.any(),
                /*may_close_at_once=*/config_.max_connections_per_peer > 0 && !config_.rpc_limits.behind_proxy};
   return StartAcceptor(*std::move(socket), std::move(grpc_side));
 }
@@ -185,7 +204,8 @@ absl::Status Server::Load(const ModelLoader& load_model) {
   if (absl::Status status = StartUpkeep(); !status.ok()) return status;
   SetServing(true);
   LogLine(absl::StrCat("serving model ", name, " (", model_->info().device, ") on port ", port_, ", metrics on port ",
-                       metrics_port(), ", ready after ", absl::FormatDuration(clock_->Now() - began)));
+                       metrics_port(), ", probes on port ", admin_port(), ", ready after ",
+                       absl::FormatDuration(clock_->Now() - began)));
   return WritePortFile();
 }
 
@@ -193,18 +213,22 @@ void Server::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* const health = grpc_server_->GetHealthCheckService();
   health->SetServingStatus("", serving);
   health->SetServingStatus(v1::VideoGenerationService::service_full_name(), serving);
+  if (admin_server_ != nullptr) admin_server_->SetServing(serving);
   MutexLock lock(&readiness_mutex_);
   serving_ = serving;
   server_metrics_.ready->Set(serving_ && reachable_.ok() ? 1 : 0);
 }
 
-// The health service goes on as it is: whoever hears it has a connection that works.
+// The health service of the own port goes on as it is: whoever hears it has a connection that works. Probes come by
+// another port, and are told that a restart would help.
 void Server::SetReachable(const absl::Status& reachable) {
   MutexLock lock(&readiness_mutex_);
   if (reachable.ok() != reachable_.ok()) {
-    LogLine(reachable.ok() ? "new connections are served again" : absl::StrCat("not ready: ", reachable.message()));
+    LogLine(reachable.ok() ? "new connections are served again" : absl::StrCat("not ready: ", reachable.message()),
+            reachable.ok() ? LogLevel::kInfo : LogLevel::kError);
   }
   reachable_ = reachable;
+  if (admin_server_ != nullptr) admin_server_->SetAlive(reachable.ok());
   server_metrics_.ready->Set(serving_ && reachable_.ok() ? 1 : 0);
 }
 
@@ -215,7 +239,7 @@ absl::Status Server::StartUpkeep() {
         [this] {
           return CallCensus{service_.open_calls(), service_.calls_begun()};
         },
-        [this](const absl::Status& reachable) { SetReachable(reachable); });
+        [this](const absl::Status& reachable) { SetReachable(reachable); }, [this] { LookAtFiles(); });
   } catch (const std::system_error& error) {
     return absl::UnavailableError(absl::StrCat("no thread for the server's upkeep: ", error.what()));
   }
@@ -228,7 +252,7 @@ absl::Status Server::WritePortFile() const {
   const std::string partial = config_.port_file + ".partial";
   {
     std::ofstream file(partial);
-    file << "grpc_port=" << port_ << "\nmetrics_port=" << metrics_port() << "\n";
+    file << "grpc_port=" << port_ << "\nmetrics_port=" << metrics_port() << "\nadmin_port=" << admin_port() << "\n";
     file.close();
     if (file.good() && std::rename(partial.c_str(), config_.port_file.c_str()) == 0) return absl::OkStatus();
   }

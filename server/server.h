@@ -1,6 +1,6 @@
 // The composition root: builds the parts in order, takes them down in reverse.
 //
-//   Create()  metrics endpoint, gRPC server; health says NOT_SERVING, calls are answered UNAVAILABLE
+//   Create()  metrics endpoint, port for probes, gRPC server; health says NOT_SERVING, calls are answered UNAVAILABLE
 //   Load()    model, warm-up, scheduler; health says SERVING
 //   Drain()   health flips first, new sessions are refused, running ones end after their chunk, the last bytes leave
 //   ~Server() gRPC server, scheduler, model, metrics endpoint
@@ -19,6 +19,10 @@
 #include "prometheus/registry.h"
 #include "scheduler/scheduler.h"
 #include "scheduler/scheduler_metrics.h"
+#include "server/access/access_control.h"
+#include "server/access/access_metrics.h"
+#include "server/access/tls_credentials.h"
+#include "server/admin_server.h"
 #include "server/delivery/delivery_metrics.h"
 #include "server/metrics/metrics_endpoint.h"
 #include "server/metrics/server_metrics.h"
@@ -59,10 +63,14 @@ class Server {
 
   int port() const { return port_; }
   int metrics_port() const { return metrics_endpoint_ == nullptr ? 0 : metrics_endpoint_->port(); }
+  int admin_port() const { return admin_server_ == nullptr ? 0 : admin_server_->port(); }
 
  private:
   Server(const ServerConfig& config, Clock* clock);
+  absl::Status StartAccess();
+  void LookAtFiles();
   absl::Status StartMetrics();
+  absl::Status StartAdmin();
   absl::Status StartGrpc();
   absl::Status StartAcceptor(ListeningSocket socket, ConnectionAcceptor::GrpcSide grpc_side);
   void SetServing(bool serving);
@@ -76,7 +84,11 @@ class Server {
   prometheus::Registry registry_;
   ServerMetrics server_metrics_;
   RpcMetrics rpc_metrics_;
+  AccessMetrics access_metrics_;
+  std::unique_ptr<AccessControl> access_control_;        // null: everybody may call
+  std::unique_ptr<CertificateWatch> certificate_watch_;  // null: no TLS
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
+  std::unique_ptr<AdminServer> admin_server_;  // null: none
   // From Load() on.
   std::unique_ptr<VideoModel> model_;
   std::unique_ptr<SchedulerMetrics> scheduler_metrics_;

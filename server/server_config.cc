@@ -32,6 +32,8 @@ absl::Status ServerConfig::Validate() const {
            CheckNumber("warm_up_chunks", warm_up_chunks, 0, 100),
            CheckAddress("listen", listen),
            metrics_listen.empty() ? absl::OkStatus() : CheckAddress("metrics_listen", metrics_listen),
+           admin_listen.empty() ? absl::OkStatus() : CheckAddress("admin_listen", admin_listen),
+           CheckTogether(tls),
            CheckDuration("drain_timeout", drain_timeout, absl::ZeroDuration(), absl::Hours(1)),
            CheckDuration("upkeep_interval", upkeep_interval, absl::Milliseconds(1), absl::Hours(24)),
            CheckDuration("keepalive_time", keepalive_time, absl::Seconds(1), absl::Hours(24)),

@@ -8,7 +8,9 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "scheduler/scheduler_config.h"
+#include "server/access/certificate_files.h"
 #include "server/delivery/stream_outbox.h"
+#include "server/logging/log_line.h"
 #include "server/rpc/rpc_limits.h"
 
 namespace videodiffcr {
@@ -22,8 +24,21 @@ struct ServerConfig {
   // Address of the Prometheus endpoint, "host:port"; empty: none.
   std::string metrics_listen = "127.0.0.1:9464";
 
-  // File to write the ports in use to, once the server serves: "grpc_port=N" and "metrics_port=N". Empty: none.
+  // Address of the plaintext port for probes (admin_server.h), "host:port"; empty: none.
+  std::string admin_listen;
+
+  // File to write the ports in use to, once the server serves: "grpc_port=N", "metrics_port=N" and "admin_port=N".
+  // Empty: none.
   std::string port_file;
+
+  // --- who may call ---
+
+  // TLS on the port for calls; the files are read again when they change. None: plaintext.
+  CertificateFiles tls;
+
+  // Tenants, their tokens and limits (server/access/tenant_file.h), read again when it changes. Empty: everybody may
+  // call.
+  std::string tokens_file;
 
   // --- behaviour ---
 
@@ -43,6 +58,9 @@ struct ServerConfig {
   // A ping on a connection without traffic after this long, and how long its answer may take.
   absl::Duration keepalive_time = absl::Seconds(60);
   absl::Duration keepalive_timeout = absl::Seconds(20);
+
+  LogFormat log_format = LogFormat::kText;
+  LogLevel log_level = LogLevel::kInfo;
 
   // Lines about refused calls quote what the client sent, prompts too. For a developer's machine.
   bool log_prompts = false;

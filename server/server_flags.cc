@@ -1,6 +1,9 @@
 #include "server/server_flags.h"
 
+#include <utility>
+
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
@@ -11,7 +14,8 @@ namespace {
 
 CommandText ProgramText() {
   return {"videodiffcr-server", "streams text-to-video over gRPC",
-          "It listens on this machine only, until --listen says otherwise; SIGTERM lets chunks in progress finish.",
+          "It listens on this machine only, until --listen says otherwise; SIGTERM lets chunks in progress finish. "
+          "`videodiffcr-server tokens` keeps the file of who may call.",
           "videodiffcr-server --model-folder models/tiny --listen 0.0.0.0:50051"};
 }
 
@@ -22,11 +26,54 @@ void AddAddresses(ServerConfig* config, Command* command) {
   command->AddFlag({"metrics-listen", "HOST:PORT", "Address for Prometheus; port 0 takes a free one, empty means none.",
                     "0.0.0.0:9464"},
                    ReadString(&config->metrics_listen));
+  command->AddFlag(
+      {"admin-listen", "HOST:PORT",
+       "Address for a platform's probes: plaintext gRPC with the health service and reflection alone; port "
+       "0 takes a free one, empty, as it is by default, means none.",
+       "127.0.0.1:50052"},
+      ReadString(&config->admin_listen));
   command->AddFlag({"port-file", "FILE",
-                    "File to write the ports in use to (grpc_port=N, metrics_port=N) once the server serves; empty, as "
+                    "File to write the ports in use to (grpc_port=N, metrics_port=N, admin_port=N) once the server "
+                    "serves; empty, as "
                     "it is by default, means none.",
                     "/run/videodiffcr/ports"},
                    ReadString(&config->port_file));
+}
+
+// One of a few names for the values of an enum, in its order.
+template <typename Enum>
+FlagReader ReadEnum(std::vector<std::string> names, Enum* out) {
+  const std::string wanted = absl::StrJoin(names, ", ");
+  const std::string default_text = names[static_cast<size_t>(*out)];
+  const auto read = [names = std::move(names), wanted, out](std::string_view value) {
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (value != names[i]) continue;
+      *out = static_cast<Enum>(i);
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(absl::StrCat("must be one of ", wanted));
+  };
+  return {read, default_text};
+}
+
+void AddAccess(ServerConfig* config, Command* command) {
+  command->BeginGroup("Who may call");
+  command->AddFlag({"tls-certificate", "FILE",
+                    "The server's certificate and those between it and its root, in PEM form; with it, the port for "
+                    "calls speaks TLS alone. Read again when it changes, as are the next two.",
+                    "/etc/videodiffcr/tls.crt"},
+                   ReadString(&config->tls.certificate));
+  command->AddFlag({"tls-key", "FILE", "The certificate's key, in PEM form.", "/etc/videodiffcr/tls.key"},
+                   ReadString(&config->tls.key));
+  command->AddFlag(
+      {"tls-client-ca", "FILE", "Who may have signed a client's certificate, in PEM form; with it, clients need one.",
+       "/etc/videodiffcr/client_ca.crt"},
+      ReadString(&config->tls.client_ca));
+  command->AddFlag({"tokens-file", "FILE",
+                    "Tenants, their tokens and limits, as `videodiffcr-server tokens` writes them; with it, calls need "
+                    "a token. Read again when it changes.",
+                    "/etc/videodiffcr/tokens.json"},
+                   ReadString(&config->tokens_file));
 }
 
 void AddModel(CommandLine* line, Command* command) {
@@ -51,6 +98,13 @@ void AddServing(ServerConfig* config, Command* command) {
                    ReadDuration(&config->drain_timeout));
   command->AddFlag({"keepalive-time", "TIME", "Ping connections that are silent for this long.", "2m"},
                    ReadDuration(&config->keepalive_time));
+  command->AddFlag({"log-format", "NAME", "What lines on standard error look like: text or json.", "json"},
+                   ReadEnum({"text", "json"}, &config->log_format));
+  command->AddFlag({"log-level", "NAME",
+                    "The least that is written: debug, info, warning or error. Who began, ended and was refused is "
+                    "written at any level.",
+                    "warning"},
+                   ReadEnum({"debug", "info", "warning", "error"}, &config->log_level));
   command->AddSwitch("log-prompts", "Let lines about refused calls quote what the client sent, prompts too.",
                      &config->log_prompts);
   command->AddSwitch("behind-proxy",
@@ -170,11 +224,14 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string_view>
   CommandLine line;
   Command command(ProgramText());
   AddAddresses(&line.config, &command);
+  AddAccess(&line.config, &command);
   AddModel(&line, &command);
   AddServing(&line.config, &command);
   AddLimitsOfACall(&line.config.rpc_limits, &command);
   AddLimitsOfTheServer(&line, &command);
   AddScheduling(&line.config.scheduler, &command);
+  command.BeginGroup("Instead of serving");
+  command.AddSwitch("diagnose", "Print what to send with a bug report; it holds no secret.", &line.diagnose);
   const absl::StatusOr<ParsedCommand> parsed = command.Parse(arguments);
   if (!parsed.ok()) return parsed.status();
   line.answer = parsed->answer;

@@ -19,6 +19,7 @@ struct CommandLine {
   int threads = 0;                 // of the model, on the CPU; 0: one per core
   std::string precision = "bf16";  // on a GPU; or "fp32", "fp8"
   int gpu_sessions = 0;            // slots on a GPU; 0: as many as fit
+  bool diagnose = false;           // print what a bug report needs, instead of serving
   std::string answer;              // what --help or --version prints, instead of serving
 };
 

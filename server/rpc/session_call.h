@@ -21,10 +21,12 @@
 #include "scheduler/scheduler.h"
 #include "server/delivery/delivery_metrics.h"
 #include "server/delivery/stream_outbox.h"
+#include "server/rpc/caller.h"
 #include "server/rpc/request_conversion.h"
 #include "server/rpc/rpc_limits.h"
 #include "server/rpc/rpc_metrics.h"
 #include "server/rpc/session_registry.h"
+#include "server/rpc/tenant_quota.h"
 #include "server/rpc/token_bucket.h"
 #include "threading/clock.h"
 #include "threading/mutex.h"
@@ -42,6 +44,7 @@ struct CallEnvironment {
   const Clock* clock = nullptr;
   SessionRegistry* registry = nullptr;
   RpcMetrics* rpc_metrics = nullptr;
+  Access access;
   DeliveryMetrics* delivery_metrics = nullptr;
   bool log_prompts = false;  // refusals in the log quote what the client sent
 };
@@ -63,10 +66,10 @@ class CallTransport {
 
 class SessionCall final : public StreamOutbox::Listener, public std::enable_shared_from_this<SessionCall> {
  public:
-  // `connection`: gRPC's name of the peer. `transport` lives until its Finish() was called. Shared: the reactor and the
+  // `transport` lives until its Finish() was called. Shared: the reactor and the
   // outbox (so the scheduler's threads) reach it, and neither knows who is last.
-  static std::shared_ptr<SessionCall> Create(RpcMethod method, std::string connection,
-                                             const CallEnvironment& environment, CallTransport* transport);
+  static std::shared_ptr<SessionCall> Create(RpcMethod method, Caller caller, const CallEnvironment& environment,
+                                             CallTransport* transport);
 
   // The first message. On any error the call ends with it.
   void Start(const v1::SessionConfig& config);
@@ -98,7 +101,7 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
   void OnBlockedChanged(bool blocked) override;
 
  private:
-  SessionCall(RpcMethod method, std::string connection, const CallEnvironment& environment, CallTransport* transport);
+  SessionCall(RpcMethod method, Caller caller, const CallEnvironment& environment, CallTransport* transport);
 
   // `came_at`: the first message.
   absl::Status TryStart(const v1::SessionConfig& config, absl::Time came_at);
@@ -118,7 +121,7 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
 
   // Constant after construction.
   const RpcMethod method_;
-  const std::string connection_;
+  const Caller caller_;
   const CallEnvironment environment_;
   const std::string name_;  // of the session, in logs and in `started`
   const std::shared_ptr<StreamOutbox> outbox_;
@@ -129,6 +132,7 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
   mutable Mutex mutex_;
   CallTransport* const transport_ ABSL_PT_GUARDED_BY(mutex_);
   SessionRegistry::Slot slot_ ABSL_GUARDED_BY(mutex_);
+  TenantPlace tenant_place_ ABSL_GUARDED_BY(mutex_);
   bool started_ ABSL_GUARDED_BY(mutex_) = false;  // the first message was taken; it may still be refused
   absl::Time first_message_at_ ABSL_GUARDED_BY(mutex_);
   bool admitted_ ABSL_GUARDED_BY(mutex_) = false;  // `started` may be sent

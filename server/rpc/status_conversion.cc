@@ -36,6 +36,8 @@ const char* ReasonFor(const absl::Status& status) {
 
 }  // namespace
 
+std::string ReasonSent(const absl::Status& status) { return ErrorReason(WithErrorInfo(status, ReasonFor(status))); }
+
 grpc::Status ToGrpcStatus(const absl::Status& original) {
   if (original.ok()) return grpc::Status::OK;
   absl::Status status = WithErrorInfo(original, ReasonFor(original));

@@ -14,6 +14,9 @@ namespace videodiffcr {
 // RetryAfter().
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
+// The reason that a client is told: of the status's own ErrorInfo, or by its code.
+std::string ReasonSent(const absl::Status& status);
+
 // "OK", "INVALID_ARGUMENT": names of codes for metric labels and log lines.
 std::string CodeName(absl::StatusCode code);
 

@@ -16,12 +16,12 @@ absl::Status Parse(const grpc::ByteBuffer& bytes, int64_t max_bytes, google::pro
 }  // namespace
 
 VideoCallReactor::VideoCallReactor(RpcMethod method, grpc::CallbackServerContext* context, const Entrance& entrance,
-                                   const CallEnvironment& environment)
+                                   Caller caller, const CallEnvironment& environment)
     : CallReactor(context, entrance),
       context_(context),
       method_(method),
       environment_(environment),
-      call_(SessionCall::Create(method, context->peer(), environment, this)) {
+      call_(SessionCall::Create(method, std::move(caller), environment, this)) {
   AwaitFirstMessage([weak = std::weak_ptr<SessionCall>(call_)](absl::Status status) {
     if (const std::shared_ptr<SessionCall> call = weak.lock()) call->FailUnstarted(std::move(status));
   });

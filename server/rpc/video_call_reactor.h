@@ -14,7 +14,7 @@ namespace videodiffcr {
 class VideoCallReactor final : public CallReactor, public CallTransport {
  public:
   // `environment` and what is in `entrance` outlive the call.
-  VideoCallReactor(RpcMethod method, grpc::CallbackServerContext* context, const Entrance& entrance,
+  VideoCallReactor(RpcMethod method, grpc::CallbackServerContext* context, const Entrance& entrance, Caller caller,
                    const CallEnvironment& environment);
 
  private:

@@ -1,10 +1,12 @@
 #include "server/rpc/video_service.h"
 
 #include <limits>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "grpcpp/impl/codegen/server_callback_handlers.h"
+#include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/message_parsing.h"
 #include "server/rpc/server_info_reactor.h"
@@ -20,6 +22,13 @@ class RefusedCall final : public RawBidiReactor {
   explicit RefusedCall(const grpc::Status& status) { Finish(status); }
   void OnDone() override { delete this; }
 };
+
+absl::Status StillLoading() {
+  return WithRetryInfo(
+      WithErrorInfo(absl::UnavailableError("the model is being loaded; wait until the health service says SERVING"),
+                    "MODEL_LOADING"),
+      absl::Seconds(1));
+}
 
 }  // namespace
 
@@ -51,9 +60,14 @@ void VideoService::AddCall(const char* path, RpcMethod method) {
 }
 
 RawBidiReactor* VideoService::Begin(RpcMethod method, grpc::CallbackServerContext* context) {
-  if (!serving_.load(std::memory_order_acquire)) return new RefusedCall(Refuse(method));
+  Caller caller;
+  absl::Status refusal = IdentifyCaller(*context, environment_.access, &caller);
+  if (refusal.ok() && !serving_.load(std::memory_order_acquire)) refusal = StillLoading();
+  if (!refusal.ok()) return Refuse(method, caller, refusal);
   const CallReactor::Entrance entrance = {environment_.limits.first_message_timeout, &room_, &gate_};
-  if (method != RpcMethod::kGetServerInfo) return new VideoCallReactor(method, context, entrance, environment_);
+  if (method != RpcMethod::kGetServerInfo) {
+    return new VideoCallReactor(method, context, entrance, std::move(caller), environment_);
+  }
   return new ServerInfoReactor(
       context, entrance,
       [this](const grpc::ByteBuffer& request, grpc::ByteBuffer* response) {
@@ -69,12 +83,10 @@ void VideoService::StartServing(const VideoModel* model, Scheduler* scheduler, D
   serving_.store(true, std::memory_order_release);
 }
 
-grpc::Status VideoService::Refuse(RpcMethod method) {
-  rpc_metrics_->CountCall(method, absl::StatusCode::kUnavailable);
-  return ToGrpcStatus(WithRetryInfo(
-      WithErrorInfo(absl::UnavailableError("the model is being loaded; wait until the health service says SERVING"),
-                    "MODEL_LOADING"),
-      absl::Seconds(1)));
+RawBidiReactor* VideoService::Refuse(RpcMethod method, const Caller& caller, const absl::Status& why) {
+  rpc_metrics_->CountCall(method, why.code());
+  LogCallRefused(caller, why, environment_.log_prompts);
+  return new RefusedCall(ToGrpcStatus(why));
 }
 
 absl::Status VideoService::AnswerServerInfo(const grpc::ByteBuffer& request_bytes,

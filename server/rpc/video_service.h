@@ -31,6 +31,9 @@ class VideoService final : public grpc::Service {
   VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts, Clock* clock,
                RpcMetrics* rpc_metrics, bool log_prompts);
 
+  // Before calls come. By default everybody may call, which only tests want.
+  void CheckAccess(const Access& access) { environment_.access = access; }
+
   // All three outlive the service's calls.
   void StartServing(const VideoModel* model, Scheduler* scheduler, DeliveryMetrics* delivery_metrics);
 
@@ -45,8 +48,8 @@ class VideoService final : public grpc::Service {
   // `path` stays for as long as the service.
   void AddCall(const char* path, RpcMethod method);
   RawBidiReactor* Begin(RpcMethod method, grpc::CallbackServerContext* context);
-  // Counts the refusal; for calls before StartServing().
-  grpc::Status Refuse(RpcMethod method);
+  // Counts the refusal and writes it down. The call has said nothing yet.
+  RawBidiReactor* Refuse(RpcMethod method, const Caller& caller, const absl::Status& why);
   absl::Status AnswerServerInfo(const grpc::ByteBuffer& request, grpc::ByteBuffer* response) const;
 
   int calls_added_ = 0;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/sockets/descriptor.h"
+#include "server/sockets/tls_greeting.h"
 
 namespace videodiffcr {
 namespace {
@@ -18,6 +19,8 @@ constexpr absl::string_view kGreeting("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\
 constexpr size_t kFrameHeaderBytes = 9;
 constexpr size_t kFrameTypeAt = 3;
 constexpr char kSettings = 4;
+// RFC 8446 section 5.1: what answers a ClientHello is a handshake, whatever it then says.
+constexpr char kTlsHandshake = 22;
 
 absl::Status Failed(absl::string_view what) {
   return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(errno)));
@@ -50,7 +53,8 @@ absl::Status ProbeOwnPort(const OwnPort& port, absl::Duration patience) {
   const absl::Status closed = port.may_close_at_once
                                   ? absl::OkStatus()
                                   : absl::UnavailableError("connections to the own port are closed at once");
-  if (send(socket.get(), kGreeting.data(), kGreeting.size(), MSG_NOSIGNAL) < 0) return closed;
+  const std::string greeting = port.tls ? TlsGreeting() : std::string(kGreeting);
+  if (send(socket.get(), greeting.data(), greeting.size(), MSG_NOSIGNAL) < 0) return closed;
   std::string answer;
   while (answer.size() < kFrameHeaderBytes) {
     if (!WaitFor(socket, POLLIN, patience)) return absl::UnavailableError("the own port does not answer");
@@ -58,6 +62,9 @@ absl::Status ProbeOwnPort(const OwnPort& port, absl::Duration patience) {
     const ssize_t got = recv(socket.get(), buffer, sizeof(buffer), 0);
     if (got <= 0) return closed;
     answer.append(buffer, static_cast<size_t>(got));
+  }
+  if (port.tls) {
+    return answer[0] == kTlsHandshake ? absl::OkStatus() : absl::UnavailableError("the own port does not speak TLS");
   }
   if (answer[kFrameTypeAt] != kSettings) return absl::UnavailableError("the own port does not speak HTTP/2");
   return absl::OkStatus();

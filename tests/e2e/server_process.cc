@@ -48,15 +48,15 @@ ServerProcess::ServerProcess(const std::vector<std::string>& more_flags) {
   static int started = 0;
   ++started;
   const std::string port_file = TempPath("port" + std::to_string(started));
-  const std::string log_path = TempPath("server" + std::to_string(started) + ".log");
+  log_path_ = TempPath("server" + std::to_string(started) + ".log");
   std::vector<std::string> arguments = {BinaryPath("videodiffcr-server"), "--model-folder=" + SourcePath("models/tiny"),
                                         "--listen=127.0.0.1:0", "--metrics-listen=", "--port-file=" + port_file};
   arguments.insert(arguments.end(), more_flags.begin(), more_flags.end());
-  process_ = std::make_unique<Process>(arguments, log_path);
+  process_ = std::make_unique<Process>(arguments, log_path_);
   // Another process writes the file, whole or not at all: looking again and again is all there is.
   while (!std::filesystem::exists(port_file)) {
     if (!process_->running()) {
-      std::fprintf(stderr, "the server did not start:\n%s\n", ContentsOf(log_path).c_str());
+      std::fprintf(stderr, "the server did not start:\n%s\n", ContentsOf(log_path_).c_str());
       std::abort();
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

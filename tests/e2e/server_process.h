@@ -27,11 +27,14 @@ class ServerProcess {
   explicit ServerProcess(const std::vector<std::string>& more_flags = {});
 
   const std::string& address() const { return address_; }
+  // What it says goes there.
+  const std::string& log_path() const { return log_path_; }
   Process& process() { return *process_; }
 
  private:
   std::unique_ptr<Process> process_;
   std::string address_;
+  std::string log_path_;
 };
 
 // The client's command line against `server`.

@@ -79,7 +79,7 @@ TEST(ShutdownTest, ALogThatNobodyReadsHoldsNeitherCallsNorTheEndAndQuotesNobody)
   server.Signal(SIGTERM);
   while (server.running()) std::this_thread::yield();
   EXPECT_EQ(server.Wait(), 0);
-  EXPECT_THAT(server.output(), HasSubstr("call refused: connection ipv4:127.0.0.1"));
+  EXPECT_THAT(server.output(), HasSubstr("call refused connection=ipv4:127.0.0.1"));
   EXPECT_THAT(server.output(), Not(HasSubstr("secret")));
   EXPECT_THAT(server.output(), Not(HasSubstr("qqq")));
   std::filesystem::remove(port_file);

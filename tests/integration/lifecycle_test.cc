@@ -156,7 +156,7 @@ TEST(LifecycleTest, ThePortFileNamesThePortsInUse) {
   TestServer server(config);
   std::ifstream stream(file);
   const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-  EXPECT_EQ(text, absl::StrCat("grpc_port=", server.server().port(), "\nmetrics_port=0\n"));
+  EXPECT_EQ(text, absl::StrCat("grpc_port=", server.server().port(), "\nmetrics_port=0\nadmin_port=0\n"));
   std::filesystem::remove(file);
 }
 

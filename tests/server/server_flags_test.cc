@@ -199,7 +199,11 @@ TEST(ServerFlagsTest, EveryExampleOfTheHelpIsTaken) {
   for (const std::string& line : std::vector<std::string>(absl::StrSplit(help, '\n'))) {
     const size_t at = line.find("Example: --");
     if (at == std::string::npos) continue;
-    const std::vector<std::string> words = absl::StrSplit(line.substr(at + 9), ' ');
+    std::vector<std::string> words = absl::StrSplit(line.substr(at + 9), ' ');
+    // These need one another.
+    for (const std::string needed : {"--tls-certificate", "--tls-key"}) {
+      if (words[0].starts_with("--tls-") && words[0] != needed) words.push_back(needed + "=file");
+    }
     EXPECT_EQ(Parse({words.begin(), words.end()}).status(), absl::OkStatus()) << line;
     ++examples;
   }

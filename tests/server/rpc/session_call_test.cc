@@ -167,7 +167,8 @@ class SessionCallTest : public ::testing::Test {
     environment_.registry = &registry_;
     environment_.rpc_metrics = &rpc_metrics_;
     environment_.delivery_metrics = &delivery_metrics_;
-    call_ = SessionCall::Create(RpcMethod::kStreamVideo, "ipv4:127.0.0.1:5", environment_, &transport_);
+    call_ = SessionCall::Create(RpcMethod::kStreamVideo, Caller{"ipv4:127.0.0.1:5", {}, nullptr}, environment_,
+                                &transport_);
   }
   ~SessionCallTest() override {
     model_.FreePlans();

@@ -1,0 +1,27 @@
+// The audit's lines: who began what, how it ended, and who was refused (server/logging/log_line.h, docs/operating.md).
+#ifndef VIDEODIFFCR_SERVER_RPC_AUDIT_LOG_H_
+#define VIDEODIFFCR_SERVER_RPC_AUDIT_LOG_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/media/encoder_config.h"
+#include "server/rpc/caller.h"
+
+namespace videodiffcr {
+
+void LogSessionStarted(const std::string& session, const Caller& caller, VideoCodec codec, int64_t length_chunks,
+                       uint64_t seed);
+
+// `quote_clients`: see ForLog() in error_details.h.
+void LogSessionEnded(const std::string& session, const Caller& caller, const absl::Status& status, bool quote_clients,
+                     int64_t chunks, absl::Duration lasted);
+
+// A call that never became a session.
+void LogCallRefused(const Caller& caller, const absl::Status& status, bool quote_clients);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_RPC_AUDIT_LOG_H_

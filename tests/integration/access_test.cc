@@ -1,0 +1,266 @@
+// Certificates, tokens, tenants and the port for probes, over real sockets with the fake model.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/health_command.h"
+#include "server/access/tenant_file.h"
+#include "tests/integration/refusal.h"
+#include "tests/integration/session_messages.h"
+#include "tests/integration/test_server.h"
+#include "tests/integration/test_stream.h"
+#include "tests/server/access/made_certificate.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
+// Asks until `holds`, since whoever reads files again tells nobody.
+template <typename Condition>
+bool Eventually(const Condition& holds) {
+  for (const absl::Time deadline = absl::Now() + kPatience; !holds();) {
+    if (absl::Now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+std::string TemporaryPath(const std::string& name) {
+  return absl::StrCat(testing::TempDir(), "access_", getpid(), name);
+}
+
+// GetServerInfo, which needs no session. `authorization` empty: none is sent.
+grpc::Status Ask(const std::shared_ptr<grpc::Channel>& connection, const std::string& authorization = "") {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  if (!authorization.empty()) context.AddMetadata("authorization", authorization);
+  v1::GetServerInfoResponse response;
+  return v1::VideoGenerationService::NewStub(connection)->GetServerInfo(&context, {}, &response);
+}
+
+class TlsTest : public testing::Test {
+ protected:
+  TlsTest() : server_pair_(MakeCertificate(absl::Now() + absl::Hours(1))) {
+    files_ = {TemporaryPath(".crt"), TemporaryPath(".key"), ""};
+    Write(server_pair_);
+  }
+  ~TlsTest() override {
+    for (const std::string& path : {files_.certificate, files_.key, files_.client_ca}) unlink(path.c_str());
+  }
+  void Write(const MadeCertificate& pair) {
+    WriteFile(files_.certificate, pair.certificate);
+    WriteFile(files_.key, pair.key);
+  }
+  ServerConfig Config() const {
+    ServerConfig config = TestConfig();
+    config.tls = files_;
+    config.upkeep_interval = absl::Milliseconds(10);
+    return config;
+  }
+  // A connection of its own by a client that trusts `authority`, with `own` as its certificate.
+  static std::shared_ptr<grpc::Channel> Connect(int port, const std::string& authority,
+                                                const MadeCertificate& own = {}) {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", port),
+                                     grpc::SslCredentials({authority, own.key, own.certificate}), arguments);
+  }
+
+  CertificateFiles files_;
+  const MadeCertificate server_pair_;
+};
+
+TEST_F(TlsTest, ACertificateServesWhoTrustsItAndPlaintextIsNotAnswered) {
+  TestServer server(Config());
+  const auto trusting = Connect(server.server().port(), server_pair_.certificate);
+  EXPECT_TRUE(Ask(trusting).ok());
+  EXPECT_TRUE(TestStream(trusting, SmallConfig(2)).status().ok());
+  EXPECT_FALSE(Ask(server.NewConnection()).ok());
+  const MadeCertificate stranger = MakeCertificate(absl::Now() + absl::Hours(1));
+  EXPECT_FALSE(Ask(Connect(server.server().port(), stranger.certificate)).ok());
+}
+
+TEST_F(TlsTest, ARenewedCertificateIsServedWithoutARestartAndOpenConnectionsStay) {
+  TestServer server(Config());
+  const auto open = Connect(server.server().port(), server_pair_.certificate);
+  ASSERT_TRUE(Ask(open).ok());
+  const MadeCertificate renewed = MakeCertificate(absl::Now() + absl::Hours(2));
+  Write(renewed);
+  EXPECT_TRUE(Eventually([&] { return Ask(Connect(server.server().port(), renewed.certificate)).ok(); }));
+  EXPECT_TRUE(Ask(open).ok());
+}
+
+TEST_F(TlsTest, WithAuthoritiesOfClientsWhoHasNoCertificateOfTheirsIsRefused) {
+  const MadeCertificate client = MakeCertificate(absl::Now() + absl::Hours(1));
+  files_.client_ca = TemporaryPath(".ca");
+  WriteFile(files_.client_ca, client.certificate);
+  TestServer server(Config());
+  const int port = server.server().port();
+  EXPECT_TRUE(Ask(Connect(port, server_pair_.certificate, client)).ok());
+  EXPECT_FALSE(Ask(Connect(port, server_pair_.certificate)).ok());
+  const MadeCertificate stranger = MakeCertificate(absl::Now() + absl::Hours(1));
+  EXPECT_FALSE(Ask(Connect(port, server_pair_.certificate, stranger)).ok());
+}
+
+TEST_F(TlsTest, TheServerReachesItsOwnPortAndTellsWhenTheCertificateExpires) {
+  ServerConfig config = Config();
+  config.metrics_listen = "127.0.0.1:0";
+  TestServer server(config);
+  EXPECT_GT(server.Metric("videodiffcr_tls_certificate_expiry_timestamp_seconds"), absl::ToUnixSeconds(absl::Now()));
+  // Five turns of the upkeep and a probe; `ready` would fall to 0 if it failed.
+  EXPECT_FALSE(Eventually([&, end = absl::Now() + absl::Milliseconds(500)] {
+                 return server.Metric("videodiffcr_ready") == 0.0 || absl::Now() > end;
+               }) &&
+               server.Metric("videodiffcr_ready") == 0.0);
+}
+
+TEST_F(TlsTest, AnExpiredCertificateIsRefusedAtTheStart) {
+  Write(MakeCertificate(absl::Now() - absl::Hours(1)));
+  RealClock clock;
+  const absl::Status status = Server::Create(Config(), &clock).status();
+  EXPECT_THAT(status.message(), HasSubstr("has expired"));
+}
+
+class TokenTest : public testing::Test {
+ protected:
+  TokenTest() : path_(TemporaryPath(".json")) {}
+  ~TokenTest() override { unlink(path_.c_str()); }
+
+  // One tenant with these limits; the header that names it.
+  std::string WriteTenant(const TenantLimits& limits) {
+    const NewToken token = *MakeToken("2026-11-27");
+    EXPECT_TRUE(WriteTenants(path_, {TenantEntry{"acme", limits, {token.stored}}}).ok());
+    return absl::StrCat("Bearer ", token.text);
+  }
+  ServerConfig Config() const {
+    ServerConfig config = TestConfig();
+    config.tokens_file = path_;
+    config.upkeep_interval = absl::Milliseconds(10);
+    return config;
+  }
+  // How a session that this config asks for ends; at once when it is refused.
+  static grpc::Status Generate(const TestServer& server, const std::string& authorization, int chunks) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    context.AddMetadata("authorization", authorization);
+    v1::GenerateVideoRequest request;
+    *request.mutable_config() = SmallConfig(chunks);
+    const auto stub = v1::VideoGenerationService::NewStub(server.NewConnection());
+    const auto reader = stub->GenerateVideo(&context, request);
+    v1::GenerateVideoResponse response;
+    while (reader->Read(&response)) {
+    }
+    return reader->Finish();
+  }
+
+  const std::string path_;
+};
+
+TEST_F(TokenTest, EveryMethodWantsATokenAndSaysTheSameToWhoHasNone) {
+  const std::string authorization = WriteTenant({});
+  TestServer server(Config());
+  EXPECT_TRUE(Ask(server.NewConnection(), authorization).ok());
+  EXPECT_TRUE(Generate(server, authorization, 2).ok());
+  const grpc::Status without = Ask(server.NewConnection());
+  EXPECT_EQ(without.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(RefusalOf(without).reason, "TOKEN_NEEDED");
+  const grpc::Status wrong = Generate(server, absl::StrCat("Bearer ", MakeToken("")->text), 2);
+  EXPECT_EQ(wrong.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(wrong.error_message(), without.error_message());
+  EXPECT_EQ(TestStream(server.NewConnection(), SmallConfig(2)).status().error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(TokenTest, ATokenThatIsTakenBackIsRefusedWithoutARestart) {
+  const std::string old_authorization = WriteTenant({});
+  TestServer server(Config());
+  ASSERT_TRUE(Ask(server.NewConnection(), old_authorization).ok());
+  const std::string authorization = WriteTenant({});
+  EXPECT_TRUE(Eventually([&] { return Ask(server.NewConnection(), authorization).ok(); }));
+  EXPECT_EQ(Ask(server.NewConnection(), old_authorization).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(TokenTest, ATenantsLimitIsNamedInTheQuotaFailureAndCounted) {
+  TenantLimits limits;
+  limits.max_sessions = 0;
+  const std::string authorization = WriteTenant(limits);
+  ServerConfig config = Config();
+  config.metrics_listen = "127.0.0.1:0";
+  TestServer server(config);
+  const grpc::Status refused = Generate(server, authorization, 2);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(RefusalOf(refused).reason, "TENANT_QUOTA_EXCEEDED");
+  const auto quota = DetailOf<google::rpc::QuotaFailure>(refused);
+  ASSERT_TRUE(quota.has_value());
+  EXPECT_EQ(quota->violations(0).subject(), "tenant:acme");
+  EXPECT_THAT(quota->violations(0).description(), HasSubstr("max_sessions"));
+  EXPECT_EQ(server.Metric("videodiffcr_access_refusals_total{reason=\"max_sessions\"}"), 1);
+}
+
+TEST_F(TokenTest, ChunksBeyondTheMinutesEndTheSessionAndThePlacesComeBack) {
+  TenantLimits limits;
+  limits.max_sessions = 1;
+  limits.chunks_per_minute = 3;
+  const std::string authorization = WriteTenant(limits);
+  TestServer server(Config());
+  const grpc::Status ended = Generate(server, authorization, 5);
+  EXPECT_EQ(RefusalOf(ended).reason, "TENANT_QUOTA_EXCEEDED") << ended.error_message();
+  EXPECT_THAT(DetailOf<google::rpc::QuotaFailure>(ended)->violations(0).description(), HasSubstr("chunks_per_minute"));
+  EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(ended).has_value());
+  EXPECT_EQ(RefusalOf(Generate(server, authorization, 1)).reason, "TENANT_QUOTA_EXCEEDED") << "and so does the next";
+}
+
+TEST_F(TokenTest, ATenantThatMayNotWaitIsRefusedWhereOthersWait) {
+  TenantLimits limits;
+  limits.max_waiting_sessions = 0;
+  const std::string authorization = WriteTenant(limits);
+  ServerConfig config = Config();
+  config.scheduler.max_sessions = 1;
+  TestServer server(config);
+  grpc::ClientContext first_context;
+  first_context.AddMetadata("authorization", authorization);
+  const auto stub = v1::VideoGenerationService::NewStub(server.NewConnection());
+  const auto first = stub->StreamVideo(&first_context);
+  first->Write(ConfigRequest(WithChunkCredits(SmallConfig(0), 1)));
+  v1::StreamVideoResponse response;
+  while (first->Read(&response) && !response.has_chunk()) {
+  }
+  const grpc::Status refused = Generate(server, authorization, 1);
+  EXPECT_EQ(RefusalOf(refused).reason, "TENANT_QUOTA_EXCEEDED") << refused.error_message();
+  EXPECT_THAT(DetailOf<google::rpc::QuotaFailure>(refused)->violations(0).description(),
+              HasSubstr("max_waiting_sessions"));
+  first_context.TryCancel();
+  first->Finish();
+}
+
+TEST(AdminPortTest, ProbesHearWhetherTheServerServesAndLivesAndNothingElseIsAnsweredThere) {
+  ServerConfig config = TestConfig();
+  config.admin_listen = "127.0.0.1:0";
+  RealClock clock;
+  auto server = *Server::Create(config, &clock);
+  const std::string address = absl::StrCat("127.0.0.1:", server->admin_port());
+  EXPECT_TRUE(CheckHealth(address, "live", kPatience).ok()) << "it lives while it loads";
+  EXPECT_FALSE(CheckHealth(address, "", kPatience).ok());
+  ASSERT_TRUE(server
+                  ->Load([]() -> absl::StatusOr<std::unique_ptr<VideoModel>> {
+                    return std::make_unique<FakeVideoModel>(FakeVideoModel::SmallInfo());
+                  })
+                  .ok());
+  EXPECT_TRUE(CheckHealth(address, "", kPatience).ok());
+  EXPECT_TRUE(CheckHealth(address, "videodiffcr.v1.VideoGenerationService", kPatience).ok());
+  EXPECT_FALSE(CheckHealth(address, "unheard.of", kPatience).ok());
+  EXPECT_EQ(Ask(ConnectTo(server->admin_port())).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  server->Drain();
+  EXPECT_FALSE(CheckHealth(address, "", kPatience).ok());
+  EXPECT_TRUE(CheckHealth(address, "live", kPatience).ok()) << "a drain is no reason to be killed";
+}
+
+}  // namespace
+}  // namespace videodiffcr

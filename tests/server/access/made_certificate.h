@@ -1,0 +1,24 @@
+// Certificates for tests, made on the spot.
+#ifndef VIDEODIFFCR_TESTS_SERVER_ACCESS_MADE_CERTIFICATE_H_
+#define VIDEODIFFCR_TESTS_SERVER_ACCESS_MADE_CERTIFICATE_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace videodiffcr {
+
+struct MadeCertificate {
+  std::string certificate;  // PEM; signs itself, and stands for "localhost" and 127.0.0.1
+  std::string key;          // PEM
+};
+
+// Valid from a day ago until `expiry`.
+MadeCertificate MakeCertificate(absl::Time expiry);
+
+// Writes under another name first, as whoever renews certificates should.
+void WriteFile(const std::string& path, const std::string& text);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_TESTS_SERVER_ACCESS_MADE_CERTIFICATE_H_

@@ -1,0 +1,71 @@
+#include "server/access/tokens_command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/access/access_control.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class TokensCommandTest : public testing::Test {
+ protected:
+  TokensCommandTest() : path_(absl::StrCat(testing::TempDir(), "tokens_command_", getpid())) {}
+  ~TokensCommandTest() override { unlink(path_.c_str()); }
+
+  int Run(std::vector<std::string_view> arguments) {
+    arguments.insert(arguments.begin() + 1, {"--tokens-file", path_});
+    out_.str("");
+    errors_.str("");
+    return RunTokensCommand(arguments, out_, errors_);
+  }
+
+  const std::string path_;
+  std::ostringstream out_, errors_;
+};
+
+TEST_F(TokensCommandTest, ATokenIsPrintedOnceWorksUntilItIsRemovedAndIsNowhereInTheFile) {
+  ASSERT_EQ(Run({"add", "--max-sessions", "4", "acme"}), 0) << errors_.str();
+  const std::string token(absl::StripSuffix(out_.str(), "\n"));
+  const auto control = *AccessControl::Create(path_);
+  EXPECT_TRUE(control->Authenticate(absl::StrCat("Bearer ", token)).ok());
+  ASSERT_EQ(Run({"list"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("acme max_sessions=4"));
+  const std::string id = SplitToken(token)->id;
+  EXPECT_THAT(out_.str(), HasSubstr(id));
+  EXPECT_THAT(FormatTenants(*ReadTenants(path_)), Not(HasSubstr(SplitToken(token)->secret)));
+  ASSERT_EQ(Run({"remove", id}), 0) << errors_.str();
+  ASSERT_TRUE(control->ReloadIfChanged().ok());
+  EXPECT_FALSE(control->Authenticate(absl::StrCat("Bearer ", token)).ok());
+}
+
+TEST_F(TokensCommandTest, ASecondTokenOfATenantKeepsTheFirstAndTheLimitsThatAreNotGiven) {
+  ASSERT_EQ(Run({"add", "--max-sessions", "4", "acme"}), 0);
+  ASSERT_EQ(Run({"add", "--chunks-per-minute", "60", "acme"}), 0);
+  const TenantFile tenants = *ReadTenants(path_);
+  ASSERT_EQ(tenants.size(), 1U);
+  EXPECT_EQ(tenants[0].tokens.size(), 2U);
+  EXPECT_EQ(tenants[0].limits.max_sessions, 4);
+  EXPECT_EQ(tenants[0].limits.chunks_per_minute, 60);
+}
+
+TEST_F(TokensCommandTest, WhatIsWrongIsSaidWithAStatusOfItsKind) {
+  EXPECT_EQ(Run({"add"}), 2);
+  EXPECT_EQ(Run({"add", "a b"}), 2);
+  EXPECT_THAT(errors_.str(), HasSubstr("a b"));
+  EXPECT_EQ(Run({"list"}), 1) << "there is no file yet";
+  ASSERT_EQ(Run({"add", "acme"}), 0);
+  EXPECT_EQ(Run({"remove", "ffffffff"}), 1);
+  EXPECT_THAT(errors_.str(), HasSubstr("ffffffff"));
+}
+
+}  // namespace
+}  // namespace videodiffcr

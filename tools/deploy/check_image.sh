@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Builds the image from a base made here, without a registry and without a daemon, starts it and generates a video from
+# outside. Part of tools/deploy_check.sh; needs root.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+say() { printf 'check_image: %s\n' "$*"; }
+fail() { printf 'check_image: %s\n' "$@" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || fail "needs root: debootstrap and builds with chroot isolation do"
+export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
+cache=${XDG_CACHE_HOME:-$HOME/.cache}
+work=$(mktemp -d)
+storage=("--root=$work/storage" "--runroot=$work/run")
+container= server=
+cleanup() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  buildah "${storage[@]}" rm --all >/dev/null 2>&1 || true
+  umount -R "$work/root" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+# What Debian's slim images leave out: documents but for licences, translations, package lists.
+make_base() {
+  debootstrap --variant=minbase --include=ca-certificates bookworm "$work/base" >"$work/debootstrap.log" 2>&1 || { tail -5 "$work/debootstrap.log"; return 1; }
+  printf 'path-exclude=/usr/share/%s/*\n' doc man locale info groff lintian linda >"$work/base/etc/dpkg/dpkg.cfg.d/slim"
+  printf 'path-include=/usr/share/doc/%s\n' '*/copyright' 'videodiffcr/*' >>"$work/base/etc/dpkg/dpkg.cfg.d/slim"
+  find "$work/base/usr/share/doc" -type f ! -name copyright -delete
+  rm -rf "$work"/base/usr/share/{man,locale,info,groff,lintian,linda}/* "$work"/base/var/lib/apt/lists/* "$work"/base/var/cache/{apt,debconf}/* \
+    "$work"/base/var/log/*
+  # Where this machine gets its packages.
+  cp /etc/apt/sources.list "$work/base/etc/apt/" 2>/dev/null || true
+  cp /etc/apt/sources.list.d/debian.sources "$work/base/etc/apt/sources.list.d/" 2>/dev/null && rm -f "$work/base/etc/apt/sources.list"
+  local from
+  from=$(buildah "${storage[@]}" from scratch)
+  buildah "${storage[@]}" add -q "$from" "$work/base" / >/dev/null
+  buildah "${storage[@]}" commit -q "$from" videodiffcr-base >/dev/null
+  buildah "${storage[@]}" rm "$from" >/dev/null
+  rm -rf "$work/base"
+}
+
+# The caches of set-up and of the compiler are lent, so that a second build is short; the machine's certificates and pip's
+# settings too, since the build fetches what the machine would.
+build_image() {
+  local lent=(--volume "$cache/videodiffcr:/root/.cache/videodiffcr" --volume "${CCACHE_DIR:-$cache/ccache}:/root/.cache/ccache"
+    --volume /etc/ssl/certs:/etc/ssl/certs:ro)
+  [ ! -e /etc/pip.conf ] || lent+=(--volume /etc/pip.conf:/etc/pip.conf:ro)
+  mkdir -p "${CCACHE_DIR:-$cache/ccache}"
+  buildah "${storage[@]}" build --format docker --build-arg BASE=localhost/videodiffcr-base --target cpu -t videodiffcr:cpu "${lent[@]}" . \
+    >"$work/build.log" 2>&1 || { tail -20 "$work/build.log"; return 1; }
+}
+
+describe_size() {
+  local root=$1
+  say "the image is $(du -sm --exclude=proc --exclude=sys --exclude=dev "$root" | cut -f1) MB unpacked:" \
+    "LibTorch $(du -sm "$root/usr/lib/videodiffcr" | cut -f1)," \
+    "shared libraries of Debian $(du -sm "$root/usr/lib/x86_64-linux-gnu" | cut -f1)," \
+    "programs $(du -cm "$root"/usr/bin/videodiffcr* | tail -1 | cut -f1), tiny model $(du -sm "$root/usr/share/videodiffcr" | cut -f1)"
+}
+
+# The image's own entrypoint, user and command, in its own root, which it may only read.
+run_image() {
+  local root=$1 user command
+  user=$(buildah "${storage[@]}" inspect --type image --format '{{.OCIv1.Config.User}}' videodiffcr:cpu)
+  [ "$user" = 64000:64000 ] || fail "the image runs as '$user', not as 64000:64000"
+  mapfile -t command < <(buildah "${storage[@]}" inspect --type image --format '{{range .OCIv1.Config.Entrypoint}}{{println .}}{{end}}{{range .OCIv1.Config.Cmd}}{{println .}}{{end}}' \
+    videodiffcr:cpu | grep .)
+  mkdir -p "$work/root"
+  mount --bind "$root" "$work/root"
+  mount -o remount,bind,ro "$work/root"
+  mount --bind /proc "$work/root/proc"
+  # Free ports in place of the image's; the port file through standard error, since its root is read-only.
+  local flag flags=()
+  for flag in "${command[@]:1}"; do flags+=("$(sed -E 's/^(--(metrics-|admin-)?listen)=.*/\1=127.0.0.1:0/' <<<"$flag")"); done
+  chroot --userspec="$user" "$work/root" "/usr/bin/${command[0]}" "${flags[@]}" --log-format=json 2>"$work/server.log" &
+  server=$!
+}
+
+port_of() { sed -n "s/.*$1 port \([0-9]*\).*/\1/p" "$work/server.log"; }
+
+check_running_image() {
+  local root=$1 waited=0
+  run_image "$root"
+  until grep -q '"message":"serving model' "$work/server.log"; do
+    kill -0 "$server" 2>/dev/null && [ $((waited += 1)) -lt 600 ] || { cat "$work/server.log"; fail "the image's server does not serve"; }
+    sleep 0.2
+  done
+  chroot --userspec=64000:64000 "$work/root" /usr/bin/videodiffcr health --server "localhost:$(port_of 'probes on')" || fail "the health check fails"
+  # From outside: the image's client would not do, it is inside. This is the package's, run from here.
+  local video=$work/video.mp4
+  chroot "$root" /usr/bin/videodiffcr generate --server "localhost:$(sed -n 's/.*(cpu) on port \([0-9]*\).*/\1/p' "$work/server.log")" \
+    --prompt "a red circle moves right on a blue background" --chunks 4 --output - >"$video" 2>"$work/client.log" || { cat "$work/client.log"; fail "no video"; }
+  ffprobe -v error -count_frames -select_streams v -show_entries stream=nb_read_frames -of csv=p=0 "$video" >"$work/frames"
+  [ "$(cat "$work/frames")" -gt 0 ] || fail "the video has no frames"
+  kill -TERM "$server"
+  wait "$server" || fail "SIGTERM ends the server with status $?, not 0"
+  server=
+  say "as user 64000 with a read-only root it serves, is healthy, made $(cat "$work/frames") frames, and ended with 0 on SIGTERM"
+}
+
+say "making a base of Debian 12"
+make_base
+say "building the image (from nothing about ten minutes on 2 cores)"
+build_image
+container=$(buildah "${storage[@]}" from videodiffcr:cpu)
+root=$(buildah "${storage[@]}" mount "$container")
+describe_size "$root"
+[ -s "$root/usr/share/doc/videodiffcr/licenses/torch-2.11.0.dist-info/licenses/LICENSE" ] || fail "LibTorch's licence is not in the image"
+[ -s "$root/usr/lib/systemd/system/videodiffcr.service" ] || fail "the unit is not in the package"
+[ -d "$root/etc/videodiffcr" ] || fail "the package made no /etc/videodiffcr"
+check_running_image "$root"

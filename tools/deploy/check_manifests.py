@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Holds the manifests, the image and the systemd unit to the real programs: flags, ports, probes, paths, metric names.
+
+    tools/deploy/check_manifests.py BIN RENDERED...
+
+BIN is the folder with videodiffcr-server and videodiffcr, RENDERED an overlay as kustomize renders it. Prints one line for
+each thing that does not agree, and exits 1 when there is any.
+"""
+import json
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import yaml
+
+from running_server import running_server
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ADDRESS_FLAGS = {"grpc": "--listen", "metrics": "--metrics-listen", "admin": "--admin-listen"}
+METRIC = re.compile(r"\b(?:videodiffcr|process)_[a-z0-9_]+\b")
+HISTOGRAM_SUFFIX = re.compile(r"_(?:bucket|sum|count)$")
+
+complaints = []
+
+
+def complain(where, what):
+    complaints.append(f"{where}: {what}")
+
+
+def expect(condition, where, what):
+    if not condition:
+        complain(where, what)
+
+
+def port_of(flags, name):
+    value = next((flag.split("=", 1)[1] for flag in flags if flag.startswith(name + "=")), "")
+    return int(value.rsplit(":", 1)[1]) if ":" in value else None
+
+
+def seconds(flags, name, default):
+    value = next((flag.split("=", 1)[1] for flag in flags if flag.startswith(name + "=")), default)
+    return float(value.removesuffix("s"))
+
+
+def check_flags(where, server, flags):
+    """The server's own reader judges them; --diagnose then starts nothing."""
+    done = subprocess.run([server, *flags, "--diagnose"], capture_output=True, text=True, check=False, timeout=60)
+    expect(done.returncode == 0, where, f"the server refuses its flags: {done.stderr.strip()}")
+
+
+def check_probes(where, container, admin_port, services):
+    for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+        probe = container.get(kind, {}).get("grpc")
+        if probe is None:
+            complain(where, f"has no {kind} by gRPC")
+            continue
+        expect(probe["port"] == admin_port, where, f"{kind} asks port {probe['port']}, probes are on {admin_port}")
+        services.add(probe.get("service", ""))
+
+
+def check_server(where, workload, binary, services):
+    """Of the pod template: flags, ports, probes, the time that an end may take."""
+    pod = workload["spec"]["template"]["spec"]
+    container = next(each for each in pod["containers"] if each["name"] == "server")
+    flags = container["args"]
+    # Files that only the cluster has.
+    local = [flag for flag in flags if not flag.startswith(("--model-folder=", "--tls-", "--tokens-file="))]
+    check_flags(where, binary, local)
+    help_text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
+    for flag in flags:
+        name = flag.split("=")[0].removeprefix("--no-").removeprefix("--")
+        expect(re.search(rf"--(?:no-)?{re.escape(name)}\b", help_text), where, f"the server has no flag --{name}")
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    for name, flag in ADDRESS_FLAGS.items():
+        expect(ports.get(name) == port_of(flags, flag), where, f"port {name} is {ports.get(name)}, {flag} says {port_of(flags, flag)}")
+    check_probes(where, container, ports.get("admin"), services)
+    needed = container["lifecycle"]["preStop"]["sleep"]["seconds"] + seconds(flags, "--drain-timeout", "25s") + 1
+    grace = pod["terminationGracePeriodSeconds"]
+    expect(grace > needed, where, f"the grace period is {grace} s, preStop, drain and taking down need {needed} s")
+    return ports
+
+
+def ports_of_pods(documents):
+    """{component: {port name: number}} of all pod templates."""
+    found = {}
+    for document in documents:
+        if document["kind"] in ("StatefulSet", "Deployment"):
+            template = document["spec"]["template"]
+            named = {port["name"]: port["containerPort"] for each in template["spec"]["containers"] for port in each.get("ports", [])}
+            found[template["metadata"]["labels"]["app.kubernetes.io/component"]] = named
+    return found
+
+
+def check_references(where, documents, pods):
+    """Whoever names a port of a pod names one that it has."""
+    for document in documents:
+        kind, spec, name = document["kind"], document.get("spec", {}), document["metadata"]["name"]
+        here = f"{where}: {kind} {name}"
+        if kind == "Service":
+            component = spec["selector"]["app.kubernetes.io/component"]
+            for port in spec["ports"]:
+                number = pods[component].get(port["targetPort"])
+                expect(number is not None, here, f"{component} has no port {port['targetPort']}")
+                # Behind a headless service nobody translates ports.
+                same = spec.get("clusterIP") != "None" or port["port"] == number
+                expect(same, here, f"port {port['name']} is {port['port']}, the pod has {number}")
+        elif kind == "PodMonitor":
+            component = spec["selector"]["matchLabels"]["app.kubernetes.io/component"]
+            for endpoint in spec["podMetricsEndpoints"]:
+                expect(endpoint["port"] in pods[component], here, f"{component} has no port {endpoint['port']}")
+        elif kind == "NetworkPolicy":
+            component = spec["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+            for rule in spec.get("ingress", []):
+                for port in rule.get("ports", []):
+                    expect(port["port"] in pods[component], here, f"{component} has no port {port['port']}")
+        elif kind in ("PodDisruptionBudget",):
+            component = spec["selector"]["matchLabels"]["app.kubernetes.io/component"]
+            expect(component in pods, here, f"no pod is a {component}")
+
+
+def check_envoy(where, documents, ports):
+    """The gateway's ports and the service that it asks after are the server's."""
+    config = next(each for each in documents if each["kind"] == "ConfigMap" and "envoy.yaml" in each["data"])
+    envoy = yaml.safe_load(config["data"]["envoy.yaml"])["static_resources"]
+    cluster = envoy["clusters"][0]
+    endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+    address = endpoint["address"]["socket_address"]
+    expect(address["port_value"] == ports["grpc"], where, f"Envoy calls port {address['port_value']}, the server has {ports['grpc']}")
+    probe = endpoint["health_check_config"]["port_value"]
+    expect(probe == ports["admin"], where, f"Envoy probes port {probe}, the server has {ports['admin']}")
+    headless = [each["metadata"]["name"] for each in documents if each["kind"] == "Service" and each["spec"].get("clusterIP") == "None"]
+    expect(address["address"] in headless, where, f"Envoy looks up {address['address']}, there is {headless}")
+    return {check["grpc_health_check"]["service_name"] for check in cluster["health_checks"]}
+
+
+def metric_names(text):
+    return {HISTOGRAM_SUFFIX.sub("", name) for name in METRIC.findall(text)}
+
+
+def check_metrics(where, text, known):
+    for name in sorted(metric_names(text) - known):
+        complain(where, f"no server has the metric {name}")
+
+
+def check_same_rules(documents):
+    here = yaml.safe_load((ROOT / "deploy/prometheus/rules.yaml").read_text())["groups"]
+    there = next(each for each in documents if each["kind"] == "PrometheusRule")["spec"]["groups"]
+    expect(here == there, "PrometheusRule", "differs from deploy/prometheus/rules.yaml")
+    for rule in (rule for group in here for rule in group["rules"] if "alert" in rule):
+        page = ROOT / rule["annotations"]["runbook_url"]
+        expect(page.is_file(), rule["alert"], f"has no page {page.relative_to(ROOT)}")
+        expect(page.stem == rule["alert"], rule["alert"], f"points to the page of {page.stem}")
+
+
+def check_image(binary, ports):
+    text = (ROOT / "Dockerfile").read_text()
+    command = json.loads(re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)[1])
+    check_flags("Dockerfile", binary, [flag for flag in command if not flag.startswith("--model-folder=")])
+    exposed = {int(port) for port in re.search(r"^EXPOSE (.*)$", text, re.MULTILINE)[1].split()}
+    expect(exposed == set(ports.values()), "Dockerfile", f"exposes {exposed}, the server has {set(ports.values())}")
+    for name, flag in ADDRESS_FLAGS.items():
+        expect(port_of(command, flag) == ports[name], "Dockerfile", f"{flag} has another port than the manifests")
+    expect(f'"localhost:{ports["admin"]}"' in text, "Dockerfile", "HEALTHCHECK does not ask the port for probes")
+
+
+def check_unit(binary):
+    text = (ROOT / "deploy/systemd/videodiffcr.default").read_text()
+    flags = shlex.split(re.search(r'^VIDEODIFFCR_FLAGS="(.*)"$', text, re.MULTILINE)[1])
+    check_flags("videodiffcr.default", binary, flags)
+
+
+def check_running(folder, services):
+    """Against a server that runs: every probed service answers, and every metric that anybody names is there."""
+    with running_server(folder / "videodiffcr-server", ["--model-folder", str(ROOT / "models/tiny"), "--warm-up-chunks=0"]) as server:
+        for service in sorted(services):
+            done = subprocess.run([folder / "videodiffcr", "health", "--server", f"localhost:{server.ports['admin_port']}", f"--service={service}"],
+                                  capture_output=True, text=True, check=False, timeout=60)
+            expect(done.returncode == 0, f"probe of '{service}'", done.stderr.strip())
+        known = metric_names(server.metrics()) | {"process_start_time_seconds"}
+    for path in (*ROOT.glob("deploy/**/*.yaml"), ROOT / "deploy/grafana/dashboard.json", *ROOT.glob("docs/runbooks/*.md"), ROOT / "docs/operating.md"):
+        # What the Prometheus adapter calls its figures is its own.
+        text = re.sub(r"(?m)^(\s*as:|\s*name:) videodiffcr_(?:waiting_sessions|kv_cache_share)$", "", path.read_text())
+        check_metrics(path.relative_to(ROOT), text, known)
+
+
+def check_same_gateway():
+    """hardened has TLS on both sides, and nothing else of its own."""
+    plain = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())
+    hardened = yaml.safe_load((ROOT / "deploy/kubernetes/overlays/hardened/envoy.yaml").read_text())
+    cluster, listener = hardened["static_resources"]["clusters"][0], hardened["static_resources"]["listeners"][0]
+    for holder, name in ((listener["filter_chains"][0], "transport_socket"), (cluster, "transport_socket"), (cluster, "transport_socket_matches"),
+                         (cluster["health_checks"][0], "transport_socket_match_criteria")):
+        expect(holder.pop(name, None), "hardened/envoy.yaml", f"has no {name}")
+    expect(plain == hardened, "hardened/envoy.yaml", "differs from deploy/envoy/envoy.yaml in more than TLS")
+
+
+def main(folder, rendered):
+    services, ports = set(), {}
+    for path in rendered:
+        documents = [each for each in yaml.safe_load_all(pathlib.Path(path).read_text()) if each]
+        overlay = pathlib.Path(path).stem
+        workload = next(each for each in documents if each["kind"] == "StatefulSet")
+        ports = check_server(overlay, workload, folder / "videodiffcr-server", services)
+        check_references(overlay, documents, ports_of_pods(documents))
+        services |= check_envoy(overlay, documents, ports)
+        check_same_rules(documents)
+    check_same_gateway()
+    check_image(folder / "videodiffcr-server", ports)
+    check_unit(folder / "videodiffcr-server")
+    check_running(folder, services)
+    for line in complaints:
+        print(line)
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    sys.exit(main(pathlib.Path(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,145 @@
+"""Servers behind a real Envoy on one machine: deploy/envoy/envoy.yaml with other addresses."""
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+import yaml
+
+from running_server import read_ports
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 60
+
+
+def wait_until(condition, what, patience=PATIENCE_SECONDS):
+    """Asks again and again: neither Envoy nor a server that starts tells anybody. How many seconds it took."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > patience:
+            raise SystemExit(f"fleet: not within {patience} s: {what}")
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+class FleetServer:
+    """One server, which may be stopped, killed and started again under the same name and on the same ports."""
+
+    def __init__(self, name, binary, folder, flags):
+        self.name, self.binary, self.folder, self.flags = name, binary, pathlib.Path(folder), flags
+        self.ports, self.process = None, None
+        self.start()
+
+    def start(self):
+        port_file = self.folder / f"{self.name}.ports"
+        port_file.unlink(missing_ok=True)
+        of = self.ports or {"grpc_port": 0, "metrics_port": 0, "admin_port": 0}
+        addresses = [f"--listen=127.0.0.1:{of['grpc_port']}", f"--metrics-listen=127.0.0.1:{of['metrics_port']}",
+                     f"--admin-listen=127.0.0.1:{of['admin_port']}", f"--port-file={port_file}"]
+        log = (self.folder / f"{self.name}.log").open("a")
+        self.process = subprocess.Popen([self.binary, *self.flags, *addresses], stdout=log, stderr=log)
+        wait_until(lambda: port_file.exists() or self.process.poll() is not None, f"{self.name} serves", 120)
+        if self.process.poll() is not None:
+            raise SystemExit(f"fleet: {self.name} did not start:\n{(self.folder / f'{self.name}.log').read_text()}")
+        self.ports = read_ports(port_file)
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(60)
+
+    def sessions_started(self):
+        log = (self.folder / f"{self.name}.log").read_text()
+        return log.count('"event":"session_started"')
+
+
+class Fleet:
+    """`address` is the one that viewers use."""
+
+    def __init__(self, envoy, binary, folder, flags):
+        self.folder, self.binary, self.flags = pathlib.Path(folder), binary, [*flags, "--log-format=json", "--behind-proxy"]
+        self.servers, self.version = [], 0
+        self.endpoints = self.folder / "endpoints.json"
+        self.publish()
+        config = self.folder / "envoy.yaml"
+        config.write_text(yaml.safe_dump(self.envoy_config()))
+        self.address_file = self.folder / "admin"
+        log = (self.folder / "envoy.log").open("w")
+        self.envoy = subprocess.Popen([envoy, "-c", config, "--admin-address-path", self.address_file, "--use-dynamic-base-id", "-l", "warning"],
+                                      stdout=log, stderr=log)
+        wait_until(lambda: self.address_file.exists() and self.ask("/ready").startswith("LIVE"), "Envoy serves")
+        listener = json.loads(self.ask("/listeners?format=json"))["listener_statuses"][0]
+        self.address = f"localhost:{listener['local_address']['socket_address']['port_value']}"
+
+    def envoy_config(self):
+        """The file as it is deployed, on free ports, with its servers' addresses from a file of their own."""
+        config = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())
+        config["node"] = {"id": "fleet", "cluster": "fleet"}
+        config["admin"]["address"]["socket_address"]["port_value"] = 0
+        config["static_resources"]["listeners"][0]["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": 0}
+        cluster = config["static_resources"]["clusters"][0]
+        for name in ("load_assignment", "dns_refresh_rate", "respect_dns_ttl"):
+            cluster.pop(name)
+        cluster["type"] = "EDS"
+        cluster["eds_cluster_config"] = {"eds_config": {"path_config_source": {"path": str(self.endpoints)}, "resource_api_version": "V3"}}
+        return config
+
+    def publish(self):
+        """Where the servers are now, as DNS would tell."""
+        self.version += 1
+        endpoints = [{"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": server.ports["grpc_port"]}},
+                                   "health_check_config": {"port_value": server.ports["admin_port"]}}} for server in self.servers]
+        document = {"version_info": str(self.version), "resources": [{
+            "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name": "servers",
+            "endpoints": [{"lb_endpoints": endpoints}]}]}
+        partial = self.endpoints.with_suffix(".partial")
+        partial.write_text(json.dumps(document))
+        os.replace(partial, self.endpoints)  # Envoy watches for a rename
+
+    def add(self, *names):
+        added = [FleetServer(name, self.binary, self.folder, self.flags) for name in names]
+        self.servers += added
+        self.publish()
+        return added
+
+    def ask(self, path):
+        try:
+            with urllib.request.urlopen(f"http://{self.address_file.read_text()}{path}", timeout=5) as page:
+                return page.read().decode()
+        except OSError:
+            return ""
+
+    def healthy(self):
+        """Ports of the servers that Envoy sends sessions to."""
+        clusters = json.loads(self.ask("/clusters?format=json") or '{"cluster_statuses": []}')["cluster_statuses"]
+        hosts = next((each.get("host_statuses", []) for each in clusters if each["name"] == "servers"), [])
+        return {host["address"]["socket_address"]["port_value"] for host in hosts
+                if host["health_status"] == {"eds_health_status": "HEALTHY"}}  # anything else that is said is a fault
+
+    def membership_is(self, count):
+        return f"cluster.servers.membership_healthy: {count}\n" in self.ask("/stats?filter=membership_healthy") + "\n"
+
+    def wait_for(self, servers):
+        wanted = {server.ports["grpc_port"] for server in servers}
+        return wait_until(lambda: self.healthy() == wanted and self.membership_is(len(wanted)), f"Envoy sends to {sorted(wanted)}")
+
+    def close(self):
+        for process in [self.envoy, *(server.process for server in self.servers)]:
+            if process.poll() is None:
+                process.terminate()
+        for process in [self.envoy, *(server.process for server in self.servers)]:
+            process.wait(60)
+
+
+@contextlib.contextmanager
+def running_fleet(envoy, binary, flags):
+    with tempfile.TemporaryDirectory(prefix="videodiffcr_fleet_") as folder:
+        fleet = Fleet(envoy, binary, folder, flags)
+        try:
+            yield fleet
+        finally:
+            fleet.close()
