@@ -26,7 +26,8 @@ absl::StatusOr<TransformerWeights> LoadTransformer(const std::string& folder, co
 
 }  // namespace
 
-absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const ModelPlacement& placement) {
+absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const ModelPlacement& placement,
+                                           bool truncate_prompts) {
   absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
   if (!config.ok()) return config.status();
   const auto path = [&folder](const std::string& file) { return absl::StrCat(folder, "/", file); };
@@ -35,6 +36,7 @@ absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const Mode
   tokenizer_options.cleaning = config->tokenizer.cleaning;
   tokenizer_options.max_tokens = config->transformer.text_len;
   tokenizer_options.embedding_rows = config->text_encoder.vocab_size;
+  tokenizer_options.truncate = truncate_prompts;
   absl::StatusOr<Tokenizer> tokenizer = Tokenizer::Load(path(config->tokenizer.file), tokenizer_options);
   if (!tokenizer.ok()) return tokenizer.status();
 
