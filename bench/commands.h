@@ -65,6 +65,7 @@ struct MakeModelOptions {
   std::string tokenizer_folder;  // model folder whose tokenizer is taken
   int window_frames = 0;         // 0: as the preset or that folder has it
   int sink_frames = 0;
+  std::vector<int> denoise_steps;  // nominal; empty: as the preset or that folder has them
   uint64_t seed = 1;
 };
 // A model folder for a shape benchmark (bench/shape_model.h).

@@ -170,7 +170,9 @@ Subcommand Make() {
        "videodiffcr-bench make-model --output /tmp/shape --window-frames 12 --sink-frames 3"},
       [](MakeModelOptions* options, Command* command) {
         options->tokenizer_folder = "models/tiny";
-        command->AddFlag({"preset", "NAME", "Whose sizes.", "wan2.1-t2v-1.3b"}, ReadString(&options->preset));
+        command->AddFlag(
+            {"preset", "NAME", "Whose sizes: a preset of videodiffcr-convert.", "causal-forcing-frame-wise-2-step"},
+            ReadString(&options->preset));
         command->AddFlag({"output", "FOLDER", "Folder to write. Needed.", "/tmp/shape"}, ReadString(&options->output));
         command->AddFlag(
             {"weights-from", "FOLDER",
@@ -182,6 +184,9 @@ Subcommand Make() {
                          ReadInteger(&options->window_frames));
         command->AddFlag({"sink-frames", "N", "Of them those of the video's start.", "3"},
                          ReadInteger(&options->sink_frames));
+        command->AddFlag(
+            {"denoise-steps", "LIST", "Nominal steps of a chunk; by default those of the preset.", "1000,500"},
+            ReadIntegerList(&options->denoise_steps));
         command->AddFlag({"seed", "N", "Same seed, same weights.", "7"}, ReadUnsigned(&options->seed));
       },
       &MakeModel);

@@ -20,12 +20,14 @@ absl::StatusOr<std::string> MakeModel(const MakeModelOptions& options) {
     config->transformer.window_frames = options.window_frames;
     config->transformer.sink_frames = options.sink_frames;
   }
+  if (!options.denoise_steps.empty()) SetDenoiseSteps(options.denoise_steps, &*config);
   const absl::Time began = SteadyNow();
   const absl::Status written = links ? LinkShapeModel(*config, options.weights_from, options.output)
                                      : WriteShapeModel(*config, options.seed, options.tokenizer_folder, options.output);
   if (!written.ok()) return written;
-  return absl::StrFormat("%s: %s, window %d, sink %d latent frames; %.1f s\n", options.output, config->description,
-                         config->transformer.window_frames, config->transformer.sink_frames,
+  return absl::StrFormat("%s: %s, chunks of %d, window %d, sink %d latent frames, %d steps; %.1f s\n", options.output,
+                         config->description, config->transformer.chunk_frames, config->transformer.window_frames,
+                         config->transformer.sink_frames, config->sampling.denoise_steps.size(),
                          absl::ToDoubleSeconds(SteadyNow() - began));
 }
 

@@ -165,6 +165,17 @@ absl::StatusOr<ModelConfig> MakeShapeConfig(const std::string& preset, const Mod
   return config;
 }
 
+void SetDenoiseSteps(const std::vector<int>& steps, ModelConfig* config) {
+  config->sampling.denoise_steps.assign(steps.begin(), steps.end());
+  RetentionConfig& retention = config->retention;
+  retention.step_delta_tenths.assign(steps.size(), 0);
+  for (RetentionTable& table : retention.tables) {
+    std::vector<int> layers;
+    for (const std::vector<int>& row : table.tenths) layers.push_back(row.back());
+    table = MakeRetentionTable(table.nominal, layers, retention.step_delta_tenths, retention.floor_tenths);
+  }
+}
+
 absl::Status WriteShapeModel(const ModelConfig& config, uint64_t seed, const std::string& tokenizer_folder,
                              const std::string& output) {
   if (absl::Status status = config.Validate(); !status.ok()) return status;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,9 @@ namespace videodiffcr {
 // `tokenizer_config` with a text encoder of one narrow block, whose output is as wide as the transformer wants it. The
 // real text encoder is measured apart. NotFound lists the presets.
 absl::StatusOr<ModelConfig> MakeShapeConfig(const std::string& preset, const ModelConfig& tokenizer_config);
+
+// Other denoising steps, and retention tables of as many columns, each layer's ratio without deltas.
+void SetDenoiseSteps(const std::vector<int>& steps, ModelConfig* config);
 
 // Writes the folder `output`, which must not exist or be empty: config.json, and for each network a safetensors file
 // whose values keep activations near one. The same seed gives the same bytes. The tokenizer's file is copied from

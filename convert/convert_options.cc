@@ -1,7 +1,11 @@
 #include "convert/convert_options.h"
 
+#include <cmath>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "command_line/command.h"
 #include "command_line/flag_reader.h"
@@ -27,37 +31,52 @@ struct Flags {
   std::string dtype = "bf16";
   std::string fp8 = "none";
   bool print_config = false;
+  std::vector<std::string> loras;
   ConversionRequest request;
 };
 
 // Names of files are read with ReadName: an empty one would read as a flag that was not given.
 void AddSizes(Flags* flags, Command* command) {
   command->BeginGroup("Sizes, by --preset or --config");
-  command->AddFlag({"preset", "NAME", "Sizes that we know: wan2.1-t2v-1.3b.", "wan2.1-t2v-1.3b"},
+  command->AddFlag({"preset", "NAME", absl::StrCat("Sizes that we know: ", PresetNames(), "."), "wan2.1-t2v-1.3b"},
                    ReadName(&flags->preset));
   command->AddFlag({"config", "FILE", "A config.json; every size in it is checked against the files.", "wan.json"},
                    ReadName(&flags->config_file));
-  command->AddSwitch("print-config", "Prints the config.json of --preset or --config and ends.", &flags->print_config);
+  command->AddSwitch("print-config",
+                     "Prints the config.json of --preset or --config and ends; without either, the presets with a line "
+                     "each.",
+                     &flags->print_config);
 }
 
 void AddFiles(Flags* flags, Command* command) {
   ConversionRequest& request = flags->request;
   command->BeginGroup("Files");
   command->AddRepeatedFlag(
-      {"transformer", "FILE", "Wan2.1 safetensors, or a .pt or .pth of torch.save: one shard of it. Needed.",
+      {"transformer", "FILE",
+       "Wan2.1 or Diffusers safetensors, or a .pt or .pth of torch.save: a file, a shard, an index of shards, or a "
+       "folder. Needed.",
        "self_forcing_dmd.pt"},
       AppendName(&request.transformer_files));
   command->AddFlag({"entry", "NAME",
-                    "Which dict of a torch.save transformer; by default generator_ema, else generator, else model, "
-                    "else the top level.",
+                    "Which dict of a torch.save transformer; by default generator_ema, else generator, model, "
+                    "state_dict or model_state_dict, else the top level.",
                     "generator"},
                    ReadName(&flags->entry));
-  command->AddFlag({"text-encoder", "FILE", "UMT5 encoder. Needed.", "models_t5_umt5-xxl-enc-bf16.pth"},
-                   ReadName(&request.text_encoder_file));
-  command->AddFlag({"tokenizer", "FILE", "Its spiece.model. Needed.", "google/umt5-xxl/spiece.model"},
+  command->AddRepeatedFlag(
+      {"lora", "FILE[:SCALE]",
+       "A LoRA of the transformer (PEFT, Diffusers, ComfyUI or Kohya), merged with this weight, by "
+       "default 1.",
+       "style.safetensors:0.8"},
+      AppendName(&flags->loras));
+  command->AddRepeatedFlag(
+      {"text-encoder", "FILE", "UMT5 encoder, likewise. Needed.", "models_t5_umt5-xxl-enc-bf16.pth"},
+      AppendName(&request.text_encoder_files));
+  command->AddFlag({"tokenizer", "FILE",
+                    "Its spiece.model, or the folder with it. Needed unless the text encoder's file carries it.",
+                    "google/umt5-xxl/spiece.model"},
                    ReadName(&request.tokenizer_file));
-  command->AddFlag({"decoder", "FILE", "TAEHV or the Wan VAE. Needed.", "taew2_1.pth"},
-                   ReadName(&request.decoder_file));
+  command->AddRepeatedFlag({"decoder", "FILE", "TAEHV or the Wan VAE, likewise. Needed.", "taew2_1.pth"},
+                           AppendName(&request.decoder_files));
   command->AddFlag({"routers", "FILE", "Pruning routers (safetensors); needs a --config with a retention part.",
                     "routers.safetensors"},
                    ReadName(&request.routers_file));
@@ -95,6 +114,29 @@ absl::Status SetConfig(const Flags& flags, ConversionRequest* request) {
   return absl::OkStatus();
 }
 
+// FILE or FILE:SCALE. A file that is there under the whole name is meant as a whole: names may hold colons.
+absl::StatusOr<LoraFile> ParseLora(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  double scale = 0;
+  std::error_code error;
+  if (colon == std::string::npos || std::filesystem::exists(text, error)) return LoraFile{text};
+  if (!absl::SimpleAtod(text.substr(colon + 1), &scale)) return LoraFile{text};
+  if (colon == 0 || !std::isfinite(scale)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--lora is '", text, "'; it must be FILE or FILE:SCALE with a finite number"));
+  }
+  return LoraFile{text.substr(0, colon), scale};
+}
+
+absl::Status SetLoras(const std::vector<std::string>& texts, ConversionRequest* request) {
+  for (const std::string& text : texts) {
+    const absl::StatusOr<LoraFile> lora = ParseLora(text);
+    if (!lora.ok()) return lora.status();
+    request->loras.push_back(*lora);
+  }
+  return absl::OkStatus();
+}
+
 void SetPrecision(const Flags& flags, PrecisionOptions* precision) {
   if (flags.dtype == "fp32") precision->precision = StoredPrecision::kFloat32;
   if (flags.fp8 == "tensor") precision->fp8 = Fp8Scaling::kPerTensor;
@@ -103,9 +145,8 @@ void SetPrecision(const Flags& flags, PrecisionOptions* precision) {
 
 absl::Status CheckFiles(const ConversionRequest& request) {
   const std::pair<const char*, bool> missing[] = {{"transformer", request.transformer_files.empty()},
-                                                  {"text-encoder", request.text_encoder_file.empty()},
-                                                  {"tokenizer", request.tokenizer_file.empty()},
-                                                  {"decoder", request.decoder_file.empty()},
+                                                  {"text-encoder", request.text_encoder_files.empty()},
+                                                  {"decoder", request.decoder_files.empty()},
                                                   {"output", request.output_folder.empty()}};
   for (const auto& [flag, is_missing] : missing) {
     if (is_missing) return WrongUsageError(absl::StrCat("--", flag, " is needed"));
@@ -127,12 +168,17 @@ absl::StatusOr<ConvertOptions> ParseConvertOptions(const std::vector<std::string
   options.answer = parsed->answer;
   if (!options.answer.empty()) return options;
   options.request = std::move(flags.request);
+  if (flags.print_config && flags.preset.empty() && flags.config_file.empty()) {
+    options.answer = DescribePresets();
+    return options;
+  }
   if (absl::Status status = SetConfig(flags, &options.request); !status.ok()) return status;
   if (flags.print_config) {
     options.answer = FormatModelConfig(options.request.config);
     return options;
   }
   SetPrecision(flags, &options.request.precision);
+  if (absl::Status status = SetLoras(flags.loras, &options.request); !status.ok()) return status;
   if (!flags.entry.empty()) {
     options.request.transformer_entries = {flags.entry};
     options.request.transformer_entry_required = true;

@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "convert/tensor_values.h"
 
 namespace videodiffcr {
 namespace {
@@ -161,7 +163,9 @@ class Faults {
   std::vector<std::string> shown_;
 };
 
-bool IsWeightType(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16; }
+std::string NameInFile(absl::string_view name, const SourceTensor& tensor) {
+  return absl::CHexEscape(tensor.original.empty() ? name : absl::string_view(tensor.original));
+}
 
 }  // namespace
 
@@ -271,40 +275,78 @@ std::vector<ExpectedTensor> TaehvTensors(const DecoderConfig& config, const Taeh
   return table.Take();
 }
 
+std::string NetworkOf(const SourceTensors& tensors) {
+  struct Sign {
+    absl::string_view name, network;
+  };
+  constexpr Sign kSigns[] = {
+      {"img_emb.proj.1.weight", "an image-to-video transformer, which this server does not run"},
+      {"condition_embedder.image_embedder.ff.net.0.proj.weight",
+       "an image-to-video transformer, which this server does not run"},
+      {"vace_blocks.0.before_proj.weight", "a VACE transformer, which this server does not run"},
+      {"blocks.0.self_attn.q.weight", "a Wan transformer (--transformer)"},
+      {"blocks.0.attn1.to_q.weight", "a Wan transformer with Diffusers' names (--transformer)"},
+      {"blocks.0.attn.q.weight", "a UMT5 text encoder (--text-encoder)"},
+      {"encoder.block.0.layer.0.SelfAttention.q.weight", "a UMT5 text encoder (--text-encoder)"},
+      {"decoder.upsamples.0.residual.0.gamma", "the Wan VAE (--decoder)"},
+      {"decoder.up_blocks.0.resnets.0.norm1.gamma", "the Wan VAE with Diffusers' names (--decoder)"},
+      {"decoder.3.conv.0.weight", "TAEHV (--decoder)"},
+      {"blocks.0.router.down.weight", "pruning routers (--routers)"}};
+  for (const Sign& sign : kSigns) {
+    if (tensors.contains(sign.name)) return std::string(sign.network);
+  }
+  for (const auto& [name, tensor] : tensors) {
+    for (const absl::string_view part : {".lora_A.", ".lora_down.", ".lora_B.", ".lora_up.", ".lora.down."}) {
+      if (absl::StrContains(name, part)) return "a LoRA (--lora, beside the --transformer that it changes)";
+    }
+  }
+  return "";
+}
+
 absl::StatusOr<DecoderKind> FindDecoderKind(const SourceTensors& tensors) {
   if (tensors.contains("decoder.upsamples.0.residual.0.gamma")) return DecoderKind::kWanVae;
+  if (tensors.contains("decoder.up_blocks.0.resnets.0.norm1.gamma")) return DecoderKind::kWanVae;
   if (tensors.contains("decoder.3.conv.0.weight")) return DecoderKind::kTaehv;
+  const std::string network = NetworkOf(tensors);
   return absl::InvalidArgumentError(
-      "neither the Wan VAE (it has decoder.upsamples.0.residual.0.gamma) nor TAEHV (it has decoder.3.conv.0.weight)");
+      absl::StrCat("neither the Wan VAE (it has decoder.upsamples.0.residual.0.gamma) nor TAEHV (it has "
+                   "decoder.3.conv.0.weight)",
+                   network.empty() ? "" : "; it is ", network));
 }
 
 absl::Status CheckTensors(absl::string_view what, const std::vector<ExpectedTensor>& expected,
-                          const SourceTensors& tensors) {
+                          const SourceTensors& tensors, std::string (*spell)(absl::string_view)) {
   Faults missing("missing");
   Faults wrong_shape("of another shape");
-  Faults wrong_type("of a type that is not F32, F16 or BF16");
+  Faults wrong_type("of a type that is not F32, F16, BF16, F64 or 8-bit floating");
   Faults surplus("that this network does not have");
   std::map<absl::string_view, const ExpectedTensor*> names;
+  size_t found = 0;
   for (const ExpectedTensor& row : expected) {
     names.emplace(row.name, &row);
     const auto tensor = tensors.find(row.name);
+    found += tensor == tensors.end() ? 0 : 1;
     if (tensor == tensors.end()) {
-      missing.Add(row.name);
+      missing.Add(spell == nullptr ? row.name : spell(row.name));
     } else if (tensor->second.shape != row.shape) {
-      wrong_shape.Add(
-          absl::StrCat(row.name, " is ", ShapeText(tensor->second.shape), ", expected ", ShapeText(row.shape)));
+      wrong_shape.Add(absl::StrCat(NameInFile(row.name, tensor->second), " is ", ShapeText(tensor->second.shape),
+                                   ", expected ", ShapeText(row.shape)));
     } else if (!IsWeightType(tensor->second.dtype)) {
-      wrong_type.Add(absl::StrCat(row.name, " is ", std::string(DTypeName(tensor->second.dtype))));
+      wrong_type.Add(
+          absl::StrCat(NameInFile(row.name, tensor->second), " is ", std::string(DTypeName(tensor->second.dtype))));
     }
   }
   for (const auto& [name, tensor] : tensors) {
-    if (!names.contains(name)) surplus.Add(absl::CHexEscape(name));
+    if (!names.contains(name)) surplus.Add(NameInFile(name, tensor));
   }
   std::vector<std::string> lines;
   for (const Faults* faults : {&missing, &wrong_shape, &wrong_type, &surplus}) faults->AppendTo(&lines);
   if (lines.empty()) return absl::OkStatus();
+  // A file of another network has few of these names or none: what it is says more than all counts.
+  const std::string network = 2 * found < expected.size() ? NetworkOf(tensors) : "";
   return absl::InvalidArgumentError(absl::StrCat(what, ": of ", expected.size(), " tensors expected and ",
-                                                 tensors.size(), " found, ", absl::StrJoin(lines, "; ")));
+                                                 tensors.size(), " found, ", absl::StrJoin(lines, "; "),
+                                                 network.empty() ? "" : "; it is ", network));
 }
 
 }  // namespace videodiffcr

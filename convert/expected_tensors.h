@@ -52,14 +52,18 @@ absl::StatusOr<TaehvWidths> FindTaehvWidths(const SourceTensors& tensors);
 // wan_vae.md section 9, encoder and decoder; z_dim of the config, 3 colours.
 std::vector<ExpectedTensor> TaehvTensors(const DecoderConfig& config, const TaehvWidths& widths);
 
+// "the Wan VAE", "a LoRA", ...: what a file holds by names that only it has; empty when they are none that we know.
+std::string NetworkOf(const SourceTensors& tensors);
+
 // Which decoder a file holds, by a name that only it has. InvalidArgument when it is none that was released.
 absl::StatusOr<DecoderKind> FindDecoderKind(const SourceTensors& tensors);
 
-// InvalidArgument unless `tensors` has exactly the `expected` names, each with its shape and a type of F32, F16 or
-// BF16. The message names `what`, and of each fault the count and the first few tensors with what was expected and
-// found.
+// InvalidArgument unless `tensors` has exactly the `expected` names, each with its shape and a type that weights
+// are released in. The message names `what`, and of each fault the count and the first few tensors with what was
+// expected and found. `spell` makes the file's name of one that is missing there (tensor_names.h); null: the names are
+// ours. Others are named as they stand in the file.
 absl::Status CheckTensors(absl::string_view what, const std::vector<ExpectedTensor>& expected,
-                          const SourceTensors& tensors);
+                          const SourceTensors& tensors, std::string (*spell)(absl::string_view) = nullptr);
 
 }  // namespace videodiffcr
 

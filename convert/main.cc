@@ -11,6 +11,7 @@
 #include "command_line/program.h"
 #include "command_line/standard_streams.h"
 #include "convert/convert_options.h"
+#include "convert/tokens_command.h"
 #include "system/steady_time.h"
 #include "system/wrong_usage.h"
 
@@ -42,15 +43,30 @@ class ProgressLine {
 
 constexpr char kName[] = "videodiffcr-convert";
 
+int PrintTokens(const std::vector<std::string_view>& arguments) {
+  constexpr char kTokensName[] = "videodiffcr-convert tokens";
+  const absl::StatusOr<TokensCommand> command = ParseTokensCommand(arguments);
+  if (!command.ok()) return RefuseCommandLine(kTokensName, kTokensName, command.status(), std::cerr);
+  if (!command->answer.empty()) return WriteAnswer(kTokensName, command->answer, std::cout, std::cerr);
+  const absl::StatusOr<std::string> text = DescribeTokens(*command);
+  if (!text.ok()) return Fail(kTokensName, text.status(), std::cerr);
+  return WriteAnswer(kTokensName, *text, std::cout, std::cerr);
+}
+
 int Main(const std::vector<std::string_view>& arguments) {
+  // A word in place of the flags; the program has none otherwise.
+  if (!arguments.empty() && arguments.front() == "tokens") {
+    return PrintTokens({arguments.begin() + 1, arguments.end()});
+  }
   const absl::StatusOr<ConvertOptions> options = ParseConvertOptions(arguments);
   if (IsWrongUsage(options.status())) return RefuseCommandLine(kName, kName, options.status(), std::cerr);
   if (!options.ok()) return Fail(kName, options.status(), std::cerr);
   if (!options->answer.empty()) return WriteAnswer(kName, options->answer, std::cout, std::cerr);
   const absl::Time start = SteadyNow();
   ProgressLine line;
-  const absl::Status status =
-      ConvertModel(options->request, [&line](const ConversionProgress& progress) { line.Show(progress); });
+  const absl::Status status = ConvertModel(
+      options->request, [&line](const ConversionProgress& progress) { line.Show(progress); },
+      [](const std::string& note) { std::fprintf(stderr, "%s: %s\n", kName, note.c_str()); });
   line.End();
   if (!status.ok()) return Fail(kName, status, std::cerr);
   std::fprintf(stderr, "%s is complete (%.1f s)\n", options->request.output_folder.c_str(),

@@ -1,6 +1,8 @@
-// Sizes of the released models that can be converted. A new one is a new function and a line in FindModelPreset().
+// Sizes of the released models that can be converted. A new one is a new row in model_presets.cc.
 #ifndef VIDEODIFFCR_CONVERT_MODEL_PRESETS_H_
 #define VIDEODIFFCR_CONVERT_MODEL_PRESETS_H_
+
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -14,6 +16,12 @@ ModelConfig Wan21TextToVideo1_3B(DecoderKind decoder);
 
 // NotFound lists the names there are. The decoder is TAEHV; videodiffcr-convert puts the kind of the file it reads.
 absl::StatusOr<ModelConfig> FindModelPreset(absl::string_view name);
+
+// All names, separated by commas.
+std::string PresetNames();
+
+// A line for each: its name and what it is.
+std::string DescribePresets();
 
 }  // namespace videodiffcr
 

@@ -31,6 +31,9 @@ float E4M3ToFloat(uint8_t e4m3) {
   return negative ? -magnitude : magnitude;
 }
 
+// The upper half of a half: OCP 8-bit Floating Point Specification 1.0, section 5.
+float E5M2ToFloat(uint8_t e5m2) { return HalfToFloat(static_cast<uint16_t>(uint16_t{e5m2} << 8)); }
+
 uint16_t FloatToBFloat16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7fffffff) > 0x7f800000) {

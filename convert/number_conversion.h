@@ -12,6 +12,7 @@ inline constexpr float kMaxE4M3 = 448.0f;
 float HalfToFloat(uint16_t half);
 float BFloat16ToFloat(uint16_t bfloat16);
 float E4M3ToFloat(uint8_t e4m3);
+float E5M2ToFloat(uint8_t e5m2);
 
 // Round to nearest, ties to even. Beyond the largest bfloat16 becomes infinity; NaN stays NaN.
 uint16_t FloatToBFloat16(float value);

@@ -6,8 +6,14 @@
 namespace videodiffcr {
 namespace {
 
-DType StoredType(TensorRole role, DType released, StoredPrecision precision) {
-  if (released == DType::kBF16) return DType::kBF16;
+// Whether bf16 holds every value as it is: of its own, and of 8-bit numbers without a scale.
+bool FitsBFloat16(const SourceTensor& source) {
+  if (!source.scales.empty()) return false;
+  return source.dtype == DType::kBF16 || source.dtype == DType::kF8E4M3 || source.dtype == DType::kF8E5M2;
+}
+
+DType StoredType(TensorRole role, bool fits_bfloat16, StoredPrecision precision) {
+  if (fits_bfloat16) return DType::kBF16;
   const bool keep = role == TensorRole::kPrecise || precision == StoredPrecision::kFloat32;
   return keep ? DType::kF32 : DType::kBF16;
 }
@@ -15,7 +21,8 @@ DType StoredType(TensorRole role, DType released, StoredPrecision precision) {
 }  // namespace
 
 std::vector<OutputTensor> PlanOutput(const std::vector<ExpectedTensor>& expected, const SourceTensors& sources,
-                                     const PrecisionOptions& options) {
+                                     const PrecisionOptions& options,
+                                     const std::function<bool(const std::string& name)>& is_changed) {
   using Content = OutputTensor::Content;
   std::vector<OutputTensor> plan;
   for (const ExpectedTensor& row : expected) {
@@ -24,9 +31,10 @@ std::vector<OutputTensor> PlanOutput(const std::vector<ExpectedTensor>& expected
       plan.push_back({{row.name, DType::kF8E4M3, row.shape}, Content::kFp8Values, row.name});
       plan.push_back({{row.name + ".scale", DType::kF32, {scales}}, Content::kFp8Scales, row.name});
     } else {
-      const DType released = sources.find(row.name)->second.dtype;
+      const bool changed = is_changed && is_changed(row.name);
+      const bool fits = !changed && FitsBFloat16(sources.find(row.name)->second);
       plan.push_back(
-          {{row.name, StoredType(row.role, released, options.precision), row.shape}, Content::kValues, row.name});
+          {{row.name, StoredType(row.role, fits, options.precision), row.shape}, Content::kValues, row.name});
     }
   }
   // Wide types first, then by name: every tensor then starts at a multiple of its element's size.

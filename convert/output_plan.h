@@ -3,6 +3,7 @@
 #define VIDEODIFFCR_CONVERT_OUTPUT_PLAN_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,8 +38,11 @@ struct OutputTensor {
 
 // Every tensor of `expected`, which CheckTensors() has found in `sources`, in the order in which it will be written. A
 // source of bf16 stays bf16 at either precision: widening it would add bytes and no information.
+// `is_changed` tells of which tensors other values will be written than those of `sources`, with all of fp32's digits;
+// null: of none.
 std::vector<OutputTensor> PlanOutput(const std::vector<ExpectedTensor>& expected, const SourceTensors& sources,
-                                     const PrecisionOptions& options);
+                                     const PrecisionOptions& options,
+                                     const std::function<bool(const std::string& name)>& is_changed = nullptr);
 
 // Sum of the tensors' bytes.
 int64_t PlannedBytes(const std::vector<OutputTensor>& plan);

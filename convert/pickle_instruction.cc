@@ -19,7 +19,7 @@ constexpr size_t kMaxGlobalNameBytes = 256;
 
 struct NamedGlobal {
   absl::string_view name;  // module, dot, name
-  std::variant<PickleCallable, PickleStorageType> value;
+  std::variant<PickleCallable, PickleTensorType, PickleStorageType> value;
 };
 
 // All that a pickle may name. Nothing of it is called.
@@ -27,6 +27,10 @@ constexpr NamedGlobal kGlobals[] = {
     {"collections.OrderedDict", PickleCallable::kOrderedDict},
     {"torch._utils._rebuild_tensor_v2", PickleCallable::kRebuildTensor},
     {"torch._utils._rebuild_parameter", PickleCallable::kRebuildParameter},
+    {"torch._utils._rebuild_parameter_with_state", PickleCallable::kRebuildParameterWithState},
+    {"torch._tensor._rebuild_from_type_v2", PickleCallable::kRebuildFromType},
+    {"torch.Tensor", PickleTensorType{}},
+    {"torch.nn.parameter.Parameter", PickleTensorType{}},
     {"torch.FloatStorage", PickleStorageType{DType::kF32}},
     {"torch.HalfStorage", PickleStorageType{DType::kF16}},
     {"torch.BFloat16Storage", PickleStorageType{DType::kBF16}},

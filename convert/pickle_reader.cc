@@ -151,6 +151,10 @@ absl::Status Machine::Do(Reduce) {
       return Push(RebuildTensor(document_.values, *arguments));
     case PickleCallable::kRebuildParameter:
       return Push(RebuildParameter(document_.values, *arguments));
+    case PickleCallable::kRebuildParameterWithState:
+      return Push(RebuildParameterWithState(document_.values, *arguments));
+    case PickleCallable::kRebuildFromType:
+      return Push(RebuildFromType(document_.values, *arguments));
   }
   return absl::InternalError("a callable without a meaning");
 }

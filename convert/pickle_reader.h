@@ -2,9 +2,9 @@
 //
 // A pickle is a program for a stack machine; Python's machine can call any function. This one knows only what
 // torch.save writes for maps of tensors (protocol 2): plain values, tuples, lists, dicts, references to tensor
-// storages, and three callables (collections.OrderedDict, torch._utils._rebuild_tensor_v2,
-// torch._utils._rebuild_parameter), which it does not call but understands. Every other opcode or global is an error
-// with its name and byte offset.
+// storages, and five callables (collections.OrderedDict, torch._utils._rebuild_tensor_v2,
+// torch._utils._rebuild_parameter with and without state, torch._tensor._rebuild_from_type_v2), which it does not call
+// but understands. Every other opcode or global is an error with its name and byte offset.
 #ifndef VIDEODIFFCR_CONVERT_PICKLE_READER_H_
 #define VIDEODIFFCR_CONVERT_PICKLE_READER_H_
 

@@ -27,7 +27,14 @@ struct PickleDict {  // also collections.OrderedDict
   std::vector<std::pair<PickleIndex, PickleIndex>> items;
 };
 
-enum class PickleCallable { kOrderedDict, kRebuildTensor, kRebuildParameter };
+enum class PickleCallable {
+  kOrderedDict,
+  kRebuildTensor,
+  kRebuildParameter,
+  kRebuildParameterWithState,
+  kRebuildFromType,
+};
+struct PickleTensorType {};  // torch.Tensor or torch.nn.parameter.Parameter, as an argument
 struct PickleStorageType {
   DType dtype = DType::kF32;
 };
@@ -47,8 +54,9 @@ struct PickledTensor {
   std::vector<int64_t> strides;  // elements
 };
 
-using PickleValue = std::variant<PickleNone, bool, int64_t, double, absl::string_view, PickleTuple, PickleList,
-                                 PickleDict, PickleCallable, PickleStorageType, PickledStorage, PickledTensor>;
+using PickleValue =
+    std::variant<PickleNone, bool, int64_t, double, absl::string_view, PickleTuple, PickleList, PickleDict,
+                 PickleCallable, PickleTensorType, PickleStorageType, PickledStorage, PickledTensor>;
 
 struct PickleDocument {
   std::vector<PickleValue> values;

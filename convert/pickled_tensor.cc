@@ -67,4 +67,28 @@ absl::StatusOr<PickledTensor> RebuildParameter(absl::Span<const PickleValue> val
   return *tensor;
 }
 
+absl::StatusOr<PickledTensor> RebuildParameterWithState(absl::Span<const PickleValue> values,
+                                                        const PickleTuple& arguments) {
+  const auto* tensor = arguments.items.size() == 4 ? std::get_if<PickledTensor>(&values[arguments.items[0]]) : nullptr;
+  if (tensor == nullptr) {
+    return absl::InvalidArgumentError("_rebuild_parameter_with_state takes a tensor and three more arguments");
+  }
+  return *tensor;
+}
+
+absl::StatusOr<PickledTensor> RebuildFromType(absl::Span<const PickleValue> values, const PickleTuple& arguments) {
+  const std::vector<PickleIndex>& items = arguments.items;
+  const bool complete = items.size() == 4 && std::holds_alternative<PickleTensorType>(values[items[1]]);
+  const auto* function = complete ? std::get_if<PickleCallable>(&values[items[0]]) : nullptr;
+  const auto* inner = complete ? std::get_if<PickleTuple>(&values[items[2]]) : nullptr;
+  if (function != nullptr && inner != nullptr) {
+    if (*function == PickleCallable::kRebuildTensor) return RebuildTensor(values, *inner);
+    if (*function == PickleCallable::kRebuildParameter) return RebuildParameter(values, *inner);
+    if (*function == PickleCallable::kRebuildParameterWithState) return RebuildParameterWithState(values, *inner);
+  }
+  return absl::InvalidArgumentError(
+      "_rebuild_from_type_v2 takes a function that rebuilds a tensor, the type torch.Tensor or "
+      "torch.nn.parameter.Parameter, the function's arguments and a state");
+}
+
 }  // namespace videodiffcr

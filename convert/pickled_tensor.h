@@ -25,6 +25,16 @@ absl::StatusOr<PickledTensor> RebuildTensor(absl::Span<const PickleValue> values
 // What torch._utils._rebuild_parameter makes of (tensor, requires_grad, backward_hooks).
 absl::StatusOr<PickledTensor> RebuildParameter(absl::Span<const PickleValue> values, const PickleTuple& arguments);
 
+// What torch._utils._rebuild_parameter_with_state makes of (tensor, requires_grad, backward_hooks, state): attributes
+// that code of the training hung on a parameter. They say nothing about its values.
+absl::StatusOr<PickledTensor> RebuildParameterWithState(absl::Span<const PickleValue> values,
+                                                        const PickleTuple& arguments);
+
+// What torch._tensor._rebuild_from_type_v2 makes of (function, type, arguments, state), as FSDP's sharded training
+// saves its tensors: what one of the three functions above makes of the arguments. The type is torch.Tensor or
+// torch.nn.parameter.Parameter; the state is not looked at.
+absl::StatusOr<PickledTensor> RebuildFromType(absl::Span<const PickleValue> values, const PickleTuple& arguments);
+
 }  // namespace videodiffcr
 
 #endif  // VIDEODIFFCR_CONVERT_PICKLED_TENSOR_H_

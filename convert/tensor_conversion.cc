@@ -6,43 +6,12 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "convert/little_endian.h"
 #include "convert/number_conversion.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr int64_t kPieceElements = 1 << 16;  // 256 KiB as fp32: stays in a core's cache
-
-int64_t CountElements(const SourceTensor& source) {
-  return static_cast<int64_t>(source.bytes.size()) / DTypeBytes(source.dtype);
-}
-
-// `count` elements from `first` on, as fp32: exact for the three types of weights.
-absl::Status ReadPiece(const SourceTensor& source, int64_t first, int64_t count, float* values) {
-  const int64_t element_bytes = DTypeBytes(source.dtype);
-  const uint8_t* bytes = source.bytes.data() + first * element_bytes;
-  switch (source.dtype) {
-    case DType::kF32:
-      std::memcpy(values, bytes, count * element_bytes);
-      break;
-    case DType::kF16:
-      for (int64_t i = 0; i < count; ++i) values[i] = HalfToFloat(LoadU16(bytes + 2 * i));
-      break;
-    case DType::kBF16:
-      for (int64_t i = 0; i < count; ++i) values[i] = BFloat16ToFloat(LoadU16(bytes + 2 * i));
-      break;
-    default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("type ", std::string(DTypeName(source.dtype)), "; expected F32, F16 or BF16"));
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    if (!std::isfinite(values[i])) {
-      return absl::DataLossError(absl::StrCat("element ", first + i, " is ", values[i], "; weights must be finite"));
-    }
-  }
-  return absl::OkStatus();
-}
 
 absl::Status ToBFloat16(const std::vector<float>& values, int64_t first, int64_t count, uint8_t* out) {
   for (int64_t i = 0; i < count; ++i) {
@@ -57,13 +26,13 @@ absl::Status ToBFloat16(const std::vector<float>& values, int64_t first, int64_t
 
 }  // namespace
 
-absl::Status ConvertValues(const SourceTensor& source, DType target, const ByteSink& sink) {
-  const int64_t elements = CountElements(source);
+absl::Status ConvertValues(const TensorValues& source, DType target, const ByteSink& sink) {
+  const int64_t elements = source.elements();
   std::vector<float> values(std::min(elements, kPieceElements));
   std::vector<uint8_t> rounded(values.size() * 2);
   for (int64_t first = 0; first < elements; first += kPieceElements) {
     const int64_t count = std::min(kPieceElements, elements - first);
-    if (absl::Status status = ReadPiece(source, first, count, values.data()); !status.ok()) return status;
+    if (absl::Status status = source.Read(first, count, values.data()); !status.ok()) return status;
     absl::Status status;
     if (target == DType::kF32) {
       status = sink({reinterpret_cast<const uint8_t*>(values.data()), static_cast<size_t>(4 * count)});
@@ -76,9 +45,9 @@ absl::Status ConvertValues(const SourceTensor& source, DType target, const ByteS
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<float>> FindFp8Scales(const SourceTensor& source, Fp8Scaling scaling) {
-  const int64_t elements = CountElements(source);
-  const int64_t rows = scaling == Fp8Scaling::kPerTensor ? 1 : source.shape.front();
+absl::StatusOr<std::vector<float>> FindFp8Scales(const TensorValues& source, Fp8Scaling scaling) {
+  const int64_t elements = source.elements();
+  const int64_t rows = scaling == Fp8Scaling::kPerTensor ? 1 : source.shape().front();
   const int64_t row_elements = elements / rows;
   std::vector<float> scales(rows);
   std::vector<float> values(std::min(row_elements, kPieceElements));
@@ -86,7 +55,7 @@ absl::StatusOr<std::vector<float>> FindFp8Scales(const SourceTensor& source, Fp8
     float largest = 0.0f;
     for (int64_t first = 0; first < row_elements; first += kPieceElements) {
       const int64_t count = std::min(kPieceElements, row_elements - first);
-      absl::Status status = ReadPiece(source, row * row_elements + first, count, values.data());
+      absl::Status status = source.Read(row * row_elements + first, count, values.data());
       if (!status.ok()) return status;
       for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::fabs(values[i]));
     }
@@ -96,15 +65,15 @@ absl::StatusOr<std::vector<float>> FindFp8Scales(const SourceTensor& source, Fp8
   return scales;
 }
 
-absl::Status ConvertToFp8(const SourceTensor& source, const std::vector<float>& scales, const ByteSink& sink) {
+absl::Status ConvertToFp8(const TensorValues& source, const std::vector<float>& scales, const ByteSink& sink) {
   const int64_t rows = static_cast<int64_t>(scales.size());
-  const int64_t row_elements = CountElements(source) / rows;
+  const int64_t row_elements = source.elements() / rows;
   std::vector<float> values(std::min(row_elements, kPieceElements));
   std::vector<uint8_t> codes(values.size());
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t first = 0; first < row_elements; first += kPieceElements) {
       const int64_t count = std::min(kPieceElements, row_elements - first);
-      absl::Status status = ReadPiece(source, row * row_elements + first, count, values.data());
+      absl::Status status = source.Read(row * row_elements + first, count, values.data());
       if (!status.ok()) return status;
       for (int64_t i = 0; i < count; ++i) codes[i] = FloatToE4M3(values[i] / scales[row]);
       status = sink({codes.data(), static_cast<size_t>(count)});

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "convert/weight_file.h"
+#include "convert/tensor_values.h"
 
 namespace videodiffcr {
 
@@ -22,16 +22,16 @@ enum class Fp8Scaling {
 };
 
 // Scales that map the largest magnitude of the tensor, or of each row, to the largest E4M3 number, where
-// value = e4m3 * scale. A scale is 1 where all values are zero. DataLoss when a value is not finite. `source` is F32,
-// F16 or BF16 and has two axes.
-absl::StatusOr<std::vector<float>> FindFp8Scales(const SourceTensor& source, Fp8Scaling scaling);
+// value = e4m3 * scale. A scale is 1 where all values are zero. DataLoss when a value is not finite. `source` has two
+// axes.
+absl::StatusOr<std::vector<float>> FindFp8Scales(const TensorValues& source, Fp8Scaling scaling);
 
 // `target` is F32 or BF16. DataLoss when a value is not finite, or not in bfloat16's range: released weights are
 // finite, so such a file is damaged.
-absl::Status ConvertValues(const SourceTensor& source, DType target, const ByteSink& sink);
+absl::Status ConvertValues(const TensorValues& source, DType target, const ByteSink& sink);
 
 // E4M3 of value / scale; `scales` as FindFp8Scales() returned them.
-absl::Status ConvertToFp8(const SourceTensor& source, const std::vector<float>& scales, const ByteSink& sink);
+absl::Status ConvertToFp8(const TensorValues& source, const std::vector<float>& scales, const ByteSink& sink);
 
 }  // namespace videodiffcr
 

@@ -16,20 +16,34 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "convert/pickle_reader.h"
+#include "convert/tensor_map.h"
 #include "convert/weight_file.h"
+#include "convert/zip_entry.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr absl::string_view kPickleName = "/data.pkl";
+constexpr uint64_t kMostTextBytes = 1024;  // of version and byteorder
 constexpr int kOldestVersion = 1;
 constexpr int kNewestVersion = 10;  // kMaxSupportedFileFormatVersion
+
+bool IsRowMajor(const PickledTensor& tensor) {
+  int64_t count = 1;
+  for (size_t i = tensor.shape.size(); i-- > 0;) {
+    // The stride of an axis of one element is never used, and PyTorch writes what it likes there.
+    if (tensor.shape[i] != 1 && tensor.strides[i] != count) return false;
+    count *= tensor.shape[i];
+  }
+  return true;
+}
 
 class Reader {
  public:
   explicit Reader(const ZipArchive& archive) : archive_(archive) {}
 
-  absl::StatusOr<SourceTensors> Read(const std::vector<std::string>& entries, bool entry_required);
+  absl::StatusOr<SourceTensors> Read(const std::vector<std::string>& entries, bool entry_required,
+                                     std::vector<std::string>* notes);
 
  private:
   absl::Status Error(absl::string_view what) const {
@@ -39,22 +53,26 @@ class Reader {
     return Error(absl::StrCat("tensor '", absl::CHexEscape(name), "': ", what));
   }
   absl::Status FindFolder();
+  absl::StatusOr<SourceTensors> ReadTensors(const PickleDict& dict) const;
   // The text of a small entry with its checksum checked; nothing when it is not there.
-  absl::StatusOr<std::optional<absl::string_view>> Text(absl::string_view name) const;
+  absl::StatusOr<std::optional<std::string>> Text(absl::string_view name) const;
   absl::Status CheckVersionAndByteOrder() const;
-  absl::StatusOr<const PickleDict*> Select(const std::vector<std::string>& entries, bool entry_required) const;
   absl::StatusOr<SourceTensor> Resolve(absl::string_view name, const PickledTensor& tensor) const;
   absl::StatusOr<SourceTensor> ResolveStorage(absl::string_view name, const PickledStorage& storage) const;
-  // How many elements the shape has; an error when a size is negative, the product too large or the strides not
-  // row-major.
+  // How many elements the shape has; an error when a size is negative or the product too large.
   absl::StatusOr<int64_t> CountElements(absl::string_view name, const PickledTensor& tensor) const;
+  // How many places of the storage, from its first element to its last, the tensor's `count` elements need.
+  absl::StatusOr<int64_t> Reach(absl::string_view name, const PickledTensor& tensor, int64_t count,
+                                int64_t stored) const;
 
   const ZipArchive& archive_;
   std::string folder_;
+  std::string pickle_;  // unpacked; the document's strings point into it
   PickleDocument document_;
 };
 
-absl::StatusOr<SourceTensors> Reader::Read(const std::vector<std::string>& entries, bool entry_required) {
+absl::StatusOr<SourceTensors> Reader::Read(const std::vector<std::string>& entries, bool entry_required,
+                                           std::vector<std::string>* notes) {
   if (absl::Status status = FindFolder(); !status.ok()) {
     return status;
   }
@@ -62,21 +80,29 @@ absl::StatusOr<SourceTensors> Reader::Read(const std::vector<std::string>& entri
     return status;
   }
   const std::string pickle_name = absl::StrCat(folder_, kPickleName);
-  if (absl::Status status = CheckZipEntry(archive_, pickle_name); !status.ok()) {
-    return status;
+  absl::StatusOr<std::string> pickle = ReadZipEntry(archive_, pickle_name, kMaxPickleBytes);
+  if (!pickle.ok()) {
+    return pickle.status();
   }
-  absl::StatusOr<PickleDocument> document = ReadPickle(archive_.entries.at(pickle_name).data);
+  pickle_ = *std::move(pickle);
+  absl::StatusOr<PickleDocument> document =
+      ReadPickle({reinterpret_cast<const uint8_t*>(pickle_.data()), pickle_.size()});
   if (!document.ok()) {
     return absl::Status(document.status().code(),
                         absl::StrCat(archive_.path, ": ", pickle_name, ": ", document.status().message()));
   }
   document_ = *std::move(document);
-  const absl::StatusOr<const PickleDict*> dict = Select(entries, entry_required);
+  const absl::StatusOr<const PickleDict*> dict =
+      SelectTensorMap(document_, {archive_.path, entries, entry_required}, notes);
   if (!dict.ok()) {
     return dict.status();
   }
+  return ReadTensors(**dict);
+}
+
+absl::StatusOr<SourceTensors> Reader::ReadTensors(const PickleDict& dict) const {
   SourceTensors tensors;
-  for (const auto& [key, value] : (*dict)->items) {
+  for (const auto& [key, value] : dict.items) {
     const auto* name = std::get_if<absl::string_view>(&document_.values[key]);
     const auto* pickled = std::get_if<PickledTensor>(&document_.values[value]);
     if (name == nullptr) {
@@ -112,22 +138,21 @@ absl::Status Reader::FindFolder() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<absl::string_view>> Reader::Text(absl::string_view name) const {
+absl::StatusOr<std::optional<std::string>> Reader::Text(absl::string_view name) const {
   const std::string full_name = absl::StrCat(folder_, "/", name);
-  const auto entry = archive_.entries.find(full_name);
-  if (entry == archive_.entries.end()) {
+  if (!archive_.entries.contains(full_name)) {
     return std::nullopt;
   }
-  if (absl::Status status = CheckZipEntry(archive_, full_name); !status.ok()) {
-    return status;
+  absl::StatusOr<std::string> text = ReadZipEntry(archive_, full_name, kMostTextBytes);
+  if (!text.ok()) {
+    return text.status();
   }
-  const absl::Span<const uint8_t> data = entry->second.data;
-  return absl::string_view(reinterpret_cast<const char*>(data.data()), data.size());
+  return *std::move(text);
 }
 
 absl::Status Reader::CheckVersionAndByteOrder() const {
-  const absl::StatusOr<std::optional<absl::string_view>> version = Text("version");
-  const absl::StatusOr<std::optional<absl::string_view>> byte_order = Text("byteorder");
+  const absl::StatusOr<std::optional<std::string>> version = Text("version");
+  const absl::StatusOr<std::optional<std::string>> byte_order = Text("byteorder");
   if (!version.ok() || !byte_order.ok()) {
     return version.ok() ? byte_order.status() : version.status();
   }
@@ -143,34 +168,6 @@ absl::Status Reader::CheckVersionAndByteOrder() const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<const PickleDict*> Reader::Select(const std::vector<std::string>& entries, bool entry_required) const {
-  const auto* root = std::get_if<PickleDict>(&document_.values[document_.root]);
-  if (root == nullptr) {
-    return Error("its top level is not a dict");
-  }
-  std::vector<std::string> names;
-  for (const std::string& entry : entries) {
-    for (const auto& [key, value] : root->items) {
-      const auto* name = std::get_if<absl::string_view>(&document_.values[key]);
-      const auto* dict = std::get_if<PickleDict>(&document_.values[value]);
-      if (name != nullptr && *name == entry && dict != nullptr) {
-        return dict;
-      }
-    }
-  }
-  if (!entry_required) {
-    return root;
-  }
-  for (const auto& [key, value] : root->items) {
-    const auto* name = std::get_if<absl::string_view>(&document_.values[key]);
-    if (name != nullptr && names.size() < 8) {
-      names.push_back(absl::CHexEscape(*name));
-    }
-  }
-  return absl::NotFoundError(absl::StrCat(archive_.path, ": no dict under '", absl::StrJoin(entries, "' or '"),
-                                          "'; its top level has: ", absl::StrJoin(names, ", ")));
-}
-
 absl::StatusOr<SourceTensor> Reader::Resolve(absl::string_view name, const PickledTensor& pickled) const {
   absl::StatusOr<SourceTensor> tensor = ResolveStorage(name, pickled.storage);
   if (!tensor.ok()) {
@@ -181,13 +178,21 @@ absl::StatusOr<SourceTensor> Reader::Resolve(absl::string_view name, const Pickl
     return count.status();
   }
   const int64_t stored = pickled.storage.elements;
-  if (pickled.storage_offset < 0 || pickled.storage_offset > stored || *count > stored - pickled.storage_offset) {
+  const absl::StatusOr<int64_t> reach = Reach(name, pickled, *count, stored);
+  if (!reach.ok()) {
+    return reach.status();
+  }
+  if (pickled.storage_offset < 0 || pickled.storage_offset > stored || *reach > stored - pickled.storage_offset) {
     return TensorError(
-        name, absl::StrCat(*count, " elements from ", pickled.storage_offset, " leave its storage of ", stored));
+        name, absl::StrCat(*reach, " elements from ", pickled.storage_offset, " leave its storage of ", stored));
   }
   const int64_t element_bytes = DTypeBytes(tensor->dtype);
+  tensor->original = std::string(name);
   tensor->shape = pickled.shape;
-  tensor->bytes = tensor->bytes.subspan(pickled.storage_offset * element_bytes, *count * element_bytes);
+  if (!IsRowMajor(pickled) && *count > 0) tensor->strides = pickled.strides;
+  tensor->first_byte = pickled.storage_offset * element_bytes;
+  tensor->byte_count = *reach * element_bytes;
+  if (!tensor->packed) tensor->bytes = tensor->bytes.subspan(tensor->first_byte, tensor->byte_count);
   return tensor;
 }
 
@@ -197,13 +202,15 @@ absl::StatusOr<SourceTensor> Reader::ResolveStorage(absl::string_view name, cons
   if (entry == archive_.entries.end()) {
     return TensorError(name, absl::StrCat("no zip entry '", absl::CHexEscape(tensor.zip_entry), "'"));
   }
-  tensor.bytes = entry->second.data;
+  tensor.packed = entry->second.deflated;
+  if (!tensor.packed) tensor.bytes = entry->second.data;
+  const uint64_t bytes = entry->second.bytes();
   const int64_t element_bytes = DTypeBytes(storage.dtype);
-  if (storage.elements < 0 || tensor.bytes.size() % element_bytes != 0 ||
-      tensor.bytes.size() / element_bytes != static_cast<uint64_t>(storage.elements)) {
+  if (storage.elements < 0 || bytes % element_bytes != 0 ||
+      bytes / element_bytes != static_cast<uint64_t>(storage.elements)) {
     return TensorError(name, absl::StrCat("its storage claims ", storage.elements, " elements of ",
                                           std::string(DTypeName(storage.dtype)), ", zip entry '",
-                                          absl::CHexEscape(tensor.zip_entry), "' has ", tensor.bytes.size(), " bytes"));
+                                          absl::CHexEscape(tensor.zip_entry), "' has ", bytes, " bytes"));
   }
   return tensor;
 }
@@ -217,26 +224,44 @@ absl::StatusOr<int64_t> Reader::CountElements(absl::string_view name, const Pick
     return TensorError(name, absl::StrCat("shape ", shape, " has a negative size"));
   }
   int64_t count = 1;
-  bool row_major = true;
   for (size_t i = tensor.shape.size(); i-- > 0;) {
-    // The stride of an axis of one element is never used, and PyTorch writes what it likes there.
-    row_major = row_major && (tensor.shape[i] == 1 || tensor.strides[i] == count);
     if (__builtin_mul_overflow(count, tensor.shape[i], &count)) {
       return TensorError(name, absl::StrCat("shape ", shape, " has more elements than can be counted"));
     }
   }
-  if (!row_major && count > 0) {
-    return TensorError(name, absl::StrCat("strides [", absl::StrJoin(tensor.strides, ","), "] of shape ", shape,
-                                          " are not row-major; save it again after .contiguous()"));
-  }
   return count;
+}
+
+// With strides of any order the last element lies where all axes are at their end. Strides below one let elements share
+// memory, and so do those of more elements than the reach has places.
+absl::StatusOr<int64_t> Reader::Reach(absl::string_view name, const PickledTensor& tensor, int64_t count,
+                                      int64_t stored) const {
+  if (count == 0 || IsRowMajor(tensor)) return count;
+  const auto no_weight = [&] {
+    return TensorError(name, absl::StrCat("strides [", absl::StrJoin(tensor.strides, ","), "] of shape [",
+                                          absl::StrJoin(tensor.shape, ","),
+                                          "] are not row-major and let elements share memory; save it again after "
+                                          ".contiguous()"));
+  };
+  int64_t reach = 1;
+  for (size_t i = 0; i < tensor.shape.size(); ++i) {
+    if (tensor.shape[i] == 1) continue;
+    if (tensor.strides[i] < 1) return no_weight();
+    int64_t step;
+    if (__builtin_mul_overflow(tensor.shape[i] - 1, tensor.strides[i], &step) ||
+        __builtin_add_overflow(reach, step, &reach)) {
+      return TensorError(name, absl::StrCat("its strides leave its storage of ", stored));
+    }
+  }
+  if (count > reach) return no_weight();
+  return reach;
 }
 
 }  // namespace
 
 absl::StatusOr<SourceTensors> ReadTorchArchive(const ZipArchive& archive, const std::vector<std::string>& entries,
-                                               bool entry_required) {
-  return Reader(archive).Read(entries, entry_required);
+                                               bool entry_required, std::vector<std::string>* notes) {
+  return Reader(archive).Read(entries, entry_required, notes);
 }
 
 }  // namespace videodiffcr

@@ -4,14 +4,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "convert/file_kind.h"
+#include "convert/zip_entry.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr uint8_t kZipMagic[] = {'P', 'K', 3, 4};
-// torch.save before PyTorch 1.6: a pickle of the number 0x1950a86a20f9469cfc6c.
-constexpr uint8_t kLegacyTorchMagic[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
-                                         0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
 
 bool StartsWith(absl::Span<const uint8_t> bytes, absl::Span<const uint8_t> magic) {
   return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
@@ -24,18 +23,16 @@ absl::StatusOr<WeightFile> WeightFile::Open(const std::string& path, const Selec
   if (!file.ok()) {
     return file.status();
   }
-  if (StartsWith(file->bytes(), kLegacyTorchMagic)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": torch.save's format from before PyTorch 1.6; load it in PyTorch and save it again"));
-  }
   WeightFile weights;
   weights.path_ = path;
+  weights.scratch_folder_ = selection.scratch_folder;
   absl::Status status;
   if (StartsWith(file->bytes(), kZipMagic)) {
     weights.file_ = *std::move(file);
     status = weights.OpenTorch(selection);
   } else {
-    status = weights.OpenSafetensors();
+    const std::string kind = ForeignFileKind(file->bytes());
+    status = kind.empty() ? weights.OpenSafetensors() : absl::InvalidArgumentError(absl::StrCat(path, ": ", kind));
   }
   if (!status.ok()) {
     return status;
@@ -49,7 +46,13 @@ absl::Status WeightFile::OpenTorch(const Selection& selection) {
     return archive.status();
   }
   archive_ = *std::move(archive);
-  absl::StatusOr<SourceTensors> tensors = ReadTorchArchive(archive_, selection.entries, selection.entry_required);
+  if (archive_.without_checksums) {
+    notes_.push_back(absl::StrCat(path_,
+                                  ": was written without checksums (every one is zero), so damage in it is not "
+                                  "seen; compare the file's own checksum with its publisher's"));
+  }
+  absl::StatusOr<SourceTensors> tensors =
+      ReadTorchArchive(archive_, selection.entries, selection.entry_required, &notes_);
   if (!tensors.ok()) {
     return tensors.status();
   }
@@ -64,16 +67,32 @@ absl::Status WeightFile::OpenSafetensors() {
                                                              " (read as safetensors: it is not a zip of torch.save)"));
   }
   safetensors_ = *std::move(reader);
+  metadata_ = safetensors_->metadata();
   for (const auto& [name, entry] : safetensors_->tensors()) {
-    tensors_.emplace(
-        name, SourceTensor{
-                  .dtype = entry.dtype, .shape = entry.shape, .bytes = {entry.data, static_cast<size_t>(entry.bytes)}});
+    tensors_.emplace(name, SourceTensor{.dtype = entry.dtype,
+                                        .shape = entry.shape,
+                                        .bytes = {entry.data, static_cast<size_t>(entry.bytes)},
+                                        .original = name});
   }
   return absl::OkStatus();
 }
 
 absl::Status WeightFile::CheckWhole() const {
   return file_.has_value() ? file_->CheckWhole() : safetensors_->CheckWhole();
+}
+
+absl::StatusOr<SourceTensor> WeightFile::Load(const SourceTensor& tensor) {
+  if (!tensor.packed || tensor.byte_count == 0) return tensor;
+  if (unpacked_entry_ != tensor.zip_entry || !unpacked_.has_value()) {
+    unpacked_.reset();
+    absl::StatusOr<MappedFile> unpacked = UnpackZipEntry(archive_, tensor.zip_entry, scratch_folder_);
+    if (!unpacked.ok()) return unpacked.status();
+    unpacked_ = *std::move(unpacked);
+    unpacked_entry_ = tensor.zip_entry;
+  }
+  SourceTensor loaded = tensor;
+  loaded.bytes = unpacked_->bytes().subspan(tensor.first_byte, tensor.byte_count);
+  return loaded;
 }
 
 absl::Status WeightFile::CheckData(const SourceTensor& tensor) const {

@@ -19,22 +19,35 @@
 
 namespace videodiffcr {
 
-// Row-major and contiguous.
 struct SourceTensor {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
-  absl::Span<const uint8_t> bytes;
-  std::string zip_entry;  // of its storage; empty for safetensors
+  absl::Span<const uint8_t> bytes;  // from its first element to its last; of a packed tensor only once it was unpacked
+  std::string zip_entry;            // of its storage; empty for safetensors
+  std::string original;             // its name as it stands in the file
+  std::vector<int64_t> strides;     // elements, one per axis, all positive; empty: row-major and contiguous
+  // The same place, inside the storage of a torch.save file.
+  int64_t first_byte = 0;
+  int64_t byte_count = 0;
+  bool packed = false;        // its storage is deflated
+  std::vector<float> scales;  // values are these times what is stored: one, or one per row; empty: none
+  size_t file = 0;            // of a WeightSet
+
+  int64_t elements() const {
+    int64_t count = 1;
+    for (const int64_t size : shape) count *= size;
+    return count;
+  }
 };
 
 using SourceTensors = std::map<std::string, SourceTensor, std::less<>>;
 
 // The tensors of a torch.save archive. The archive's dict of tensors is the first of `entries` that its top level has,
-// or the top level itself when it has none of them and `entry_required` is false. Everything that the archive claims is
-// checked: storages against their zip entries, sizes, strides and offsets against their storages. InvalidArgument
-// naming file and tensor.
+// or the top level itself when it has none of them and `entry_required` is false (tensor_map.h). Everything that the
+// archive claims is checked: storages against their zip entries, sizes, strides and offsets against their storages.
+// InvalidArgument naming file and tensor. What the user should know goes into `notes`, which may be null.
 absl::StatusOr<SourceTensors> ReadTorchArchive(const ZipArchive& archive, const std::vector<std::string>& entries,
-                                               bool entry_required);
+                                               bool entry_required, std::vector<std::string>* notes = nullptr);
 
 class WeightFile {
  public:
@@ -42,18 +55,27 @@ class WeightFile {
   struct Selection {
     std::vector<std::string> entries;
     bool entry_required = false;
+    std::string scratch_folder;  // where deflated tensors are unpacked; empty: the working folder
   };
 
-  // Recognises safetensors and the zip format of torch.save by content. Checks everything but the tensors' values and
-  // checksums.
+  // Recognises safetensors and the zip format of torch.save by content, and says what a file is that is neither. Checks
+  // everything but the tensors' values and checksums.
   static absl::StatusOr<WeightFile> Open(const std::string& path, const Selection& selection);
 
   const std::string& path() const { return path_; }
   const SourceTensors& tensors() const { return tensors_; }
 
+  // What the user should know of the file although it is read.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  // What a safetensors file says of itself.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
   // Reads the tensor's storage and compares its checksum; a format without checksums passes. DataLoss names file and
   // entry.
   absl::Status CheckData(const SourceTensor& tensor) const;
+  // The tensor with its bytes, unpacked if need be: they last until another tensor is asked for.
+  absl::StatusOr<SourceTensor> Load(const SourceTensor& tensor);
   // DataLoss when the file became shorter since: ask when a tensor has been read.
   absl::Status CheckWhole() const;
 
@@ -67,6 +89,11 @@ class WeightFile {
   ZipArchive archive_;                            // torch.save
   std::optional<SafetensorsReader> safetensors_;  // safetensors
   SourceTensors tensors_;                         // into one of the two mappings
+  std::vector<std::string> notes_;
+  std::map<std::string, std::string> metadata_;
+  std::string scratch_folder_;
+  std::optional<MappedFile> unpacked_;  // the storage that was unpacked last
+  std::string unpacked_entry_;          // its name
 };
 
 }  // namespace videodiffcr

@@ -5,36 +5,43 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
-#include "absl/strings/string_view.h"
+#include "convert/fp8_scales.h"
 
 namespace videodiffcr {
 
-std::string StripWrappers(absl::string_view name) {
-  std::string stripped = absl::StrReplaceAll(
-      name, {{"_fsdp_wrapped_module.", ""}, {"_checkpoint_wrapped_module.", ""}, {"_orig_mod.", ""}});
-  constexpr absl::string_view kWrapperAttribute = "model.";
-  if (stripped.starts_with("model.")) stripped.erase(0, kWrapperAttribute.size());
-  return stripped;
-}
-
-absl::StatusOr<WeightSet> WeightSet::Open(const std::vector<std::string>& paths, const WeightFile::Selection& selection,
-                                          bool strip_wrappers) {
+absl::StatusOr<WeightSet> WeightSet::Open(const std::vector<std::string>& paths,
+                                          const WeightFile::Selection& selection) {
   WeightSet set;
   for (const std::string& path : paths) {
     absl::StatusOr<WeightFile> file = WeightFile::Open(path, selection);
     if (!file.ok()) return file.status();
-    for (const auto& [original, tensor] : file->tensors()) {
-      const std::string name = strip_wrappers ? StripWrappers(original) : original;
-      if (!set.tensors_.emplace(name, tensor).second) {
-        return absl::InvalidArgumentError(absl::StrCat(path, ": tensor '", absl::CHexEscape(original),
-                                                       "' is a second '", absl::CHexEscape(name), "'"));
-      }
-      set.file_of_[name] = set.files_.size();
-    }
-    set.files_.push_back(*std::move(file));
+    if (absl::Status status = set.Add(*std::move(file)); !status.ok()) return status;
   }
+  const absl::Status status =
+      JoinFp8Scales(&set.tensors_, [&set](const std::string& name) -> absl::StatusOr<SourceTensor> {
+        if (absl::Status status = set.CheckData(name); !status.ok()) return status;
+        return set.Load(name);
+      });
+  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(set.Paths(), ": ", status.message()));
   return set;
+}
+
+absl::Status WeightSet::Add(WeightFile file) {
+  for (const auto& [original, tensor] : file.tensors()) {
+    const std::string name = StripWrappers(original);
+    const auto [place, is_new] = tensors_.emplace(name, tensor);
+    if (!is_new) {
+      return absl::InvalidArgumentError(absl::StrCat(file.path(), ": tensor '", absl::CHexEscape(original),
+                                                     "' is a second '", absl::CHexEscape(name), "'"));
+    }
+    place->second.file = files_.size();
+  }
+  files_.push_back(std::move(file));
+  return absl::OkStatus();
+}
+
+void WeightSet::Rename(const NameLayout& layout, const std::vector<ExpectedTensor>& expected) {
+  tensors_ = RenameTensors(layout, expected, tensors_);
 }
 
 std::string WeightSet::Paths() const {
@@ -42,10 +49,30 @@ std::string WeightSet::Paths() const {
                        [](std::string* out, const WeightFile& file) { absl::StrAppend(out, file.path()); });
 }
 
-absl::Status WeightSet::CheckWhole(const std::string& name) const { return files_[file_of_.at(name)].CheckWhole(); }
+std::vector<std::string> WeightSet::Notes() const {
+  std::vector<std::string> notes;
+  for (const WeightFile& file : files_) notes.insert(notes.end(), file.notes().begin(), file.notes().end());
+  return notes;
+}
+
+std::map<std::string, std::string> WeightSet::Metadata() const {
+  std::map<std::string, std::string> metadata;
+  for (const WeightFile& file : files_) metadata.insert(file.metadata().begin(), file.metadata().end());
+  return metadata;
+}
+
+absl::StatusOr<SourceTensor> WeightSet::Load(const std::string& name) {
+  const SourceTensor& tensor = tensors_.at(name);
+  return files_[tensor.file].Load(tensor);
+}
+
+absl::Status WeightSet::CheckWhole(const std::string& name) const {
+  return files_[tensors_.at(name).file].CheckWhole();
+}
 
 absl::Status WeightSet::CheckData(const std::string& name) const {
-  return files_[file_of_.at(name)].CheckData(tensors_.at(name));
+  const SourceTensor& tensor = tensors_.at(name);
+  return files_[tensor.file].CheckData(tensor);
 }
 
 }  // namespace videodiffcr

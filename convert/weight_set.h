@@ -8,35 +8,41 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "convert/expected_tensors.h"
+#include "convert/tensor_names.h"
 #include "convert/weight_file.h"
 
 namespace videodiffcr {
 
-// Removes what training wrappers put into names: "_fsdp_wrapped_module.", "_checkpoint_wrapped_module." and
-// "_orig_mod." anywhere, then a leading "model." (causal_wan_dit.md section 10).
-std::string StripWrappers(absl::string_view name);
-
 class WeightSet {
  public:
-  // Opens every file. InvalidArgument when two tensors end up under one name; the message has both.
-  static absl::StatusOr<WeightSet> Open(const std::vector<std::string>& paths, const WeightFile::Selection& selection,
-                                        bool strip_wrappers);
+  // Opens every file, strips the wrappers off names (tensor_names.h) and joins fp8 scales to their weights.
+  // InvalidArgument when two tensors end up under one name; the message has both.
+  static absl::StatusOr<WeightSet> Open(const std::vector<std::string>& paths, const WeightFile::Selection& selection);
 
   const SourceTensors& tensors() const { return tensors_; }
   // The file paths, for messages.
   std::string Paths() const;
+  // What the user should know of the files although they are read.
+  std::vector<std::string> Notes() const;
+  // What safetensors files say of themselves.
+  std::map<std::string, std::string> Metadata() const;
 
-  // WeightFile::CheckData() and CheckWhole() of the file that the tensor comes from. `name` must be in tensors().
+  // From here on tensors() has our names (RenameTensors()).
+  void Rename(const NameLayout& layout, const std::vector<ExpectedTensor>& expected);
+
+  // WeightFile::Load(), CheckData() and CheckWhole() of the file that the tensor comes from. `name` must be in
+  // tensors().
+  absl::StatusOr<SourceTensor> Load(const std::string& name);
   absl::Status CheckData(const std::string& name) const;
   absl::Status CheckWhole(const std::string& name) const;
 
  private:
   WeightSet() = default;
+  absl::Status Add(WeightFile file);
 
   std::vector<WeightFile> files_;
   SourceTensors tensors_;
-  std::map<std::string, size_t> file_of_;  // name to index in files_
 };
 
 }  // namespace videodiffcr

@@ -29,6 +29,10 @@ constexpr uint64_t kZip64LocatorBytes = 20;
 constexpr uint64_t kMaxCommentBytes = 65535;
 constexpr uint16_t kZip64ExtraId = 0x0001;
 constexpr uint32_t kSeeZip64 = 0xffffffff;  // in a 32-bit field: the number is in the zip64 extra field
+constexpr uint16_t kStored = 0;
+constexpr uint16_t kDeflated = 8;
+// Deflate's best: a match of 258 bytes in two bits, and headers that only make it worse.
+constexpr uint64_t kMostDeflateRatio = 1032;
 constexpr uint16_t kFlagEncrypted = 1 << 0;
 constexpr uint16_t kFlagDataDescriptor = 1 << 3;
 constexpr uint16_t kFlagStrongEncryption = 1 << 6;
@@ -58,6 +62,20 @@ struct Extent {
   uint64_t end = 0;
   std::string name;
 };
+
+// Archives that were packed from a folder name the folder too.
+bool IsFolder(const DirectoryHeader& header) {
+  return header.name.size() > 1 && header.name.back() == '/' && header.plain_bytes == 0 && header.stored_bytes == 0;
+}
+
+bool HasNoChecksums(const ZipArchive& archive) {
+  bool holds_data = false;
+  for (const auto& [name, entry] : archive.entries) {
+    if (entry.crc32 != 0) return false;
+    holds_data = holds_data || entry.bytes() > 0;
+  }
+  return holds_data;
+}
 
 class Reader {
  public:
@@ -89,6 +107,7 @@ class Reader {
   absl::StatusOr<DirectoryHeader> ReadDirectoryHeader(uint64_t* offset, uint64_t directory_end) const;
   absl::Status ReadZip64Extra(uint64_t offset, uint64_t count, DirectoryHeader* header) const;
   absl::Status CheckHeader(const DirectoryHeader& header) const;
+  absl::Status CheckSizes(const DirectoryHeader& header) const;
   absl::StatusOr<ZipEntry> ReadEntry(const DirectoryHeader& header, uint64_t directory_offset);
   absl::Status CheckOverlaps();
 
@@ -113,6 +132,7 @@ absl::StatusOr<ZipArchive> Reader::Read() {
     if (!entry.ok()) {
       return entry.status();
     }
+    if (IsFolder(*header)) continue;
     if (!archive_.entries.emplace(header->name, *entry).second) {
       return EntryError(header->name, "is there twice");
     }
@@ -124,20 +144,25 @@ absl::StatusOr<ZipArchive> Reader::Read() {
   if (absl::Status status = CheckOverlaps(); !status.ok()) {
     return status;
   }
+  archive_.without_checksums = HasNoChecksums(archive_);
   return std::move(archive_);
 }
 
-// The end record is found from the end of the file: its comment must reach exactly to the last byte.
+// The end record is found from the end of the file. Its comment reaches exactly to the last byte, unless something was
+// appended to the archive: then it is the last record there is.
 absl::StatusOr<uint64_t> Reader::FindEnd() const {
+  std::optional<uint64_t> last_record;
   if (bytes_.size() >= kEndBytes) {
     const uint64_t last = bytes_.size() - kEndBytes;
     const uint64_t first = last > kMaxCommentBytes ? last - kMaxCommentBytes : 0;
     for (uint64_t end = last + 1; end-- > first;) {
-      if (U32(end) == kEndSignature && end + kEndBytes + U16(end + 20) == bytes_.size()) {
-        return end;
-      }
+      if (U32(end) != kEndSignature) continue;
+      const uint64_t record_end = end + kEndBytes + U16(end + 20);
+      if (record_end == bytes_.size()) return end;
+      if (record_end < bytes_.size() && !last_record.has_value()) last_record = end;
     }
   }
+  if (last_record.has_value()) return *last_record;
   return Error("no zip directory at the end: the file is cut short or not a zip archive");
 }
 
@@ -253,7 +278,8 @@ absl::Status Reader::CheckHeader(const DirectoryHeader& header) const {
   if (name.find('\0') != std::string::npos || name.find('\\') != std::string::npos) {
     return EntryError(name, "a name with a zero byte or a backslash");
   }
-  for (const absl::string_view part : absl::StrSplit(name, '/')) {
+  const absl::string_view path = IsFolder(header) ? absl::string_view(name).substr(0, name.size() - 1) : name;
+  for (const absl::string_view part : absl::StrSplit(path, '/')) {
     // An empty part is a leading, trailing or doubled slash, or no name at all: absolute names and folders fall here.
     if (part.empty() || part == "." || part == "..") {
       return EntryError(name, "a name that is absolute, a folder, or climbs out of its folder");
@@ -262,13 +288,23 @@ absl::Status Reader::CheckHeader(const DirectoryHeader& header) const {
   if ((header.flags & (kFlagEncrypted | kFlagStrongEncryption | kFlagMaskedHeader)) != 0) {
     return EntryError(name, "is encrypted");
   }
-  if (header.method != 0) {
-    return EntryError(name, absl::StrCat("is compressed (method ", header.method,
-                                         "); torch.save stores entries as they are: unpack and store them again"));
+  return CheckSizes(header);
+}
+
+absl::Status Reader::CheckSizes(const DirectoryHeader& header) const {
+  if (header.method == kDeflated) {
+    if (header.plain_bytes / kMostDeflateRatio <= header.stored_bytes) return absl::OkStatus();
+    return EntryError(header.name, absl::StrCat("is compressed (method 8) and claims ", header.plain_bytes,
+                                                " bytes out of ", header.stored_bytes, ", more than deflate can hold"));
+  }
+  if (header.method != kStored) {
+    return EntryError(header.name,
+                      absl::StrCat("is compressed (method ", header.method,
+                                   "); torch.save stores entries as they are: unpack and store them again"));
   }
   if (header.stored_bytes != header.plain_bytes) {
-    return EntryError(name, absl::StrCat("is stored, yet its sizes differ: ", header.stored_bytes, " and ",
-                                         header.plain_bytes, " bytes"));
+    return EntryError(header.name, absl::StrCat("is stored, yet its sizes differ: ", header.stored_bytes, " and ",
+                                                header.plain_bytes, " bytes"));
   }
   return absl::OkStatus();
 }
@@ -297,7 +333,8 @@ absl::StatusOr<ZipEntry> Reader::ReadEntry(const DirectoryHeader& header, uint64
     return EntryError(header.name, "its local header and the zip directory disagree");
   }
   extents_.push_back({at, data + header.stored_bytes, header.name});
-  return ZipEntry{bytes_.subspan(data, header.stored_bytes), header.crc32};
+  return ZipEntry{bytes_.subspan(data, header.stored_bytes), header.crc32, header.method == kDeflated,
+                  header.plain_bytes};
 }
 
 absl::Status Reader::CheckOverlaps() {
@@ -316,20 +353,27 @@ absl::StatusOr<ZipArchive> OpenZipArchive(absl::Span<const uint8_t> bytes, std::
   return Reader(bytes, std::move(path)).Read();
 }
 
-absl::Status CheckZipEntry(const ZipArchive& archive, absl::string_view name) {
+absl::StatusOr<const ZipEntry*> FindZipEntry(const ZipArchive& archive, absl::string_view name) {
   const auto entry = archive.entries.find(name);
-  if (entry == archive.entries.end()) {
-    return absl::NotFoundError(absl::StrCat(archive.path, ": no zip entry '", absl::CHexEscape(name), "'"));
-  }
-  const absl::Span<const uint8_t> data = entry->second.data;
-  const uint32_t found = crc32_z(crc32_z(0, nullptr, 0), data.data(), data.size());
-  if (found != entry->second.crc32) {
-    return absl::DataLossError(absl::StrCat(archive.path, ": zip entry '", absl::CHexEscape(name), "': checksum ",
-                                            absl::Hex(found, absl::kZeroPad8), ", the directory says ",
-                                            absl::Hex(entry->second.crc32, absl::kZeroPad8),
-                                            "; the file is damaged, fetch it again"));
-  }
-  return absl::OkStatus();
+  if (entry != archive.entries.end()) return &entry->second;
+  return absl::NotFoundError(absl::StrCat(archive.path, ": no zip entry '", absl::CHexEscape(name), "'"));
+}
+
+absl::Status CheckZipEntry(const ZipArchive& archive, absl::string_view name) {
+  const absl::StatusOr<const ZipEntry*> entry = FindZipEntry(archive, name);
+  if (!entry.ok()) return entry.status();
+  if ((*entry)->deflated || archive.without_checksums) return absl::OkStatus();
+  const absl::Span<const uint8_t> data = (*entry)->data;
+  return CheckZipChecksum(archive, name, crc32_z(crc32_z(0, nullptr, 0), data.data(), data.size()));
+}
+
+absl::Status CheckZipChecksum(const ZipArchive& archive, absl::string_view name, uint32_t found) {
+  const absl::StatusOr<const ZipEntry*> entry = FindZipEntry(archive, name);
+  if (!entry.ok()) return entry.status();
+  if (found == (*entry)->crc32 || archive.without_checksums) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(
+      archive.path, ": zip entry '", absl::CHexEscape(name), "': checksum ", absl::Hex(found, absl::kZeroPad8),
+      ", the directory says ", absl::Hex((*entry)->crc32, absl::kZeroPad8), "; the file is damaged, fetch it again"));
 }
 
 }  // namespace videodiffcr

@@ -1,8 +1,8 @@
-// Reads the directory of a zip archive as torch.save writes it: stored entries only, in place, without copying.
+// Reads the directory of a zip archive of torch.save, in place, without copying. Entries are stored, as torch.save
+// writes them, or deflated, as archives are that somebody packed again.
 //
-// Our own reader and not libzip: we need pointers into the mapping, and want the few shapes that torch.save writes and
-// no more. Compressed entries are refused outright (torch.save never writes them), so no archive can unpack to more
-// than its own size.
+// Our own reader and not libzip: we need pointers into the mapping, and want the few shapes that torch.load takes and
+// no more. What an entry claims to unpack to is bounded by what deflate can do with its bytes.
 //
 // Layout (APPNOTE.TXT 6.3, sections 4.3.7 to 4.3.16):
 //   archive := entry* directory-header* [zip64-end zip64-locator] end-of-directory
@@ -22,23 +22,36 @@
 namespace videodiffcr {
 
 struct ZipEntry {
-  absl::Span<const uint8_t> data;  // into the bytes given to OpenZipArchive()
-  uint32_t crc32 = 0;              // as the directory states it; compare with CheckZipEntry()
+  absl::Span<const uint8_t> data;  // into the bytes given to OpenZipArchive(); packed when `deflated`
+  uint32_t crc32 = 0;              // of the unpacked bytes, as the directory states it; compare with CheckZipEntry()
+  bool deflated = false;
+  uint64_t plain_bytes = 0;  // of a deflated entry: what it unpacks to, as the directory states it
+
+  uint64_t bytes() const { return deflated ? plain_bytes : data.size(); }
 };
 
 struct ZipArchive {
   std::string path;
   std::map<std::string, ZipEntry, std::less<>> entries;
+  // Every entry's checksum is zero: whoever wrote it left them out, and no damage can be seen.
+  bool without_checksums = false;
 };
 
 // `bytes` is the whole file and must outlive the result; `path` is for messages. InvalidArgument, naming file and
-// entry, for anything but a well-formed archive of stored entries: a directory that is cut, lies about sizes or counts,
-// or leaves the file; entries that overlap, are compressed, encrypted or doubled; names that are absolute or climb out
-// with "..".
+// entry, for anything but a well-formed archive: a directory that is cut, lies about sizes or counts, or leaves the
+// file; entries that overlap, are encrypted, doubled or packed by another method; names that are absolute or climb out
+// with "..". Empty entries for folders are left out. Up to 64 KiB may follow the archive.
 absl::StatusOr<ZipArchive> OpenZipArchive(absl::Span<const uint8_t> bytes, std::string path);
 
-// DataLoss when the entry's bytes do not have the checksum that the directory states. Reads all of them.
+// DataLoss when the bytes of a stored entry do not have the checksum that the directory states. Reads all of them. A
+// deflated entry passes: its checksum is compared where it is unpacked (zip_entry.h).
 absl::Status CheckZipEntry(const ZipArchive& archive, absl::string_view name);
+
+// NotFound names archive and entry.
+absl::StatusOr<const ZipEntry*> FindZipEntry(const ZipArchive& archive, absl::string_view name);
+
+// CheckZipEntry() of bytes whose checksum was computed.
+absl::Status CheckZipChecksum(const ZipArchive& archive, absl::string_view name, uint32_t found);
 
 }  // namespace videodiffcr
 

@@ -29,7 +29,7 @@ absl::StatusOr<CaseOutputs> RunRolloutPlain(const SafetensorsReader& file, at::D
   const RolloutCase& rollout = *read;
   const DiffusionTransformer model = {rollout.config, rollout.weights};
   SamplerOptions options;
-  options.schedule = *MakeStepSchedule(rollout.sampling);  // the file sets only the shift
+  options.schedule = *MakeStepSchedule(rollout.sampling);  // ReadRolloutCase() has tried it
   options.routing = rollout.routing;
   options.context_mode = rollout.context_mode;
 

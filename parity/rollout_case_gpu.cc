@@ -99,7 +99,7 @@ class GpuRollout {
 absl::StatusOr<CaseOutputs> RunRolloutGpu(const SafetensorsReader& file, at::Device device) {
   absl::StatusOr<RolloutCase> read = ReadRolloutCase(file, device);
   if (!read.ok()) return read.status();
-  const StepSchedule schedule = *MakeStepSchedule(read->sampling);  // the file sets only the shift
+  const StepSchedule schedule = *MakeStepSchedule(read->sampling);  // ReadRolloutCase() has tried it
   absl::StatusOr<gpu::GpuTransformerWeights> weights =
       gpu::MakeGpuWeights(read->config, read->weights, schedule.timesteps_and_context(), Precision::kFloat32);
   if (!weights.ok()) return weights.status();

@@ -32,7 +32,7 @@ class ServingRollout {
  public:
   explicit ServingRollout(const RolloutCase& rollout)
       : rollout_(rollout),
-        schedule_(*MakeStepSchedule(rollout.sampling)),  // the file sets only the shift
+        schedule_(*MakeStepSchedule(rollout.sampling)),  // ReadRolloutCase() has tried it
         transformer_(rollout.config, rollout.Retention(),
                      cpu::PackTransformer(rollout.config, rollout.weights, schedule_.timesteps_and_context())),
         sampler_(&transformer_, rollout.Retention(), schedule_.sigmas),

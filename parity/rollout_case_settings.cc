@@ -1,7 +1,12 @@
 #include "parity/rollout_case_settings.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/config/json_fields.h"
+#include "model/config/noise_schedule.h"
 #include "model/weights/weight_table.h"
 
 namespace videodiffcr {
@@ -51,6 +56,21 @@ absl::StatusOr<TransformerConfig> ReadConfig(const SafetensorsReader& file) {
   status = config->Validate();
   if (!status.ok()) return CaseError(file, absl::StrCat(status.message()));
   return config;
+}
+
+// "[1000, 500]": nominal steps before warping. Without the setting they are the four of SamplingConfig.
+absl::Status ReadSteps(const SafetensorsReader& file, SamplingConfig* sampling) {
+  const std::optional<std::string> text = FindCaseSetting(file, "denoise_steps");
+  if (text) {
+    const absl::StatusOr<nlohmann::json> steps = ParseBoundedJson(*text, /*max_depth=*/2);
+    if (!steps.ok()) return CaseError(file, absl::StrCat("denoise_steps: ", steps.status().message()));
+    const bool numbers = steps->is_array() && !steps->empty() &&
+                         std::all_of(steps->begin(), steps->end(), [](const auto& step) { return step.is_number(); });
+    if (!numbers) return CaseError(file, absl::StrCat("denoise_steps: ", *text, "; must be a list of numbers"));
+    sampling->denoise_steps = steps->get<std::vector<double>>();
+  }
+  const absl::StatusOr<StepSchedule> schedule = MakeStepSchedule(*sampling);
+  return schedule.ok() ? absl::OkStatus() : CaseError(file, absl::StrCat(schedule.status().message()));
 }
 
 absl::Status ReadModes(const SafetensorsReader& file, RolloutCase* out) {
@@ -137,10 +157,13 @@ absl::Status ReadNoise(const SafetensorsReader& file, at::Device device, Rollout
   const std::vector<int64_t> shape = {chunks * config.chunk_frames, config.in_dim, config.latent_height,
                                       config.latent_width};
   if (const auto checked = file.Find("in.noise", shape); !checked.ok()) return checked.status();
-  const absl::StatusOr<TensorEntry> renoise =
-      file.Find("in.renoise", {chunks * draws, config.chunk_frames, shape[1], shape[2], shape[3]});
-  if (!renoise.ok()) return renoise.status();
-  const at::Tensor added = CopyToTensor(*renoise).to(device, at::kFloat);
+  at::Tensor added;  // stays undefined with one step, which draws nothing more
+  if (draws > 0) {
+    const absl::StatusOr<TensorEntry> renoise =
+        file.Find("in.renoise", {chunks * draws, config.chunk_frames, shape[1], shape[2], shape[3]});
+    if (!renoise.ok()) return renoise.status();
+    added = CopyToTensor(*renoise).to(device, at::kFloat);
+  }
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     ChunkNoise of_chunk = {noise->narrow(0, chunk * config.chunk_frames, config.chunk_frames).unsqueeze(0).to(device)};
     for (int64_t draw = 0; draw < draws; ++draw) of_chunk.push_back(added.narrow(0, chunk * draws + draw, 1));
@@ -175,6 +198,7 @@ absl::StatusOr<RolloutCase> ReadRolloutCase(const SafetensorsReader& file, at::D
   if (!weights.ok()) return weights.status();
   out.weights = *std::move(weights);
   absl::Status status = ReadModes(file, &out);
+  if (status.ok()) status = ReadSteps(file, &out.sampling);
   if (status.ok()) status = ReadTable(file, &out);
   if (status.ok()) status = ReadPrompts(file, device, &out);
   if (status.ok()) status = ReadNoise(file, device, &out);

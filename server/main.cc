@@ -47,6 +47,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command
   options.threads = command_line.threads;
   options.precision = command_line.precision;
   options.gpu_sessions = command_line.gpu_sessions;
+  options.truncate_prompts = command_line.long_prompts == "truncate";
   return CreateVideoModel(options);
 }
 

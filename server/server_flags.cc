@@ -87,6 +87,12 @@ void AddModel(CommandLine* line, Command* command) {
                    ReadChoice({"fp32", "bf16", "fp8"}, &line->precision));
   command->AddFlag({"threads", "N", "Threads of the model on the CPU; 0 means one per core.", "2"},
                    ReadInteger(0, 1024, &line->threads));
+  command->AddFlag(
+      {"long-prompts", "NAME",
+       "What happens to prompts of more tokens than the model takes: refuse, or truncate to what it takes, "
+       "with a warning that says how much was cut.",
+       "truncate"},
+      ReadChoice({"refuse", "truncate"}, &line->long_prompts));
   command->AddFlag({"warm-up-chunks", "N", "Chunks generated and thrown away before serving.", "0"},
                    ReadInteger(&line->config.warm_up_chunks));
 }

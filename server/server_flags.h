@@ -15,12 +15,13 @@ namespace videodiffcr {
 struct CommandLine {
   ServerConfig config;
   std::string model_folder = "models/tiny";
-  std::string device = "cpu";      // or "cuda"
-  int threads = 0;                 // of the model, on the CPU; 0: one per core
-  std::string precision = "bf16";  // on a GPU; or "fp32", "fp8"
-  int gpu_sessions = 0;            // slots on a GPU; 0: as many as fit
-  bool diagnose = false;           // print what a bug report needs, instead of serving
-  std::string answer;              // what --help or --version prints, instead of serving
+  std::string device = "cpu";           // or "cuda"
+  int threads = 0;                      // of the model, on the CPU; 0: one per core
+  std::string precision = "bf16";       // on a GPU; or "fp32", "fp8"
+  int gpu_sessions = 0;                 // slots on a GPU; 0: as many as fit
+  std::string long_prompts = "refuse";  // of more tokens than the model takes; or "truncate"
+  bool diagnose = false;                // print what a bug report needs, instead of serving
+  std::string answer;                   // what --help or --version prints, instead of serving
 };
 
 // InvalidArgument names the flag, its value and what to do. `arguments` come without the program's name.

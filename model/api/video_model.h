@@ -21,7 +21,8 @@
 namespace videodiffcr {
 
 struct PromptCheck {
-  int tokens = 0;                          // with the end token
+  int tokens = 0;                          // that the model will see, with the end token
+  int cut_tokens = 0;                      // tokens of a long prompt that the model will not see
   std::vector<std::string> unknown_words;  // words the model does not know, each once, in order
   bool blank = false;                      // nothing to see is left of it once the model has cleaned it
 };

@@ -140,6 +140,9 @@ absl::StatusOr<ModelConfig> LoadModelConfig(const std::string& folder);
 absl::StatusOr<TransformerConfig> ParseTransformerConfig(std::string_view json_text);
 absl::StatusOr<TextEncoderConfig> ParseTextEncoderConfig(std::string_view json_text);
 
+// As config.json writes it: "taehv".
+std::string DecoderKindName(DecoderKind kind);
+
 // The config.json text of `config`; ParseModelConfig() reads it back to an equal value.
 std::string FormatModelConfig(const ModelConfig& config);
 

@@ -286,6 +286,8 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view json_text) {
   return config;
 }
 
+std::string DecoderKindName(DecoderKind kind) { return NameOf(DecoderKindNames(), kind); }
+
 absl::StatusOr<TransformerConfig> ParseTransformerConfig(std::string_view json_text) {
   absl::StatusOr<json> parsed = ParseBoundedJson(json_text, kMaxDepth);
   if (!parsed.ok()) return parsed.status();

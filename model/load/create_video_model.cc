@@ -24,7 +24,7 @@ constexpr char kDevices[] = "this build runs the model on 'cpu' only; the preset
 absl::StatusOr<std::unique_ptr<VideoModel>> CreateOnCpu(const VideoModelOptions& options) {
   const absl::StatusOr<int> lanes = cpu::LanesFor(options.threads);
   if (!lanes.ok()) return lanes.status();
-  absl::StatusOr<ModelParts> model = LoadModelFolder(options.model_folder, {});
+  absl::StatusOr<ModelParts> model = LoadModelFolder(options.model_folder, {}, options.truncate_prompts);
   if (!model.ok()) return model.status();
   return cpu::MakeVideoModel(*std::move(model), *lanes);
 }
@@ -34,7 +34,8 @@ absl::StatusOr<std::unique_ptr<VideoModel>> CreateOnGpu(const VideoModelOptions&
   const absl::StatusOr<gpu::DeviceAtStart> device =
       gpu::PrepareDevice({options.precision, options.gpu_sessions, options.decode_graph});
   if (!device.ok()) return device.status();
-  absl::StatusOr<ModelParts> model = LoadModelFolder(options.model_folder, gpu::PlacementFor(*device));
+  absl::StatusOr<ModelParts> model =
+      LoadModelFolder(options.model_folder, gpu::PlacementFor(*device), options.truncate_prompts);
   if (!model.ok()) return model.status();
   return gpu::MakeVideoModel(*std::move(model), *device);
 }

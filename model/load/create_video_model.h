@@ -20,6 +20,8 @@ struct VideoModelOptions {
   std::string precision = "bf16";
   int gpu_sessions = 0;
   bool decode_graph = true;
+  // Cut prompts of too many tokens instead of refusing them.
+  bool truncate_prompts = false;
 };
 
 // Loads and checks the whole folder. Errors name the file and what is wrong with it.

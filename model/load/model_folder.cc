@@ -28,7 +28,8 @@ absl::StatusOr<TransformerWeights> LoadTransformer(const std::string& folder, co
 
 }  // namespace
 
-absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const ModelPlacement& placement) {
+absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const ModelPlacement& placement,
+                                           bool truncate_prompts) {
   absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
   if (!config.ok()) return config.status();
   const auto path = [&folder](const std::string& file) { return absl::StrCat(folder, "/", file); };
@@ -39,7 +40,7 @@ absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const Mode
                      "videodiffcr-train evaluate --plain judges it"));
   }
 
-  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::LoadFromFolder(folder, *config);
+  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::LoadFromFolder(folder, *config, truncate_prompts);
   if (!tokenizer.ok()) return tokenizer.status();
 
   WeightOptions text_options;

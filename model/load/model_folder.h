@@ -9,8 +9,10 @@
 
 namespace videodiffcr {
 
-// Loads and checks the whole folder. Errors name the file and what is wrong with it.
-absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const ModelPlacement& placement);
+// Loads and checks the whole folder. Errors name the file and what is wrong with it. `truncate_prompts`:
+// TokenizerOptions::truncate.
+absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const ModelPlacement& placement,
+                                           bool truncate_prompts = false);
 
 }  // namespace videodiffcr
 

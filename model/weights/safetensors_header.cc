@@ -21,7 +21,7 @@ constexpr size_t kMaxNameBytes = 1024;
 
 std::optional<DType> DTypeFromName(std::string_view name) {
   for (const DType dtype : {DType::kBool, DType::kU8, DType::kI8, DType::kI16, DType::kI32, DType::kI64, DType::kF8E4M3,
-                            DType::kF16, DType::kBF16, DType::kF32, DType::kF64}) {
+                            DType::kF8E5M2, DType::kF16, DType::kBF16, DType::kF32, DType::kF64}) {
     if (DTypeName(dtype) == name) return dtype;
   }
   return std::nullopt;

@@ -24,6 +24,8 @@ std::string_view DTypeName(DType dtype) {
       return "I64";
     case DType::kF8E4M3:
       return "F8_E4M3";
+    case DType::kF8E5M2:
+      return "F8_E5M2";
     case DType::kF16:
       return "F16";
     case DType::kBF16:
@@ -42,6 +44,7 @@ int64_t DTypeBytes(DType dtype) {
     case DType::kU8:
     case DType::kI8:
     case DType::kF8E4M3:
+    case DType::kF8E5M2:
       return 1;
     case DType::kI16:
     case DType::kF16:

@@ -16,7 +16,7 @@
 
 namespace videodiffcr {
 
-enum class DType { kBool, kU8, kI8, kI16, kI32, kI64, kF8E4M3, kF16, kBF16, kF32, kF64 };
+enum class DType { kBool, kU8, kI8, kI16, kI32, kI64, kF8E4M3, kF8E5M2, kF16, kBF16, kF32, kF64 };
 
 std::string_view DTypeName(DType dtype);  // as in safetensors: "F32", "BF16", ...
 int64_t DTypeBytes(DType dtype);

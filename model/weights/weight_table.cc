@@ -16,10 +16,10 @@ namespace videodiffcr {
 namespace {
 
 constexpr std::pair<DType, at::ScalarType> kScalarTypes[] = {
-    {DType::kBool, at::kBool},     {DType::kU8, at::kByte},   {DType::kI8, at::kChar},
-    {DType::kI16, at::kShort},     {DType::kI32, at::kInt},   {DType::kI64, at::kLong},
-    {DType::kF16, at::kHalf},      {DType::kF32, at::kFloat}, {DType::kF8E4M3, at::kFloat8_e4m3fn},
-    {DType::kBF16, at::kBFloat16}, {DType::kF64, at::kDouble}};
+    {DType::kBool, at::kBool},          {DType::kU8, at::kByte},       {DType::kI8, at::kChar},
+    {DType::kI16, at::kShort},          {DType::kI32, at::kInt},       {DType::kI64, at::kLong},
+    {DType::kF16, at::kHalf},           {DType::kF32, at::kFloat},     {DType::kF8E4M3, at::kFloat8_e4m3fn},
+    {DType::kF8E5M2, at::kFloat8_e5m2}, {DType::kBF16, at::kBFloat16}, {DType::kF64, at::kDouble}};
 
 at::ScalarType ScalarTypeOf(DType dtype) {
   for (const auto& [ours, torch] : kScalarTypes) {

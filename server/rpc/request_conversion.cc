@@ -26,9 +26,9 @@ absl::Status CheckRange(absl::string_view field, int64_t value, int64_t least, i
   return FieldError(kOutOfRange, field, absl::StrCat(value), absl::StrCat("must be from ", least, " to ", most));
 }
 
-// The unknown words of a good prompt.
-absl::StatusOr<std::vector<std::string>> CheckPromptField(absl::string_view field, const std::string& prompt,
-                                                          const VideoModel& model, const RpcLimits& limits) {
+// What the model says of a good prompt.
+absl::StatusOr<PromptCheck> CheckPromptField(absl::string_view field, const std::string& prompt,
+                                             const VideoModel& model, const RpcLimits& limits) {
   const auto empty = [&] { return FieldError("PROMPT_EMPTY", field, prompt, "must say what the video shows"); };
   if (absl::StripAsciiWhitespace(prompt).empty()) return empty();
   if (static_cast<int64_t>(prompt.size()) > limits.max_prompt_bytes) {
@@ -41,7 +41,7 @@ absl::StatusOr<std::vector<std::string>> CheckPromptField(absl::string_view fiel
   }
   if (!check.ok()) return check.status();
   if (check->blank) return empty();
-  return std::move(check->unknown_words);
+  return check;
 }
 
 absl::StatusOr<RetentionTenths> ConvertBudget(absl::string_view field, double value, const ModelInfo& model) {
@@ -204,10 +204,10 @@ absl::Status ConvertCredits(const v1::SessionConfig& config, SessionRequest* req
 absl::StatusOr<SessionPlan> ConvertConfig(const v1::SessionConfig& config, bool one_clip, const VideoModel& model,
                                           const RpcLimits& limits) {
   SessionPlan plan;
-  absl::StatusOr<std::vector<std::string>> unknown_words =
-      CheckPromptField("config.prompt", config.prompt(), model, limits);
-  if (!unknown_words.ok()) return unknown_words.status();
-  plan.unknown_words = *std::move(unknown_words);
+  absl::StatusOr<PromptCheck> prompt = CheckPromptField("config.prompt", config.prompt(), model, limits);
+  if (!prompt.ok()) return prompt.status();
+  plan.unknown_words = std::move(prompt->unknown_words);
+  plan.cut_prompt_tokens = prompt->cut_tokens;
   plan.request.prompt = config.prompt();
   plan.request.seed = config.seed();
   plan.request_id = config.request_id();
@@ -236,10 +236,10 @@ absl::StatusOr<CheckedChange> ConvertUpdate(const v1::SessionUpdate& update, con
   CheckedChange checked;
   checked.change.update_id = update.update_id();
   if (update.has_prompt()) {
-    absl::StatusOr<std::vector<std::string>> unknown_words =
-        CheckPromptField("update.prompt", update.prompt(), model, limits);
-    if (!unknown_words.ok()) return unknown_words.status();
-    checked.unknown_words = *std::move(unknown_words);
+    absl::StatusOr<PromptCheck> prompt = CheckPromptField("update.prompt", update.prompt(), model, limits);
+    if (!prompt.ok()) return prompt.status();
+    checked.unknown_words = std::move(prompt->unknown_words);
+    checked.cut_prompt_tokens = prompt->cut_tokens;
     checked.change.prompt = update.prompt();
   }
   if (update.has_retention_target()) {
@@ -257,10 +257,10 @@ absl::StatusOr<CheckedChange> ConvertSceneCut(const v1::SceneCutRequest& scene_c
   checked.change.scene_cut = true;
   checked.change.update_id = scene_cut.update_id();
   if (scene_cut.has_prompt()) {
-    absl::StatusOr<std::vector<std::string>> unknown_words =
-        CheckPromptField("scene_cut.prompt", scene_cut.prompt(), model, limits);
-    if (!unknown_words.ok()) return unknown_words.status();
-    checked.unknown_words = *std::move(unknown_words);
+    absl::StatusOr<PromptCheck> prompt = CheckPromptField("scene_cut.prompt", scene_cut.prompt(), model, limits);
+    if (!prompt.ok()) return prompt.status();
+    checked.unknown_words = std::move(prompt->unknown_words);
+    checked.cut_prompt_tokens = prompt->cut_tokens;
     checked.change.prompt = scene_cut.prompt();
   }
   return checked;

@@ -26,12 +26,14 @@ struct SessionPlan {
   std::string request_id;                  // empty: none
   int64_t announced_length_chunks = 0;     // 0: until finished
   std::vector<std::string> unknown_words;  // of the prompt
+  int cut_prompt_tokens = 0;               // of a long prompt: what the model will not see
 };
 
 // A change, with what the viewer should be warned about.
 struct CheckedChange {
   SessionChange change;
   std::vector<std::string> unknown_words;
+  int cut_prompt_tokens = 0;
 };
 
 struct CheckedCredits {

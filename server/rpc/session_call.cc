@@ -115,6 +115,7 @@ absl::Status SessionCall::TryStart(const v1::SessionConfig& config, absl::Time c
   // admission.
   if (absl::Status status = outbox_->Push(DescribeStart(*plan)); !status.ok()) return status;
   WarnUnknownWords(std::move(plan->unknown_words));
+  WarnCutPrompt(plan->cut_prompt_tokens);
   const VideoCodec codec = plan->encoder.output.codec;
   const uint64_t seed = plan->request.seed;
   std::promise<StreamSink::MadeEncoder> encoder;
@@ -239,6 +240,7 @@ absl::Status SessionCall::ChangeSession(absl::StatusOr<CheckedChange> change, Se
   if (!change.ok()) return change.status();
   absl::Status status = environment_.scheduler->Change(session, std::move(change->change));
   if (status.ok()) WarnUnknownWords(std::move(change->unknown_words));
+  if (status.ok()) WarnCutPrompt(change->cut_prompt_tokens);
   if (absl::IsResourceExhausted(status)) return WithErrorInfo(std::move(status), "TOO_MANY_CHANGES");
   return status;
 }
@@ -253,6 +255,14 @@ void SessionCall::WarnUnknownWords(std::vector<std::string> unknown_words) {
   std::string message = absl::StrCat("the model does not know: ", absl::StrJoin(unknown_words, ", "),
                                      "; GetServerInfo lists the words it knows");
   Warn("UNKNOWN_WORDS", std::move(message), std::move(unknown_words));
+}
+
+void SessionCall::WarnCutPrompt(int tokens) {
+  if (tokens == 0) return;
+  Warn("PROMPT_CUT",
+       absl::StrCat("the last ", tokens, " tokens of the prompt were cut: the model takes at most ",
+                    environment_.model->info().max_prompt_tokens, " with the end token"),
+       {absl::StrCat(tokens)});
 }
 
 void SessionCall::ReadNext() {

@@ -112,6 +112,7 @@ class SessionCall final : public StreamOutbox::Listener, public std::enable_shar
   absl::Status ChangeSession(absl::StatusOr<CheckedChange> change, SessionId session);
   void Warn(std::string reason, std::string message, std::vector<std::string> details);
   void WarnUnknownWords(std::vector<std::string> unknown_words);
+  void WarnCutPrompt(int tokens);
   // Sends the next event, or the end. An error, for lost memory, is for the caller to Fail() with, without the mutex.
   absl::Status Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Once nothing more comes of the session: gives the client `idle_timeout` for the next write.

@@ -83,6 +83,30 @@ TEST_F(ShapeModelTest, AnotherWindowSharesTheFiles) {
   EXPECT_EQ(model->config.transformer.window_frames, 12);
 }
 
+TEST_F(ShapeModelTest, OtherStepsShareTheFilesAndHaveTablesOfTheirOwn) {
+  ModelConfig config = SmallConfig();
+  ASSERT_TRUE(WriteShapeModel(config, 1, "models/tiny", Folder("a")).ok());
+  for (const std::vector<int>& steps : {std::vector<int>{1000, 500}, {1000}}) {
+    SetDenoiseSteps(steps, &config);
+    const std::string folder = Folder(std::to_string(steps.size()) + "_steps");
+    ASSERT_TRUE(LinkShapeModel(config, Folder("a"), folder).ok());
+    const absl::StatusOr<ModelParts> model = LoadModelFolder(folder, {});
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ(model->config.sampling.denoise_steps.size(), steps.size());
+    EXPECT_EQ(model->config.retention.tables[2].tenths[0], std::vector<int>(steps.size() + 1, 7));
+  }
+}
+
+TEST_F(ShapeModelTest, AFrameWisePresetIsAFrameWiseShape) {
+  const ModelConfig config = *MakeShapeConfig("causal-forcing-frame-wise-1-step", *LoadModelConfig("models/tiny"));
+  EXPECT_TRUE(config.Validate().ok()) << config.Validate();
+  EXPECT_EQ(config.transformer.chunk_frames, 1);
+  EXPECT_EQ(config.first_chunk_frames(), 1);
+  EXPECT_EQ(config.later_chunk_frames(), 4);
+  EXPECT_EQ(config.sampling.denoise_steps.size(), 1);
+  EXPECT_EQ(config.retention.tables[0].tenths[0].size(), 2);
+}
+
 TEST_F(ShapeModelTest, KeepsItsHandsOffAFolderThatIsInUse) {
   const absl::Status status = WriteShapeModel(SmallConfig(), 1, "models/tiny", "models/tiny");
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);

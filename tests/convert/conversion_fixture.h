@@ -51,9 +51,9 @@ class ConversionTest : public testing::Test {
                                                 .Build());
     request_.config = SmallConfig(DecoderKind::kTaehv);
     request_.transformer_files = {TestDataPath("self_forcing_dmd.pt")};
-    request_.text_encoder_file = TestDataPath("models_t5_umt5-xxl-enc-bf16.pth");
+    request_.text_encoder_files = {TestDataPath("models_t5_umt5-xxl-enc-bf16.pth")};
     request_.tokenizer_file = folder_.File("spiece.model");
-    request_.decoder_file = TestDataPath("taew2_1.pth");
+    request_.decoder_files = {TestDataPath("taew2_1.pth")};
     request_.output_folder = folder_.File("model");
   }
 
@@ -73,7 +73,7 @@ class ConversionTest : public testing::Test {
   }
   // The transformer as released safetensors: fp32, names without prefix, split into as many files as `shards`.
   std::vector<std::string> WriteTransformerShards(size_t shards) {
-    const absl::StatusOr<WeightSet> set = WeightSet::Open(request_.transformer_files, {{"generator_ema"}, true}, true);
+    const absl::StatusOr<WeightSet> set = WeightSet::Open(request_.transformer_files, {{"generator_ema"}, true, ""});
     EXPECT_TRUE(set.ok()) << set.status();
     std::vector<std::map<std::string, TensorEntry>> parts(shards);
     size_t index = 0;

@@ -32,18 +32,19 @@ TEST_F(ConversionRefusalTest, WantsRoutersAndTablesTogether) {
 TEST_F(ConversionRefusalTest, NamesFileAndTensorOfASizeThatDiffers) {
   request_.config.transformer.ffn_dim = 21;
   EXPECT_THAT(Refusal(), HasSubstr("self_forcing_dmd.pt: of 69 tensors expected and 69 found, 6 of another shape "
-                                   "(blocks.0.ffn.0.weight is [20,12], expected [21,12]"));
+                                   "(model.blocks.0.ffn.0.weight is [20,12], expected [21,12]"));
 }
 
 TEST_F(ConversionRefusalTest, NamesTensorsThatAreMissingOrSurplus) {
   request_.config.transformer.num_layers = 1;
-  EXPECT_THAT(Refusal(), HasSubstr("27 that this network does not have (blocks.1.cross_attn.k.bias"));
+  EXPECT_THAT(Refusal(),
+              HasSubstr("27 that this network does not have (model.blocks.1._fsdp_wrapped_module.cross_attn.k.bias"));
   request_.config.transformer.num_layers = 3;
   EXPECT_THAT(Refusal(), HasSubstr("27 missing (blocks.2.modulation"));
 }
 
 TEST_F(ConversionRefusalTest, RefusesAFileForAnotherPurpose) {
-  std::swap(request_.text_encoder_file, request_.decoder_file);
+  std::swap(request_.text_encoder_files, request_.decoder_files);
   EXPECT_THAT(Refusal(), HasSubstr("taew2_1.pth: of 22 tensors expected"));
 }
 

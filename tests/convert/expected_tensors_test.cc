@@ -114,12 +114,13 @@ TEST(CheckTensors, NamesEveryKindOfFault) {
   SourceTensors tensors = SourcesOf(table);
   tensors.erase("norm.weight");
   tensors["blocks.0.norm1.weight"].shape = {4095};
-  tensors["blocks.0.norm2.weight"].dtype = DType::kF64;
+  tensors["blocks.0.norm2.weight"].dtype = DType::kI32;
   tensors["decoder.norm\n.weight"] = {};
-  EXPECT_EQ(MessageOf(CheckTensors("t5.pth", table, tensors)),
-            "t5.pth: of 242 tensors expected and 242 found, 1 missing (norm.weight); 1 of another shape "
-            "(blocks.0.norm1.weight is [4095], expected [4096]); 1 of a type that is not F32, F16 or BF16 "
-            "(blocks.0.norm2.weight is F64); 1 that this network does not have (decoder.norm\\n.weight)");
+  EXPECT_EQ(
+      MessageOf(CheckTensors("t5.pth", table, tensors)),
+      "t5.pth: of 242 tensors expected and 242 found, 1 missing (norm.weight); 1 of another shape "
+      "(blocks.0.norm1.weight is [4095], expected [4096]); 1 of a type that is not F32, F16, BF16, F64 "
+      "or 8-bit floating (blocks.0.norm2.weight is I32); 1 that this network does not have (decoder.norm\\n.weight)");
 }
 
 TEST(CheckTensors, CountsWhatItDoesNotList) {

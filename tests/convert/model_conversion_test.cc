@@ -110,13 +110,13 @@ TEST_F(ModelConversionTest, GivesTheSameFolderFromEveryFormatOfTheTransformer) {
 
 TEST_F(ModelConversionTest, ReadsTheWanVae) {
   request_.config = SmallConfig(DecoderKind::kWanVae);
-  request_.decoder_file = TestDataPath("Wan2.1_VAE.pth");
+  request_.decoder_files = {TestDataPath("Wan2.1_VAE.pth")};
   ASSERT_TRUE(Convert().ok());
   ExpectFilled(Open("decoder.safetensors"), WanVaeTensors(request_.config.decoder), true, Float);
 }
 
 TEST_F(ModelConversionTest, TellsTheDecodersApart) {
-  request_.decoder_file = TestDataPath("Wan2.1_VAE.pth");
+  request_.decoder_files = {TestDataPath("Wan2.1_VAE.pth")};
   EXPECT_THAT(Refusal(), HasSubstr("Wan2.1_VAE.pth: the Wan VAE, but decoder.kind"));
   request_.decoder_kind_from_file = true;
   ASSERT_TRUE(Convert().ok());
@@ -176,14 +176,6 @@ TEST_F(ModelConversionTest, ReportsProgressUpToTheWhole) {
   for (size_t i = 1; i < progress_.size(); ++i) EXPECT_GT(progress_[i].done_bytes, progress_[i - 1].done_bytes);
   const int64_t tokenizer = static_cast<int64_t>(ReadFile(request_.tokenizer_file).size());
   EXPECT_EQ(progress_.back().done_bytes + tokenizer, progress_.back().total_bytes);
-}
-
-TEST(StripWrappers, RemovesWhatTrainingAdds) {
-  EXPECT_EQ(StripWrappers("model.blocks.0.self_attn.q.weight"), "blocks.0.self_attn.q.weight");
-  EXPECT_EQ(StripWrappers("model._fsdp_wrapped_module.blocks.0._checkpoint_wrapped_module.ffn.0.weight"),
-            "blocks.0.ffn.0.weight");
-  EXPECT_EQ(StripWrappers("_orig_mod.model.head.modulation"), "head.modulation");
-  EXPECT_EQ(StripWrappers("patch_embedding.weight"), "patch_embedding.weight");
 }
 
 }  // namespace

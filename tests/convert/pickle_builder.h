@@ -52,6 +52,25 @@ class PickleBuilder {
     Storage(tensor.storage_type, tensor.key, tensor.storage_elements).Integer(tensor.offset);
     return Integers(tensor.shape).Integers(tensor.strides).Op('\x89').OrderedDict().Op('t').Op('R');
   }
+  // torch._tensor._rebuild_from_type_v2(function, type, arguments, state), as tensors are saved that carry attributes:
+  // of a bare tensor, or of one inside a parameter.
+  PickleBuilder& TensorFromType(const TestTensor& tensor, bool parameter) {
+    Global("torch._tensor", "_rebuild_from_type_v2").Op('(');
+    Global("torch._utils", parameter ? "_rebuild_parameter" : "_rebuild_tensor_v2");
+    Global(parameter ? "torch.nn.parameter" : "torch", parameter ? "Parameter" : "Tensor").Op('(');
+    if (parameter) {
+      Tensor(tensor).Op('\x88').OrderedDict().Op('t');
+    } else {
+      Storage(tensor.storage_type, tensor.key, tensor.storage_elements).Integer(tensor.offset);
+      Integers(tensor.shape).Integers(tensor.strides).Op('\x89').OrderedDict().Op('t');
+    }
+    return Op('}').String("_is_sharded").Op('\x89').Op('s').Op('t').Op('R');
+  }
+  // torch._utils._rebuild_parameter_with_state(tensor, requires_grad, hooks, state).
+  PickleBuilder& ParameterWithState(const TestTensor& tensor) {
+    Global("torch._utils", "_rebuild_parameter_with_state").Op('(').Tensor(tensor).Op('\x88').OrderedDict();
+    return Op('}').String("tag").Integer(7).Op('s').Op('t').Op('R');
+  }
   std::string Stop() { return bytes_ + "."; }
 
  private:

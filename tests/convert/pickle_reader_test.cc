@@ -103,7 +103,7 @@ TEST(PickleReader, RefusesOtherProtocols) {
   EXPECT_THAT(Refusal(PickleBuilder().Raw("\x80\x02").Stop()), HasSubstr("a second PROTO"));
 }
 
-TEST(PickleReader, RefusesToReduceAnythingButTheThreeCallables) {
+TEST(PickleReader, RefusesToReduceAnythingButTheKnownCallables) {
   EXPECT_THAT(Refusal(PickleBuilder().Global("torch", "FloatStorage").Op(')').Op('R').Stop()), HasSubstr("REDUCE"));
   EXPECT_THAT(Refusal(PickleBuilder().String("eval").Op(')').Op('R').Stop()), HasSubstr("REDUCE"));
   EXPECT_THAT(Refusal(PickleBuilder().Global("collections", "OrderedDict").Op(']').Op('R').Stop()),
@@ -120,6 +120,40 @@ TEST(PickleReader, RefusesCallablesWithWrongArguments) {
       HasSubstr("takes a storage"));
   EXPECT_THAT(Refusal(PickleBuilder().Global("torch._utils", "_rebuild_parameter").Integers({1, 2, 3}).Op('R').Stop()),
               HasSubstr("takes a tensor"));
+  EXPECT_THAT(Refusal(PickleBuilder()
+                          .Global("torch._utils", "_rebuild_parameter_with_state")
+                          .Integers({1, 2, 3, 4})
+                          .Op('R')
+                          .Stop()),
+              HasSubstr("takes a tensor and three more"));
+}
+
+TEST(PickleReader, ReadsTensorsOfAShardedTrainerAndIgnoresTheirState) {
+  const TestTensor tensor{.key = "3", .storage_elements = 6, .offset = 1, .shape = {2, 2}, .strides = {2, 1}};
+  for (const std::string& pickle : {PickleBuilder().TensorFromType(tensor, /*parameter=*/false).Stop(),
+                                    PickleBuilder().TensorFromType(tensor, /*parameter=*/true).Stop(),
+                                    PickleBuilder().ParameterWithState(tensor).Stop()}) {
+    const auto read = RootOf<PickledTensor>(pickle);
+    EXPECT_EQ(read.storage.key, "3");
+    EXPECT_EQ(read.storage_offset, 1);
+    EXPECT_THAT(read.shape, ElementsAre(2, 2));
+    EXPECT_THAT(read.strides, ElementsAre(2, 1));
+  }
+}
+
+TEST(PickleReader, RebuildsFromATypeOnlyWhatRebuildsATensor) {
+  const auto with = [](const std::string& module, const std::string& function, bool type) {
+    PickleBuilder builder;
+    builder.Global("torch._tensor", "_rebuild_from_type_v2").Op('(').Global(module, function);
+    type ? builder.Global("torch", "Tensor") : builder.String("Tensor");
+    return Refusal(builder.Op(')').Op('}').Op('t').Op('R').Stop());
+  };
+  EXPECT_THAT(with("collections", "OrderedDict", true), HasSubstr("takes a function that rebuilds a tensor"));
+  EXPECT_THAT(with("torch._tensor", "_rebuild_from_type_v2", true), HasSubstr("takes a function"));
+  EXPECT_THAT(with("torch._utils", "_rebuild_tensor_v2", false), HasSubstr("takes a function"));
+  EXPECT_THAT(with("torch._utils", "_rebuild_tensor_v2", true), HasSubstr("with 0 arguments"));
+  EXPECT_THAT(with("posix", "system", true), HasSubstr("global 'posix.system' is refused"));
+  EXPECT_THAT(Refusal(PickleBuilder().Global("torch", "Tensor").Op(')').Op('R').Stop()), HasSubstr("REDUCE"));
 }
 
 TEST(PickleReader, RefusesToBuildAnythingButADict) {

@@ -84,9 +84,21 @@ TEST(TorchArchive, TakesTheTopLevelWhenNoDictIsRequired) {
   EXPECT_EQ(Open("taew2_1.pth", {{"generator"}, false}).tensors().size(), 128);
 }
 
-TEST(TorchArchive, NamesTheTensorThatIsNotRowMajor) {
-  EXPECT_THAT(MessageOf(WeightFile::Open(TestDataPath("views_and_types.pth"), {})),
-              HasSubstr("tensor 'transposed': strides [1,4] of shape [4,3] are not row-major"));
+TEST(TorchArchive, ReadsTensorsThatAreNotRowMajorAsTheirStridesSay) {
+  const WeightFile file = Open("views_and_types.pth");
+  const SourceTensor& tensor = file.tensors().at("transposed");
+  EXPECT_THAT(tensor.shape, ElementsAre(4, 3));
+  EXPECT_THAT(tensor.strides, ElementsAre(1, 4));
+  EXPECT_EQ(tensor.bytes.size(), 12 * 4);
+  EXPECT_EQ(file.tensors().at("rows").strides.size(), 0);
+}
+
+TEST(TorchArchive, KeepsStridedTensorsInsideTheirStorage) {
+  EXPECT_THAT(TensorRefusal({.storage_elements = 6, .shape = {2, 3}, .strides = {1, 3}}),
+              HasSubstr("8 elements from 0 leave its storage of 6"));
+  EXPECT_THAT(TensorRefusal({.storage_elements = 6, .shape = {2, 3}, .strides = {INT64_MAX, INT64_MAX}}),
+              HasSubstr("leave its storage"));
+  EXPECT_THAT(TensorRefusal({.storage_elements = 6, .shape = {2, 3}, .strides = {1, 1}}), HasSubstr("share memory"));
 }
 
 TEST(TorchArchive, NamesTheOldFormat) {

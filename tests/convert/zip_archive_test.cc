@@ -77,6 +77,34 @@ TEST(ZipArchive, RefusesACompressedEntryWhateverItsRatio) {
               HasSubstr("'m/bomb': is compressed (method 8)"));
 }
 
+TEST(ZipArchive, RefusesOtherMethodsThanDeflate) {
+  EXPECT_THAT(EntryRefusal({.name = "m/x", .data = "x", .method = 14}), HasSubstr("'m/x': is compressed (method 14)"));
+}
+
+TEST(ZipArchive, ReadsPastFoldersAndWhatWasAppended) {
+  const std::string zip = BuildZip({{.name = "m/"}, {.name = "m/data/"}, {.name = "m/data/0", .data = "abc"}},
+                                   {.appended = "a downloader's note"});
+  const absl::StatusOr<ZipArchive> archive = OpenZipArchive(AsBytes(zip), "a.pth");
+  ASSERT_TRUE(archive.ok()) << archive.status();
+  EXPECT_EQ(archive->entries.size(), 1);
+  EXPECT_EQ(DataOf(*archive, "m/data/0"), "abc");
+  EXPECT_FALSE(archive->without_checksums);
+}
+
+TEST(ZipArchive, TakesZeroForEveryChecksumAsNone) {
+  const std::string none =
+      BuildZip({{.name = "m/a", .data = "abc", .crc32 = 0}, {.name = "m/b", .data = "d", .crc32 = 0}});
+  absl::StatusOr<ZipArchive> archive = OpenZipArchive(AsBytes(none), "a.pth");
+  ASSERT_TRUE(archive.ok()) << archive.status();
+  EXPECT_TRUE(archive->without_checksums);
+  EXPECT_TRUE(CheckZipEntry(*archive, "m/a").ok());
+  const std::string one = BuildZip({{.name = "m/a", .data = "abc", .crc32 = 0}, {.name = "m/b", .data = "d"}});
+  archive = OpenZipArchive(AsBytes(one), "a.pth");
+  ASSERT_TRUE(archive.ok()) << archive.status();
+  EXPECT_FALSE(archive->without_checksums);
+  EXPECT_EQ(CheckZipEntry(*archive, "m/a").code(), absl::StatusCode::kDataLoss);
+}
+
 TEST(ZipArchive, RefusesAnEncryptedEntry) {
   EXPECT_THAT(EntryRefusal({.name = "m/x", .data = "x", .flags = 1}), HasSubstr("'m/x': is encrypted"));
 }

@@ -13,6 +13,7 @@ struct ZipTestEntry {
   std::string name;
   std::string data;
   uint16_t method = 0;
+  bool deflate = false;                   // pack the data, with method 8
   uint16_t flags = 0x0800;                // names are UTF-8
   bool data_descriptor = false;           // sizes and checksum after the data, as PyTorch writes them
   bool zip64 = false;                     // sizes and offset in the zip64 extra field
@@ -27,6 +28,7 @@ struct ZipTestEntry {
 struct ZipTestOptions {
   bool zip64_end = false;  // also a zip64 end record and its locator
   std::string comment;
+  std::string appended;             // after the archive
   std::optional<uint64_t> entries;  // in the end record, instead of the right number
   std::optional<uint64_t> directory_offset;
   std::optional<uint64_t> directory_bytes;

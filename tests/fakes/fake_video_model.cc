@@ -53,6 +53,10 @@ absl::StatusOr<PromptCheck> FakeVideoModel::CheckPrompt(std::string_view prompt)
         std::find(check.unknown_words.begin(), check.unknown_words.end(), word) != check.unknown_words.end();
     if (!known && !listed) check.unknown_words.push_back(word);
   }
+  if (check.tokens > info_.max_prompt_tokens && cuts_long_prompts_) {
+    check.cut_tokens = check.tokens - info_.max_prompt_tokens;
+    check.tokens = info_.max_prompt_tokens;
+  }
   if (check.tokens > info_.max_prompt_tokens) {
     return absl::InvalidArgumentError(
         absl::StrCat("prompt has ", check.tokens, " tokens; at most ", info_.max_prompt_tokens, " are allowed"));

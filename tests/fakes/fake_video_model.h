@@ -41,6 +41,9 @@ class FakeVideoModel final : public VideoModel {
   // --- VideoModel ---
   const ModelInfo& info() const override { return info_; }
   absl::Status health() const override;
+  // From now on prompts of too many tokens are cut instead of refused.
+  void CutLongPrompts() { cuts_long_prompts_ = true; }
+
   absl::StatusOr<PromptCheck> CheckPrompt(std::string_view prompt) const override;
   absl::Status BeginSession(SessionId session, uint64_t seed) override;
   void EndSession(SessionId session) override;
@@ -106,6 +109,7 @@ class FakeVideoModel final : public VideoModel {
   bool WaitFor(const std::function<bool()>& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ModelInfo info_;
+  bool cuts_long_prompts_ = false;
 
   mutable Mutex mutex_;
   CondVar changed_;

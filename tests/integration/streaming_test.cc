@@ -16,6 +16,7 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using Response = v1::StreamVideoResponse;
@@ -221,6 +222,22 @@ TEST(StreamingTest, UnknownWordsAreAWarningAndNoError) {
   ASSERT_TRUE(warning.has_value()) << "no warning came";
   EXPECT_EQ(warning->warning().reason(), "UNKNOWN_WORDS");
   EXPECT_THAT(warning->warning().details(), ElementsAre("hippopotamus"));
+  EXPECT_TRUE(stream.status().ok());
+}
+
+TEST(StreamingTest, APromptThatTheModelCutsIsAWarningThatSaysHowMuch) {
+  ModelInfo info = FakeVideoModel::SmallInfo();
+  info.max_prompt_tokens = 4;
+  TestServer server(TestConfig(), info);
+  server.model().CutLongPrompts();
+  v1::SessionConfig config = SmallConfig(1);
+  config.set_prompt("one two three four five");
+  TestStream stream(server.NewConnection(), config);
+  const auto warning = stream.NextOf(Response::kWarning);
+  ASSERT_TRUE(warning.has_value()) << "no warning came";
+  EXPECT_EQ(warning->warning().reason(), "PROMPT_CUT");
+  EXPECT_THAT(warning->warning().message(), HasSubstr("the last 2 tokens of the prompt were cut"));
+  EXPECT_THAT(warning->warning().details(), ElementsAre("2"));
   EXPECT_TRUE(stream.status().ok());
 }
 

@@ -28,10 +28,13 @@ TEST_P(GoldenRollout, IsReproducedByThePlainPath) {
 INSTANTIATE_TEST_SUITE_P(Cases, GoldenRollout,
                          ::testing::Values("tests/golden/rollout_dense.safetensors",
                                            "tests/golden/rollout_dense_window6_sink1.safetensors",
+                                           "tests/golden/rollout_frame_wise.safetensors",
+                                           "tests/golden/rollout_frame_wise_two_step_pruned.safetensors",
                                            "tests/golden/rollout_prompt_switch.safetensors",
                                            "tests/golden/rollout_pruned_mode_a.safetensors",
                                            "tests/golden/rollout_pruned_mode_b.safetensors",
-                                           "tests/golden/rollout_pruned_mode_d.safetensors"));
+                                           "tests/golden/rollout_pruned_mode_d.safetensors",
+                                           "tests/golden/rollout_two_step.safetensors"));
 
 // A golden case with changes.
 class ChangedCase : public ::testing::Test {
@@ -65,10 +68,23 @@ class ChangedCase : public ::testing::Test {
 };
 
 TEST_F(ChangedCase, AMistakenSettingIsNamed) {
-  const std::pair<const char*, const char*> mistakes[] = {
-      {"shift", "five"},    {"shift", "-1"},         {"shift", "nan"},           {"window_frames", "2"},
-      {"sink_frames", "x"}, {"kv_mode", "some"},     {"ctx_mode", "compact"},    {"latent_hw", "[8]"},
-      {"latent_hw", "]"},   {"switch_at_chunk", ""}, {"rope_positions", "none"}, {"config", "{"}};
+  const std::pair<const char*, const char*> mistakes[] = {{"shift", "five"},
+                                                          {"shift", "-1"},
+                                                          {"shift", "nan"},
+                                                          {"window_frames", "2"},
+                                                          {"sink_frames", "x"},
+                                                          {"kv_mode", "some"},
+                                                          {"ctx_mode", "compact"},
+                                                          {"latent_hw", "[8]"},
+                                                          {"latent_hw", "]"},
+                                                          {"switch_at_chunk", ""},
+                                                          {"rope_positions", "none"},
+                                                          {"config", "{"},
+                                                          {"denoise_steps", "[]"},
+                                                          {"denoise_steps", "[1000, x]"},
+                                                          {"denoise_steps", "4"},
+                                                          {"denoise_steps", "[500, 1000]"},
+                                                          {"denoise_steps", "[\"a\"]"}};
   for (const auto& [key, value] : mistakes) {
     metadata_ = golden_.metadata();
     metadata_[key] = value;

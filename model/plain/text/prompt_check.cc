@@ -14,7 +14,9 @@ absl::StatusOr<PromptCheck> CheckPrompt(const Tokenizer& tokenizer, std::string_
   if (IsBlank(*clean)) return PromptCheck{.tokens = 1, .blank = true};
   absl::StatusOr<TokenizedPrompt> tokens = tokenizer.Tokenize(prompt);
   if (!tokens.ok()) return tokens.status();
-  return PromptCheck{.tokens = static_cast<int>(tokens->ids.size()), .unknown_words = std::move(tokens->unknown_words)};
+  return PromptCheck{.tokens = static_cast<int>(tokens->ids.size()),
+                     .cut_tokens = static_cast<int>(tokens->cut_tokens),
+                     .unknown_words = std::move(tokens->unknown_words)};
 }
 
 }  // namespace videodiffcr

@@ -7,42 +7,21 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "model/plain/text/html_entities.h"
+#include "model/plain/text/mojibake.h"
 
 namespace videodiffcr {
 namespace {
 
 using CodePoints = std::u32string;
 
-constexpr char32_t kReplacement = 0xFFFD;
-
 struct Spelling {
   std::u32string_view from, to;
 };
-
-// Entities that turn up in prompts copied from web pages.
-constexpr std::array<Spelling, 18> kEntities = {{{U"amp", U"&"},
-                                                 {U"lt", U"<"},
-                                                 {U"gt", U">"},
-                                                 {U"quot", U"\""},
-                                                 {U"apos", U"'"},
-                                                 {U"nbsp", U"\u00A0"},
-                                                 {U"ndash", U"\u2013"},
-                                                 {U"mdash", U"\u2014"},
-                                                 {U"lsquo", U"\u2018"},
-                                                 {U"rsquo", U"\u2019"},
-                                                 {U"ldquo", U"\u201C"},
-                                                 {U"rdquo", U"\u201D"},
-                                                 {U"hellip", U"\u2026"},
-                                                 {U"copy", U"\u00A9"},
-                                                 {U"reg", U"\u00AE"},
-                                                 {U"trade", U"\u2122"},
-                                                 {U"deg", U"\u00B0"},
-                                                 {U"euro", U"\u20AC"}}};
 
 constexpr std::array<Spelling, 22> kLigatures = {
     {{U"\u0132", U"IJ"},      {U"\u0133", U"ij"},      {U"\u0149", U"\u02BCn"}, {U"\u01C4", U"D\u017D"},
@@ -66,16 +45,8 @@ bool IsRemovedControl(char32_t c) {
          c == 0xFEFF || Between(c, 0xFFF9, 0xFFFC);
 }
 
+bool IsDigit(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)) == UTF8PROC_CATEGORY_ND; }
 bool IsAsciiLetter(char32_t c) { return Between(c, 'a', 'z') || Between(c, 'A', 'Z'); }
-
-// -1 when `c` is no digit of `base`.
-int DigitValue(char32_t c, int base) {
-  const int value = Between(c, '0', '9')   ? static_cast<int>(c - '0')
-                    : Between(c, 'a', 'f') ? static_cast<int>(c - 'a') + 10
-                    : Between(c, 'A', 'F') ? static_cast<int>(c - 'A') + 10
-                                           : 99;
-  return value < base ? value : -1;
-}
 
 absl::StatusOr<CodePoints> DecodeUtf8(std::string_view text) {
   CodePoints points;
@@ -118,91 +89,93 @@ CodePoints Normalize(const CodePoints& points, int options) {
   return normalized.ok() ? *std::move(normalized) : points;
 }
 
-struct Entity {
-  CodePoints text;
-  size_t length;  // code points it took, with & and ;
-};
-
-// "&#65;" or "&#x41;" at the start of `rest`; the semicolon may be missing, as in HTML.
-std::optional<Entity> NumericEntity(std::u32string_view rest) {
-  const bool hex = rest.size() > 2 && (rest[2] == 'x' || rest[2] == 'X');
-  const int base = hex ? 16 : 10;
-  const size_t first = hex ? 3 : 2;
-  size_t at = first;
-  uint32_t value = 0;
-  for (; at < rest.size() && DigitValue(rest[at], base) >= 0; ++at) {
-    value = value * base + DigitValue(rest[at], base);
-    if (value > 0x10FFFF) value = 0x110000;  // stays out of range however many digits follow
-  }
-  if (at == first) return std::nullopt;
-  if (at < rest.size() && rest[at] == ';') ++at;
-  const bool valid = value != 0 && value <= 0x10FFFF && !Between(value, 0xD800, 0xDFFF);
-  return Entity{CodePoints(1, valid ? static_cast<char32_t>(value) : kReplacement), at};
+// Length of a terminal colour sequence such as ESC [ 1 ; 31 m at the start of `rest`, else 0.
+size_t TerminalEscapeLength(std::u32string_view rest) {
+  if (rest.size() < 3 || rest[0] != 0x1B || rest[1] != '[') return 0;
+  size_t at = 2;
+  while (at < rest.size() && (IsDigit(rest[at]) || rest[at] == ';')) ++at;
+  return at < rest.size() && IsAsciiLetter(rest[at]) ? at + 1 : 0;
 }
 
-std::optional<Entity> EntityAt(std::u32string_view rest) {
-  if (rest.size() < 3 || rest[0] != '&') return std::nullopt;
-  if (rest[1] == '#') return NumericEntity(rest);
-  for (const Spelling& entity : kEntities) {
-    const size_t end = 1 + entity.from.size();
-    if (rest.size() > end && rest[end] == ';' && rest.substr(1, entity.from.size()) == entity.from) {
-      return Entity{CodePoints(entity.to), end + 1};
-    }
-  }
-  return std::nullopt;
-}
-
-CodePoints UnescapeEntities(const CodePoints& text) {
+// Letters that are one character for technical reasons, and forms of half and full width, as the usual ones.
+CodePoints PlainForms(const CodePoints& text) {
   CodePoints out;
-  for (size_t at = 0; at < text.size();) {
-    if (const std::optional<Entity> entity = EntityAt(std::u32string_view(text).substr(at))) {
-      out += entity->text;
-      at += entity->length;
+  for (const char32_t c : text) {
+    const auto ligature = std::find_if(kLigatures.begin(), kLigatures.end(),
+                                       [c](const Spelling& spelling) { return spelling.from[0] == c; });
+    if (ligature != kLigatures.end()) {
+      out += ligature->to;
+    } else if (Between(c, 0xFF01, 0xFFEF)) {
+      out += Normalize(CodePoints(1, c), UTF8PROC_COMPAT);
     } else {
-      out += text[at++];
+      out += c == 0x3000 ? U' ' : c;
     }
   }
   return out;
 }
 
-// Length of a terminal colour sequence such as ESC [ 1 ; 31 m at the start of `rest`, else 0.
-size_t TerminalEscapeLength(std::u32string_view rest) {
-  if (rest.size() < 3 || rest[0] != 0x1B || rest[1] != '[') return 0;
-  size_t at = 2;
-  while (at < rest.size() && (DigitValue(rest[at], 10) >= 0 || rest[at] == ';')) ++at;
-  return at < rest.size() && IsAsciiLetter(rest[at]) ? at + 1 : 0;
-}
-
-void AppendFixedCharacter(char32_t c, CodePoints& out) {
-  if (Between(c, 0xFF01, 0xFFEF)) {  // full-width and half-width forms
-    out += Normalize(CodePoints(1, c), UTF8PROC_COMPAT);
-  } else if (c == 0x02BC || Between(c, 0x2018, 0x201B)) {
+void AppendPlain(char32_t c, CodePoints& out) {
+  if (c == 0x02BC || Between(c, 0x2018, 0x201B)) {
     out += U'\'';
   } else if (Between(c, 0x201C, 0x201F)) {
     out += U'"';
-  } else if (!IsRemovedControl(c)) {
-    for (const Spelling& ligature : kLigatures) {
-      if (ligature.from[0] == c) {
-        out += ligature.to;
-        return;
-      }
-    }
+  } else if (c == 0x2028 || c == 0x2029 || c == 0x85) {
+    out += U'\n';
+  } else {
     out += c;
   }
 }
 
-// Step 1 of umt5_text_encoder.md section 2.
-CodePoints FixText(const CodePoints& text) {
-  const CodePoints source = text.find(U'<') == CodePoints::npos ? UnescapeEntities(text) : text;
+CodePoints StraightenQuotesAndLines(const CodePoints& text) {
   CodePoints out;
-  for (size_t at = 0; at < source.size();) {
-    if (const size_t length = TerminalEscapeLength(std::u32string_view(source).substr(at))) {
-      at += length;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == U'\r') {
+      if (at + 1 < text.size() && text[at + 1] == U'\n') continue;
+      out += U'\n';
     } else {
-      AppendFixedCharacter(source[at++], out);
+      AppendPlain(text[at], out);
     }
   }
-  return Normalize(out, 0);
+  return out;
+}
+
+CodePoints RemoveControls(const CodePoints& text) {
+  CodePoints out, visible;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = TerminalEscapeLength(std::u32string_view(text).substr(at));
+    if (length == 0) out += text[at];
+    at += std::max<size_t>(length, 1);
+  }
+  for (const char32_t c : out) {
+    if (!IsRemovedControl(c)) visible += c;
+  }
+  return visible;
+}
+
+// One line as ftfy 6.3.1 fixes it: again and again until nothing changes.
+CodePoints FixLine(CodePoints line, bool unescape) {
+  while (true) {
+    CodePoints fixed = unescape ? UnescapeHtmlCautiously(line) : line;
+    fixed = ReplaceC1Controls(RepairMojibake(std::move(fixed)));
+    fixed = Normalize(RemoveControls(StraightenQuotesAndLines(PlainForms(fixed))), 0);
+    if (fixed == line) return fixed;
+    line = std::move(fixed);
+  }
+}
+
+// Step 1 of umt5_text_encoder.md section 2. A tag makes what looks like an entity stay, in its line and all that
+// follow: it is HTML then, and not text that was escaped by mistake.
+CodePoints FixText(const CodePoints& text) {
+  CodePoints out;
+  bool unescape = true;
+  for (size_t at = 0; at < text.size();) {
+    const size_t newline = text.find(U'\n', at);
+    const CodePoints line = text.substr(at, newline == CodePoints::npos ? newline : newline + 1 - at);
+    at += line.size();
+    unescape = unescape && line.find(U'<') == CodePoints::npos;
+    out += FixLine(line, unescape);
+  }
+  return out;
 }
 
 // Also strips both ends.
@@ -252,7 +225,7 @@ CodePoints WordsOnly(const CodePoints& text) {
 absl::StatusOr<std::string> CleanPrompt(std::string_view prompt, PromptCleaning cleaning) {
   absl::StatusOr<CodePoints> points = DecodeUtf8(prompt);
   if (!points.ok()) return points.status();
-  CodePoints text = UnescapeEntities(UnescapeEntities(FixText(*points)));
+  CodePoints text = UnescapeHtml(UnescapeHtml(FixText(*points)));
   if (cleaning == PromptCleaning::kWords) text = WordsOnly(text);
   return EncodeUtf8(CollapseSpaces(text));
 }

@@ -10,12 +10,11 @@
 
 namespace videodiffcr {
 
-// kWhitespace: character entities, ligatures, full-width forms, curly quotes, line breaks, control characters and NFC
-// as the reference's text fixing does them (its repair of wrongly decoded text is left out), entities twice more,
-// single spaces. kWords: then lower case, with punctuation and symbols turned into spaces.
+// kWhitespace: what the reference's text fixing makes of the prompt (ftfy 6.3.1: entities, text that was decoded
+// wrongly, ligatures, widths, curly quotes, line breaks, control characters, NFC), HTML's character references twice
+// more, single spaces. kWords: then lower case, with punctuation and symbols turned into spaces.
 //
-// Of named entities only the common ones are known; others stay as they are written. InvalidArgument when `prompt` is
-// not valid UTF-8, with the offset of the first bad byte.
+// InvalidArgument when `prompt` is not valid UTF-8, with the offset of the first bad byte.
 absl::StatusOr<std::string> CleanPrompt(std::string_view prompt, PromptCleaning cleaning);
 
 // Whether `text` has nothing that one could see: no character at all, or only spaces, control and format characters and

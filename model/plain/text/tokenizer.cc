@@ -37,11 +37,13 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-absl::StatusOr<Tokenizer> Tokenizer::LoadFromFolder(const std::string& folder, const ModelConfig& config) {
+absl::StatusOr<Tokenizer> Tokenizer::LoadFromFolder(const std::string& folder, const ModelConfig& config,
+                                                   bool truncate) {
   TokenizerOptions options;
   options.cleaning = config.tokenizer.cleaning;
   options.max_tokens = config.transformer.text_len;
   options.embedding_rows = config.text_encoder.vocab_size;
+  options.truncate = truncate;
   return Load(absl::StrCat(folder, "/", config.tokenizer.file), options);
 }
 
@@ -75,7 +77,7 @@ absl::StatusOr<Tokenizer> Tokenizer::Load(const std::string& path, const Tokeniz
   return tokenizer;
 }
 
-absl::StatusOr<TokenizedPrompt> Tokenizer::Tokenize(std::string_view prompt) const {
+absl::StatusOr<PromptReading> Tokenizer::Read(std::string_view prompt) const {
   absl::StatusOr<std::string> clean = CleanPrompt(prompt, options_.cleaning);
   if (!clean.ok()) return clean.status();
   std::vector<Piece> pieces;
@@ -83,26 +85,39 @@ absl::StatusOr<TokenizedPrompt> Tokenizer::Tokenize(std::string_view prompt) con
   if (!pieces_->Cut(*clean, pieces, error)) {
     return absl::InternalError(absl::StrCat("prompt: SentencePiece failed: ", error));
   }
-
-  TokenizedPrompt result;
+  PromptReading reading{.cleaned = *std::move(clean)};
   for (size_t at = 0; at < pieces.size(); ++at) {
     if (pieces[at].kind == PieceKind::kText || pieces[at].kind == PieceKind::kSpecial) {
-      result.ids.push_back(pieces[at].id);
+      reading.tokens.push_back({pieces[at].id, pieces[at].text});
       continue;
     }
     std::string characters = pieces[at].text;
     while (pieces[at].kind == PieceKind::kByte && at + 1 < pieces.size() && pieces[at + 1].kind == PieceKind::kByte) {
       characters += pieces[++at].text;
     }
-    AppendUnknownWords(characters, result.unknown_words);
-    result.ids.push_back(unk_id_);
+    reading.tokens.push_back({unk_id_, std::move(characters)});
   }
-  result.ids.push_back(eos_id_);
-  if (static_cast<int64_t>(result.ids.size()) > options_.max_tokens) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt: ", result.ids.size(),
+  reading.tokens.push_back({eos_id_, ""});
+  return reading;
+}
+
+absl::StatusOr<TokenizedPrompt> Tokenizer::Tokenize(std::string_view prompt) const {
+  const absl::StatusOr<PromptReading> reading = Read(prompt);
+  if (!reading.ok()) return reading.status();
+  const int64_t tokens = static_cast<int64_t>(reading->tokens.size());
+  if (tokens > options_.max_tokens && !options_.truncate) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt: ", tokens,
                                                    " tokens with the end token; the model takes at most ",
                                                    options_.max_tokens, ", so shorten the prompt"));
   }
+  TokenizedPrompt result;
+  result.cut_tokens = std::max<int64_t>(0, tokens - options_.max_tokens);
+  for (int64_t at = 0; at + 1 < tokens - result.cut_tokens; ++at) {
+    const Token& token = reading->tokens[at];
+    if (token.id == unk_id_) AppendUnknownWords(token.text, result.unknown_words);
+    result.ids.push_back(token.id);
+  }
+  result.ids.push_back(eos_id_);
   return result;
 }
 

@@ -19,11 +19,26 @@ struct TokenizerOptions {
   PromptCleaning cleaning = PromptCleaning::kWhitespace;
   int64_t max_tokens = 512;         // longest sequence the model takes, end token included
   int64_t embedding_rows = 256384;  // rows of the text encoder's embedding; more pieces than rows do not load
+  // Whether a longer prompt is cut to its first max_tokens - 1 pieces, as the reference does, instead of refused.
+  bool truncate = false;
+};
+
+// One token, and the characters that it stands for.
+struct Token {
+  int32_t id = 0;
+  std::string text;  // spaces as such; of the end token empty
 };
 
 struct TokenizedPrompt {
   std::vector<int32_t> ids;                // [tokens], ends with the end token; never empty, never padded
   std::vector<std::string> unknown_words;  // what became the unknown token, each once, in order
+  int64_t cut_tokens = 0;                  // how many tokens were left out at its end
+};
+
+// What the model reads of a prompt, for people to see.
+struct PromptReading {
+  std::string cleaned;
+  std::vector<Token> tokens;  // the end token last, nothing cut
 };
 
 // Thread-safe: const and immutable after Load().
@@ -34,7 +49,8 @@ class Tokenizer {
   static absl::StatusOr<Tokenizer> Load(const std::string& path, const TokenizerOptions& options);
 
   // That of a model folder, as its config wants it.
-  static absl::StatusOr<Tokenizer> LoadFromFolder(const std::string& folder, const ModelConfig& config);
+  static absl::StatusOr<Tokenizer> LoadFromFolder(const std::string& folder, const ModelConfig& config,
+                                                  bool truncate = false);
 
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
@@ -42,8 +58,11 @@ class Tokenizer {
 
   // Cleans, cuts into pieces, appends the end token. Characters outside the vocabulary become one unknown token per
   // run, also when the file has byte pieces: the encoder was trained so. InvalidArgument when the prompt is not valid
-  // UTF-8 or has more than options.max_tokens tokens; the message states both counts.
+  // UTF-8 or has more than options.max_tokens tokens and is not to be cut; the message states both counts.
   absl::StatusOr<TokenizedPrompt> Tokenize(std::string_view prompt) const;
+
+  // The same token by token, however many there are. InvalidArgument when the prompt is not valid UTF-8.
+  absl::StatusOr<PromptReading> Read(std::string_view prompt) const;
 
   // The words of a whole-word model (cleaning kWords), in id order; empty for a model that takes any text.
   const std::vector<std::string>& vocabulary() const { return vocabulary_; }

@@ -190,6 +190,19 @@ TEST_F(RequestConversionTest, ASceneCutMayKeepThePromptOrBringOneWithItsUnknownW
   EXPECT_THAT(with_prompt->unknown_words, ElementsAre("purple"));
 }
 
+TEST_F(RequestConversionTest, APromptThatTheModelCutsIsTakenAndCounted) {
+  ModelInfo info = FakeVideoModel::SmallInfo();
+  info.max_prompt_tokens = 4;
+  FakeVideoModel model(info);
+  v1::SceneCutRequest cut;
+  cut.set_prompt("one two three four five");
+  EXPECT_FALSE(ConvertSceneCut(cut, model, limits_).ok());
+  model.CutLongPrompts();
+  const absl::StatusOr<CheckedChange> change = ConvertSceneCut(cut, model, limits_);
+  ASSERT_TRUE(change.ok()) << change.status();
+  EXPECT_EQ(change->cut_prompt_tokens, 2);
+}
+
 TEST_F(RequestConversionTest, AnUpdateMayBringAPromptABudgetOrBoth) {
   v1::SessionUpdate update;
   update.set_update_id(3);

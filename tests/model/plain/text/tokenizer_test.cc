@@ -92,6 +92,29 @@ TEST(Tokenizer, RefusesAPromptWithOneTokenTooMany) {
   EXPECT_THAT(status.message(), HasSubstr("prompt: 5 tokens with the end token; the model takes at most 4"));
 }
 
+TEST(Tokenizer, CutsALongPromptToItsFirstTokensAndTheEndWhenItIsAskedTo) {
+  const Tokenizer tokenizer =
+      Tokenizer::Load(TinyPath(),
+                      {.cleaning = PromptCleaning::kWords, .max_tokens = 4, .embedding_rows = 64, .truncate = true})
+          .value();
+  const TokenizedPrompt prompt = tokenizer.Tokenize("a red zebra moves, unicorn!").value();
+  EXPECT_THAT(prompt.ids, ElementsAre(4, 45, 3, 1));
+  EXPECT_EQ(prompt.cut_tokens, 2);
+  EXPECT_THAT(prompt.unknown_words, ElementsAre("zebra"));
+  EXPECT_EQ(tokenizer.Tokenize("a red circle")->cut_tokens, 0);
+}
+
+TEST(Tokenizer, ShowsWhatItReads) {
+  const PromptReading reading = TinyTokenizer(4).Read("A  red, zebra; moves right").value();
+  EXPECT_EQ(reading.cleaned, "a red zebra moves right");
+  ASSERT_EQ(reading.tokens.size(), 6);
+  EXPECT_EQ(reading.tokens[1].id, 45);
+  EXPECT_THAT(reading.tokens[1].text, HasSubstr("red"));
+  EXPECT_EQ(reading.tokens[2].id, 3);
+  EXPECT_THAT(reading.tokens[2].text, HasSubstr("zebra"));
+  EXPECT_EQ(reading.tokens[5].id, 1);
+}
+
 TEST(Tokenizer, RefusesInvalidUtf8) {
   EXPECT_EQ(TinyTokenizer().Tokenize("red\xFF").status().code(), absl::StatusCode::kInvalidArgument);
 }

@@ -1,0 +1,105 @@
+#include "model/plain/text/mojibake_signs.h"
+
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace videodiffcr {
+namespace {
+
+// Neighbours are judged by classes of characters, up to four in a row.
+struct ClassBits {
+  uint64_t low, high;
+};
+struct Triple {
+  uint8_t middle, first;
+  ClassBits last;
+};
+struct Quadruple {
+  uint8_t first, second, third;
+  ClassBits last;
+};
+
+#include "model/plain/text/mojibake_tables.inc"
+
+constexpr uint8_t kNoClass = 255;
+
+using ClassMap = std::unordered_map<char32_t, uint8_t>;
+const ClassMap& Classes() {
+  static const ClassMap* const classes = [] {
+    auto* map = new ClassMap;
+    for (uint8_t i = 0; i < std::size(kClassMembers); ++i) {
+      for (const char16_t c : kClassMembers[i]) map->emplace(c, i);
+    }
+    return map;
+  }();
+  return *classes;
+}
+
+uint8_t ClassOf(char32_t c) {
+  const auto found = Classes().find(c);
+  if (found != Classes().end()) return found->second;
+  const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  if (category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_ZP) return kSpaceClass;
+  const bool word = (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
+                    (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO);
+  return word ? kWordClass : kOtherClass;
+}
+
+bool Has(const ClassBits& bits, uint8_t index) {
+  return (((index < 64 ? bits.low : bits.high) >> (index % 64)) & 1) != 0;
+}
+
+bool BadTriple(uint8_t first, uint8_t middle, uint8_t last) {
+  return std::any_of(std::begin(kBadTriples), std::end(kBadTriples), [&](const Triple& triple) {
+    return triple.middle == middle && triple.first == first && Has(triple.last, last);
+  });
+}
+
+bool BadQuadruple(uint8_t first, uint8_t second, uint8_t third, uint8_t last) {
+  return std::any_of(std::begin(kBadQuadruples), std::end(kBadQuadruples), [&](const Quadruple& four) {
+    return four.first == first && four.second == second && four.third == third && Has(four.last, last);
+  });
+}
+
+using RoleMap = std::unordered_map<char32_t, SequenceRole>;
+const RoleMap& Roles() {
+  static const RoleMap* const roles = [] {
+    auto* map = new RoleMap;
+    for (const char16_t c : kFirstOf2) (*map)[c].first_of_2 = true;
+    for (const char16_t c : kFirstOf3) (*map)[c].first_of_3 = true;
+    for (const char16_t c : kFirstOf4) (*map)[c].first_of_4 = true;
+    for (const char16_t c : kContinuation) (*map)[c].continuation = true;
+    for (const char16_t c : kStrictContinuation) (*map)[c].strict_continuation = true;
+    return map;
+  }();
+  return *roles;
+}
+
+}  // namespace
+
+bool LooksWronglyDecoded(std::u32string_view text) {
+  uint8_t before[3] = {kNoClass, kNoClass, kNoClass};  // the last one last
+  for (size_t i = 0; i < text.size(); ++i) {
+    const uint8_t now = ClassOf(text[i]);
+    if (Has(kBadAlone, now)) return true;
+    if (i >= 1 && Has(kBadPairs[before[2]], now)) return true;
+    if (i == 1 && Has(kBadPairsAtStart[before[2]], now)) return true;
+    if (i >= 2 && BadTriple(before[1], before[2], now)) return true;
+    if (i >= 3 && BadQuadruple(before[0], before[1], before[2], now)) return true;
+    before[0] = before[1];
+    before[1] = before[2];
+    before[2] = now;
+  }
+  return false;
+}
+
+SequenceRole RoleOf(char32_t c) {
+  const auto found = Roles().find(c);
+  return found == Roles().end() ? SequenceRole{} : found->second;
+}
+
+const std::array<SingleByteEncoding, kEncodings>& Encodings() { return kEncodingTable; }
+
+}  // namespace videodiffcr
