@@ -16,10 +16,10 @@ int main(int argc, char** argv) {
       videodiffcr::TopSubcommand, videodiffcr::ViewSubcommand;
   videodiffcr::PrepareStandardStreams();
   videodiffcr::BlockInterrupts();
-  const videodiffcr::Program program = {{"videodiffcr", "client of the VideoDiffCR server", "",
-                                         "videodiffcr generate --prompt \"a red circle moves right\""},
-                                        {GenerateSubcommand(), ViewSubcommand(), InfoSubcommand(), TopSubcommand(),
-                                         HealthSubcommand()},
-                                        &videodiffcr::DescribeStatus};
+  const videodiffcr::Program program = {
+      {"videodiffcr", "client of the VideoDiffCR server", "",
+       "videodiffcr generate --prompt \"a red circle moves right\""},
+      {GenerateSubcommand(), ViewSubcommand(), InfoSubcommand(), TopSubcommand(), HealthSubcommand()},
+      &videodiffcr::DescribeStatus};
   return videodiffcr::RunProgram(program, {argv + 1, argv + argc}, std::cout, std::cerr);
 }

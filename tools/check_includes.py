@@ -51,7 +51,7 @@ ALLOWED = {
     "server/main.cc": "server command_line model/api model/load threading scheduler",  # the only file that knows both sides
     "client": "proto protobuf grpc checksum command_line media threading",
     "gateway/http": "threading boost server/sockets server/logging",
-    "gateway": "gateway/http client command_line proto protobuf grpc threading server/sockets server/metrics server/logging prometheus json",
+    "gateway": "gateway/http client command_line proto protobuf grpc threading server/sockets server/metrics server/logging prometheus json openssl",
     "training/scenes": "model/config",
     "training": "model/api model/drive model/config model/weights model/plain torch json",
     "training/figures": "training model media torch",

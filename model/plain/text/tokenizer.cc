@@ -38,7 +38,7 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 absl::StatusOr<Tokenizer> Tokenizer::LoadFromFolder(const std::string& folder, const ModelConfig& config,
-                                                   bool truncate) {
+                                                    bool truncate) {
   TokenizerOptions options;
   options.cleaning = config.tokenizer.cleaning;
   options.max_tokens = config.transformer.text_len;
