@@ -50,10 +50,10 @@ build_image() {
 }
 
 describe_size() {
-  local root=$1
+  local root=$1 libraries=$1/usr/lib/x86_64-linux-gnu
   say "the image is $(du -sm --exclude=proc --exclude=sys --exclude=dev "$root" | cut -f1) MB unpacked:" \
-    "LibTorch $(du -sm "$root/usr/lib/videodiffcr" | cut -f1)," \
-    "shared libraries of Debian $(du -sm "$root/usr/lib/x86_64-linux-gnu" | cut -f1)," \
+    "LibTorch $(du -sm "$libraries/videodiffcr" | cut -f1)," \
+    "shared libraries of Debian $(du -sm --exclude=videodiffcr "$libraries" | cut -f1)," \
     "programs $(du -cm "$root"/usr/bin/videodiffcr* | tail -1 | cut -f1), tiny model $(du -sm "$root/usr/share/videodiffcr" | cut -f1)"
 }
 
