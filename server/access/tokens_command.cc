@@ -15,6 +15,7 @@
 #include "command_line/program.h"
 #include "server/access/tenant_file.h"
 #include "server/access/token.h"
+#include "system/wrong_usage.h"
 
 namespace videodiffcr {
 namespace {
@@ -63,7 +64,7 @@ void SetLimits(const Options& options, TenantLimits* limits) {
 absl::Status Add(const Options& options, std::ostream& out) {
   const std::string& name = options.words.front();
   if (!IsTenantName(name)) {
-    return absl::InvalidArgumentError(
+    return WrongUsageError(
         absl::StrCat("TENANT is \"", name, "\"; it must be 1 to 63 letters, digits, dashes, dots and underscores"));
   }
   absl::StatusOr<TenantFile> tenants = ReadOrBegin(options.file);

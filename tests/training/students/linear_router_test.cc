@@ -63,7 +63,7 @@ TEST_F(LinearRoutersTest, AFitKeepsWhatBlocksChangeAndItsReverseDoesNot) {
   const WeightRow row = student->Parameters()[1].rows[0];
   ASSERT_EQ(row.name, "router.weight");
   row.destination->neg_();
-  EXPECT_LT(fitted, 0.7 * Error(*student, 7));
+  EXPECT_LT(fitted, 0.8 * Error(*student, 7));
 }
 
 // The rows of the paper's Table 2, by what is left out.
