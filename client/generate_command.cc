@@ -30,24 +30,27 @@ constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
 // One generation from its first event to its last.
 class Generation {
  public:
-  Generation(const GenerateOptions& options, VideoCall* call)
+  Generation(const GenerateOptions& options, VideoClient* client)
       : options_(options),
-        call_(*call),
         schedule_(options.changes, options.chunks),
         record_(options, SteadyNow()),
-        progress_(&std::cerr, isatty(STDERR_FILENO) != 0) {}
+        progress_(&std::cerr, isatty(STDERR_FILENO) != 0),
+        call_(client->StreamVideo(ToSessionConfig(options), MendBreaks())) {}
+
+  // From any thread.
+  void Cancel() { call_->Cancel(); }
 
   // Reads events until the call is over. What cannot go on here (a full disk, a change at the wrong chunk) cancels the
   // call.
   absl::Status Run() {
     absl::Status status;
     while (status.ok()) {
-      const std::optional<v1::StreamVideoResponse> event = call_.Next();
+      const std::optional<v1::StreamVideoResponse> event = call_->Next();
       if (!event.has_value()) break;
       status = Handle(*event);
     }
-    if (!status.ok()) call_.Cancel();
-    absl::Status end = call_.Finish();
+    if (!status.ok()) call_->Cancel();
+    absl::Status end = call_->Finish();
     // The server names the field of our request, which a flag has set.
     if (absl::IsInvalidArgument(end)) end = AsWrongUsage(std::move(end));
     progress_.End();
@@ -61,6 +64,14 @@ class Generation {
   const GenerationRecord& record() const { return record_; }
 
  private:
+  ResumeOptions MendBreaks() {
+    ResumeOptions options;
+    options.on_break = [this](const absl::Status& status) {
+      progress_.Note(absl::StrCat("the connection broke off (", status.message(), "); asking for the session again"));
+    };
+    return options;
+  }
+
   absl::Status Handle(const v1::StreamVideoResponse& event) {
     switch (event.response_case()) {
       case v1::StreamVideoResponse::kStarted:
@@ -109,7 +120,7 @@ class Generation {
     if (!output_.has_value()) {
       return absl::InternalError("the server sent a chunk before it said that the session has started");
     }
-    for (const v1::StreamVideoRequest& request : schedule_.AfterChunk(chunk.sequence())) call_.Send(request);
+    for (const v1::StreamVideoRequest& request : schedule_.AfterChunk(chunk.sequence())) call_->Send(request);
     // In one piece, so that an interrupt never leaves an init segment or half a fragment.
     const absl::Status status = output_->Write(chunk.init_segment() + chunk.payload());
     if (status.ok()) {
@@ -121,11 +132,11 @@ class Generation {
   }
 
   const GenerateOptions& options_;
-  VideoCall& call_;
   const ChangeSchedule schedule_;
   GenerationRecord record_;
   ProgressLine progress_;
   std::optional<VideoOutput> output_;
+  const std::unique_ptr<VideoCall> call_;  // last: it tells the others
 };
 
 absl::Status Report(const GenerateOptions& options, const GenerationRecord& record) {
@@ -151,11 +162,10 @@ absl::Status RunGenerate(const GenerateOptions& options) {
   if (absl::Status writable = CheckOutputs(options); !writable.ok()) return writable;
   const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(options.server, kConnectTimeout);
   if (!client.ok()) return client.status();
-  const std::unique_ptr<VideoCall> call = (*client)->StreamVideo(ToSessionConfig(options));
-  Generation generation(options, call.get());
+  Generation generation(options, client->get());
   absl::Status status;
   {
-    const InterruptWatcher watcher([&call] { call->Cancel(); });
+    const InterruptWatcher watcher([&generation] { generation.Cancel(); });
     status = generation.Run();
     if (watcher.interrupted()) {
       status = absl::CancelledError(absl::StrCat("interrupted after ", generation.record().chunks(), " chunks"));

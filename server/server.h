@@ -61,7 +61,7 @@ class Server {
   int metrics_port() const { return metrics_endpoint_ == nullptr ? 0 : metrics_endpoint_->port(); }
 
  private:
-  Server(const ServerConfig& config, Clock* clock);
+  Server(const ServerConfig& config, std::string session_key, Clock* clock);
   absl::Status StartMetrics();
   absl::Status StartGrpc();
   absl::Status StartAcceptor(ListeningSocket socket, ConnectionAcceptor::GrpcSide grpc_side);
