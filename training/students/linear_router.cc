@@ -22,8 +22,9 @@
 namespace videodiffcr::training {
 namespace {
 
-constexpr int64_t kClips = 16, kChunks = 3;
-constexpr double kRidge = 1e-3;  // of the mean of the diagonal
+constexpr int64_t kChunks = 3;
+constexpr int64_t kClipsOnCpu = 4, kClipsOnGpu = 16;  // a CPU would take half a minute for more
+constexpr double kRidge = 1e-3;                       // of the mean of the diagonal
 
 // The normal equations of one block: sums over tokens of h h^T and h target.
 struct NormalEquations {
@@ -42,9 +43,9 @@ struct NormalEquations {
   }
 };
 
-std::vector<std::string> DrawCaptions(uint64_t seed) {
+std::vector<std::string> DrawCaptions(uint64_t seed, int64_t clips) {
   std::vector<std::string> captions;
-  for (int64_t clip = 0; clip < kClips; ++clip) {
+  for (int64_t clip = 0; clip < clips; ++clip) {
     RandomStream random(seed, DrawPurpose::kCaption, static_cast<uint64_t>(clip));
     captions.push_back(MakeCaption(SampleScene({}, random).segments[0], {}, random));
   }
@@ -91,12 +92,13 @@ absl::StatusOr<at::Tensor> FitLinearRouters(const TrainingModel& model, uint64_t
   const at::Tensor nothing = at::zeros({config.dim}, at::TensorOptions(at::kDouble).device(model.device));
   std::vector<NormalEquations> blocks(static_cast<size_t>(config.num_layers),
                                       {at::zeros({config.dim, config.dim}, nothing.options()), nothing});
+  const int64_t clips = model.device.is_cpu() ? kClipsOnCpu : kClipsOnGpu;
   StepRandom random(seed, 0, model.device);
   RolloutState state(config);
-  const absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model, DrawCaptions(seed));
+  const absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model, DrawCaptions(seed, clips));
   if (!hidden.ok()) return hidden.status();
   state.text = MakeTextKeys(model.transformer, *hidden);
-  const std::vector<int64_t> shape = {kClips, config.chunk_frames, config.in_dim, config.latent_height,
+  const std::vector<int64_t> shape = {clips, config.chunk_frames, config.in_dim, config.latent_height,
                                       config.latent_width};
   for (int64_t chunk = 0; chunk < kChunks; ++chunk) {
     at::Tensor x = random.Normal(shape), x0;
