@@ -17,6 +17,7 @@
 #include "training/run/stage_result.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/trained_weights.h"
+#include "training/students/dense_observation.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -26,13 +27,6 @@ struct BlockObservation {
   at::Tensor input;   // [B, N, D], after LayerNorm: what the router sees
   at::Tensor target;  // [B, N]
 };
-
-// (log |update| - mean) / deviation over the tokens of each chunk.
-at::Tensor StandardizedLogNorm(const at::Tensor& update) {
-  const at::Tensor log_norm = (update.norm(2, {-1}) + 1e-6).log();
-  const at::Tensor centred = log_norm - log_norm.mean(1, /*keepdim=*/true);
-  return centred / (centred.square().mean(1, /*keepdim=*/true).sqrt() + 1e-6);
-}
 
 struct ObservedPass {
   PassOutput output;
