@@ -12,6 +12,21 @@ constexpr int64_t kNoFurtherStop = 1'000'000;
 
 }  // namespace
 
+std::vector<v1::StreamVideoRequest> RequestsFor(const PlannedChange& change, int64_t update_id) {
+  std::vector<v1::StreamVideoRequest> requests;
+  if (change.scene_cut) {
+    v1::SceneCutRequest* cut = requests.emplace_back().mutable_scene_cut();
+    cut->set_update_id(update_id);
+    if (change.prompt.has_value()) cut->set_prompt(*change.prompt);
+    if (!change.retention_target.has_value()) return requests;
+  }
+  v1::SessionUpdate* update = requests.emplace_back().mutable_update();
+  update->set_update_id(update_id);
+  if (change.prompt.has_value() && !change.scene_cut) update->set_prompt(*change.prompt);
+  if (change.retention_target.has_value()) update->set_retention_target(*change.retention_target);
+  return requests;
+}
+
 ChangeSchedule::ChangeSchedule(std::map<int64_t, PlannedChange> changes, int64_t length_chunks)
     : changes_(std::move(changes)), length_chunks_(length_chunks) {}
 
@@ -23,15 +38,11 @@ std::optional<int64_t> ChangeSchedule::initial_chunk_credits() const {
 std::vector<v1::StreamVideoRequest> ChangeSchedule::AfterChunk(int64_t sequence) const {
   const auto change = changes_.find(sequence + 1);
   if (change == changes_.end()) return {};
-  std::vector<v1::StreamVideoRequest> requests(2);
-  v1::SessionUpdate* update = requests[0].mutable_update();
-  update->set_update_id(change->first);
-  if (change->second.prompt.has_value()) update->set_prompt(*change->second.prompt);
-  if (change->second.retention_target.has_value()) update->set_retention_target(*change->second.retention_target);
+  std::vector<v1::StreamVideoRequest> requests = RequestsFor(change->second, change->first);
   const auto following = std::next(change);
   int64_t stop = length_chunks_ > 0 ? length_chunks_ : kNoFurtherStop;
   if (following != changes_.end()) stop = following->first;
-  requests[1].mutable_credit()->set_chunks(stop - change->first);
+  requests.emplace_back().mutable_credit()->set_chunks(stop - change->first);
   return requests;
 }
 

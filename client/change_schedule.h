@@ -16,7 +16,11 @@ namespace videodiffcr {
 struct PlannedChange {
   std::optional<std::string> prompt;
   std::optional<double> retention_target;
+  bool scene_cut = false;  // `prompt` is that of the new scene then
 };
+
+// The messages that ask for `change`: one, or two for a scene cut with a new budget.
+std::vector<v1::StreamVideoRequest> RequestsFor(const PlannedChange& change, int64_t update_id);
 
 // Note [Exact changes]: a server applies an update at the next chunk boundary, whichever that is when the message
 // arrives. So this schedule grants chunk credits only up to the next change: the server stops before chunk K, then gets

@@ -2,25 +2,35 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/call_status.h"
 #include "client/change_schedule.h"
 #include "client/generate_options.h"
 #include "client/generation_record.h"
 #include "client/interrupt.h"
+#include "client/progress_board.h"
 #include "client/progress_line.h"
+#include "client/prompts_file.h"
 #include "client/video_client.h"
 #include "client/video_output.h"
+#include "client/video_player.h"
 #include "media/contact_sheet.h"
 #include "system/steady_time.h"
 #include "system/wrong_usage.h"
+#include "threading/mutex.h"
 
 namespace videodiffcr {
 namespace {
@@ -30,12 +40,12 @@ constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
 // One generation from its first event to its last.
 class Generation {
  public:
-  Generation(const GenerateOptions& options, VideoCall* call)
+  Generation(const GenerateOptions& options, VideoCall* call, ProgressSink* progress)
       : options_(options),
         call_(*call),
         schedule_(options.changes, options.chunks),
         record_(options, SteadyNow()),
-        progress_(&std::cerr, isatty(STDERR_FILENO) != 0) {}
+        progress_(*progress) {}
 
   // Reads events until the call is over. What cannot go on here (a full disk, a change at the wrong chunk) cancels the
   // call.
@@ -102,7 +112,10 @@ class Generation {
     absl::StatusOr<VideoOutput> output = VideoOutput::Open(options_.output);
     if (!output.ok()) return output.status();
     output_.emplace(*std::move(output));
-    return absl::OkStatus();
+    if (!options_.play) return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<VideoPlayer>> player = VideoPlayer::Start();
+    if (player.ok()) player_ = *std::move(player);
+    return player.status();
   }
 
   absl::Status HandleChunk(const v1::VideoChunk& chunk) {
@@ -111,8 +124,10 @@ class Generation {
     }
     for (const v1::StreamVideoRequest& request : schedule_.AfterChunk(chunk.sequence())) call_.Send(request);
     // In one piece, so that an interrupt never leaves an init segment or half a fragment.
-    const absl::Status status = output_->Write(chunk.init_segment() + chunk.payload());
+    const std::string bytes = chunk.init_segment() + chunk.payload();
+    const absl::Status status = output_->Write(bytes);
     if (status.ok()) {
+      if (player_ != nullptr) player_->Write(bytes);
       const absl::Time now = SteadyNow();
       record_.AddChunk(chunk, now);
       progress_.Show(FormatProgress(record_.Progress()), now);
@@ -124,18 +139,24 @@ class Generation {
   VideoCall& call_;
   const ChangeSchedule schedule_;
   GenerationRecord record_;
-  ProgressLine progress_;
+  ProgressSink& progress_;
   std::optional<VideoOutput> output_;
+  std::unique_ptr<VideoPlayer> player_;
 };
 
 absl::Status Report(const GenerateOptions& options, const GenerationRecord& record) {
+  // Of many videos their last progress says enough.
+  const bool one = options.prompts_file.empty();
   std::ostream& out = options.to_standard_output() ? std::cerr : std::cout;
-  out << (options.to_standard_output() ? "standard output" : options.output) << ": " << record.Summary() << std::flush;
+  if (one) {
+    out << (options.to_standard_output() ? "standard output" : options.output) << ": " << record.Summary()
+        << std::flush;
+  }
   if (options.contact_sheet.empty()) return absl::OkStatus();
   ContactSheetOptions sheet;
   sheet.captions = record.PromptLines();
   const absl::Status status = WriteContactSheet(options.output, options.contact_sheet, sheet);
-  if (status.ok()) out << "  contact sheet        " << options.contact_sheet << std::endl;
+  if (status.ok() && one) out << "  contact sheet        " << options.contact_sheet << std::endl;
   return status;
 }
 
@@ -147,24 +168,90 @@ absl::Status CheckOutputs(const GenerateOptions& options) {
   return options.contact_sheet.empty() ? absl::OkStatus() : CheckWritable(options.contact_sheet, "--contact-sheet");
 }
 
-absl::Status RunGenerate(const GenerateOptions& options) {
-  if (absl::Status writable = CheckOutputs(options); !writable.ok()) return writable;
-  const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(options.server, kConnectTimeout);
-  if (!client.ok()) return client.status();
-  const std::unique_ptr<VideoCall> call = (*client)->StreamVideo(ToSessionConfig(options));
-  Generation generation(options, call.get());
-  absl::Status status;
-  {
-    const InterruptWatcher watcher([&call] { call->Cancel(); });
-    status = generation.Run();
-    if (watcher.interrupted()) {
-      status = absl::CancelledError(absl::StrCat("interrupted after ", generation.record().chunks(), " chunks"));
-    }
+// The call in progress, or several of them, which an interrupt ends.
+class Calls {
+ public:
+  // False when the interrupt came first.
+  bool Add(VideoCall* call) {
+    MutexLock lock(&mutex_);
+    if (cancelled_) return false;
+    calls_.insert(call);
+    return true;
+  }
+  void Remove(VideoCall* call) {
+    MutexLock lock(&mutex_);
+    calls_.erase(call);
+  }
+  void CancelAll() {
+    MutexLock lock(&mutex_);
+    cancelled_ = true;
+    for (VideoCall* call : calls_) call->Cancel();
+  }
+
+ private:
+  Mutex mutex_;
+  std::set<VideoCall*> calls_ ABSL_GUARDED_BY(mutex_);
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+// One video from its call to its closing figures.
+absl::Status MakeVideo(const GenerateOptions& options, VideoClient* client, Calls* calls, ProgressSink* progress) {
+  const std::unique_ptr<VideoCall> call = client->StreamVideo(ToSessionConfig(options));
+  if (!calls->Add(call.get())) return absl::CancelledError("interrupted");
+  Generation generation(options, call.get(), progress);
+  absl::Status status = generation.Run();
+  calls->Remove(call.get());
+  if (absl::IsCancelled(status)) {
+    status = absl::CancelledError(absl::StrCat("interrupted after ", generation.record().chunks(), " chunks"));
   }
   // Whatever ended it, chunks that have arrived are on disk and playable.
   const absl::Status report =
       generation.record().chunks() > 0 ? Report(options, generation.record()) : absl::OkStatus();
   return status.ok() ? report : status;
+}
+
+// Each prompt of a file, some side by side. The first failure, once all have ended.
+absl::Status MakeVideos(const GenerateOptions& options, const std::vector<std::string>& prompts, VideoClient* client,
+                        Calls* calls) {
+  ProgressBoard board(&std::cerr, isatty(STDERR_FILENO) != 0);
+  std::atomic<size_t> next = 0;
+  Mutex mutex;
+  absl::Status first_failure;
+  const auto work = [&] {
+    for (size_t i = next++; i < prompts.size(); i = next++) {
+      GenerateOptions own = options;
+      own.prompt = prompts[i];
+      own.output = NumberedPath(options.output, i + 1, prompts.size());
+      if (!own.contact_sheet.empty()) own.contact_sheet = NumberedPath(options.contact_sheet, i + 1, prompts.size());
+      const std::unique_ptr<ProgressSink> line = board.AddLine(own.output);
+      line->Note(absl::StrCat("\"", own.prompt, "\""));
+      const absl::Status status = MakeVideo(own, client, calls, line.get());
+      if (!status.ok()) line->Note(DescribeStatus(status));
+      MutexLock lock(&mutex);
+      if (first_failure.ok()) first_failure = status;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < std::min<size_t>(options.at_once, prompts.size()); ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  return first_failure;
+}
+
+absl::Status RunGenerate(const GenerateOptions& options) {
+  std::vector<std::string> prompts;
+  if (!options.prompts_file.empty()) {
+    absl::StatusOr<std::vector<std::string>> read = ReadPrompts(options.prompts_file);
+    if (!read.ok()) return read.status();
+    prompts = *std::move(read);
+  }
+  if (absl::Status writable = CheckOutputs(options); !writable.ok()) return writable;
+  const absl::StatusOr<std::unique_ptr<VideoClient>> client = VideoClient::Connect(options.server, kConnectTimeout);
+  if (!client.ok()) return client.status();
+  Calls calls;
+  const InterruptWatcher watcher([&calls] { calls.CancelAll(); });
+  if (!prompts.empty()) return MakeVideos(options, prompts, client->get(), &calls);
+  ProgressLine progress(&std::cerr, isatty(STDERR_FILENO) != 0);
+  return MakeVideo(options, client->get(), &calls, &progress);
 }
 
 }  // namespace

@@ -89,8 +89,23 @@ const OutputEnding* FindOutputEnding(const std::string& path) {
   return nullptr;
 }
 
+// What goes with the prompts of a file.
+absl::Status ValidatePrompts(const GenerateOptions& options) {
+  if (options.prompts_file.empty()) return absl::OkStatus();
+  const std::pair<const char*, bool> others[] = {{"--prompt", !options.prompt.empty()},
+                                                 {"--play", options.play},
+                                                 {"--output -", options.to_standard_output()},
+                                                 {"--chunks 0", options.chunks == 0}};
+  for (const auto& [flag, given] : others) {
+    if (given)
+      return absl::InvalidArgumentError(absl::StrCat(flag, " does not go with --prompts: it is for one video"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Validate(const GenerateOptions& options) {
-  if (options.prompt.empty()) {
+  if (absl::Status status = ValidatePrompts(options); !status.ok()) return status;
+  if (options.prompt.empty() && options.prompts_file.empty()) {
     return absl::InvalidArgumentError("--prompt is missing; `videodiffcr info` lists prompts that work well");
   }
   if (FindOutputEnding(options.output) == nullptr) {
@@ -119,8 +134,9 @@ absl::Status Validate(const GenerateOptions& options) {
 }  // namespace
 
 void AddGenerateFlags(GenerateOptions* options, Command* command) {
-  command->AddFlag({"prompt", "TEXT", "What the video shows. Needed.", "\"a red circle moves right\""},
-                   ReadString(&options->prompt));
+  command->AddFlag(
+      {"prompt", "TEXT", "What the video shows. Needed, unless there is --prompts.", "\"a red circle moves right\""},
+      ReadString(&options->prompt));
   command->AddFlag({"chunks", "N", "Chunks to generate; 0: until Ctrl-C.", "20"},
                    ReadInteger(0, kMaxChunks, &options->chunks));
   command->AddFlag({"seed", "N", "The same seed gives the same video; 0: the server picks one and it is printed.", "7"},
@@ -146,6 +162,15 @@ void AddGenerateFlags(GenerateOptions* options, Command* command) {
   command->AddFlag(
       {"contact-sheet", "PATH", "Also write a PNG of frames with their times. Needs an .mp4 output.", "circle.png"},
       ReadString(&options->contact_sheet));
+  command->AddSwitch("play", "Also play the video while it is made, in ffplay or what VIDEODIFFCR_PLAYER names.",
+                     &options->play);
+  command->AddFlag({"prompts", "FILE",
+                    "Make a video of each line of this file instead, some at a time; the files are numbered: "
+                    "video-1.mp4. Lines that begin with # are passed over.",
+                    "prompts.txt"},
+                   ReadString(&options->prompts_file));
+  command->AddFlag({"at-once", "N", "Videos of --prompts that are made at a time.", "2"},
+                   ReadInteger(1, 64, &options->at_once));
   command->AddFlag({"server", "HOST:PORT", "The server that generates.", "gpu-7:50051"},
                    ReadServerAddress(&options->server));
   command->AddCheck([options] { return Validate(*options); });

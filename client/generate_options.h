@@ -24,6 +24,9 @@ struct GenerateOptions {
   std::string server = "localhost:50051";
   std::string output = "video.mp4";  // "-": standard output
   std::string contact_sheet;         // empty: none
+  bool play = false;                 // in a player, while it is made
+  std::string prompts_file;          // instead of `prompt`; empty: none
+  int at_once = 4;                   // of its prompts
 
   bool to_standard_output() const { return output == "-"; }
 };

@@ -5,16 +5,17 @@
 #include "client/generate_command.h"
 #include "client/info_command.h"
 #include "client/interrupt.h"
+#include "client/view_command.h"
 #include "command_line/program.h"
 #include "command_line/standard_streams.h"
 
 int main(int argc, char** argv) {
-  using videodiffcr::GenerateSubcommand, videodiffcr::InfoSubcommand;
+  using videodiffcr::GenerateSubcommand, videodiffcr::InfoSubcommand, videodiffcr::ViewSubcommand;
   videodiffcr::PrepareStandardStreams();
   videodiffcr::BlockInterrupts();
   const videodiffcr::Program program = {{"videodiffcr", "client of the VideoDiffCR server", "",
                                          "videodiffcr generate --prompt \"a red circle moves right\""},
-                                        {GenerateSubcommand(), InfoSubcommand()},
+                                        {GenerateSubcommand(), InfoSubcommand(), ViewSubcommand()},
                                         &videodiffcr::DescribeStatus};
   return videodiffcr::RunProgram(program, {argv + 1, argv + argc}, std::cout, std::cerr);
 }

@@ -24,19 +24,27 @@ struct ProgressFigures {
 
 std::string FormatProgress(const ProgressFigures& figures);
 
+// Where a generation tells how it is going.
+class ProgressSink {
+ public:
+  virtual ~ProgressSink() = default;
+
+  virtual void Show(std::string_view text, absl::Time now) = 0;
+  // A line of its own that stays. Its words may be a server's: what would steer a terminal is written out.
+  virtual void Note(std::string_view text) = 0;
+  // Leaves the latest progress standing.
+  virtual void End() = 0;
+};
+
 // On a terminal one line, written over and over; elsewhere a line a second, so that a log stays short.
-class ProgressLine {
+class ProgressLine final : public ProgressSink {
  public:
   // `out` outlives this object.
   ProgressLine(std::ostream* out, bool terminal) : out_(*out), terminal_(terminal) {}
 
-  void Show(std::string_view text, absl::Time now);
-
-  // A line of its own that stays. Its words may be a server's: what would steer a terminal is written out.
-  void Note(std::string_view text);
-
-  // Leaves the latest progress standing; what is written next begins a new line.
-  void End();
+  void Show(std::string_view text, absl::Time now) override;
+  void Note(std::string_view text) override;
+  void End() override;  // what is written next begins a new line
 
  private:
   std::ostream& out_;

@@ -30,6 +30,7 @@ gpr_timespec SteadyDeadline(absl::Duration from_now) {
 // minute, and no more often than a server allows (GetServerInfo's min_ping_interval, 5 s by default).
 constexpr int kPingIntervalMilliseconds = 15'000;
 constexpr int kPingTimeoutMilliseconds = 15'000;
+constexpr int kMaxReconnectBackoffMilliseconds = 2'000;
 
 // Whether the server will serve as soon as its model is in memory.
 bool IsLoading(const absl::Status& status) {
@@ -44,8 +45,10 @@ absl::Duration RetryDelay(const absl::Status& status) {
 
 }  // namespace
 
-VideoCall::VideoCall(v1::VideoGenerationService::Stub* stub, const v1::SessionConfig& config)
-    : stream_(stub->StreamVideo(&context_)) {
+VideoCall::VideoCall(v1::VideoGenerationService::Stub* stub, const v1::SessionConfig& config,
+                     const std::string& authorization) {
+  if (!authorization.empty()) context_.AddMetadata("authorization", authorization);
+  stream_ = stub->StreamVideo(&context_);
   v1::StreamVideoRequest request;
   *request.mutable_config() = config;
   Send(request);
@@ -118,6 +121,8 @@ absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::str
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMilliseconds);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMilliseconds);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // also while a session is paused
+  // A server that comes back is found soon, however long it was away.
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectBackoffMilliseconds);
   std::shared_ptr<grpc::Channel> channel =
       grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   if (!channel->WaitForConnected(SteadyDeadline(timeout))) {
@@ -136,8 +141,9 @@ absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::str
   return client;
 }
 
-absl::StatusOr<v1::GetServerInfoResponse> VideoClient::GetServerInfo() {
+absl::StatusOr<v1::GetServerInfoResponse> VideoClient::GetServerInfo(const std::string& authorization) {
   grpc::ClientContext context;
+  if (!authorization.empty()) context.AddMetadata("authorization", authorization);
   context.set_deadline(SteadyDeadline(kServerInfoTimeout));
   v1::GetServerInfoResponse response;
   const grpc::Status status = stub_->GetServerInfo(&context, v1::GetServerInfoRequest(), &response);
@@ -145,8 +151,8 @@ absl::StatusOr<v1::GetServerInfoResponse> VideoClient::GetServerInfo() {
   return response;
 }
 
-std::unique_ptr<VideoCall> VideoClient::StreamVideo(const v1::SessionConfig& config) {
-  return std::unique_ptr<VideoCall>(new VideoCall(stub_.get(), config));
+std::unique_ptr<VideoCall> VideoClient::StreamVideo(const v1::SessionConfig& config, const std::string& authorization) {
+  return std::unique_ptr<VideoCall>(new VideoCall(stub_.get(), config, authorization));
 }
 
 }  // namespace videodiffcr

@@ -19,7 +19,8 @@ namespace videodiffcr {
 
 // One StreamVideo call.
 //
-// Threads: Cancel() from any thread at any time; everything else from one thread.
+// Threads: Cancel() from any thread at any time; Send() from one thread at a time, which may be another than that of
+// everything else.
 class VideoCall {
  public:
   // Cancels the call if it still runs.
@@ -44,7 +45,7 @@ class VideoCall {
 
  private:
   friend class VideoClient;
-  VideoCall(v1::VideoGenerationService::Stub* stub, const v1::SessionConfig& config);
+  VideoCall(v1::VideoGenerationService::Stub* stub, const v1::SessionConfig& config, const std::string& authorization);
 
   absl::Status CheckChunk(const v1::VideoChunk& chunk);
 
@@ -63,10 +64,11 @@ class VideoClient {
   static absl::StatusOr<std::unique_ptr<VideoClient>> Connect(const std::string& address, absl::Duration timeout,
                                                               absl::Duration load_timeout = absl::Minutes(1));
 
-  absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo();
+  // `authorization` goes along as the metadata of that name ("Bearer ..."), unless it is empty; so it does below.
+  absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo(const std::string& authorization = "");
 
   // Starts a session. Whether the server takes it shows in the first event.
-  std::unique_ptr<VideoCall> StreamVideo(const v1::SessionConfig& config);
+  std::unique_ptr<VideoCall> StreamVideo(const v1::SessionConfig& config, const std::string& authorization = "");
 
  private:
   explicit VideoClient(std::shared_ptr<grpc::Channel> channel);

@@ -46,7 +46,9 @@ ALLOWED = {
     "server/server_flags.h": "server command_line scheduler",
     "server/server_flags.cc": "server command_line scheduler",
     "server/main.cc": "server command_line model/api model/load threading scheduler",  # the only file that knows both sides
-    "client": "proto protobuf grpc checksum command_line media",
+    "client": "proto protobuf grpc checksum command_line media threading",
+    "gateway/http": "threading boost server/sockets server/logging",
+    "gateway": "gateway/http client command_line proto protobuf grpc threading server/sockets server/metrics server/logging prometheus json",
     "training/scenes": "model/config",
     "training": "model/api model/drive model/config model/weights model/plain torch json",
     "training/figures": "training model media torch",
@@ -57,7 +59,7 @@ ALLOWED = {
 
 # Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another
 # version, and a change there would rebuild half the tree.
-TORCH_FREE = ("system", "checksum", "threading", "command_line", "media", "model/api", "model/config", "convert", "scheduler", "server", "client", "training/scenes")
+TORCH_FREE = ("system", "checksum", "threading", "command_line", "media", "model/api", "model/config", "convert", "scheduler", "server", "client", "gateway", "training/scenes")
 
 PACKAGES = [  # package, pattern of the included path
     ("torch", r"(ATen|c10|torch)/"),
@@ -67,13 +69,14 @@ PACKAGES = [  # package, pattern of the included path
     ("prometheus", r"prometheus/"),
     ("json", r"nlohmann/"),
     ("cli11", r"CLI/"),
+    ("boost", r"boost/"),
     ("sentencepiece", r"sentencepiece"),
     ("utf8proc", r"utf8proc"),
     ("zlib", r"zlib\.h"),
     ("flashinfer", r"(flashinfer|cutlass|cute)/"),
     ("cuda", r"cuda|cublas|cudnn"),
 ]
-ROOTS = ("system", "checksum", "threading", "proto", "command_line", "media", "model", "convert", "parity", "training", "scheduler", "server", "client", "bench")  # tests may include anything
+ROOTS = ("system", "checksum", "threading", "proto", "command_line", "media", "model", "convert", "parity", "training", "scheduler", "server", "client", "gateway", "bench")  # tests may include anything
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.MULTILINE)
 
 

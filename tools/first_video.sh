@@ -20,7 +20,7 @@ if [ ! -e "$build_dir/build.ninja" ]; then
     { cat "$source_dir/build/configure.log" >&2; fail "configuring the build failed, see above"; }
   say "building the server and the client (the first time takes several minutes)"
 fi
-cmake --build "$build_dir" --target videodiffcr-server videodiffcr
+cmake --build "$build_dir" --target videodiffcr-server videodiffcr videodiffcr-gateway
 
 work=$(mktemp -d)
 server=
@@ -48,7 +48,10 @@ port=$(sed -n 's/^grpc_port=//p' "$work/ports" 2>/dev/null || true)
 bin=${build_dir#"$PWD"/}/bin
 cat <<END
 
-Next, with a server that stays (each line works as it is):
+Next, a page that generates and plays while you type (Ctrl-C ends it):
+  $bin/videodiffcr view
+
+Or a server that stays (each line works as it is):
   $bin/videodiffcr-server --model-folder=${model_dir#"$PWD"/} &
   $bin/videodiffcr info
   $bin/videodiffcr generate --prompt "a blue star orbits on a gray dotted background" --switch 4:"a red square orbits on a gray dotted background" --switch-budget 6:0.7 --contact-sheet video.png

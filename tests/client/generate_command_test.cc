@@ -46,6 +46,47 @@ TEST(GenerateCommandTest, WritesInitSegmentAndPayloadsOneAfterAnother) {
   EXPECT_EQ(ContentsOf(output), "[init][first][second]");
 }
 
+TEST(GenerateCommandTest, EachPromptOfAFileBecomesAVideoOfItsOwn) {
+  Service service([](const v1::SessionConfig& config, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    stream->Write(Service::Chunk(0, config.prompt()));
+    return config.prompt() == "b" ? grpc::Status(grpc::StatusCode::INTERNAL, "no luck with b") : grpc::Status::OK;
+  });
+  const std::string prompts = TempPath("prompts.txt");
+  std::ofstream(prompts) << "a\nb\nc\n";
+  const std::string video = TempPath("many.h264");
+  ::testing::internal::CaptureStderr();
+  const absl::Status status = RunSubcommand(
+      GenerateSubcommand(), {"--server", service.address(), "--prompts", prompts, "--at-once=2", "--output", video});
+  const std::string told = ::testing::internal::GetCapturedStderr();
+  // One failure does not keep the others from being made.
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no luck with b"));
+  EXPECT_THAT(told, HasSubstr("no luck with b"));
+  for (const char* name : {"1", "2", "3"}) {
+    EXPECT_EQ(ContentsOf(TempPath(std::string("many-") + name + ".h264")),
+              std::string(1, static_cast<char>('`' + *name - '0')));
+    EXPECT_THAT(told, HasSubstr(std::string("many-") + name + ".h264: "));
+  }
+}
+
+TEST(GenerateCommandTest, PlayFeedsAPlayerBesideTheFile) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    stream->Write(Service::Chunk(0, "one"));
+    stream->Write(Service::Chunk(1, "two"));
+    return grpc::Status::OK;
+  });
+  const std::string played = TempPath("played");
+  setenv("VIDEODIFFCR_PLAYER", ("cp /dev/stdin " + played).c_str(), 1);
+  const std::string video = TempPath("beside.h264");
+  EXPECT_TRUE(
+      RunSubcommand(GenerateSubcommand(), {"--server", service.address(), "--prompt", "p", "--play", "--output", video})
+          .ok());
+  unsetenv("VIDEODIFFCR_PLAYER");
+  EXPECT_EQ(ContentsOf(played), "onetwo");
+  EXPECT_EQ(ContentsOf(video), "onetwo");
+}
+
 TEST(GenerateCommandTest, StopsTheServerBeforeAChangeWithCreditsAndGrantsMoreOnlyAfterTheUpdate) {
   Service service([](const v1::SessionConfig& config, grpc::ServerContext*, Service::Stream* stream) {
     EXPECT_EQ(config.initial_chunk_credits(), 1);

@@ -1,0 +1,35 @@
+// A player that is fed a video while it is made.
+#ifndef VIDEODIFFCR_CLIENT_VIDEO_PLAYER_H_
+#define VIDEODIFFCR_CLIENT_VIDEO_PLAYER_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "client/child_process.h"
+
+namespace videodiffcr {
+
+// One thread at a time. It runs ffplay, or what VIDEODIFFCR_PLAYER names instead: words, with "-" for the video last.
+class VideoPlayer {
+ public:
+  // NotFound, with what to do, when there is no such program.
+  static absl::StatusOr<std::unique_ptr<VideoPlayer>> Start();
+  // The video has ended: waits until the player has shown it all or is closed.
+  ~VideoPlayer();
+
+  // Waits while the player has enough, so that generation follows playing. A player that was closed takes nothing more.
+  void Write(std::string_view bytes);
+
+ private:
+  VideoPlayer(std::unique_ptr<ChildProcess> process, int pipe) : process_(std::move(process)), pipe_(pipe) {}
+  void ClosePipe();
+
+  const std::unique_ptr<ChildProcess> process_;
+  int pipe_;  // -1: closed
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_CLIENT_VIDEO_PLAYER_H_

@@ -1,0 +1,200 @@
+#include "client/view_command.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/child_process.h"
+#include "command_line/flag_reader.h"
+#include "system/wrong_usage.h"
+
+namespace videodiffcr {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ViewOptions {
+  std::string server;  // empty: one is started
+  std::string model_folder;
+  std::string listen = "127.0.0.1:0";
+  std::string port_file;
+  bool open = true;
+};
+
+// SIGINT and SIGTERM, which all threads have blocked (client/interrupt.h).
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  return signals;
+}
+
+// Waits a moment; whether somebody wants an end.
+bool ToldToStop() {
+  const sigset_t signals = StopSignals();
+  const timespec moment = {0, 20'000'000};
+  return sigtimedwait(&signals, nullptr, &moment) > 0;
+}
+
+absl::Status Interrupted() { return absl::CancelledError("stopped"); }
+
+// The folder that is gone at the end.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string pattern = (fs::temp_directory_path() / "videodiffcr-view-XXXXXX").string();
+    if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+absl::Status HasEnded(const std::string& name, int exit_status) {
+  return absl::UnavailableError(
+      absl::StrCat(name, " has ended with exit status ", exit_status, "; what it said stands above"));
+}
+
+// Looks at the port file until the program has written it. The port of `key`.
+absl::StatusOr<int> WaitForPort(const std::string& name, const std::string& port_file, const std::string& key,
+                                ChildProcess* process) {
+  while (!fs::exists(port_file)) {
+    if (const auto status = process->exit_status(); status.has_value()) return HasEnded(name, *status);
+    if (ToldToStop()) return Interrupted();
+  }
+  std::ostringstream text;
+  text << std::ifstream(port_file).rdbuf();
+  for (absl::string_view line : absl::StrSplit(text.str(), '\n')) {
+    const std::pair<std::string, std::string> sides = absl::StrSplit(line, absl::MaxSplits('=', 1));
+    if (sides.first == key) return std::atoi(sides.second.c_str());
+  }
+  return absl::InternalError(absl::StrCat(port_file, " names no ", key));
+}
+
+// Programs of ours beside this one, and what they were started for.
+class View {
+ public:
+  View(const ViewOptions& options, std::string program_folder)
+      : options_(options), program_folder_(std::move(program_folder)) {}
+
+  absl::Status Run() {
+    if (scratch_.path().empty()) return absl::UnavailableError("cannot make a folder among the temporary files");
+    std::string server = options_.server;
+    if (server.empty()) {
+      const absl::StatusOr<int> port = StartServer();
+      if (!port.ok()) return port.status();
+      server = absl::StrCat("127.0.0.1:", *port);
+    }
+    const absl::StatusOr<int> port = StartGateway(server);
+    if (!port.ok()) return port.status();
+    const std::string url = absl::StrCat("http://localhost:", *port, "/");
+    std::cout << "The page is at " << url << " (Ctrl-C ends it)" << std::endl;
+    if (options_.open) Open(url);
+    while (!ToldToStop()) {
+      for (const auto& [name, process] :
+           {std::pair("videodiffcr-server", server_.get()), std::pair("videodiffcr-gateway", gateway_.get())}) {
+        if (process == nullptr) continue;
+        if (const auto status = process->exit_status(); status.has_value()) return HasEnded(name, *status);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::StatusOr<int> StartServer() {
+    const std::string model = options_.model_folder.empty() ? FindTinyModel(program_folder_) : options_.model_folder;
+    if (model.empty()) {
+      return WrongUsageError("there is no tiny model beside this program: name a model with --model-folder");
+    }
+    const std::string ports = scratch_.path() + "/server";
+    auto process =
+        ChildProcess::Start({program_folder_ + "/videodiffcr-server", "--model-folder=" + model, "--listen=127.0.0.1:0",
+                             "--metrics-listen=", "--port-file=" + ports, "--drain-timeout=1s", "--behind-proxy"});
+    if (!process.ok()) return process.status();
+    server_ = *std::move(process);
+    return WaitForPort("videodiffcr-server", ports, "grpc_port", server_.get());
+  }
+
+  absl::StatusOr<int> StartGateway(const std::string& server) {
+    const std::string ports = options_.port_file.empty() ? scratch_.path() + "/gateway" : options_.port_file;
+    auto process = ChildProcess::Start({program_folder_ + "/videodiffcr-gateway", "--server=" + server,
+                                        "--listen=" + options_.listen, "--metrics-listen=", "--port-file=" + ports});
+    if (!process.ok()) return process.status();
+    gateway_ = *std::move(process);
+    return WaitForPort("videodiffcr-gateway", ports, "http_port", gateway_.get());
+  }
+
+  // A desktop may have no browser, and a server has no desktop: the address is printed already.
+  void Open(const std::string& url) {
+    if (getenv("DISPLAY") == nullptr && getenv("WAYLAND_DISPLAY") == nullptr) return;
+    auto opener = ChildProcess::Start({"xdg-open", url});
+    if (opener.ok()) opener_ = *std::move(opener);
+  }
+
+  const ViewOptions options_;
+  const std::string program_folder_;
+  const ScratchFolder scratch_;
+  std::unique_ptr<ChildProcess> server_;
+  std::unique_ptr<ChildProcess> gateway_;  // goes before the server
+  std::unique_ptr<ChildProcess> opener_;
+};
+
+absl::Status RunView(const ViewOptions& options) {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  if (error) return absl::UnavailableError(absl::StrCat("cannot find this program's folder: ", error.message()));
+  return View(options, self.parent_path().string()).Run();
+}
+
+}  // namespace
+
+std::string FindTinyModel(const std::string& program_folder) {
+  for (const char* beside : {"/../../../models/tiny", "/../share/videodiffcr/models/tiny"}) {
+    std::error_code error;
+    const fs::path folder = fs::canonical(program_folder + beside, error);
+    if (!error && fs::exists(folder / "config.json")) return folder.string();
+  }
+  return "";
+}
+
+Subcommand ViewSubcommand() {
+  CommandText text = {
+      "view", "opens a page that generates and plays videos",
+      "It starts a server with the tiny model and a gateway, opens the page in a browser where there is "
+      "one, and ends both with Ctrl-C.",
+      "videodiffcr view"};
+  const auto add = [](Command* command) {
+    const auto options = std::make_shared<ViewOptions>();
+    command->AddFlag({"server", "HOST:PORT", "A server that runs already; empty, as it is by default: one is started.",
+                      "gpu-7:50051"},
+                     ReadString(&options->server));
+    command->AddFlag({"model-folder", "FOLDER", "The started server's model; empty: the tiny model.", "models/tiny"},
+                     ReadString(&options->model_folder));
+    command->AddFlag({"listen", "HOST:PORT", "Address of the page; port 0 takes a free one.", "0.0.0.0:8080"},
+                     ReadString(&options->listen));
+    command->AddFlag({"port-file", "FILE", "File to write the page's port to (http_port=N); empty: none.", "port"},
+                     ReadString(&options->port_file));
+    command->AddSwitch("open", "Open the page in a browser.", &options->open);
+    return [options] { return RunView(*options); };
+  };
+  return {std::move(text), add};
+}
+
+}  // namespace videodiffcr

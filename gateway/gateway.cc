@@ -1,0 +1,240 @@
+#include "gateway/gateway.h"
+
+#include <cstdio>
+#include <fstream>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "gateway/error_response.h"
+#include "gateway/message_json.h"
+#include "gateway/page_files.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr int kWorkers = 4;
+constexpr size_t kMaxWaitingWork = 256;
+constexpr int kSecondsBetweenJobSweeps = 60;
+
+// Everything from here and nothing inline; video comes through Media Source Extensions, hence blob:.
+constexpr char kContentSecurityPolicy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+// A value of gRPC's metadata must be printable ASCII.
+bool IsPrintable(absl::string_view text) {
+  for (char c : text) {
+    if (c < 0x20 || c > 0x7e) return false;
+  }
+  return true;
+}
+
+// "http://localhost:8080" and "localhost:8080".
+bool IsSameOrigin(absl::string_view origin, absl::string_view host) {
+  const size_t scheme_end = origin.find("://");
+  return scheme_end != absl::string_view::npos && absl::EqualsIgnoreCase(origin.substr(scheme_end + 3), host);
+}
+
+const char* RouteName(const HttpRequest& request) {
+  if (request.path.empty()) return "page";
+  if (request.path[0] == "info") return "info";
+  if (request.path[0] == "v1") return "videos";
+  if (request.path[0] != "live") return FindPageFile(request.path[0]) != nullptr ? "page" : "other";
+  if (request.path.size() < 3) return "live";
+  return request.method == "POST" ? "control" : "watch";
+}
+
+absl::Status WritePorts(const std::string& path, int http_port, int metrics_port) {
+  const std::string partial = path + ".partial";
+  std::ofstream file(partial);
+  file << "http_port=" << http_port << "\nmetrics_port=" << metrics_port << "\n";
+  file.close();
+  if (file.good() && std::rename(partial.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot write ", path, ": name another file with --port-file"));
+}
+
+}  // namespace
+
+absl::Status GatewayConfig::Validate() const {
+  struct Range {
+    const char* field;
+    int64_t value;
+    int64_t min;
+    int64_t max;
+  };
+  const Range ranges[] = {
+      {"max_connections", http.max_connections, 1, 100'000},
+      {"max_header_bytes", static_cast<int64_t>(http.max_header_bytes), 1024, 1 << 20},
+      {"max_body_bytes", static_cast<int64_t>(http.max_body_bytes), 1024, 64 << 20},
+      {"max_live_sessions", live.max_sessions, 0, 10'000},
+      {"max_viewers", live.max_viewers, 0, 100'000},
+      {"kept_chunks", static_cast<int64_t>(live.limits.chunks.max_items), 1, 100'000},
+      {"jobs_bytes", jobs.max_bytes, 1, int64_t{1} << 50},
+      {"max_jobs", jobs.max_jobs, 1, 1'000'000},
+      {"jobs_at_once", jobs_at_once, 1, 1000},
+      {"max_waiting_jobs", max_waiting_jobs, 1, 100'000},
+      {"kept_bytes", static_cast<int64_t>(live.limits.chunks.max_bytes), 1, int64_t{1} << 40},
+  };
+  for (const Range& range : ranges) {
+    if (range.value >= range.min && range.value <= range.max) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(range.field, " is ", range.value, "; it must be from ", range.min, " to ", range.max));
+  }
+  if (jobs.keep < absl::Seconds(1)) return absl::InvalidArgumentError("keep_jobs must be a second at least");
+  const std::pair<const char*, absl::Duration> durations[] = {{"request_timeout", http.request_timeout},
+                                                              {"send_timeout", http.send_timeout},
+                                                              {"answer_timeout", http.answer_timeout},
+                                                              {"abandoned_after", live.abandoned_after},
+                                                              {"keep_ended", live.keep_ended}};
+  for (const auto& [field, duration] : durations) {
+    if (duration >= absl::Milliseconds(10) && duration <= absl::Hours(24)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, " is ", absl::FormatDuration(duration), "; it must be from 10ms to 24h"));
+  }
+  if (servers.empty()) return absl::InvalidArgumentError("server names none; it must be HOST:PORT at least once");
+  return absl::OkStatus();
+}
+
+Gateway::Gateway(const GatewayConfig& config, const Clock* clock)
+    : config_(config),
+      metrics_(&registry_),
+      servers_(config.servers),
+      sessions_(config.live, clock, &servers_, &metrics_),
+      live_(&sessions_, &workers_, &metrics_),
+      workers_(kWorkers, kMaxWaitingWork) {}
+
+Gateway::~Gateway() {
+  if (http_ != nullptr) http_->Stop();
+  sessions_.Stop();  // their threads hand work to the workers
+}
+
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Create(const GatewayConfig& config, const Clock* clock) {
+  auto gateway = absl::WrapUnique(new Gateway(config, clock));
+  for (const auto step : {&Gateway::OpenJobs, &Gateway::Listen}) {
+    if (absl::Status status = (gateway.get()->*step)(); !status.ok()) return status;
+  }
+  return gateway;
+}
+
+absl::Status Gateway::OpenJobs() {
+  absl::StatusOr<std::unique_ptr<JobStore>> store = JobStore::Open(
+      config_.jobs, [] { return absl::ToUnixSeconds(absl::Now()); }, &metrics_);
+  if (!store.ok()) return store.status();
+  job_store_ = *std::move(store);
+  job_runner_ = std::make_unique<JobRunner>(config_.jobs_at_once, static_cast<size_t>(config_.max_waiting_jobs),
+                                            &servers_, job_store_.get());
+  job_routes_ = std::make_unique<JobRoutes>(job_store_.get(), job_runner_.get());
+  return absl::OkStatus();
+}
+
+void Gateway::EverySecond() {
+  sessions_.Sweep();
+  if (++seconds_ % kSecondsBetweenJobSweeps != 0) return;
+  (void)workers_.Run([this] { job_store_->Sweep(); });  // another time, when they are busy
+}
+
+absl::Status Gateway::Listen() {
+  HttpObserver observer;
+  observer.on_connections = [this](int open) { metrics_.connections->Set(open); };
+  observer.on_sent = [this](int64_t bytes) { metrics_.sent_bytes->Increment(static_cast<double>(bytes)); };
+  observer.on_second = [this] { EverySecond(); };
+  const auto handler = [this](HttpRequest request, const HttpReply& reply) { Handle(std::move(request), reply); };
+  absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(config_.http, handler, observer);
+  if (!http.ok()) return http.status();
+  http_ = *std::move(http);
+  if (!config_.metrics_listen.empty()) {
+    absl::StatusOr<std::unique_ptr<MetricsEndpoint>> endpoint =
+        MetricsEndpoint::Create(config_.metrics_listen, &registry_);
+    if (!endpoint.ok()) return endpoint.status();
+    metrics_endpoint_ = *std::move(endpoint);
+  }
+  return config_.port_file.empty() ? absl::OkStatus() : WritePorts(config_.port_file, port(), metrics_port());
+}
+
+void Gateway::Handle(HttpRequest request, const HttpReply& reply) {
+  std::string origin(request.Header("origin"));
+  const bool foreign_is_welcome =
+      !config_.allow_origin.empty() && (config_.allow_origin == "*" || config_.allow_origin == origin);
+  const HttpReply counted = [this, reply, route = RouteName(request), foreign_is_welcome](HttpResponse response) {
+    metrics_.CountRequest(route, response.status);
+    response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+    response.headers.emplace_back("Referrer-Policy", "no-referrer");
+    if (foreign_is_welcome) {
+      response.headers.emplace_back("Access-Control-Allow-Origin", config_.allow_origin);
+      response.headers.emplace_back("Access-Control-Allow-Headers", "authorization, content-type, last-event-id");
+      response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE");
+      response.headers.emplace_back("Vary", "Origin");
+    } else {
+      response.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+    }
+    reply(std::move(response));
+  };
+  if (absl::Status status = CheckRequest(request, foreign_is_welcome); !status.ok()) {
+    return counted(ErrorResponse(status));
+  }
+  Route(request, counted);
+}
+
+absl::Status Gateway::CheckRequest(const HttpRequest& request, bool foreign_is_welcome) const {
+  if (!IsPrintable(request.Header("authorization"))) {
+    return GatewayError(absl::StatusCode::kInvalidArgument, "MALFORMED_REQUEST",
+                        "the Authorization header must be printable ASCII");
+  }
+  const absl::string_view origin = request.Header("origin");
+  if (!foreign_is_welcome && !origin.empty() && request.method != "GET" &&
+      !IsSameOrigin(origin, request.Header("host"))) {
+    return GatewayError(absl::StatusCode::kPermissionDenied, "FOREIGN_ORIGIN",
+                        "pages of other origins may not call this gateway; --allow-origin names one that may");
+  }
+  return absl::OkStatus();
+}
+
+void Gateway::Route(const HttpRequest& request, HttpReply reply) {
+  if (request.method == "OPTIONS") {
+    HttpResponse nothing;
+    nothing.status = 204;
+    nothing.content_type.clear();
+    return reply(std::move(nothing));
+  }
+  const std::string first = request.path.empty() ? "index.html" : request.path[0];
+  if (first == "live") return live_.Handle(request, std::move(reply));
+  if (first == "info" && request.path.size() == 1 && request.method == "GET") {
+    return SendInfo(request, std::move(reply));
+  }
+  if (first == "v1") {
+    const auto work = [this, request, reply] { reply(job_routes_->Handle(request)); };
+    if (!workers_.Run(work)) reply(ErrorResponse(Busy()));
+    return;
+  }
+  if (first == "healthz" && request.path.size() == 1) return reply(JsonResponse(200, {{"ok", true}}));
+  const PageFile* file = request.path.size() <= 1 && request.method == "GET" ? FindPageFile(first) : nullptr;
+  if (file == nullptr) {
+    return reply(ErrorResponse(GatewayError(absl::StatusCode::kNotFound, "NOT_FOUND",
+                                            "there is nothing here; docs/gateway.md lists what there is")));
+  }
+  HttpResponse response;
+  response.content_type = std::string(file->content_type);
+  response.headers.emplace_back("Content-Security-Policy", kContentSecurityPolicy);
+  response.headers.emplace_back("Cache-Control", "no-cache");
+  response.body = std::string(file->bytes);
+  reply(std::move(response));
+}
+
+void Gateway::SendInfo(const HttpRequest& request, HttpReply reply) {
+  const auto work = [this, reply, authorization = std::string(request.Header("authorization"))] {
+    v1::GetServerInfoResponse info;
+    const absl::Status status = servers_.Try([&](VideoClient& client, const std::string&) -> ServerPool::Tried {
+      absl::StatusOr<v1::GetServerInfoResponse> answer = client.GetServerInfo(authorization);
+      if (answer.ok()) info = *std::move(answer);
+      return {answer.status(), !absl::IsUnavailable(answer.status())};
+    });
+    reply(status.ok() ? JsonResponse(200, MessageJson(info)) : ErrorResponse(status));
+  };
+  if (!workers_.Run(work)) reply(ErrorResponse(Busy()));
+}
+
+}  // namespace videodiffcr

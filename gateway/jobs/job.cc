@@ -1,0 +1,130 @@
+#include "gateway/jobs/job.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "gateway/error_response.h"
+#include "gateway/http/multipart.h"
+#include "gateway/json_fields.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr double kMaxSeconds = 3600;
+
+constexpr const char* kStates[] = {"queued", "in_progress", "completed", "failed"};
+
+// A form has nothing but text: numbers are what looks like them.
+absl::StatusOr<std::string> FormAsJson(const HttpRequest& request) {
+  const auto parts = ParseMultipart(request.Header("content-type"), request.body);
+  if (!parts.ok()) {
+    return GatewayError(absl::StatusCode::kInvalidArgument, "MALFORMED_REQUEST", std::string(parts.status().message()));
+  }
+  nlohmann::json object = nlohmann::json::object();
+  for (const FormPart& part : *parts) {
+    double number = 0;
+    const bool is_number = (part.name == "budget" || part.name == "seconds") && absl::SimpleAtod(part.value, &number);
+    if (is_number) {
+      object[part.name] = number;
+    } else {
+      object[part.name] = part.value;
+    }
+  }
+  return JsonText(object);
+}
+
+// OpenAI's clients send "4", others 4.
+void ReadSeconds(JsonFields* fields, double* out) {
+  const nlohmann::json value = fields->Take("seconds");
+  double seconds = *out;
+  if (value.is_number()) seconds = value.get<double>();
+  const bool is_text = value.is_string() && absl::SimpleAtod(value.get<std::string>(), &seconds);
+  if (!value.is_null() && !value.is_number() && !is_text) seconds = -1;
+  if (!(seconds > 0 && seconds <= kMaxSeconds)) {
+    return fields->Fail("seconds", absl::StrCat("must be a number above 0, ", kMaxSeconds, " at most"));
+  }
+  *out = seconds;
+}
+
+}  // namespace
+
+absl::StatusOr<JobRequest> ParseJobRequest(const HttpRequest& request) {
+  std::string body = request.body;
+  if (absl::StartsWithIgnoreCase(request.Header("content-type"), "multipart/form-data")) {
+    absl::StatusOr<std::string> form = FormAsJson(request);
+    if (!form.ok()) return form.status();
+    body = *std::move(form);
+  }
+  absl::StatusOr<JsonFields> fields = JsonFields::Parse(body);
+  if (!fields.ok()) return fields.status();
+  JobRequest job;
+  fields->Read("model", &job.model);
+  fields->Read("prompt", &job.prompt);
+  ReadSeconds(&*fields, &job.seconds);
+  fields->Read("size", &job.size);
+  fields->ReadSeed("seed", &job.seed);
+  fields->Read("budget", 0, 1, &job.budget);
+  if (job.prompt.empty()) fields->Fail("prompt", "must say what the video shows");
+  if (fields->Has("input_reference")) fields->Fail("input_reference", "must be left out: videos begin from words here");
+  (void)fields->Take("input_reference");
+  if (absl::Status status = fields->Finish(); !status.ok()) return status;
+  return job;
+}
+
+nlohmann::json JobJson(const Job& job) {
+  const auto moment = [](int64_t time) { return time == 0 ? nlohmann::json() : nlohmann::json(time); };
+  return {{"id", job.id},
+          {"object", "video"},
+          {"model", job.request.model},
+          {"status", kStates[static_cast<int>(job.state)]},
+          {"progress", job.progress},
+          {"created_at", job.created_at},
+          {"completed_at", moment(job.completed_at)},
+          {"expires_at", moment(job.expires_at)},
+          {"prompt", job.request.prompt},
+          {"seconds", absl::StrCat(job.request.seconds)},
+          {"size", job.request.size},
+          {"seed", absl::StrCat(job.request.seed)},
+          {"remixed_from_video_id", nullptr},
+          {"error", job.error}};
+}
+
+nlohmann::json StoredJob(const Job& job) {
+  nlohmann::json stored = JobJson(job);
+  stored["owner"] = job.owner;
+  stored["budget"] = job.request.budget;
+  return stored;
+}
+
+absl::StatusOr<Job> JobFromStored(const std::string& text) {
+  absl::StatusOr<JsonFields> fields = JsonFields::Parse(text);
+  if (!fields.ok()) return fields.status();
+  Job job;
+  std::string state;
+  int64_t progress = 0;
+  fields->Read("id", &job.id);
+  fields->Read("owner", &job.owner);
+  fields->Read("model", &job.request.model);
+  fields->Read("status", &state);
+  fields->Read("progress", 0, 100, &progress);
+  fields->Read("created_at", 0, INT64_MAX, &job.created_at);
+  fields->Read("completed_at", 0, INT64_MAX, &job.completed_at);
+  fields->Read("expires_at", 0, INT64_MAX, &job.expires_at);
+  fields->Read("prompt", &job.request.prompt);
+  ReadSeconds(&*fields, &job.request.seconds);
+  fields->Read("size", &job.request.size);
+  fields->ReadSeed("seed", &job.request.seed);
+  fields->Read("budget", 0, 1, &job.request.budget);
+  job.error = fields->Take("error");
+  for (const char* ignored : {"object", "remixed_from_video_id"}) (void)fields->Take(ignored);
+  job.progress = static_cast<int>(progress);
+  for (size_t i = 0; i < std::size(kStates); ++i) {
+    if (state == kStates[i]) job.state = static_cast<Job::State>(i);
+  }
+  if (absl::Status status = fields->Finish(); !status.ok()) return status;
+  return job;
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,269 @@
+#include "gateway/jobs/job_store.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "gateway/error_response.h"
+#include "gateway/random_id.h"
+
+namespace videodiffcr {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kIdPrefix[] = "video_";
+constexpr char kPartial[] = ".partial";
+
+bool HasEnded(const Job& job) { return job.state == Job::State::kCompleted || job.state == Job::State::kFailed; }
+
+bool IsId(const std::string& text) {
+  return text.size() == sizeof(kIdPrefix) - 1 + kRandomIdLength && text.rfind(kIdPrefix, 0) == 0 &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_isalnum(c) || c == '_'; });
+}
+
+absl::Status NoSuchJob() {
+  return GatewayError(absl::StatusCode::kNotFound, "NO_SUCH_VIDEO", "there is no video of this id, or not any more");
+}
+
+absl::Status CannotUse(const std::string& folder, const std::error_code& error) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot use ", folder, " (", error.message(), "): name another folder with --jobs-folder"));
+}
+
+}  // namespace
+
+std::string OwnerOf(absl::string_view authorization) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (EVP_Digest(authorization.data(), authorization.size(), digest, &size, EVP_sha256(), nullptr) != 1) std::abort();
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(digest), size));
+}
+
+absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const JobStoreOptions& options, UnixTime now,
+                                                         GatewayMetrics* metrics) {
+  auto store = absl::WrapUnique(new JobStore(options, std::move(now), metrics));
+  if (absl::Status status = store->Prepare(); !status.ok()) return status;
+  return store;
+}
+
+JobStore::~JobStore() {
+  std::error_code ignored;
+  if (temporary_) fs::remove_all(options_.folder, ignored);
+}
+
+absl::Status JobStore::Prepare() {
+  std::error_code error;
+  if (options_.folder.empty()) {
+    std::string pattern = (fs::temp_directory_path(error) / "videodiffcr-jobs-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) return CannotUse(pattern, {errno, std::generic_category()});
+    options_.folder = pattern;
+    temporary_ = true;
+    return absl::OkStatus();
+  }
+  fs::create_directories(options_.folder, error);
+  if (error) return CannotUse(options_.folder, error);
+  std::vector<fs::path> found;
+  for (fs::directory_iterator entry(options_.folder, error), end; !error && entry != end; entry.increment(error)) {
+    found.push_back(entry->path());
+  }
+  if (error) return CannotUse(options_.folder, error);
+  for (const fs::path& path : found) {
+    if (path.extension() == kPartial && IsId(path.stem().stem().string())) fs::remove(path, error);
+    if (path.extension() == ".json" && IsId(path.stem().string())) Load(path.stem().string());
+  }
+  return absl::OkStatus();
+}
+
+void JobStore::Load(const std::string& id) {
+  std::ostringstream text;
+  text << std::ifstream(absl::StrCat(options_.folder, "/", id, ".json")).rdbuf();
+  absl::StatusOr<Job> job = JobFromStored(text.str());
+  if (!job.ok() || job->id != id) return;  // somebody else's file
+  MutexLock lock(&mutex_);
+  std::error_code error;
+  const uintmax_t bytes = fs::file_size(VideoPath(id), error);
+  if (job->state == Job::State::kCompleted && error) return;
+  job->bytes = error ? 0 : static_cast<int64_t>(bytes);
+  bytes_ += job->bytes;
+  if (!HasEnded(*job)) {
+    job->state = Job::State::kFailed;
+    job->error = {{"code", "GATEWAY_RESTARTED"}, {"message", "the gateway was restarted while this was being made"}};
+    job->completed_at = now_();
+    job->expires_at = job->completed_at + absl::ToInt64Seconds(options_.keep);
+    Save(*job);
+  }
+  jobs_[id] = *std::move(job);
+  metrics_->job_bytes->Set(static_cast<double>(bytes_));
+}
+
+void JobStore::Save(const Job& job) {
+  const std::string path = absl::StrCat(options_.folder, "/", job.id, ".json");
+  std::ofstream file(path + kPartial);
+  file << JsonText(StoredJob(job));
+  file.close();
+  std::error_code ignored;  // a full disk costs the job's life after a restart, and nothing now
+  file.good() ? fs::rename(path + kPartial, path, ignored) : (void)fs::remove(path + kPartial, ignored);
+}
+
+void JobStore::Remove(const std::string& id) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  bytes_ -= found->second.bytes;
+  jobs_.erase(found);
+  std::error_code ignored;
+  for (const char* ending : {".json", ".mp4", ".mp4.partial"}) {
+    fs::remove(absl::StrCat(options_.folder, "/", id, ending), ignored);
+  }
+  metrics_->job_bytes->Set(static_cast<double>(bytes_));
+}
+
+bool JobStore::MakeRoom(int64_t bytes) {
+  while (bytes_ + bytes > options_.max_bytes || static_cast<int>(jobs_.size()) >= options_.max_jobs) {
+    const Job* oldest = nullptr;
+    for (const auto& [id, job] : jobs_) {
+      if (HasEnded(job) && (oldest == nullptr || job.completed_at < oldest->completed_at)) oldest = &job;
+    }
+    if (oldest == nullptr) return bytes_ + bytes <= options_.max_bytes && bytes > 0;
+    Remove(std::string(oldest->id));
+  }
+  return true;
+}
+
+absl::StatusOr<Job> JobStore::Add(const JobRequest& request, const std::string& owner) {
+  MutexLock lock(&mutex_);
+  if (!MakeRoom(0)) {
+    return GatewayError(absl::StatusCode::kResourceExhausted, "TOO_MANY_VIDEOS",
+                        absl::StrCat(options_.max_jobs, " videos wait or are being made already (--max-jobs)"));
+  }
+  Job job;
+  job.id = kIdPrefix + RandomId();
+  job.owner = owner;
+  job.request = request;
+  job.created_at = now_();
+  Save(job);
+  return jobs_[job.id] = job;
+}
+
+absl::StatusOr<Job> JobStore::Get(const std::string& id, const std::string& owner) const {
+  MutexLock lock(&mutex_);
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end() || found->second.owner != owner) return NoSuchJob();
+  return found->second;
+}
+
+std::vector<Job> JobStore::List(const std::string& owner) const {
+  std::vector<Job> own;
+  {
+    MutexLock lock(&mutex_);
+    for (const auto& [id, job] : jobs_) {
+      if (job.owner == owner) own.push_back(job);
+    }
+  }
+  std::stable_sort(own.begin(), own.end(), [](const Job& a, const Job& b) { return a.created_at < b.created_at; });
+  return own;
+}
+
+absl::Status JobStore::Delete(const std::string& id, const std::string& owner) {
+  MutexLock lock(&mutex_);
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end() || found->second.owner != owner) return NoSuchJob();
+  Remove(id);
+  return absl::OkStatus();
+}
+
+void JobStore::Sweep() {
+  MutexLock lock(&mutex_);
+  std::vector<std::string> over;
+  for (const auto& [id, job] : jobs_) {
+    if (HasEnded(job) && job.expires_at <= now_()) over.push_back(id);
+  }
+  for (const std::string& id : over) Remove(id);
+}
+
+bool JobStore::SetProgress(const std::string& id, int percent, uint64_t seed) {
+  MutexLock lock(&mutex_);
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return false;
+  found->second.state = Job::State::kInProgress;
+  found->second.progress = percent;
+  found->second.request.seed = seed;
+  return true;
+}
+
+absl::Status JobStore::Write(const std::string& id, const std::string& bytes) {
+  MutexLock lock(&mutex_);
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return NoSuchJob();
+  const bool has_room =
+      bytes_ + static_cast<int64_t>(bytes.size()) <= options_.max_bytes || MakeRoom(static_cast<int64_t>(bytes.size()));
+  std::ofstream file;
+  if (has_room) {
+    file.open(VideoPath(id) + kPartial, std::ios::binary | std::ios::app);
+    file << bytes;
+    file.close();
+  }
+  if (!has_room || !file.good()) {
+    return GatewayError(absl::StatusCode::kResourceExhausted, "NO_ROOM",
+                        "there is no room on the disk for this video (--jobs-bytes)");
+  }
+  found->second.bytes += static_cast<int64_t>(bytes.size());
+  bytes_ += static_cast<int64_t>(bytes.size());
+  metrics_->job_bytes->Set(static_cast<double>(bytes_));
+  return absl::OkStatus();
+}
+
+bool JobStore::Complete(const std::string& id) {
+  std::error_code error;
+  fs::rename(VideoPath(id) + kPartial, VideoPath(id), error);
+  if (error) {
+    return Fail(id, GatewayError(absl::StatusCode::kResourceExhausted, "NO_ROOM",
+                                 absl::StrCat("the video could not be kept: ", error.message())));
+  }
+  return Finish(id, Job::State::kCompleted, nullptr);
+}
+
+bool JobStore::Fail(const std::string& id, const absl::Status& status) {
+  const nlohmann::json error = ErrorJson(status);
+  return Finish(id, Job::State::kFailed, {{"code", error["code"]}, {"message", error["message"]}});
+}
+
+bool JobStore::Finish(const std::string& id, Job::State state, nlohmann::json error) {
+  metrics_->jobs->Add({{"outcome", state == Job::State::kCompleted ? "completed" : "failed"}}).Increment();
+  MutexLock lock(&mutex_);
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) {
+    std::error_code ignored;
+    fs::remove(VideoPath(id), ignored);  // deleted between its last byte and now
+    return false;
+  }
+  Job& job = found->second;
+  job.state = state;
+  job.error = std::move(error);
+  job.completed_at = now_();
+  job.expires_at = job.completed_at + absl::ToInt64Seconds(options_.keep);
+  if (state == Job::State::kCompleted) {
+    job.progress = 100;
+  } else {
+    std::error_code ignored;
+    fs::remove(VideoPath(id) + kPartial, ignored);
+    bytes_ -= std::exchange(job.bytes, 0);
+  }
+  Save(job);
+  metrics_->job_bytes->Set(static_cast<double>(bytes_));
+  return true;
+}
+
+std::string JobStore::VideoPath(const std::string& id) const { return absl::StrCat(options_.folder, "/", id, ".mp4"); }
+
+}  // namespace videodiffcr

@@ -1,0 +1,114 @@
+#include "gateway/json_fields.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "gateway/error_response.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr size_t kMaxQuotedBytes = 100;
+
+std::string Quoted(const nlohmann::json& value) { return JsonText(value).substr(0, kMaxQuotedBytes); }
+
+}  // namespace
+
+JsonFields::JsonFields(nlohmann::json object, std::string name) : object_(std::move(object)), name_(std::move(name)) {
+  if (object_.is_null()) object_ = nlohmann::json::object();
+  if (!object_.is_object()) Fail("", "must be a JSON object");
+}
+
+absl::StatusOr<JsonFields> JsonFields::Parse(const std::string& body) {
+  if (body.empty()) return JsonFields(nlohmann::json::object(), "");
+  nlohmann::json parsed = nlohmann::json::parse(body, nullptr, false);
+  if (!parsed.is_object()) {
+    return GatewayError(absl::StatusCode::kInvalidArgument, "MALFORMED_JSON", "the body must be one JSON object");
+  }
+  return JsonFields(std::move(parsed), "");
+}
+
+const nlohmann::json* JsonFields::Find(const std::string& field) {
+  known_.insert(field);
+  if (!object_.is_object()) return nullptr;
+  const auto found = object_.find(field);
+  return found == object_.end() || found->is_null() ? nullptr : &*found;
+}
+
+bool JsonFields::Has(const std::string& field) const {
+  return object_.is_object() && object_.contains(field) && !object_[field].is_null();
+}
+
+void JsonFields::Read(const std::string& field, std::string* out) {
+  const nlohmann::json* value = Find(field);
+  if (value == nullptr) return;
+  if (!value->is_string()) return Fail(field, "must be a string");
+  *out = value->get<std::string>();
+}
+
+void JsonFields::Read(const std::string& field, double min, double max, double* out) {
+  const nlohmann::json* value = Find(field);
+  if (value == nullptr) return;
+  const double number = value->is_number() ? value->get<double>() : min - 1;
+  if (!(number >= min && number <= max)) return Fail(field, absl::StrCat("must be a number from ", min, " to ", max));
+  *out = number;
+}
+
+void JsonFields::Read(const std::string& field, int64_t min, int64_t max, int64_t* out) {
+  const nlohmann::json* value = Find(field);
+  if (value == nullptr) return;
+  const bool is_whole =
+      value->is_number_integer() && !(value->is_number_unsigned() && value->get<uint64_t>() > INT64_MAX);
+  const int64_t number = is_whole ? value->get<int64_t>() : 0;
+  if (!is_whole || number < min || number > max) {
+    return Fail(field, absl::StrCat("must be a whole number from ", min, " to ", max));
+  }
+  *out = number;
+}
+
+void JsonFields::Read(const std::string& field, bool* out) {
+  const nlohmann::json* value = Find(field);
+  if (value == nullptr) return;
+  if (!value->is_boolean()) return Fail(field, "must be true or false");
+  *out = value->get<bool>();
+}
+
+void JsonFields::ReadSeed(const std::string& field, uint64_t* out) {
+  const nlohmann::json* value = Find(field);
+  if (value == nullptr) return;
+  if (value->is_number_unsigned()) {
+    *out = value->get<uint64_t>();
+  } else if (!value->is_string() || !absl::SimpleAtoi(value->get<std::string>(), out)) {
+    Fail(field, "must be a whole number from 0 to 18446744073709551615, as a number or as a string of its digits");
+  }
+}
+
+nlohmann::json JsonFields::Take(const std::string& field) {
+  const nlohmann::json* value = Find(field);
+  return value == nullptr ? nlohmann::json() : *value;
+}
+
+void JsonFields::Fail(const std::string& field, const std::string& must) {
+  if (!first_error_.ok()) return;
+  const std::string full =
+      name_.empty() || field.empty() ? absl::StrCat(name_, field) : absl::StrCat(name_, ".", field);
+  const nlohmann::json value = field.empty() || !Has(field) ? nlohmann::json() : object_[field];
+  const std::string has = value.is_null() ? "" : absl::StrCat(" is ", Quoted(value), "; it");
+  first_error_ =
+      GatewayError(absl::StatusCode::kInvalidArgument, "UNSUPPORTED_VALUE", absl::StrCat(full, has, " ", must), full);
+}
+
+absl::Status JsonFields::Finish() {
+  if (first_error_.ok() && object_.is_object()) {
+    for (const auto& [field, value] : object_.items()) {
+      if (known_.count(field) > 0) continue;
+      const std::string quoted = Quoted(field);
+      return GatewayError(absl::StatusCode::kInvalidArgument, "UNKNOWN_FIELD",
+                          absl::StrCat("there is no field ", quoted), field.substr(0, kMaxQuotedBytes));
+    }
+  }
+  return first_error_;
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,47 @@
+// What POST /live and its controls say.
+#ifndef VIDEODIFFCR_GATEWAY_LIVE_LIVE_REQUEST_H_
+#define VIDEODIFFCR_GATEWAY_LIVE_LIVE_REQUEST_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/change_schedule.h"
+#include "nlohmann/json.hpp"
+#include "videodiffcr/v1/video_generation.pb.h"
+
+namespace videodiffcr {
+
+struct LiveRequest {
+  std::string prompt;
+  uint64_t seed = 0;            // 0: the server picks one
+  double budget = 1.0;          // Retention.target
+  std::optional<double> floor;  // Retention.floor
+  int64_t length_chunks = 0;    // 0: until it is finished
+  double start_buffer_seconds = 0.5;
+  int64_t run_ahead_chunks = 3;              // chunks that generation may be ahead of playing
+  std::map<int64_t, PlannedChange> changes;  // by the first chunk they show in
+};
+
+// From JSON. InvalidArgument names the field; what only the server can judge passes.
+absl::StatusOr<LiveRequest> ParseLiveRequest(const std::string& body);
+
+// The changes as ParseLiveRequest() reads them: a list, in order.
+nlohmann::json ChangesJson(const std::map<int64_t, PlannedChange>& changes);
+
+// The first message of the call.
+v1::SessionConfig ToSessionConfig(const LiveRequest& request);
+
+// What POST /live/ID/<name> asks for. NotFound when there is no such control.
+struct LiveControl {
+  enum class Kind { kChange, kPause, kUnpause, kFinish };
+  Kind kind = Kind::kChange;
+  PlannedChange change;  // of kChange
+};
+absl::StatusOr<LiveControl> ParseLiveControl(const std::string& name, const std::string& body);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_GATEWAY_LIVE_LIVE_REQUEST_H_

@@ -1,0 +1,324 @@
+// The page: what is pressed, what is shown.
+import { getInfo, getSession, seconds, startSession } from "./api.js";
+import { Graph } from "./graph.js";
+import { Live } from "./live.js";
+import { ContactSheet } from "./sheet.js";
+
+const $ = (id) => document.getElementById(id);
+const INFO_INTERVAL_LOST = 2000;
+const INFO_INTERVAL = 15000;
+
+const state = { live: null, dense: null, info: null, paused: false, lost: false };
+const graph = new Graph($("graph"));
+const sheet = new ContactSheet($("sheet"), $("video"));
+
+// For people who look at the page by program: figures that it shows, and nothing secret.
+window.videodiffcr = { state };
+
+// --- what is told -------------------------------------------------------------------------------------------------
+
+function log(text) {
+  const entry = document.createElement("li");
+  const time = document.createElement("time");
+  time.textContent = new Date().toLocaleTimeString() + " ";
+  entry.append(time, text);
+  $("log").append(entry);
+  while ($("log").children.length > 200) $("log").firstChild.remove();
+  $("log").scrollTop = $("log").scrollHeight;
+}
+
+function notice(text) {
+  $("notice").textContent = text;
+  $("notice").hidden = !text;
+}
+
+function showError(error) {
+  notice(error.reason ? `${error.message} (${error.reason})` : error.message);
+  if (error.lost) setTimeout(askServer, 0);
+}
+
+function showServer(kind, text) {
+  $("server").dataset.state = kind;
+  $("server").textContent = text;
+}
+
+// --- the server ---------------------------------------------------------------------------------------------------
+
+async function askServer() {
+  clearTimeout(askServer.timer);
+  try {
+    const info = await getInfo();
+    showServer("ready", `${info.model.name} on ${info.device}, ${info.active_sessions} active sessions`);
+    if (state.lost) {
+      notice("");
+      log("The server is back.");
+    }
+    state.lost = false;
+    if (state.info === null) showModel(info);
+    state.info = info;
+  } catch (error) {
+    state.lost = true;
+    showServer("lost", "No server");
+    notice(`${error.message} Trying again …`);
+  }
+  askServer.timer = setTimeout(askServer, state.lost ? INFO_INTERVAL_LOST : INFO_INTERVAL);
+}
+
+function showModel({ model }) {
+  const budgets = model.budgets.map((budget) => budget.nominal);
+  if (budgets.length > 1) {
+    $("budget").min = Math.min(...budgets);
+    $("budget").step = Math.abs(budgets[0] - budgets[1]).toFixed(4);
+  }
+  $("examples").replaceChildren(...model.example_prompts.slice(0, 6).map((prompt) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = prompt;
+    button.addEventListener("click", () => {
+      $("prompt").value = prompt;
+      if (running()) changePrompt();
+    });
+    return button;
+  }));
+  $("vocabulary").textContent = model.vocabulary.join(" ");
+  $("knows").hidden = model.vocabulary.length === 0;
+}
+
+// --- a session ----------------------------------------------------------------------------------------------------
+
+const running = () => state.live !== null && !state.live.over;
+const lives = () => [state.live, state.dense].filter((live) => live !== null && !live.over);
+
+function showButtons() {
+  const on = running();
+  for (const id of ["change", "cut", "pause", "finish"]) $(id).disabled = !on;
+  for (const id of ["save-video", "save-sheet", "copy-link"]) $(id).disabled = state.live === null;
+  $("watch-link").disabled = !on;
+  $("pause").textContent = state.paused ? "Go on" : "Pause";
+  $("pause").setAttribute("aria-pressed", String(state.paused));
+  $("start").textContent = on ? "Start anew" : "Start";
+}
+
+function describeRetention({ nominal, executed }) {
+  return `budget ${Number(nominal).toFixed(2)}, executed ${Number(executed).toFixed(3)}`;
+}
+
+function handleChunk(message) {
+  const slack = seconds(message.slack);
+  const time = seconds(message.timings.total);
+  const due = seconds(message.presentation_duration);
+  graph.add({ slack, time, due });
+  $("figures").textContent = `Chunk ${message.sequence}: ${time.toFixed(3)} s for ${due.toFixed(2)} s of video` +
+    (slack === null ? "" : `, slack ${slack.toFixed(2)} s`) + `, ${describeRetention(message.retention)}`;
+}
+
+function handleEnd(message) {
+  if (message.ok) {
+    log("The session has ended.");
+  } else {
+    const { error } = message;
+    showError({ message: error.message, reason: error.reason, lost: error.status === "UNAVAILABLE" });
+    log(`The session ended: ${error.message}`);
+  }
+  state.paused = false;
+  showButtons();
+}
+
+function onEvent(name, message) {
+  if (name === "chunk") handleChunk(message);
+  if (name === "applied") log(`${message.what}: applied from second ${message.time.toFixed(1)}`);
+  if (name === "budget_changed" && message.origin === "BUDGET_ORIGIN_SERVER") {
+    log(`The server set the budget to ${message.retention_target}: ${message.reason}`);
+  }
+  if (name === "warning") {
+    log(message.message);
+    if (message.reason === "UNKNOWN_WORDS") $("knows").open = true;
+  }
+  if (name === "state_changed" && message.state === "SESSION_STATE_WAITING") log("Waiting for a place.");
+  if (name === "finished") log(`Done: ${message.frames} frames, ${describeRetention(message.retention)}`);
+  if (name === "ended") handleEnd(message);
+  if (name === "connection" && running()) {
+    notice("The connection to the gateway is lost. Trying again …");
+    state.lost = true;
+    if (!message.open) askServer();
+  }
+  if (name === "connected" && state.lost) askServer();
+}
+
+// The events of the dense twin are told only where they end it.
+function onDenseEvent(name, message) {
+  if (name === "chunk") $("dense-time").textContent = `${seconds(message.timings.total).toFixed(3)} s a chunk`;
+  if (name === "ended" && !message.ok) log(`The dense session ended: ${message.error.message}`);
+}
+
+function stopAll() {
+  for (const live of [state.live, state.dense]) if (live !== null) live.stop();
+  state.live = null;
+  state.dense = null;
+  state.paused = false;
+}
+
+function show(described, video, on, from) {
+  const live = new Live(described, video, on);
+  live.start(from).catch((error) => {
+    if (error.name !== "AbortError" && !live.over) showError(error);
+  });
+  return live;
+}
+
+async function start(request) {
+  notice("");
+  stopAll();
+  graph.clear();
+  sheet.clear();
+  $("link").hidden = true;
+  $("start").disabled = true;
+  try {
+    const described = await startSession(request);
+    state.live = show(described, $("video"), onEvent, 0);
+    $("caption").textContent = request.prompt;
+    log(`Started: “${request.prompt}”, seed ${described.request.seed}`);
+    $("dense-figure").hidden = !$("compare").checked;
+    if ($("compare").checked) {
+      const dense = await startSession({ ...request, budget: 1, floor: undefined, seed: described.request.seed });
+      state.dense = show(dense, $("dense"), onDenseEvent, 0);
+    }
+  } catch (error) {
+    showError(error);
+  }
+  $("start").disabled = false;
+  showButtons();
+}
+
+async function join(id) {
+  try {
+    const described = await getSession(id);
+    if (!described.started) throw new Error("The session has not begun.");
+    $("prompt").value = described.request.prompt;
+    $("caption").textContent = described.request.prompt;
+    state.live = show(described, $("video"), onEvent, "live");
+    state.live.over = described.state === "finished" || described.state === "failed";
+    log("Watching along.");
+  } catch (error) {
+    showError(error);
+  }
+  showButtons();
+}
+
+// --- controls -----------------------------------------------------------------------------------------------------
+
+async function ask(name, body, what) {
+  try {
+    await Promise.all(lives().map((live) => live.ask(name, body, what)));
+  } catch (error) {
+    showError(error);
+  }
+}
+
+function changePrompt() {
+  const prompt = $("prompt").value.trim();
+  $("caption").textContent = prompt;
+  return ask("prompt", { prompt }, `Prompt “${prompt}”`);
+}
+
+async function changeBudget() {
+  const budget = Number($("budget").value);
+  try {
+    if (running()) await state.live.ask("budget", { budget }, `Budget ${budget.toFixed(2)}`);
+  } catch (error) {
+    showError(error);
+  }
+}
+
+async function togglePause() {
+  const pausing = !state.paused;
+  state.paused = pausing;
+  showButtons();
+  await ask(pausing ? "pause" : "unpause", {});
+  for (const { video } of lives()) pausing ? video.pause() : video.play().catch(() => {});
+  log(pausing ? "Paused." : "Going on.");
+}
+
+// --- to keep ------------------------------------------------------------------------------------------------------
+
+function saveFile(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+function showLink(fragment) {
+  const url = new URL("/", location.href);
+  url.hash = fragment;
+  $("link").href = url.href;
+  $("link").textContent = url.href;
+  $("link").hidden = false;
+  if (navigator.clipboard) navigator.clipboard.writeText(url.href).then(() => log("The link is copied."), () => {});
+}
+
+async function showReplayLink() {
+  try {
+    const { request } = await getSession(state.live.id);
+    showLink("replay=" + encodeURIComponent(JSON.stringify(request)));
+  } catch (error) {
+    showError(error);
+  }
+}
+
+function openLink() {
+  const parameters = new URLSearchParams(location.hash.slice(1));
+  if (parameters.has("live")) join(parameters.get("live"));
+  if (!parameters.has("replay")) return;
+  try {
+    const request = JSON.parse(parameters.get("replay"));
+    $("prompt").value = request.prompt;
+    $("seed").value = request.seed;
+    $("budget").value = request.budget;
+    showBudget();
+    start(request);
+  } catch {
+    notice("This link holds no video.");
+  }
+}
+
+// --- wiring -------------------------------------------------------------------------------------------------------
+
+function showBudget() {
+  $("budget-value").textContent = Number($("budget").value).toFixed(2);
+}
+
+$("controls").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const seed = $("seed").value.trim();
+  start({ prompt: $("prompt").value.trim(), budget: Number($("budget").value), ...(seed ? { seed } : {}) });
+});
+$("prompt").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey) return;
+  event.preventDefault();
+  running() ? changePrompt() : $("controls").requestSubmit();
+});
+$("change").addEventListener("click", changePrompt);
+$("cut").addEventListener("click", () => {
+  const prompt = $("prompt").value.trim();
+  $("caption").textContent = prompt;
+  ask("scene-cut", { prompt }, `Scene “${prompt}”`);
+});
+$("pause").addEventListener("click", togglePause);
+$("finish").addEventListener("click", () => ask("finish", {}));
+$("budget").addEventListener("input", showBudget);
+$("budget").addEventListener("change", changeBudget);
+$("save-video").addEventListener("click", () => saveFile(state.live.player.file(), "videodiffcr.mp4"));
+$("save-sheet").addEventListener("click", async () => saveFile(await sheet.file(), "videodiffcr.png"));
+$("copy-link").addEventListener("click", showReplayLink);
+$("watch-link").addEventListener("click", () => showLink("live=" + state.live.id));
+$("video").addEventListener("timeupdate", () => {
+  $("clock").textContent = `${$("video").currentTime.toFixed(1)} s`;
+  sheet.look();
+});
+window.addEventListener("hashchange", openLink);
+
+showButtons();
+graph.draw();
+askServer().then(openLink);

@@ -1,0 +1,63 @@
+"""What goes to the server: built once, for both clients."""
+from __future__ import annotations
+
+from typing import List, Optional, Tuple
+
+import grpc
+
+from videodiffcr.v1 import video_generation_pb2 as pb
+
+OPTIONS = [
+    ("grpc.max_receive_message_length", 64 << 20),  # a chunk of raw frames
+    ("grpc.enable_http_proxy", 0),  # a proxy from the environment is meant for web pages
+    # A server that is frozen or cut off closes nothing; only a ping that stays unanswered tells.
+    ("grpc.keepalive_time_ms", 15000),
+    ("grpc.keepalive_timeout_ms", 15000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+]
+
+INFO_TIMEOUT = 10.0
+
+
+def metadata(token: Optional[str]) -> List[Tuple[str, str]]:
+    return [("authorization", f"Bearer {token}")] if token else []
+
+
+def config(prompt: str, *, chunks: int = 0, seed: int = 0, budget: float = 1.0, floor: Optional[float] = None,
+           width: int = 0, height: int = 0, start_buffer: Optional[float] = None, run_ahead_chunks: int = 0,
+           rate_factor: int = 0, batch: bool = False, request_id: str = ""):
+    """A SessionConfig. `start_buffer` in seconds makes deadlines; `batch`: nobody is waiting."""
+    result = pb.SessionConfig(prompt=prompt, length_chunks=chunks, seed=seed, width=width, height=height,
+                              run_ahead_limit_chunks=run_ahead_chunks, request_id=request_id)
+    result.retention.target = budget
+    if floor is not None:
+        result.retention.floor = floor
+    if rate_factor:
+        result.output.rate_factor = rate_factor
+    if start_buffer is not None:
+        result.playout.start_buffer.FromNanoseconds(int(start_buffer * 1e9))
+    if batch:
+        result.priority = pb.PRIORITY_BATCH
+    return pb.StreamVideoRequest(config=result)
+
+
+def prompt_change(prompt: str, update_id: int):
+    return pb.StreamVideoRequest(update=pb.SessionUpdate(prompt=prompt, update_id=update_id))
+
+
+def budget_change(budget: float, update_id: int):
+    return pb.StreamVideoRequest(update=pb.SessionUpdate(retention_target=budget, update_id=update_id))
+
+
+def scene_cut(prompt: Optional[str], update_id: int):
+    return pb.StreamVideoRequest(scene_cut=pb.SceneCutRequest(prompt=prompt, update_id=update_id))
+
+
+PAUSE = pb.StreamVideoRequest(pause=pb.PauseRequest())
+UNPAUSE = pb.StreamVideoRequest(unpause=pb.UnpauseRequest())
+FINISH = pb.StreamVideoRequest(finish=pb.FinishRequest())
+
+
+def credentials(tls: bool, root_certificates: Optional[bytes]):
+    return grpc.ssl_channel_credentials(root_certificates) if tls or root_certificates else None

@@ -1,0 +1,1 @@
+"""What protoc makes of the API: messages and stubs."""

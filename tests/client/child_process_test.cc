@@ -1,0 +1,71 @@
+#include "client/child_process.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "client/video_player.h"
+#include "tests/system/temporary_folder.h"
+
+namespace videodiffcr {
+namespace {
+
+TEST(ChildProcessTest, ItsExitStatusIsKnownAndThatOfASignalIsMoreThan128) {
+  EXPECT_EQ((*ChildProcess::Start({"sh", "-c", "exit 3"}))->Wait(), 3);
+  EXPECT_EQ((*ChildProcess::Start({"sh", "-c", "kill -9 $$"}))->Wait(), 128 + SIGKILL);
+}
+
+TEST(ChildProcessTest, WhatCannotBeRunIsNotFound) {
+  const auto process = ChildProcess::Start({"/nowhere/program"});
+  EXPECT_EQ(process.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(process.status().message()), ::testing::HasSubstr("/nowhere/program"));
+}
+
+TEST(ChildProcessTest, StopEndsAChildAlsoOneThatWillNot) {
+  EXPECT_EQ((*ChildProcess::Start({"sleep", "1000"}))->Stop(), 128 + SIGTERM);
+  EXPECT_EQ(
+      (*ChildProcess::Start({"sh", "-c", "trap '' TERM; kill -TERM $$; exec sleep 1000"}))->Stop(absl::ZeroDuration()),
+      128 + SIGKILL);
+}
+
+TEST(ChildProcessTest, ABlockedSignalIsNotBlockedInTheChild) {
+  sigset_t set;
+  sigset_t before;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &set, &before);
+  const auto process = ChildProcess::Start({"sleep", "1000"});
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  EXPECT_EQ((*process)->Stop(), 128 + SIGTERM);
+}
+
+TEST(VideoPlayerTest, ThePlayerReadsTheVideoAndItsEndIsWaitedFor) {
+  const TemporaryFolder folder;
+  setenv("VIDEODIFFCR_PLAYER", ("cp /dev/stdin " + folder.Path("played")).c_str(), 1);
+  {
+    const auto player = VideoPlayer::Start();
+    ASSERT_TRUE(player.ok()) << player.status();
+    (*player)->Write("one");
+    (*player)->Write("two");
+  }
+  std::ifstream file(folder.Path("played"));
+  std::string text;
+  file >> text;
+  EXPECT_EQ(text, "onetwo");
+  unsetenv("VIDEODIFFCR_PLAYER");
+}
+
+TEST(VideoPlayerTest, APlayerThatWasClosedTakesNothingMoreAndHoldsNobodyUp) {
+  signal(SIGPIPE, SIG_IGN);
+  setenv("VIDEODIFFCR_PLAYER", "true", 1);
+  const auto player = VideoPlayer::Start();
+  ASSERT_TRUE(player.ok()) << player.status();
+  for (int i = 0; i < 100; ++i) (*player)->Write(std::string(1 << 16, 'x'));
+  setenv("VIDEODIFFCR_PLAYER", "/nowhere/player -", 1);
+  EXPECT_THAT(std::string(VideoPlayer::Start().status().message()), ::testing::HasSubstr("VIDEODIFFCR_PLAYER"));
+  unsetenv("VIDEODIFFCR_PLAYER");
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,35 @@
+#include "gateway/gateway_flags.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(GatewayFlagsTest, ServersComeByCommasAndByRepeatingTheFlag) {
+  const auto line = ParseGatewayCommandLine({"--server=a:1,b:2", "--server", "c:3"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_THAT(line->config.servers, ElementsAre("a:1", "b:2", "c:3"));
+  EXPECT_THAT(ParseGatewayCommandLine({})->config.servers, ElementsAre("localhost:50051"));
+}
+
+TEST(GatewayFlagsTest, AValueOutOfRangeIsToldByItsFlag) {
+  const std::pair<std::string_view, const char*> cases[] = {{"--max-viewers=-1", "--max-viewers is -1"},
+                                                            {"--max-body-bytes=3", "--max-body-bytes is 3"},
+                                                            {"--kept-chunks=0", "--kept-chunks is 0"},
+                                                            {"--send-timeout=1ms", "--send-timeout is 1ms"},
+                                                            {"--server=nonsense", "--server"},
+                                                            {"--server=a:1,", "--server"},
+                                                            {"--max-live-sessions=x", "--max-live-sessions is"}};
+  for (const auto& [flag, message] : cases) {
+    const auto line = ParseGatewayCommandLine({flag});
+    EXPECT_EQ(line.status().code(), absl::StatusCode::kInvalidArgument) << flag;
+    EXPECT_THAT(std::string(line.status().message()), HasSubstr(message)) << flag;
+  }
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,60 @@
+"""The examples of examples/ that are scripts, as their readers start them. Run by package_test.py."""
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"])
+sys.path.insert(0, str(SOURCE / "tests/gateway"))
+import programs  # noqa: E402
+
+EXAMPLES = SOURCE / "examples"
+
+
+def run(*command, **environment):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+class ExamplesTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = programs.start_server()
+        cls.gateway = programs.Gateway([cls.server])
+        cls.address = f"127.0.0.1:{cls.server.port}"
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.gateway.stop()
+        cls.server.stop()
+
+    def test_watch_changes_the_video_on_the_way_and_saves_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "video.mp4")
+            output = run(sys.executable, EXAMPLES / "python/watch.py", "a red circle moves right",
+                         "a green star moves left", "--server", self.address, "--output", path)
+            self.assertEqual(len(programs.probe(path)["frames"]), 9 + 11 * 12)
+        self.assertEqual(output.count("Applied("), 2)
+        self.assertIn("budget 0.80", output)
+
+    @unittest.skipIf(importlib.util.find_spec("grpc_reflection") is None, "grpcio-reflection is not installed here")
+    def test_reflect_needs_no_proto_file(self):
+        output = run(sys.executable, EXAMPLES / "python/reflect.py", self.address)
+        self.assertIn("StreamVideo(StreamVideoRequest)", output)
+        self.assertIn("started\n", output)
+        self.assertIn("finished\n", output)
+
+    def test_play_hands_the_growing_file_to_a_player(self):
+        # ffplay's reader without its window.
+        output = run(EXAMPLES / "shell/play.sh", "a red circle moves right", self.gateway.url, no_proxy="127.0.0.1",
+                     PLAYER="ffprobe -v warning -count_frames -show_entries stream=nb_read_frames -of csv -i")
+        self.assertIn(f"stream,{9 + 7 * 12}", output)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

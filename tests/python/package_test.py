@@ -1,0 +1,45 @@
+"""Builds the wheel of python/, installs it into a fresh environment and runs client_test.py there.
+
+    package_test.py debian   with Debian's grpcio and protobuf, without network
+    package_test.py pypi     with the versions of requirements.txt, and OpenAI's client against the gateway
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"])
+HERE = SOURCE / "tests/python"
+
+
+def run(*command, **more):
+    print("+", *map(str, command), flush=True)
+    subprocess.run([str(part) for part in command], check=True, **more)
+
+
+def main():
+    kind = sys.argv[1]
+    with tempfile.TemporaryDirectory(prefix="videodiffcr-wheel-") as folder:
+        folder = pathlib.Path(folder)
+        # Nothing is written into the source tree: setuptools builds where the sources lie.
+        run("cp", "-r", SOURCE / "python", folder / "python")
+        run("cp", "-r", SOURCE / "proto", folder / "python/proto")
+        run("/usr/bin/python3", "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index",
+            "-w", folder, folder / "python")
+        wheel, = folder.glob("videodiffcr-*.whl")
+        options = ["--system-site-packages"] if kind == "debian" else []
+        run("/usr/bin/python3", "-m", "venv", *options, folder / "venv")
+        python = folder / "venv/bin/python"
+        if kind == "pypi":
+            run(python, "-m", "pip", "install", "-q", "-r", HERE / "requirements.txt")
+        run(python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", wheel)
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        for test in ("client_test.py", "examples_test.py"):
+            run(python, HERE / test, env=environment, cwd=folder)
+        if kind == "pypi":
+            run(python, HERE / "openai_test.py", env=environment, cwd=folder)
+
+
+if __name__ == "__main__":
+    main()
