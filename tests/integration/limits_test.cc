@@ -77,13 +77,21 @@ TEST(LimitsTest, NoMethodWaitsLongerForItsFirstMessage) {
 TEST(LimitsTest, SilentCallsThatAreTooManyCrowdOutOneAnother) {
   ServerConfig config = TestConfig();
   config.rpc_limits.max_streams_in_first_message = 2;
+  config.rpc_limits.first_message_timeout = absl::Seconds(2);
   TestServer server(config);
   const auto greedy = server.NewConnection(), other = server.NewConnection();
   TestStream first(greedy), second(greedy), third(greedy);
-  EXPECT_EQ(first.status().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(RefusalOf(first.status()).reason, "TOO_MANY_SILENT_CALLS");
   TestStream quick(other, SmallConfig(1));
   EXPECT_TRUE(quick.status().ok()) << "one that speaks is let in";
+  // Which of them came first is for gRPC's threads to say; those that are not crowded out time out.
+  int crowded_out = 0;
+  for (TestStream* silent : {&first, &second, &third}) {
+    if (silent->status().error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+      EXPECT_EQ(RefusalOf(silent->status()).reason, "TOO_MANY_SILENT_CALLS");
+      ++crowded_out;
+    }
+  }
+  EXPECT_GE(crowded_out, 1);
 }
 
 TEST(LimitsTest, CompressedMessagesAreRefusedUnreadByEveryMethod) {
