@@ -368,7 +368,8 @@ void ServedSession::End(std::optional<int64_t> connection, absl::Status why, con
     session = Forget();
   }
   NoteEnd(told);
-  watchers_->OnEnd(why, nullptr);  // unless they have heard of another end
+  // Unless they have heard of another end, or are about to: the outbox tells them last of all.
+  if (!ending()) watchers_->OnEnd(why, nullptr);
   // The call that is connected hears why; what waits for it is of no use to it any more.
   if (viewer != nullptr) {
     outbox_->Drop(why);

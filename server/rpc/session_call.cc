@@ -312,6 +312,7 @@ void SessionCall::FailIf(bool may_have_started, bool end_session, absl::Status s
     session_->End(session_connection_, absl::CancelledError("the call has ended"), status);
   }
   if (writing_) {
+    slot_.Release();  // it has no session any more, however long its client takes to read the last write
     failure_ = std::move(status);
     WatchLastBytes();
   } else {

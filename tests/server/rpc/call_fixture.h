@@ -219,7 +219,7 @@ class CallFixture : public ::testing::Test {
   DeliveryMetrics delivery_metrics_{&metrics_, "fake"};
   RpcMetrics rpc_metrics_{&metrics_};
   SessionRegistry registry_{4};
-  SessionDirectory directory_{absl::Seconds(30), 1 << 20, &clock_};
+  SessionDirectory directory_{absl::Seconds(30), 16 << 20, &clock_};
   const SessionTokens tokens_{std::string(32, 'k')};
   CallEnvironment environment_;
   FakeTransport transport_;

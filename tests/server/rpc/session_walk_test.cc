@@ -177,7 +177,7 @@ TEST_F(SessionWalkTest, WhateverHappensNothingIsLostDoubledOrChanged) {
     v1::CancelSessionRequest cancel;
     cancel.set_session_id(client.session_id);
     cancel.set_resume_token(client.token);
-    EXPECT_TRUE(CancelSession(environment_, cancel).ok());
+    EXPECT_TRUE(CancelSession(environment_, Caller(), cancel).ok());
   }
   EXPECT_TRUE(model_.WaitForLiveSessions(0));
   EXPECT_EQ(delivery_metrics_.send_buffer_bytes->Value(), 0);
