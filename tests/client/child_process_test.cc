@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <fstream>
+#include <string>
 
 #include "client/video_player.h"
 #include "tests/system/temporary_folder.h"
@@ -24,9 +28,15 @@ TEST(ChildProcessTest, WhatCannotBeRunIsNotFound) {
 
 TEST(ChildProcessTest, StopEndsAChildAlsoOneThatWillNot) {
   EXPECT_EQ((*ChildProcess::Start({"sleep", "1000"}))->Stop(), 128 + SIGTERM);
-  EXPECT_EQ(
-      (*ChildProcess::Start({"sh", "-c", "trap '' TERM; kill -TERM $$; exec sleep 1000"}))->Stop(absl::ZeroDuration()),
-      128 + SIGKILL);
+  const TemporaryFolder folder;
+  const std::string deaf = folder.Path("deaf");
+  ASSERT_EQ(mkfifo(deaf.c_str(), 0600), 0);
+  const auto stubborn = ChildProcess::Start({"sh", "-c", "trap '' TERM; echo now >'" + deaf + "'; exec sleep 1000"});
+  ASSERT_TRUE(stubborn.ok()) << stubborn.status();
+  std::string word;
+  std::ifstream(deaf) >> word;  // before that, SIGTERM would still end it
+  EXPECT_EQ(word, "now");
+  EXPECT_EQ((*stubborn)->Stop(absl::ZeroDuration()), 128 + SIGKILL);
 }
 
 TEST(ChildProcessTest, ABlockedSignalIsNotBlockedInTheChild) {
