@@ -41,24 +41,26 @@ constexpr absl::Duration kLoadTimeout = absl::Minutes(1);
 // One generation from its first event to its last.
 class Generation {
  public:
-  Generation(const GenerateOptions& options, VideoCall* call, ProgressSink* progress)
+  Generation(const GenerateOptions& options, VideoClient* client, ProgressSink* progress)
       : options_(options),
-        call_(*call),
         schedule_(options.changes, options.chunks),
         record_(options, SteadyNow()),
-        progress_(*progress) {}
+        progress_(*progress),
+        call_(client->StreamVideo(ToSessionConfig(options), MendBreaks())) {}
+
+  VideoCall* call() { return call_.get(); }
 
   // Reads events until the call is over. What cannot go on here (a full disk, a change at the wrong chunk) cancels the
   // call.
   absl::Status Run() {
     absl::Status status;
     while (status.ok()) {
-      const std::optional<v1::StreamVideoResponse> event = call_.Next();
+      const std::optional<v1::StreamVideoResponse> event = call_->Next();
       if (!event.has_value()) break;
       status = Handle(*event);
     }
-    if (!status.ok()) call_.Cancel();
-    absl::Status end = call_.Finish();
+    if (!status.ok()) call_->Cancel();
+    absl::Status end = call_->Finish();
     // The server names the field of our request, which a flag has set.
     if (absl::IsInvalidArgument(end)) end = AsWrongUsage(std::move(end));
     progress_.End();
@@ -72,6 +74,14 @@ class Generation {
   const GenerationRecord& record() const { return record_; }
 
  private:
+  ResumeOptions MendBreaks() {
+    ResumeOptions options;
+    options.on_break = [this](const absl::Status& status) {
+      progress_.Note(absl::StrCat("the connection broke off (", status.message(), "); asking for the session again"));
+    };
+    return options;
+  }
+
   absl::Status Handle(const v1::StreamVideoResponse& event) {
     switch (event.response_case()) {
       case v1::StreamVideoResponse::kStarted:
@@ -123,7 +133,7 @@ class Generation {
     if (!output_.has_value()) {
       return absl::InternalError("the server sent a chunk before it said that the session has started");
     }
-    for (const v1::StreamVideoRequest& request : schedule_.AfterChunk(chunk.sequence())) call_.Send(request);
+    for (const v1::StreamVideoRequest& request : schedule_.AfterChunk(chunk.sequence())) call_->Send(request);
     // In one piece, so that an interrupt never leaves an init segment or half a fragment.
     const std::string bytes = chunk.init_segment() + chunk.payload();
     const absl::Status status = output_->Write(bytes);
@@ -137,12 +147,12 @@ class Generation {
   }
 
   const GenerateOptions& options_;
-  VideoCall& call_;
   const ChangeSchedule schedule_;
   GenerationRecord record_;
   ProgressSink& progress_;
   std::optional<VideoOutput> output_;
   std::unique_ptr<VideoPlayer> player_;
+  const std::unique_ptr<VideoCall> call_;  // last: it tells the others
 };
 
 absl::Status Report(const GenerateOptions& options, const GenerationRecord& record) {
@@ -197,11 +207,10 @@ class Calls {
 
 // One video from its call to its closing figures.
 absl::Status MakeVideo(const GenerateOptions& options, VideoClient* client, Calls* calls, ProgressSink* progress) {
-  const std::unique_ptr<VideoCall> call = client->StreamVideo(ToSessionConfig(options));
-  if (!calls->Add(call.get())) return absl::CancelledError("interrupted");
-  Generation generation(options, call.get(), progress);
+  Generation generation(options, client, progress);
+  if (!calls->Add(generation.call())) return absl::CancelledError("interrupted");
   absl::Status status = generation.Run();
-  calls->Remove(call.get());
+  calls->Remove(generation.call());
   if (absl::IsCancelled(status)) {
     status = absl::CancelledError(absl::StrCat("interrupted after ", generation.record().chunks(), " chunks"));
   }

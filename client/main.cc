@@ -6,6 +6,7 @@
 #include "client/health_command.h"
 #include "client/info_command.h"
 #include "client/interrupt.h"
+#include "client/load/load_command.h"
 #include "client/top_command.h"
 #include "client/view_command.h"
 #include "command_line/program.h"
@@ -13,13 +14,13 @@
 
 int main(int argc, char** argv) {
   using videodiffcr::GenerateSubcommand, videodiffcr::HealthSubcommand, videodiffcr::InfoSubcommand,
-      videodiffcr::TopSubcommand, videodiffcr::ViewSubcommand;
+      videodiffcr::LoadSubcommand, videodiffcr::TopSubcommand, videodiffcr::ViewSubcommand;
   videodiffcr::PrepareStandardStreams();
   videodiffcr::BlockInterrupts();
   const videodiffcr::Program program = {
       {"videodiffcr", "client of the VideoDiffCR server", "",
        "videodiffcr generate --prompt \"a red circle moves right\""},
-      {GenerateSubcommand(), ViewSubcommand(), InfoSubcommand(), TopSubcommand(), HealthSubcommand()},
+      {GenerateSubcommand(), ViewSubcommand(), InfoSubcommand(), TopSubcommand(), HealthSubcommand(), LoadSubcommand()},
       &videodiffcr::DescribeStatus};
   return videodiffcr::RunProgram(program, {argv + 1, argv + argc}, std::cout, std::cerr);
 }

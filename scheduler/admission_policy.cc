@@ -4,6 +4,7 @@
 #include <tuple>
 #include <vector>
 
+#include "scheduler/budget_controller.h"
 #include "scheduler/memory_budget.h"
 
 namespace videodiffcr {
@@ -23,7 +24,15 @@ AdmissionObstacle ObstacleFor(const Snapshot& snapshot) {
 
 }  // namespace
 
-AdmissionDecision DecideAdmission(const Snapshot& snapshot) {
+bool BreaksPromises(const Snapshot& snapshot, const PassTimes& times, RetentionTenths floor) {
+  if (!snapshot.slack_admission) return false;
+  // To those who play already. Where nobody does, a server that is too slow is as slow for this one as for the next.
+  if (NeededShare(snapshot, times, std::nullopt).value_or(0) == 0) return false;
+  if (snapshot.degradation >= Degradation::kRefuse) return true;
+  return NeededShare(snapshot, times, floor).value_or(0) > kMaxNeededShare;
+}
+
+AdmissionDecision DecideAdmission(const Snapshot& snapshot, bool breaks_promises) {
   AdmissionDecision decision;
   if (snapshot.draining) {
     decision.verdict = AdmissionVerdict::kRefuse;
@@ -31,6 +40,7 @@ AdmissionDecision DecideAdmission(const Snapshot& snapshot) {
     return decision;
   }
   decision.obstacle = ObstacleFor(snapshot);
+  if (decision.obstacle == AdmissionObstacle::kNone && breaks_promises) decision.obstacle = AdmissionObstacle::kSlack;
   const int waiting = snapshot.waiting_sessions();
   if (decision.obstacle == AdmissionObstacle::kNone && waiting == 0) return decision;
   if (waiting < snapshot.max_waiting_sessions) {
@@ -44,11 +54,12 @@ AdmissionDecision DecideAdmission(const Snapshot& snapshot) {
   return decision;
 }
 
-std::optional<SessionId> NextToAdmit(const Snapshot& snapshot, const SchedulerConfig& config) {
+std::optional<SessionId> NextToAdmit(const Snapshot& snapshot, const SchedulerConfig& config, const PassTimes& times) {
   if (snapshot.draining || ObstacleFor(snapshot) != AdmissionObstacle::kNone) return std::nullopt;
   std::optional<std::tuple<bool, SessionId>> best;
   for (const SessionView& session : snapshot.sessions) {
     if (session.state != SessionState::kWaiting || session.ending) continue;
+    if (session.has_playout && BreaksPromises(snapshot, times, session.floor)) continue;
     const bool gives_way =
         session.priority == PriorityClass::kBatch && snapshot.now - session.submitted < config.batch_chunk_due;
     const std::tuple<bool, SessionId> rank = {gives_way, session.id};

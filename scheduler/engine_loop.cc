@@ -1,6 +1,7 @@
 #include "scheduler/engine_loop.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,13 +13,16 @@
 namespace videodiffcr {
 namespace {
 
-// When the clock alone makes a session ready, or ends one that is idle.
-absl::Time NextEvent(const Snapshot& snapshot, absl::Duration idle_timeout) {
+// When the clock alone makes a session ready, or ends one that is idle or too old.
+absl::Time NextEvent(const Snapshot& snapshot, absl::Duration idle_timeout, absl::Duration lifetime) {
   absl::Time next = absl::InfiniteFuture();
   for (const SessionView& session : snapshot.sessions) {
     next = std::min(next, session.ready_at.value_or(next));
     if (idle_timeout > absl::ZeroDuration() && session.idle_since.has_value()) {
       next = std::min(next, *session.idle_since + idle_timeout);
+    }
+    if (lifetime > absl::ZeroDuration() && session.state != SessionState::kFinishing) {
+      next = std::min(next, session.submitted + lifetime);
     }
   }
   return next;
@@ -45,11 +49,14 @@ EngineLoop::Turn EngineLoop::NextTurn() {
   while (true) {
     Turn turn;
     bool any_left = false;
+    // What a session with playout waits for may be there without anybody having ended.
+    if (state_->config.slack_admission && state_->AnyWaiting()) state_->AdmitWaiting();
     const absl::Time now = state_->clock->Now();
     for (const auto& [id, session] : state_->sessions) {
       if (session->ended()) continue;
       any_left = true;
       session->EndIfIdle(state_->config.idle_timeout, now);
+      session->EndIfTooOld(state_->config.session_lifetime, now);
       if (session->ShouldEnd()) {
         turn.ending.push_back(id);
       } else if (session->admitted() && !session->begun()) {
@@ -60,7 +67,8 @@ EngineLoop::Turn EngineLoop::NextTurn() {
     // Endings and beginnings change who is ready, so the plan comes in the next turn.
     if (turn.stop || !turn.ending.empty() || !turn.beginning.empty()) return turn;
 
-    const Snapshot snapshot = state_->TakeSnapshot();
+    Snapshot snapshot = state_->TakeSnapshot();
+    const std::map<SessionId, BudgetChoice> budgets = state_->ChooseBudgets(&snapshot);
     turn.plan = PlanSteps(snapshot, state_->config);
     if (state_->config.check_invariants) {
       DieOnViolations(FindViolations(snapshot));
@@ -70,12 +78,15 @@ EngineLoop::Turn EngineLoop::NextTurn() {
       const int64_t number = ++state_->plans_begun;
       for (const PlannedStep& step : turn.plan.steps) {
         SessionRecord* const session = state_->Find(step.session);
+        if (const auto choice = budgets.find(step.session); choice != budgets.end())
+          session->TakeBudget(choice->second);
         session->StepBegan(step, number, snapshot.now);
         state_->Dispatch(session);
       }
       return turn;
     }
-    state_->clock->WaitUntil(NextEvent(snapshot, state_->config.idle_timeout), &state_->engine_wake, &state_->mutex);
+    state_->clock->WaitUntil(NextEvent(snapshot, state_->config.idle_timeout, state_->config.session_lifetime),
+                             &state_->engine_wake, &state_->mutex);
   }
 }
 
@@ -135,6 +146,10 @@ void EngineLoop::RunPlan(const StepPlan& plan) {
     } else {
       outcome.status = absl::InternalError(
           absl::StrCat("the model returned ", outcomes.size(), " outcomes for ", sessions, " steps"));
+    }
+    if (outcome.status.ok()) {
+      state_->pass_times.Note(plan.steps[i].kind, plan.steps[i].budget, sessions, session->chunks_in_scene(),
+                              outcome.elapsed);
     }
     outcome.status = state_->WithPredictedWait(std::move(outcome.status));
     session->StepEnded(plan.steps[i], std::move(outcome), sessions, now);

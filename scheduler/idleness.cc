@@ -7,6 +7,7 @@ namespace videodiffcr {
 namespace {
 
 constexpr char kPayloadType[] = "videodiffcr/idle";
+constexpr char kLifetimePayloadType[] = "videodiffcr/lifetime";
 
 }  // namespace
 
@@ -19,5 +20,14 @@ absl::Status IdleError(absl::string_view reason, absl::Duration timeout) {
 }
 
 bool IsIdle(const absl::Status& status) { return status.GetPayload(kPayloadType).has_value(); }
+
+absl::Status LifetimeError(absl::Duration lifetime) {
+  absl::Status status = absl::AbortedError(absl::StrCat("the session has run for ", absl::FormatDuration(lifetime),
+                                                        ", which is as long as a session may; start another"));
+  status.SetPayload(kLifetimePayloadType, absl::Cord());
+  return status;
+}
+
+bool IsLifetimeOver(const absl::Status& status) { return status.GetPayload(kLifetimePayloadType).has_value(); }
 
 }  // namespace videodiffcr

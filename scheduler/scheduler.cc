@@ -73,6 +73,8 @@ RejectionReason ReasonOf(AdmissionObstacle obstacle) {
       return RejectionReason::kMemory;
     case AdmissionObstacle::kDraining:
       return RejectionReason::kDraining;
+    case AdmissionObstacle::kSlack:
+      return RejectionReason::kSlack;
     default:
       return RejectionReason::kSessions;
   }
@@ -81,6 +83,14 @@ RejectionReason ReasonOf(AdmissionObstacle obstacle) {
 absl::Status Refusal(const AdmissionDecision& decision, const Snapshot& snapshot) {
   if (decision.obstacle == AdmissionObstacle::kDraining) {
     return absl::UnavailableError("server is draining and takes no new sessions; start the session elsewhere");
+  }
+  if (decision.obstacle == AdmissionObstacle::kSlack) {
+    return WithRetryAfter(
+        absl::ResourceExhaustedError(absl::StrCat(
+            "another session would make those late that run (", snapshot.admitted_sessions(), " run, ",
+            snapshot.waiting_sessions(), " of at most ", snapshot.max_waiting_sessions, " wait); retry in ",
+            absl::FormatDuration(decision.retry_after), ", or ask for a lower retention.floor or for no playout")),
+        decision.retry_after);
   }
   const bool memory = decision.obstacle == AdmissionObstacle::kMemory;
   return WithRetryAfter(
@@ -151,7 +161,9 @@ absl::StatusOr<SessionId> Scheduler::Submit(SessionRequest request, std::unique_
   if (absl::Status status = CheckRequest(state.model->info(), request); !status.ok()) return status;
   MutexLock lock(&state.mutex);
   const Snapshot snapshot = state.TakeSnapshot();
-  AdmissionDecision decision = DecideAdmission(snapshot);
+  const bool breaks_promises = request.playout_start_buffer.has_value() &&
+                               BreaksPromises(snapshot, state.pass_times, std::min(request.floor, request.target));
+  AdmissionDecision decision = DecideAdmission(snapshot, breaks_promises);
   if (decision.verdict != AdmissionVerdict::kRefuse && state.sessions.size() >= state.max_records) {
     // Many have ended and their sinks are slow to hear of it; without this the number of records had no bound.
     decision = {AdmissionVerdict::kRefuse, AdmissionObstacle::kSessions, PredictWait(snapshot)};
@@ -257,6 +269,11 @@ void Scheduler::Drain(absl::Time deadline) {
     session->Cancel(absl::AbortedError("server had to stop before this session's chunk was done"), state.clock->Now());
   }
   state.engine_wake.NotifyAll();
+}
+
+void Scheduler::NotePassTime(const PlannedStep& step, absl::Duration elapsed) {
+  MutexLock lock(&engine_->state.mutex);
+  engine_->state.pass_times.Note(step.kind, step.budget, 1, step.chunk, elapsed);
 }
 
 absl::Status Scheduler::model_health() const {

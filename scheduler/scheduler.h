@@ -67,6 +67,9 @@ class Scheduler {
   // or `deadline` has passed (then they are cancelled).
   void Drain(absl::Time deadline);
 
+  // A plan of one step took `elapsed` before there was a scheduler; so that the first sessions are judged by something.
+  void NotePassTime(const PlannedStep& step, absl::Duration elapsed);
+
   SchedulerLoad load() const;
 
   // Not OK: the model is lost. All sessions have been ended with that, Submit() answers Unavailable; end the process.

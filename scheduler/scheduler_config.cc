@@ -56,6 +56,9 @@ absl::Status SchedulerConfig::Validate() const {
            CheckDuration("batch_chunk_due", batch_chunk_due),
            CheckDuration("max_counted_lateness", max_counted_lateness),
            CheckDuration("idle_timeout", idle_timeout),
+           session_lifetime >= absl::ZeroDuration()
+               ? absl::OkStatus()
+               : absl::InvalidArgumentError("session_lifetime is below 0; it must be at least 0, which means never"),
        }) {
     if (!status.ok()) return status;
   }

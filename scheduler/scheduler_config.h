@@ -40,6 +40,9 @@ struct SchedulerConfig {
   // with IdleError() and gives its memory to others. 0: never.
   absl::Duration idle_timeout = absl::Seconds(60);
 
+  // A session that has been there for so long ends after its chunk in progress with LifetimeError(). 0: never.
+  absl::Duration session_lifetime = absl::Hours(1);
+
   SchedulingPolicy policy = SchedulingPolicy::kEarliestDeadlineFirst;
 
   // Earliest deadline first needs a due time for every chunk. One without a playout deadline is due this long after it
@@ -52,6 +55,13 @@ struct SchedulerConfig {
   // Lateness beyond this gains a chunk nothing: under overload, chunks that are later than this go by who waits
   // longest. Without the cap, sessions that fall ever further behind would starve those whose due time is younger.
   absl::Duration max_counted_lateness = absl::Seconds(1);
+
+  // Lowers and raises budgets between each session's floor and target, so that chunks are in time; then lets run-ahead
+  // and batch sessions give way (budget_controller.h). Off: every chunk is made at its session's target.
+  bool budget_controller = true;
+
+  // A session with playout gets a place only if the engine can serve it, and all that have one, at their floors.
+  bool slack_admission = true;
 
   // --- performance ---
 

@@ -163,8 +163,9 @@ SchedulerMetrics::ForPriority PriorityFamilies::For(const std::string& priority)
       AddEach<3>(queue_time_, priority, "stage", {"admission", "engine", "delivery"}, ChunkBuckets());
   m.retention_ratio_nominal = &retention_.Add({{"priority", priority}, {"kind", "nominal"}}, RatioBuckets());
   m.retention_ratio_executed = &retention_.Add({{"priority", priority}, {"kind", "executed"}}, RatioBuckets());
-  for (int origin = 0; origin < 2; ++origin) {
-    const std::string reason = origin == static_cast<int>(BudgetOrigin::kClient) ? "client" : "memory";
+  constexpr std::array<const char*, 3> kOrigins = {"client", "memory", "load"};
+  for (size_t origin = 0; origin < kOrigins.size(); ++origin) {
+    const std::string reason = kOrigins[origin];
     m.retention_lowered_total[origin] =
         &retention_changes_.Add({{"priority", priority}, {"direction", "down"}, {"reason", reason}});
     m.retention_raised_total[origin] =
@@ -172,7 +173,7 @@ SchedulerMetrics::ForPriority PriorityFamilies::For(const std::string& priority)
   }
   m.flow_control_blocked_seconds_total = &blocked_.Add(labels);
   m.admission_rejections_total =
-      AddEach<4>(rejections_, priority, "reason", {"memory", "sessions", "allocation", "draining"});
+      AddEach<5>(rejections_, priority, "reason", {"memory", "sessions", "allocation", "draining", "slack"});
   m.cancel_latency_seconds = AddEach<2>(cancel_latency_, priority, "origin", {"client", "server"}, StepBuckets());
   return m;
 }
@@ -200,6 +201,11 @@ SchedulerMetrics::SchedulerMetrics(prometheus::Registry* registry, const std::st
   kv_cache_bytes_idle = &kv_bytes.Add({{"state", "idle"}});
   kv_cache_capacity_bytes =
       &make.MakeGauge("kv_cache_capacity_bytes", "KV cache of as many sessions as the memory budget holds.").Add({});
+  degradation_level =
+      &make.MakeGauge("degradation_level",
+                      "What has given way so that chunks are in time: 0 nothing, 1 budgets, 2 run-ahead, "
+                      "3 batch sessions, 4 new sessions.")
+           .Add({});
   kv_tokens_evicted_total =
       &make.MakeCounter("kv_tokens_evicted_total", "Keys that left an attention window, counted in one block.").Add({});
 }

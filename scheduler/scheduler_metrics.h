@@ -20,9 +20,10 @@ namespace videodiffcr {
 enum class SessionOutcome { kLengthReached, kFinishRequested, kCancelled, kAborted, kFailed };
 enum class MissCause { kQueue, kCompute, kDelivery };      // where the largest share of a late chunk's time went
 enum class QueueStage { kAdmission, kEngine, kDelivery };  // where a session or chunk waits
-enum class RejectionReason { kMemory, kSessions, kAllocation, kDraining };
+enum class RejectionReason { kMemory, kSessions, kAllocation, kDraining, kSlack };
 enum class CancelOrigin { kClient, kServer };
-enum class BudgetOrigin { kClient, kMemory };  // asked for, or lowered for want of memory and raised again
+// Asked for; lowered for want of memory and raised again; the same for want of time.
+enum class BudgetOrigin { kClient, kMemory, kLoad };
 
 inline constexpr int kPriorityClasses = 2;
 inline constexpr int kLiveSessionStates = 5;  // SessionState without kEnded
@@ -51,10 +52,10 @@ struct SchedulerMetrics {
     std::array<prometheus::Histogram*, 3> queue_time_seconds;  // by QueueStage
     prometheus::Histogram* retention_ratio_nominal;            // per chunk
     prometheus::Histogram* retention_ratio_executed;
-    std::array<prometheus::Counter*, 2> retention_lowered_total;  // by BudgetOrigin
-    std::array<prometheus::Counter*, 2> retention_raised_total;
+    std::array<prometheus::Counter*, 3> retention_lowered_total;  // by BudgetOrigin
+    std::array<prometheus::Counter*, 3> retention_raised_total;
     prometheus::Counter* flow_control_blocked_seconds_total;         // out of credits, or the transport took no more
-    std::array<prometheus::Counter*, 4> admission_rejections_total;  // by RejectionReason
+    std::array<prometheus::Counter*, 5> admission_rejections_total;  // by RejectionReason
     std::array<prometheus::Histogram*, 2> cancel_latency_seconds;    // by CancelOrigin; Cancel() to KV cache free
   };
   std::array<ForPriority, kPriorityClasses> by_priority;
@@ -69,6 +70,7 @@ struct SchedulerMetrics {
   prometheus::Gauge* kv_cache_bytes_idle;     // held by sessions that are paused or blocked
   prometheus::Gauge* kv_cache_capacity_bytes;
   prometheus::Counter* kv_tokens_evicted_total;
+  prometheus::Gauge* degradation_level;  // Degradation
 
   // Index into denoise_step_seconds for a plan of `sessions` sessions (at least 1).
   static int BatchIndex(int sessions);

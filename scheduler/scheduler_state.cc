@@ -35,7 +35,8 @@ SchedulerState::SchedulerState(const SchedulerConfig& config, VideoModel* model,
       metrics(metrics),
       max_sessions_per_plan(SessionsPerPlan(config, model->info())),
       max_records(MaxRecords(config)),
-      deliveries(max_records) {
+      deliveries(max_records),
+      pass_times(model->info().budgets, model->info().denoise_steps) {
   const ModelInfo& info = model->info();
   const int64_t sessions =
       std::min<int64_t>(config.max_sessions, SessionsThatFit(config.memory_budget_bytes, info.session_bytes));
@@ -57,6 +58,9 @@ Snapshot SchedulerState::TakeSnapshot() {
   snapshot.denoise_steps = model->info().denoise_steps;
   snapshot.draining = draining;
   snapshot.chunk_period = ChunkPeriod();
+  snapshot.chunk_duration = absl::Seconds(1) * model->info().chunk_frames / model->info().frames_per_second;
+  snapshot.slack_admission = config.slack_admission;
+  snapshot.degradation = degradation;
   return snapshot;
 }
 
@@ -82,8 +86,36 @@ void SchedulerState::Admit(SessionRecord* session) {
   engine_wake.NotifyAll();
 }
 
+bool SchedulerState::AnyWaiting() {
+  return std::any_of(sessions.begin(), sessions.end(),
+                     [](const auto& entry) { return entry.second->state() == SessionState::kWaiting; });
+}
+
 void SchedulerState::AdmitWaiting() {
-  while (const std::optional<SessionId> next = NextToAdmit(TakeSnapshot(), config)) Admit(Find(*next));
+  while (const std::optional<SessionId> next = NextToAdmit(TakeSnapshot(), config, pass_times)) Admit(Find(*next));
+}
+
+std::map<SessionId, BudgetChoice> SchedulerState::ChooseBudgets(Snapshot* snapshot) {
+  std::map<SessionId, BudgetChoice> choices;
+  if (!config.budget_controller) return choices;
+  const Timetable timetable(*snapshot, pass_times);
+  bool any_lowered = false;
+  for (SessionView& session : snapshot->sessions) {
+    any_lowered = any_lowered || (session.admitted && session.budget < session.target);
+    if (!session.at_boundary) continue;
+    const BudgetChoice choice = ChooseBudget(session, timetable, model->info().budgets);
+    session.next_step->budget = choice.budget;
+    choices.emplace(session.id, choice);
+  }
+  const Degradation next =
+      NextDegradation(degradation, degradation_since, any_lowered, timetable.SomebodyIsLate(), snapshot->now);
+  if (next != degradation) {
+    degradation = next;
+    degradation_since = snapshot->now;
+    metrics->degradation_level->Set(static_cast<double>(next));
+  }
+  snapshot->degradation = degradation;
+  return choices;
 }
 
 void SchedulerState::NoteHealth(const absl::Status& health) {

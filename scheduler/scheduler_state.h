@@ -12,6 +12,8 @@
 #include "absl/time/time.h"
 #include "model/api/video_model.h"
 #include "scheduler/bounded_queue.h"
+#include "scheduler/budget_controller.h"
+#include "scheduler/pass_times.h"
 #include "scheduler/scheduler_config.h"
 #include "scheduler/scheduler_metrics.h"
 #include "scheduler/session_record.h"
@@ -46,6 +48,9 @@ struct SchedulerState {
   SessionId next_id ABSL_GUARDED_BY(mutex) = 1;
   int64_t memory_reserved_bytes ABSL_GUARDED_BY(mutex) = 0;
   int64_t plans_begun ABSL_GUARDED_BY(mutex) = 0;
+  PassTimes pass_times ABSL_GUARDED_BY(mutex);
+  Degradation degradation ABSL_GUARDED_BY(mutex) = Degradation::kNone;
+  absl::Time degradation_since ABSL_GUARDED_BY(mutex) = absl::InfinitePast();
   absl::Status model_health ABSL_GUARDED_BY(mutex);  // not OK: the model is lost
   bool draining ABSL_GUARDED_BY(mutex) = false;
   bool stopping ABSL_GUARDED_BY(mutex) = false;
@@ -57,12 +62,17 @@ struct SchedulerState {
   void Dispatch(SessionRecord* session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Reserves memory for the session; the engine begins it.
   void Admit(SessionRecord* session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  bool AnyWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Takes in waiting sessions while there is room.
   void AdmitWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // `health`: what the model said after a call of it had failed. When it is lost, every session ends with that and
   // nobody is admitted any more.
   void NoteHealth(const absl::Status& health) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // Chooses the budgets of the chunks that are about to start, and lets more or less give way. By session; `snapshot`
+  // shows the choices.
+  std::map<SessionId, BudgetChoice> ChooseBudgets(Snapshot* snapshot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // `status`, and when it is ResourceExhausted with the wait after which there may be room.
   absl::Status WithPredictedWait(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

@@ -66,9 +66,9 @@ void SessionMeter::Rejected(RejectionReason reason) {
   of_class_.admission_rejections_total[static_cast<int>(reason)]->Increment();
 }
 
-void SessionMeter::TargetChanged(RetentionTenths from, RetentionTenths to, bool by_server) {
+void SessionMeter::TargetChanged(RetentionTenths from, RetentionTenths to, BudgetOrigin origin) {
   const auto& counters = to < from ? of_class_.retention_lowered_total : of_class_.retention_raised_total;
-  counters[static_cast<int>(by_server ? BudgetOrigin::kMemory : BudgetOrigin::kClient)]->Increment();
+  counters[static_cast<int>(origin)]->Increment();
 }
 
 void SessionMeter::ChunkMade(const FinishedChunk& chunk) {

@@ -35,7 +35,7 @@ class SessionMeter {
   void StateChanged(SessionState from, SessionState to, bool holds_memory, absl::Time now);
   void Admitted(absl::Time now);
   void Rejected(RejectionReason reason);  // after admission: the memory was not to be had
-  void TargetChanged(RetentionTenths from, RetentionTenths to, bool by_server);
+  void TargetChanged(RetentionTenths from, RetentionTenths to, BudgetOrigin origin);
   // `timings.queue` and the retention of a chunk whose last pass has run.
   void ChunkMade(const FinishedChunk& chunk);
   void StepRan(const PlannedStep& step, const StepOutcome& outcome, int sessions_in_plan);

@@ -8,6 +8,16 @@ absl::Time SessionProgress::WorkBegan(absl::Time now) const {
   return in_chunk() ? chunk_->work_began : work_began_.value_or(waiting_since_.value_or(now));
 }
 
+absl::Duration SessionProgress::presentation_duration() const {
+  if (in_chunk()) return chunk_->out.presentation_duration;
+  const bool scene_start = chunks_made_ == 0 || pending_.scene_cut;
+  return PlayingTime(scene_start ? info_.first_chunk_frames : info_.chunk_frames);
+}
+
+int64_t SessionProgress::chunks_in_scene() const {
+  return !in_chunk() && pending_.scene_cut ? 0 : chunks_made_ - scene_began_;
+}
+
 void SessionProgress::Change(SessionChange change) {
   if (change.prompt.has_value()) pending_.prompt = std::move(change.prompt);
   if (change.target.has_value()) pending_.target = change.target;
@@ -35,7 +45,7 @@ PlannedStep SessionProgress::NextStep() const {
     step.budget = target_;
   } else {
     step.chunk = chunks_made_;
-    step.budget = pending_.target.value_or(target_);
+    step.budget = std::min(server_budget_.value_or(kDenseTenths), wanted_target());
     // A prompt that is new is encoded before the chunk's first pass.
     if (chunks_made_ == 0 || pending_.prompt.has_value()) {
       step.kind = StepKind::kText;
@@ -76,9 +86,11 @@ StartedChunk SessionProgress::StartChunk(absl::Time now) {
   started.sequence = chunks_made_;
   started.update_ids = std::move(change.update_ids);
   target_ = change.target.value_or(target_);
-  started.target = target_;
-  started.target_asked_for = change.target.has_value();
-  if (target_ != last_chunk_target_) started.old_target = last_chunk_target_;
+  started.target = std::min(server_budget_.value_or(kDenseTenths), target_);
+  started.target_asked_for = change.target.has_value() && started.target == target_;
+  started.server_reason = server_reason_;
+  if (started.target != last_chunk_target_) started.old_target = last_chunk_target_;
+  if (change.scene_cut) scene_began_ = chunks_made_;
   started.presentation_start = presentation_start();
 
   chunk_ = ChunkInProgress{};  // not emplace(): clang 14 takes a nested struct with defaults for not constructible
@@ -87,7 +99,7 @@ StartedChunk SessionProgress::StartChunk(absl::Time now) {
   out.chunk.sequence = chunks_made_;
   out.chunk.first_frame = frames_made_;
   out.chunk.scene_start = chunks_made_ == 0 || change.scene_cut;
-  out.chunk.nominal = target_;
+  out.chunk.nominal = started.target;
   out.chunk.work_began = std::max(chunk_->work_began, context_ended_);
   out.chunk.timings.context = std::exchange(context_time_, absl::ZeroDuration());
   out.chunk.timings.context_queue = std::exchange(context_queue_time_, absl::ZeroDuration());

@@ -29,6 +29,7 @@ struct StartedChunk {
   std::optional<RetentionTenths> old_target;  // set when its target is another than the chunk's before
   bool target_asked_for = false;              // a change of the client's set it
   RetentionTenths target = kDenseTenths;
+  const char* server_reason = "";  // why the server chose it; empty when it did not
   absl::Duration presentation_start;
 };
 
@@ -47,6 +48,21 @@ class SessionProgress {
   // The first moment at which the chunk in progress, else the next one, could have been worked on, the context pass
   // before it included; `now` when it cannot be yet.
   absl::Time WorkBegan(absl::Time now) const;
+
+  // Playing time of the chunk in progress, else of the next one.
+  absl::Duration presentation_duration() const;
+  // Chunks made of the scene that it belongs to.
+  int64_t chunks_in_scene() const;
+  int passes_left() const { return info_.denoise_steps - (in_chunk() ? chunk_->next_pass : 0); }
+  // What the client wants for it; what it, else the last one, is made at.
+  RetentionTenths wanted_target() const { return in_chunk() ? target_ : pending_.target.value_or(target_); }
+  RetentionTenths budget() const { return in_chunk() ? chunk_->out.chunk.nominal : last_chunk_target_; }
+
+  // The server's choice for the chunk that starts next: no more than this, if the client wants more.
+  void SetServerBudget(RetentionTenths budget, const char* reason) {
+    server_budget_ = budget;
+    server_reason_ = reason;
+  }
 
   // Merged with the changes that wait for the next chunk already.
   void Change(SessionChange change);
@@ -107,7 +123,10 @@ class SessionProgress {
   int64_t chunks_made_ = 0;
   int64_t frames_made_ = 0;
   RetentionTenths target_;
-  RetentionTenths last_chunk_target_;  // of the chunk made last; lower than target_ where memory was short
+  RetentionTenths last_chunk_target_;  // of the chunk made last; lower than target_ where memory or time was short
+  std::optional<RetentionTenths> server_budget_;
+  const char* server_reason_ = "";
+  int64_t scene_began_ = 0;  // its first chunk
   PendingChange pending_;
 
   std::optional<absl::Time> waiting_since_;  // ready, and not in a plan

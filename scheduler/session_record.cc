@@ -57,6 +57,16 @@ SessionView SessionRecord::View(absl::Time now) {
   if (!progress_.in_chunk()) view.ready_at = playout_.StartAllowedAt(now);
   if (request_.playout_start_buffer.has_value()) view.deadline = playout_.DueAt(progress_.presentation_start());
   if (!failure_.has_value()) view.idle_since = idle_since_;
+  view.target = progress_.wanted_target();
+  view.floor = request_.floor;
+  view.budget = progress_.budget();
+  view.quiet_chunks = quiet_chunks_;
+  view.has_playout = request_.playout_start_buffer.has_value();
+  view.at_boundary = view.next_step.has_value() && !progress_.in_chunk() && view.next_step->kind != StepKind::kContext;
+  view.chunk_period = progress_.presentation_duration();
+  view.chunks_in_scene = progress_.chunks_in_scene();
+  view.passes_left = progress_.passes_left();
+  view.context_owed = progress_.context_owed();
   view.first_chunk = progress_.chunks_made() == 0;
   view.last_plan = last_plan_;
   view.chunks_made = progress_.chunks_made();
@@ -120,7 +130,7 @@ void SessionRecord::NoteReading(absl::Time now) {
 }
 
 void SessionRecord::Drain(absl::Time now) {
-  draining_ = true;
+  if (!stopped_.has_value()) stopped_ = absl::AbortedError("server is draining; go on elsewhere");
   if (!admitted_) Fail(absl::UnavailableError("server is draining; start the session elsewhere"), now);
   Refresh(now);
 }
@@ -148,6 +158,13 @@ void SessionRecord::EndIfIdle(absl::Duration timeout, absl::Time now) {
   Fail(IdleError(StateReason(), timeout), now);
 }
 
+void SessionRecord::EndIfTooOld(absl::Duration lifetime, absl::Time now) {
+  if (lifetime == absl::ZeroDuration() || now < submitted_ + lifetime || stopped_.has_value()) return;
+  stopped_ = LifetimeError(lifetime);
+  if (!admitted_) Fail(*stopped_, now);
+  Refresh(now);
+}
+
 bool SessionRecord::WantsAnotherChunk() const {
   return !StopRequested() && (request_.length_chunks == 0 || progress_.chunks_started() < request_.length_chunks);
 }
@@ -173,14 +190,25 @@ std::optional<PlannedStep> SessionRecord::NextStep(absl::Time now) {
   return progress_.NextStep();
 }
 
+void SessionRecord::TakeBudget(const BudgetChoice& choice) {
+  quiet_chunks_ = choice.quiet_chunks;
+  progress_.SetServerBudget(choice.budget, choice.reason);
+}
+
 void SessionRecord::StepBegan(const PlannedStep& step, int64_t plan, absl::Time now) {
   if (const std::optional<StartedChunk> chunk = progress_.StepBegan(step, now); chunk.has_value()) {
     for (const int64_t update_id : chunk->update_ids) outbox_.Push(UpdateApplied{update_id, chunk->sequence});
     if (chunk->old_target.has_value()) {
       BudgetChanged change = {chunk->sequence, chunk->target};
-      if (!chunk->target_asked_for) change = {chunk->sequence, chunk->target, true, "back at the client's budget"};
+      BudgetOrigin origin = BudgetOrigin::kClient;
+      if (!chunk->target_asked_for) {
+        const bool for_load = *chunk->server_reason != '\0';
+        origin = for_load ? BudgetOrigin::kLoad : BudgetOrigin::kMemory;
+        change = {chunk->sequence, chunk->target, true,
+                  for_load ? chunk->server_reason : "back at the client's budget"};
+      }
       outbox_.Push(change);
-      meter_.TargetChanged(*chunk->old_target, chunk->target, change.by_server);
+      meter_.TargetChanged(*chunk->old_target, chunk->target, origin);
     }
     flow_.ChunkStarted();
     playout_.ChunkStarted(chunk->presentation_start, now);
@@ -221,7 +249,7 @@ bool SessionRecord::RetryOnce(const PlannedStep& step) {
   if (lower == 0) return true;
   progress_.SetChunkTarget(lower);
   outbox_.Push(BudgetChanged{step.chunk, lower, true, "memory was short"});
-  meter_.TargetChanged(before, lower, /*by_server=*/true);
+  meter_.TargetChanged(before, lower, BudgetOrigin::kMemory);
   return true;
 }
 
@@ -242,7 +270,7 @@ absl::Status SessionRecord::EndStatus(std::string* reason) const {
   } else if (finish_requested_) {
     *reason = "FINISH_REQUESTED";
   } else {
-    return absl::AbortedError("server is draining; go on elsewhere");
+    return *stopped_;
   }
   return absl::OkStatus();
 }

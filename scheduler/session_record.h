@@ -22,6 +22,7 @@
 #include "absl/time/time.h"
 #include "model/api/model_info.h"
 #include "model/api/step_plan.h"
+#include "scheduler/budget_controller.h"
 #include "scheduler/flow_control.h"
 #include "scheduler/playout_clock.h"
 #include "scheduler/session_meter.h"
@@ -77,8 +78,13 @@ class SessionRecord {
   std::optional<absl::Time> idle_since() const { return idle_since_; }
   // Ends it if that is `timeout` ago; see SchedulerConfig::idle_timeout.
   void EndIfIdle(absl::Duration timeout, absl::Time now);
+  // Ends it after its chunk in progress if it is `lifetime` old; see SchedulerConfig::session_lifetime.
+  void EndIfTooOld(absl::Duration lifetime, absl::Time now);
   void Admit(absl::Time now);      // memory is reserved
   void Begun() { begun_ = true; }  // the model knows it
+  // For the chunk that View() showed to start next; before StepBegan().
+  void TakeBudget(const BudgetChoice& choice);
+  int64_t chunks_in_scene() const { return progress_.chunks_in_scene(); }
   // The step that View() showed is in plan number `plan`. Starts a chunk, with the changes that wait, if it is a
   // chunk's first.
   void StepBegan(const PlannedStep& step, int64_t plan, absl::Time now);
@@ -108,7 +114,7 @@ class SessionRecord {
 
  private:
   bool WantsAnotherChunk() const;
-  bool StopRequested() const { return finish_requested_ || draining_; }
+  bool StopRequested() const { return finish_requested_ || stopped_.has_value(); }
   bool MayStartChunk(absl::Time now);
   std::optional<PlannedStep> NextStep(absl::Time now);
   absl::Status EndStatus(std::string* reason) const;
@@ -138,11 +144,12 @@ class SessionRecord {
   bool step_running_ = false;
   bool retried_ = false;  // a step of the chunk in progress or of the context pass before it
   int64_t last_plan_ = 0;
+  int quiet_chunks_ = 0;  // ChooseBudget()'s
   SessionState state_ = SessionState::kWaiting;
 
   // What it is to do.
   bool finish_requested_ = false;
-  bool draining_ = false;
+  std::optional<absl::Status> stopped_;  // set: the server ends it, with this, after the chunk in progress
 
   // What holds it back.
   FlowControl flow_;

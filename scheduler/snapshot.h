@@ -15,6 +15,15 @@ namespace videodiffcr {
 // Chunks of one session between the engine and its sink, at most; then the engine passes the session over.
 inline constexpr int kMaxChunksInDelivery = 2;
 
+// What gives way, step by step, when budgets at their floors are not enough.
+enum class Degradation {
+  kNone = 0,
+  kBudgets = 1,   // some are below what was asked for
+  kRunAhead = 2,  // sessions that are far ahead of their playout wait for those that are not
+  kBatch = 3,     // batch sessions wait, too, as long as ageing lets them
+  kRefuse = 4,    // no new sessions with playout
+};
+
 struct SessionView {
   SessionId id = 0;
   PriorityClass priority = PriorityClass::kStandard;
@@ -31,6 +40,19 @@ struct SessionView {
   std::optional<absl::Time> deadline;  // playout; unset until the first chunk has started the clock
   bool first_chunk = false;            // nothing has been made yet
   int64_t last_plan = 0;               // number of the last plan that held this session; 0: none
+
+  // Budgets: what the client wants at most and at least, that of the chunk in progress or made last (the target before
+  // the first), and for how many chunks in a row a higher one would have been in time.
+  RetentionTenths target = kDenseTenths;
+  RetentionTenths floor = kDenseTenths;
+  RetentionTenths budget = kDenseTenths;
+  int quiet_chunks = 0;
+  bool has_playout = false;
+  bool at_boundary = false;     // next_step starts a chunk
+  absl::Duration chunk_period;  // playing time of the chunk in progress or next
+  int64_t chunks_in_scene = 0;  // made of the scene that it belongs to
+  int passes_left = 0;          // of it
+  bool context_owed = false;    // the pass before it
 
   // When the clock alone will let it start its next chunk (run-ahead limit); unset otherwise.
   std::optional<absl::Time> ready_at;
@@ -56,7 +78,10 @@ struct Snapshot {
   int max_sessions_per_plan = 1;
   int denoise_steps = 0;
   bool draining = false;
+  bool slack_admission = false;  // sessions with playout wait for a share of the engine, too
+  Degradation degradation = Degradation::kNone;
   std::optional<absl::Duration> chunk_period;  // measured, first pass to frames
+  absl::Duration chunk_duration;               // playing time of a chunk that does not start a scene
 
   int admitted_sessions() const;
   int waiting_sessions() const;  // for memory; those that are ending wait for nothing

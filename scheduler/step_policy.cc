@@ -36,11 +36,26 @@ absl::Time DueTime(const SessionView& session, absl::Time now, const SchedulerCo
   return std::max(due, now - config.max_counted_lateness);
 }
 
-StepPlan PlanSteps(const Snapshot& snapshot, const SchedulerConfig& config) {
-  std::vector<std::pair<Rank, const SessionView*>> ready;
-  for (const SessionView& session : snapshot.sessions) {
-    if (session.next_step.has_value()) ready.emplace_back(RankOf(session, snapshot.now, config), &session);
+bool GivesWay(const SessionView& session, const Snapshot& snapshot, const SchedulerConfig& config) {
+  if (snapshot.degradation >= Degradation::kBatch && session.priority == PriorityClass::kBatch) {
+    // Ageing: what has waited as long as it may goes by its due time, like everybody.
+    return snapshot.now - session.work_began < config.batch_chunk_due;
   }
+  if (snapshot.degradation < Degradation::kRunAhead || !session.at_boundary || !session.deadline.has_value()) {
+    return false;
+  }
+  return *session.deadline - snapshot.now > kRunAheadUnderLoad * session.chunk_period;
+}
+
+StepPlan PlanSteps(const Snapshot& snapshot, const SchedulerConfig& config) {
+  std::vector<std::pair<Rank, const SessionView*>> ready, giving_way;
+  for (const SessionView& session : snapshot.sessions) {
+    if (!session.next_step.has_value()) continue;
+    (GivesWay(session, snapshot, config) ? giving_way : ready)
+        .emplace_back(RankOf(session, snapshot.now, config), &session);
+  }
+  // Nobody is helped by an engine that idles.
+  if (ready.empty()) ready = std::move(giving_way);
   const size_t count = std::min<size_t>(ready.size(), std::max(1, snapshot.max_sessions_per_plan));
   std::partial_sort(ready.begin(), ready.begin() + count, ready.end(),
                     [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -13,6 +13,15 @@ namespace videodiffcr {
 // first come first. Empty exactly when no session has a next step: if anybody is ready, the engine does not idle.
 StepPlan PlanSteps(const Snapshot& snapshot, const SchedulerConfig& config);
 
+// Under load (Degradation::kRunAhead) a session that is further ahead of its playout than this starts no chunk while
+// others are ready.
+inline constexpr int kRunAheadUnderLoad = 2;  // chunks
+
+// Whether `session` is passed over while anybody else is ready (Snapshot::degradation). A batch session is for
+// config.batch_chunk_due at most: so a chunk of it that is ready is begun no later than that, max_counted_lateness, and
+// one chunk of every other session after it could first be worked on.
+bool GivesWay(const SessionView& session, const Snapshot& snapshot, const SchedulerConfig& config);
+
 // When the chunk that `session` works on is due under earliest deadline first: its playout deadline, or work_began plus
 // the due time of its class (SchedulerConfig); never more than max_counted_lateness ago. `session` must have a next
 // step.

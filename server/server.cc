@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstdio>
 #include <fstream>
 #include <system_error>
@@ -57,6 +58,9 @@ void SetLimits(const ServerConfig& config, grpc::ServerBuilder* builder) {
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(config.keepalive_timeout)},
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
       {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, Milliseconds(config.rpc_limits.min_ping_interval)},
+      {GRPC_ARG_MAX_CONNECTION_AGE_MS,
+       config.max_connection_age > absl::ZeroDuration() ? Milliseconds(config.max_connection_age) : INT_MAX},
+      {GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(config.max_connection_age_grace)},
       // A connection that does not speak HTTP/2 in this time is closed.
       {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(config.rpc_limits.first_message_timeout)},
   };
@@ -70,7 +74,7 @@ absl::Status CannotListen(const std::string& address, const absl::Status& why) {
 
 }  // namespace
 
-Server::Server(const ServerConfig& config, Clock* clock)
+Server::Server(const ServerConfig& config, std::string session_key, Clock* clock)
     : config_(config),
       clock_(clock),
       server_metrics_(&registry_, kVersion),
@@ -78,12 +82,16 @@ Server::Server(const ServerConfig& config, Clock* clock)
       access_metrics_(&registry_),
       service_(config.rpc_limits, config.outbox_limits,
                ServerFacts{kVersion, config.scheduler.max_sessions, config.scheduler.max_waiting_sessions,
-                           config.scheduler.idle_timeout},
-               clock, &rpc_metrics_, config.log_prompts) {}
+                           config.scheduler.idle_timeout, config.replay_limits, config.scheduler.session_lifetime,
+                           config.max_connection_age, config.max_connection_age_grace, config.keepalive_time,
+                           config.keepalive_timeout},
+               std::move(session_key), clock, &rpc_metrics_, config.log_prompts) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerConfig& config, Clock* clock) {
   if (absl::Status status = config.Validate(); !status.ok()) return status;
-  auto server = absl::WrapUnique(new Server(config, clock));
+  absl::StatusOr<std::string> session_key = SessionTokens::RandomKey();
+  if (!session_key.ok()) return session_key.status();
+  auto server = absl::WrapUnique(new Server(config, *std::move(session_key), clock));
   RouteGrpcLog();
   if (absl::Status status = server->StartMetrics(); !status.ok()) return status;
   if (absl::Status status = server->StartAccess(); !status.ok()) return status;
@@ -186,7 +194,11 @@ absl::Status Server::Load(const ModelLoader& load_model) {
   model_ = *std::move(model);
   const absl::Time loaded = clock_->Now();
   server_metrics_.model_load_seconds->Set(absl::ToDoubleSeconds(loaded - began));
-  if (absl::Status status = WarmUp(model_.get(), config_.warm_up_chunks); !status.ok()) return status;
+  std::vector<std::pair<PlannedStep, absl::Duration>> pass_times;
+  const OnPlan keep_time = [&](const PlannedStep& step, const std::vector<StepOutcome>&, absl::Duration elapsed) {
+    pass_times.emplace_back(step, elapsed);
+  };
+  if (absl::Status status = WarmUp(model_.get(), config_.warm_up_chunks, keep_time); !status.ok()) return status;
   server_metrics_.warmup_seconds->Set(absl::ToDoubleSeconds(clock_->Now() - loaded));
 
   for (const DeviceMemory& memory : model_->info().device_memory) {
@@ -200,6 +212,7 @@ absl::Status Server::Load(const ModelLoader& load_model) {
       Scheduler::Create(config_.scheduler, model_.get(), clock_, scheduler_metrics_.get());
   if (!scheduler.ok()) return scheduler.status();
   scheduler_ = *std::move(scheduler);
+  for (const auto& [step, elapsed] : pass_times) scheduler_->NotePassTime(step, elapsed);
   service_.StartServing(model_.get(), scheduler_.get(), delivery_metrics_.get());
   if (absl::Status status = StartUpkeep(); !status.ok()) return status;
   SetServing(true);

@@ -38,11 +38,14 @@ absl::Status ServerConfig::Validate() const {
            CheckDuration("upkeep_interval", upkeep_interval, absl::Milliseconds(1), absl::Hours(24)),
            CheckDuration("keepalive_time", keepalive_time, absl::Seconds(1), absl::Hours(24)),
            CheckDuration("keepalive_timeout", keepalive_timeout, absl::Seconds(1), absl::Hours(1)),
+           CheckDuration("max_connection_age", max_connection_age, absl::ZeroDuration(), absl::Hours(24)),
+           CheckDuration("max_connection_age_grace", max_connection_age_grace, absl::Milliseconds(1), absl::Hours(24)),
            CheckNumber("max_connections", max_connections, 1, 1 << 20),
            CheckNumber("max_connections_per_peer", max_connections_per_peer, 0, 1 << 20),
            CheckNumber("transport_memory_bytes", transport_memory_bytes, int64_t{16} << 20, int64_t{1} << 40),
            rpc_limits.Validate(),
            outbox_limits.Validate(),
+           replay_limits.Validate(),
            scheduler.Validate(),
        }) {
     if (!status.ok()) return status;

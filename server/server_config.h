@@ -59,6 +59,10 @@ struct ServerConfig {
   absl::Duration keepalive_time = absl::Seconds(60);
   absl::Duration keepalive_timeout = absl::Seconds(20);
 
+  // A connection of this age is told to make way for another, and closed when its calls have had the grace. 0: any age.
+  absl::Duration max_connection_age = absl::Minutes(30);
+  absl::Duration max_connection_age_grace = absl::Minutes(5);
+
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
 
@@ -76,6 +80,7 @@ struct ServerConfig {
 
   RpcLimits rpc_limits;
   OutboxLimits outbox_limits;
+  ReplayLimits replay_limits;
   SchedulerConfig scheduler;
 
   // InvalidArgument naming the first field that is out of range.

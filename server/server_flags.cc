@@ -120,6 +120,13 @@ void AddServing(ServerConfig* config, Command* command) {
   command->AddFlag({"min-ping-interval", "TIME",
                     "How often a client may ping, busy or not; one that pings more often is disconnected.", "1s"},
                    ReadDuration(&config->rpc_limits.min_ping_interval));
+  command->AddFlag(
+      {"max-connection-age", "TIME", "Tell a connection of this age to make way for another; 0 means any age.", "2h"},
+      ReadDuration(&config->max_connection_age));
+  command->AddFlag(
+      {"max-connection-age-grace", "TIME",
+       "How long the calls of such a connection may go on; sessions that are resumable outlive it.", "10m"},
+      ReadDuration(&config->max_connection_age_grace));
   command->AddFlag({"keepalive-timeout", "TIME", "Drop connections that leave a ping unanswered for this long.", "10s"},
                    ReadDuration(&config->keepalive_timeout));
 }
@@ -146,6 +153,14 @@ void AddLimitsOfACall(RpcLimits* limits, Command* command) {
                    ReadInteger(&limits->max_streams_in_first_message));
   command->AddFlag({"max-sessions-per-connection", "N", "Sessions of one connection at once.", "4"},
                    ReadInteger(&limits->max_sessions_per_connection));
+  command->AddFlag(
+      {"disconnect-grace", "TIME",
+       "How long a session that asks to be resumable waits for its client after its call broke off.", "60s"},
+      ReadDuration(&limits->disconnect_grace));
+  command->AddFlag({"max-watchers-per-session", "N", "Viewers of one session beside its own; 0: none.", "100"},
+                   ReadInteger(&limits->max_watchers_per_session));
+  command->AddFlag({"max-watchers", "N", "The same of all sessions together.", "1000"},
+                   ReadInteger(&limits->max_watchers));
   command->AddFlag({"max-length-chunks", "N", "Longest session, in chunks.", "100"},
                    ReadInteger(&limits->max_length_chunks));
 }
@@ -172,6 +187,9 @@ void AddLimitsOfTheServer(CommandLine* line, Command* command) {
                     "means never.",
                     "10m"},
                    ReadDuration(&scheduler.idle_timeout));
+  command->AddFlag(
+      {"session-lifetime", "TIME", "End a session after the chunk at which it is so old; 0 means never.", "20m"},
+      ReadDuration(&scheduler.session_lifetime));
   command->AddFlag({"memory-budget-bytes", "N",
                     "Model memory of all sessions together on the CPU, in bytes; on a GPU --gpu-sessions is the limit.",
                     "1073741824"},
@@ -189,6 +207,16 @@ void AddLimitsOfTheServer(CommandLine* line, Command* command) {
                    ReadInteger(&outbox.high_chunks));
   command->AddFlag({"outbox-low-chunks", "N", "Chunks waiting for one viewer at which its generation goes on.", "1"},
                    ReadInteger(&outbox.low_chunks));
+  command->AddFlag(
+      {"replay-chunks", "N", "Chunks of one resumable session that are kept until they are acknowledged.", "32"},
+      ReadInteger(&line->config.replay_limits.chunks));
+  command->AddFlag({"replay-bytes", "N", "The same in bytes.", "33554432"},
+                   ReadInteger(&line->config.replay_limits.bytes));
+  command->AddFlag({"replay-memory-bytes", "N",
+                    "What resumable sessions that are over may hold for clients that have not come back, in bytes, all "
+                    "together; the oldest are let go of beyond it.",
+                    "67108864"},
+                   ReadInteger(&line->config.rpc_limits.replay_memory_bytes));
 }
 
 FlagReader ReadPolicy(SchedulingPolicy* out) {
@@ -209,6 +237,14 @@ void AddScheduling(SchedulerConfig* scheduler, Command* command) {
   command->AddFlag({"max-sessions-per-plan", "N",
                     "Sessions in one step of the engine; 0 means what the model says is worth it.", "2"},
                    ReadInteger(&scheduler->max_sessions_per_plan));
+  command->AddSwitch("budget-controller",
+                     "Lower budgets between a session's floor and target so that chunks are in time, and raise them "
+                     "again; then let run-ahead and batch sessions give way.",
+                     &scheduler->budget_controller);
+  command->AddSwitch("slack-admission",
+                     "Let a session with playout begin only if the engine can serve it and those that run, all at "
+                     "their floors.",
+                     &scheduler->slack_admission);
   command->AddFlag({"delivery-threads", "N", "Threads that decode and encode chunks.", "4"},
                    ReadInteger(&scheduler->delivery_threads));
 }

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/drive/clip_run.h"
 #include "server/media/encoder.h"
 
 namespace videodiffcr {
@@ -32,7 +31,7 @@ absl::Status DecodeAndEncode(VideoModel* model, std::unique_ptr<LatentChunk> lat
   return encoder == nullptr ? absl::OkStatus() : encoder->Encode(*frames).status();
 }
 
-absl::Status RunSession(VideoModel* model, int chunks) {
+absl::Status RunSession(VideoModel* model, int chunks, const OnPlan& on_plan) {
   const absl::StatusOr<std::unique_ptr<ClipRun>> run = ClipRun::Begin(*model, kWarmUpSession, /*seed=*/1);
   if (!run.ok()) return run.status();
   const absl::StatusOr<std::unique_ptr<ChunkEncoder>> encoder = CreateUsualEncoder(model->info());
@@ -42,9 +41,10 @@ absl::Status RunSession(VideoModel* model, int chunks) {
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     const bool first = chunk == 0;
     (*run)->StartChunk({.chunk = chunk, .prompt = first ? prompt : nullptr, .scene_start = first});
-    const absl::Status status = RunChunks(*model, {run->get()}, [&](std::vector<std::unique_ptr<LatentChunk>> latents) {
+    const auto take = [&](std::vector<std::unique_ptr<LatentChunk>> latents) {
       return DecodeAndEncode(model, std::move(latents[0]), encoder->get());
-    });
+    };
+    const absl::Status status = RunChunks(*model, {run->get()}, take, on_plan);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -52,12 +52,12 @@ absl::Status RunSession(VideoModel* model, int chunks) {
 
 }  // namespace
 
-absl::Status WarmUp(VideoModel* model, int chunks) {
+absl::Status WarmUp(VideoModel* model, int chunks, const OnPlan& on_plan) {
   if (chunks == 0) return absl::OkStatus();
-  absl::Status status = RunSession(model, chunks);
+  absl::Status status = RunSession(model, chunks, {});
   // Again: what the first session gave back lies elsewhere now, and its pages would be fetched by the first request
   // (3.5 ms of the tiny model's 75 on two processors).
-  if (status.ok()) status = RunSession(model, 1);
+  if (status.ok()) status = RunSession(model, 1, on_plan);
   return status;
 }
 

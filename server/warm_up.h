@@ -4,12 +4,14 @@
 
 #include "absl/status/status.h"
 #include "model/api/video_model.h"
+#include "model/drive/clip_run.h"
 
 namespace videodiffcr {
 
 // Generates and encodes `chunks` dense chunks of a session of its own and throws them away. Before the scheduler
 // exists: it uses the model as only the engine thread may later. Any failure of the model or the encoder.
-absl::Status WarmUp(VideoModel* model, int chunks);
+// `on_plan`: told of the last chunk's passes, when nothing is a first time any more.
+absl::Status WarmUp(VideoModel* model, int chunks, const OnPlan& on_plan = {});
 
 }  // namespace videodiffcr
 

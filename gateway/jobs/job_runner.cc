@@ -91,7 +91,7 @@ absl::Status JobRunner::MakeAt(VideoClient* client, const Job& job, const std::s
   config.set_length_chunks(
       static_cast<int32_t>(ChunksFor(job.request.seconds, model.first_chunk_frames(), model.chunk_frames(), rate)));
   if (absl::Status status = SetSize(job.request.size, &config); !status.ok()) return status;
-  const std::unique_ptr<VideoCall> call = client->StreamVideo(config, authorization);
+  const std::unique_ptr<VideoCall> call = client->StreamVideo(config, kEndWithTheCall, authorization);
   {
     MutexLock lock(&mutex_);
     calls_[job.id] = call.get();

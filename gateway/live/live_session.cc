@@ -119,7 +119,8 @@ void LiveSession::Cancel() {
 
 void LiveSession::Run() {
   End(pool_->Try([this](VideoClient& client, const std::string& address) -> ServerPool::Tried {
-    const std::unique_ptr<VideoCall> call = client.StreamVideo(ToSessionConfig(request_), authorization_);
+    const std::unique_ptr<VideoCall> call =
+        client.StreamVideo(ToSessionConfig(request_), kEndWithTheCall, authorization_);
     {
       MutexLock lock(&mutex_);
       call_ = call.get();

@@ -15,9 +15,11 @@
 
 namespace videodiffcr {
 
-// The session was admitted: always the first event.
+// The session was admitted: what every call that is connected to it hears first.
 struct StartedEvent {
   std::string session_name;
+  std::string resume_token;  // empty for those who only watch
+  std::string watch_token;
   uint64_t seed = 0;
   int width = 0;   // pixels
   int height = 0;  // pixels
@@ -29,6 +31,10 @@ struct StartedEvent {
   std::string model;
   int64_t length_chunks = 0;  // 0: until finished
   RetentionTenths target = kDenseTenths;
+  // Of the call that hears it.
+  bool resumed = false;
+  int64_t next_sequence = 0;
+  int64_t controls_received = 0;
 };
 
 struct ChunkEvent {
@@ -86,8 +92,8 @@ struct FinishedEvent {
   std::string reason;
 };
 
-using StreamEvent = std::variant<StartedEvent, ChunkEvent, UpdateAppliedEvent, StateChangedEvent, BudgetChangedEvent,
-                                 WarningEvent, FinishedEvent>;
+using StreamEvent =
+    std::variant<ChunkEvent, UpdateAppliedEvent, StateChangedEvent, BudgetChangedEvent, WarningEvent, FinishedEvent>;
 
 }  // namespace videodiffcr
 

@@ -1,5 +1,6 @@
 #include "server/delivery/stream_outbox.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -32,6 +33,16 @@ absl::Status OutboxLimits::Validate() const {
   return absl::OkStatus();
 }
 
+absl::Status ReplayLimits::Validate() const {
+  if (chunks < 0 || chunks > 1024) {
+    return absl::InvalidArgumentError(absl::StrCat("replay_chunks is ", chunks, "; it must be from 0 to 1024"));
+  }
+  if (bytes < 0 || bytes > int64_t{1} << 40) {
+    return absl::InvalidArgumentError(absl::StrCat("replay_bytes is ", bytes, "; it must be from 0 to 1 TiB"));
+  }
+  return absl::OkStatus();
+}
+
 void StreamOutbox::AddWaiting(int64_t bytes, int chunks) {
   waiting_bytes_ += bytes;
   waiting_chunks_ += chunks;
@@ -43,52 +54,147 @@ void StreamOutbox::AddWaiting(int64_t bytes, int chunks) {
   }
 }
 
+void StreamOutbox::AddKept(const Entry& entry, int sign) {
+  kept_bytes_ += sign * entry.bytes;
+  kept_chunks_ += entry.chunk.has_value() ? sign : 0;
+}
+
+OutgoingEvent StreamOutbox::Append(StreamEvent event) {
+  Entry entry;
+  entry.number = next_number_++;
+  entry.bytes = BytesOf(event);
+  if (const auto* chunk = std::get_if<ChunkEvent>(&event)) entry.chunk = chunk->sequence;
+  entry.event = std::make_shared<StreamEvent>(std::move(event));
+  AddWaiting(entry.bytes, entry.chunk.has_value() ? 1 : 0);
+  entries_.push_back(entry);
+  return {entry.number, std::move(entry.event)};
+}
+
 absl::Status StreamOutbox::Push(StreamEvent event) {
+  OutgoingEvent pushed;
   {
     MutexLock lock(&mutex_);
     if (closed_) return absl::CancelledError("the viewer's connection is gone");
     if (end_.has_value()) return absl::CancelledError("the stream has ended");
-    if (events_.size() >= limits_.max_events) {
+    if (const size_t waiting = entries_.size() - sent_; waiting >= limits_.max_events) {
       return absl::ResourceExhaustedError(
-          absl::StrCat(events_.size(), " responses wait for this viewer, who does not read; read while you write"));
+          absl::StrCat(waiting, " responses wait for this viewer, who does not read; read while you write"));
     }
-    AddWaiting(BytesOf(event), std::holds_alternative<ChunkEvent>(event) ? 1 : 0);
-    events_.push_back(std::move(event));
+    pushed = Append(std::move(event));
   }
+  if (tap_ == nullptr || !tap_->Listening()) pushed.event.reset();
   Notify();
+  if (pushed.event != nullptr) tap_->OnEvent(pushed);
   return absl::OkStatus();
 }
 
 void StreamOutbox::End(absl::Status status, std::optional<StreamEvent> last) {
+  OutgoingEvent pushed;
   {
     MutexLock lock(&mutex_);
     if (!end_.has_value()) {
-      end_ = std::move(status);
-      if (last.has_value() && !closed_) events_.push_back(*std::move(last));
+      end_ = status;
+      if (last.has_value() && !closed_) pushed = Append(*std::move(last));
     }
+    status = *end_;
   }
   Notify();
+  if (tap_ != nullptr) tap_->OnEnd(status, pushed.event == nullptr ? nullptr : &pushed);
 }
 
-std::optional<StreamEvent> StreamOutbox::Take() {
+std::optional<OutgoingEvent> StreamOutbox::Take(int64_t connection) {
   MutexLock lock(&mutex_);
-  if (writing_ || events_.empty()) return std::nullopt;
-  std::optional<StreamEvent> event = std::move(events_.front());
-  events_.pop_front();
+  if (connection != connection_ || writing_ || sent_ == entries_.size()) return std::nullopt;
+  Entry& entry = entries_[sent_];
   writing_ = true;
-  writing_bytes_ = BytesOf(*event);
-  writing_chunk_ = std::holds_alternative<ChunkEvent>(*event);
-  return event;
+  if (entry.chunk.has_value()) taken_through_ = std::max(taken_through_, *entry.chunk);
+  return OutgoingEvent{entry.number, replay_.chunks > 0 ? entry.event : std::exchange(entry.event, nullptr)};
 }
 
-void StreamOutbox::Delivered() {
+void StreamOutbox::Delivered(int64_t connection) {
   {
     MutexLock lock(&mutex_);
-    if (!writing_) return;
+    if (connection != connection_ || !writing_) return;
     writing_ = false;
-    if (!closed_) AddWaiting(-writing_bytes_, writing_chunk_ ? -1 : 0);
+    if (!closed_) {
+      const Entry& entry = entries_[sent_++];
+      AddWaiting(-entry.bytes, entry.chunk.has_value() ? -1 : 0);
+      AddKept(entry, 1);
+      ForgetWhatMayGo();
+    }
   }
   NotifyBlocked();
+}
+
+void StreamOutbox::Forget() {
+  const Entry& oldest = entries_.front();
+  AddKept(oldest, -1);
+  forgotten_through_ = std::max(forgotten_through_, oldest.chunk.value_or(-1));
+  entries_.pop_front();
+  --sent_;
+}
+
+void StreamOutbox::ForgetWhatMayGo() {
+  size_t may_go = 0;  // up to the last chunk that is acknowledged
+  for (size_t i = 0; i < sent_; ++i) {
+    if (entries_[i].chunk.value_or(acknowledged_through_ + 1) <= acknowledged_through_) may_go = i + 1;
+  }
+  for (; may_go > 0; --may_go) Forget();
+  while (sent_ > 0 && (replay_.chunks == 0 || kept_chunks_ > replay_.chunks || kept_bytes_ > replay_.bytes ||
+                       sent_ > limits_.max_events)) {
+    Forget();
+  }
+}
+
+absl::Status StreamOutbox::Acknowledge(int64_t sequence) {
+  MutexLock lock(&mutex_);
+  if (sequence > taken_through_) {
+    return absl::OutOfRangeError(absl::StrCat("chunk ", sequence, " was never sent"));
+  }
+  acknowledged_through_ = std::max(acknowledged_through_, sequence);
+  ForgetWhatMayGo();
+  return absl::OkStatus();
+}
+
+absl::Status StreamOutbox::CheckReplay(int64_t last_sequence) {
+  if (last_sequence > taken_through_) {
+    return absl::OutOfRangeError(absl::StrCat("chunk ", last_sequence, " was never sent"));
+  }
+  if (closed_) return absl::DataLossError("the session is over and nothing of it is kept");
+  if (replay_.chunks == 0)
+    return absl::DataLossError("the session was not started as resumable: nothing of it is kept");
+  if (last_sequence < forgotten_through_) {
+    return absl::DataLossError(
+        absl::StrCat("chunk ", last_sequence + 1, " is not kept any more; the oldest is ", forgotten_through_ + 1));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> StreamOutbox::Reconnect(std::optional<int64_t> last_sequence) {
+  const int64_t last = last_sequence.value_or(-1);
+  int64_t connection;
+  {
+    MutexLock lock(&mutex_);
+    if (absl::Status status = CheckReplay(last); !status.ok()) return status;
+    connection = ++connection_;
+    writing_ = false;
+    acknowledged_through_ = std::max(acknowledged_through_, last);
+    ForgetWhatMayGo();
+    for (; sent_ > 0; --sent_) {
+      const Entry& again = entries_[sent_ - 1];
+      AddKept(again, -1);
+      AddWaiting(again.bytes, again.chunk.has_value() ? 1 : 0);
+    }
+    // The one in flight arrived, though nobody told us; so did whatever was sent before it.
+    while (!entries_.empty() && forgotten_through_ < last) {
+      AddWaiting(-entries_.front().bytes, entries_.front().chunk.has_value() ? -1 : 0);
+      AddKept(entries_.front(), 1);
+      ++sent_;
+      Forget();
+    }
+  }
+  NotifyBlocked();
+  return connection;
 }
 
 bool StreamOutbox::ending() {
@@ -96,16 +202,32 @@ bool StreamOutbox::ending() {
   return end_.has_value();
 }
 
-std::optional<absl::Status> StreamOutbox::Ended() {
+std::optional<absl::Status> StreamOutbox::Ended(int64_t connection) {
   MutexLock lock(&mutex_);
-  if (writing_ || !events_.empty()) return std::nullopt;
+  if (connection != connection_ || writing_ || sent_ < entries_.size()) return std::nullopt;
   return end_;
+}
+
+int64_t StreamOutbox::held_bytes() {
+  MutexLock lock(&mutex_);
+  return kept_bytes_ + waiting_bytes_;
+}
+
+void StreamOutbox::Drop(absl::Status status) {
+  MutexLock lock(&mutex_);
+  end_ = std::move(status);
+  while (entries_.size() > sent_ + (writing_ ? 1 : 0)) {
+    AddWaiting(-entries_.back().bytes, entries_.back().chunk.has_value() ? -1 : 0);
+    entries_.pop_back();
+  }
 }
 
 void StreamOutbox::Close() {
   MutexLock lock(&mutex_);
   if (std::exchange(closed_, true)) return;
-  events_.clear();
+  entries_.clear();
+  sent_ = 0;
+  kept_bytes_ = kept_chunks_ = 0;
   AddWaiting(-waiting_bytes_, -waiting_chunks_);
 }
 

@@ -1,6 +1,7 @@
-// Events of one session on their way to its connection. Bounded: above the high watermark the session's generation is
-// held, below the low one it goes on; what was in the making when the mark was passed still fits (the scheduler lets at
-// most three chunks be on their way).
+// Events of one session on their way to its connection, and to the next one if that breaks: events that were sent stay
+// until they are acknowledged or until there are too many of them, so that a client that comes back hears them again.
+// Bounded: above the high watermark the session's generation is held, below the low one it goes on; what was in the
+// making when the mark was passed still fits (the scheduler lets at most three chunks be on their way).
 //
 // Thread-safe. Nothing here blocks: the scheduler's threads push, gRPC's threads take, one event at a time.
 #ifndef VIDEODIFFCR_SERVER_DELIVERY_STREAM_OUTBOX_H_
@@ -11,9 +12,11 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "prometheus/gauge.h"
 #include "server/delivery/stream_event.h"
 #include "threading/mutex.h"
@@ -32,6 +35,21 @@ struct OutboxLimits {
   absl::Status Validate() const;
 };
 
+// Chunks that were sent and are kept, with the events between them. When there are more, the oldest go.
+struct ReplayLimits {
+  int chunks = 16;  // 0: nothing is kept
+  int64_t bytes = int64_t{16} << 20;
+
+  absl::Status Validate() const;
+};
+
+// An event as one connection is handed it.
+struct OutgoingEvent {
+  int64_t number = 0;  // from 1 on, in the session; the same whenever it is sent
+  // Shared with the outbox while it is kept, and with who else listens; nobody changes it then.
+  std::shared_ptr<StreamEvent> event;
+};
+
 class StreamOutbox {
  public:
   // Who empties the outbox. Both are called without any lock of the outbox that Take() needs.
@@ -45,15 +63,29 @@ class StreamOutbox {
     virtual void OnBlockedChanged(bool blocked) = 0;
   };
 
-  // `send_buffer_bytes` outlives the outbox.
-  StreamOutbox(const OutboxLimits& limits, prometheus::Gauge* send_buffer_bytes)
-      : limits_(limits), send_buffer_bytes_(send_buffer_bytes) {}
+  // Who else hears of everything, from the thread that pushed, after the listener. Both return at once.
+  class Tap {
+   public:
+    virtual ~Tap() = default;
+    // Whether anybody would hear the next event. An event that nobody else hears need not be copied for its viewer.
+    virtual bool Listening() = 0;
+    virtual void OnEvent(const OutgoingEvent& event) = 0;
+    // `last`: null where the end has no event of its own. More than once, perhaps: the first counts.
+    virtual void OnEnd(const absl::Status& status, const OutgoingEvent* last) = 0;
+  };
+
+  // `send_buffer_bytes` outlives the outbox. `replay.chunks` 0: what was sent is gone.
+  StreamOutbox(const OutboxLimits& limits, const ReplayLimits& replay, prometheus::Gauge* send_buffer_bytes)
+      : limits_(limits), replay_(replay), send_buffer_bytes_(send_buffer_bytes) {}
   ~StreamOutbox() { Close(); }
   StreamOutbox(const StreamOutbox&) = delete;
   StreamOutbox& operator=(const StreamOutbox&) = delete;
 
   // Call once, before the first Push(). Weak: a call that is over no longer wants to hear.
   void SetListener(std::weak_ptr<Listener> listener) { listener_ = std::move(listener); }
+
+  // Call once, before the first Push(). Shared: the outbox may outlive who made it.
+  void SetTap(std::shared_ptr<Tap> tap) { tap_ = std::move(tap); }
 
   // Cancelled after Close() and after End(), ResourceExhausted when `max_events` wait.
   absl::Status Push(StreamEvent event);
@@ -63,40 +95,82 @@ class StreamOutbox {
   // counts.
   void End(absl::Status status, std::optional<StreamEvent> last = std::nullopt);
 
+  // Connections are numbered; the first is 0. Only the latest is given anything.
+  static constexpr int64_t kFirstConnection = 0;
+
   // The next event, or nothing when there is none or the one taken before was not yet Delivered().
-  std::optional<StreamEvent> Take();
+  std::optional<OutgoingEvent> Take(int64_t connection);
 
   // The transport has the event taken last.
-  void Delivered();
+  void Delivered(int64_t connection);
+
+  // The client has every chunk up to this one. OutOfRange when it was never sent.
+  absl::Status Acknowledge(int64_t sequence);
+
+  // The number of a new connection, which is sent everything behind chunk `last_sequence` (nullopt: everything), what
+  // was in flight on the one before included; that one is given nothing any more. OutOfRange when that chunk was never
+  // sent, DataLoss when the one after it is not kept any more, and nothing changes then.
+  absl::StatusOr<int64_t> Reconnect(std::optional<int64_t> last_sequence);
 
   // End() was called: what waits now is all that is left.
   bool ending();
 
-  // Set when all events were delivered and End() was called.
-  std::optional<absl::Status> Ended();
+  // Set when all events were delivered to this connection and End() was called.
+  std::optional<absl::Status> Ended(int64_t connection);
 
-  // Drops everything; the connection is gone.
+  // What is kept and what waits, in bytes.
+  int64_t held_bytes();
+
+  // Drops what waits and is not in flight, and ends with `status`, whatever the end was to be.
+  void Drop(absl::Status status);
+
+  // Drops everything; nobody will connect any more.
   void Close();
 
  private:
+  struct Entry {
+    int64_t number = 0;
+    std::shared_ptr<StreamEvent> event;  // null once it was taken and is not to be kept
+    int64_t bytes = 0;
+    std::optional<int64_t> chunk;  // its sequence
+  };
+
   void Notify();
   void NotifyBlocked();
+  OutgoingEvent Append(StreamEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddWaiting(int64_t bytes, int chunks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddKept(const Entry& entry, int sign) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The oldest, which was sent.
+  void Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What is acknowledged, or beyond the limits.
+  void ForgetWhatMayGo() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckReplay(int64_t last_sequence) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Constant after SetListener().
+  // Constant after SetListener() and SetTap().
   const OutboxLimits limits_;
+  const ReplayLimits replay_;
   prometheus::Gauge* const send_buffer_bytes_;
   std::weak_ptr<Listener> listener_;
+  std::shared_ptr<Tap> tap_;
 
   Mutex mutex_;
-  std::deque<StreamEvent> events_ ABSL_GUARDED_BY(mutex_);
-  // Of `events_` and of the event being written.
+  // The first `sent_` were delivered and are kept, the next is in flight if `writing_`, the others wait.
+  std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  size_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t connection_ ABSL_GUARDED_BY(mutex_) = kFirstConnection;
+  int64_t next_number_ ABSL_GUARDED_BY(mutex_) = 1;
+  // Of what waits and of what is in flight.
   int64_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int waiting_chunks_ ABSL_GUARDED_BY(mutex_) = 0;
   bool blocked_ ABSL_GUARDED_BY(mutex_) = false;
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  int64_t writing_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool writing_chunk_ ABSL_GUARDED_BY(mutex_) = false;
+  // Of what is kept.
+  int64_t kept_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  int kept_chunks_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Sequences of chunks; -1: none.
+  int64_t taken_through_ ABSL_GUARDED_BY(mutex_) = -1;  // given to a connection
+  int64_t acknowledged_through_ ABSL_GUARDED_BY(mutex_) = -1;
+  int64_t forgotten_through_ ABSL_GUARDED_BY(mutex_) = -1;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
 

@@ -36,6 +36,28 @@ void LogSessionStarted(const std::string& session, const Caller& caller, VideoCo
   Log(record);
 }
 
+void LogSessionResumed(const std::string& session, const Caller& caller, int64_t next_chunk) {
+  LogRecord record = Audit("session_resumed", "session resumed");
+  record.fields.push_back({"session", session});
+  AddCaller(caller, &record);
+  record.fields.push_back({"next_chunk", next_chunk});
+  Log(record);
+}
+
+void LogSessionLeft(const std::string& session, absl::Duration grace) {
+  LogRecord record{LogLevel::kInfo, "session_left", "session waits for its client", {}};
+  record.fields.push_back({"session", session});
+  record.fields.push_back({"grace_seconds", absl::ToDoubleSeconds(grace)});
+  Log(record);
+}
+
+void LogSessionWatched(const std::string& session, const Caller& watcher) {
+  LogRecord record = Audit("session_watched", "session watched");
+  record.fields.push_back({"session", session});
+  AddCaller(watcher, &record);
+  Log(record);
+}
+
 void LogSessionEnded(const std::string& session, const Caller& caller, const absl::Status& status, bool quote_clients,
                      int64_t chunks, absl::Duration lasted) {
   LogRecord record = Audit("session_ended", "session ended");

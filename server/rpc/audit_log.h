@@ -15,6 +15,14 @@ namespace videodiffcr {
 void LogSessionStarted(const std::string& session, const Caller& caller, VideoCodec codec, int64_t length_chunks,
                        uint64_t seed);
 
+// Another call goes on with it, from this chunk.
+void LogSessionResumed(const std::string& session, const Caller& caller, int64_t next_chunk);
+
+// No call is connected to it; it waits for one.
+void LogSessionLeft(const std::string& session, absl::Duration grace);
+
+void LogSessionWatched(const std::string& session, const Caller& watcher);
+
 // `quote_clients`: see ForLog() in error_details.h.
 void LogSessionEnded(const std::string& session, const Caller& caller, const absl::Status& status, bool quote_clients,
                      int64_t chunks, absl::Duration lasted);

@@ -6,7 +6,6 @@
 
 #include "absl/time/time.h"
 #include "grpcpp/alarm.h"
-#include "server/rpc/session_call.h"
 #include "server/rpc/steady_deadline.h"
 
 namespace videodiffcr {
@@ -14,12 +13,13 @@ namespace videodiffcr {
 // One thread at a time; may go before its moment.
 class CallAlarm {
  public:
-  // SessionCall::OnAlarm() comes after `from_now`, from a thread of gRPC's; a moment that was set before is forgotten.
-  void Set(absl::Duration from_now, const std::shared_ptr<SessionCall>& call) {
+  // The call's OnAlarm() comes after `from_now`, from a thread of gRPC's; a moment that was set before is forgotten.
+  template <typename Call>
+  void Set(absl::Duration from_now, const std::shared_ptr<Call>& call) {
     // Weak, since the callback may run late. A new one each time: gRPC's alarm takes no second moment.
     alarm_ = std::make_unique<grpc::Alarm>();
-    alarm_->Set(SteadyDeadline(from_now), [weak = std::weak_ptr<SessionCall>(call)](bool expired) {
-      const std::shared_ptr<SessionCall> alive = expired ? weak.lock() : nullptr;
+    alarm_->Set(SteadyDeadline(from_now), [weak = std::weak_ptr<Call>(call)](bool expired) {
+      const std::shared_ptr<Call> alive = expired ? weak.lock() : nullptr;
       if (alive != nullptr) alive->OnAlarm();
     });
   }

@@ -17,6 +17,10 @@ absl::string_view HeaderOf(const grpc::CallbackServerContext& context, const cha
 
 }  // namespace
 
+absl::string_view TenantName(const Caller& caller) {
+  return caller.tenant == nullptr ? absl::string_view() : caller.tenant->name();
+}
+
 absl::Status IdentifyCaller(const grpc::CallbackServerContext& context, const Access& access, Caller* caller) {
   caller->connection = context.peer();
   caller->trace = ParseTraceparent(HeaderOf(context, "traceparent"));
@@ -32,7 +36,7 @@ absl::Status IdentifyCaller(const grpc::CallbackServerContext& context, const Ac
 
 void AddCaller(const Caller& caller, LogRecord* record) {
   record->fields.push_back({"connection", caller.connection});
-  record->fields.push_back({"tenant", caller.tenant == nullptr ? "" : caller.tenant->name()});
+  record->fields.push_back({"tenant", std::string(TenantName(caller))});
   record->fields.push_back({"trace_id", caller.trace.trace_id});
   record->fields.push_back({"span_id", caller.trace.span_id});
 }

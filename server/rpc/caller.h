@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "grpcpp/server_context.h"
 #include "server/access/access_control.h"
 #include "server/access/access_metrics.h"
@@ -20,6 +21,9 @@ struct Caller {
   TraceContext trace;              // of "traceparent"; empty when there is none
   std::shared_ptr<Tenant> tenant;  // null: the server asks for no tokens
 };
+
+// Of its tenant; empty when it has none.
+absl::string_view TenantName(const Caller& caller);
 
 // Who has made calls checked. Both outlive the calls.
 struct Access {

@@ -211,6 +211,7 @@ absl::StatusOr<SessionPlan> ConvertConfig(const v1::SessionConfig& config, bool 
   plan.request.prompt = config.prompt();
   plan.request.seed = config.seed();
   plan.request_id = config.request_id();
+  plan.resumable = config.resumable();
   plan.announced_length_chunks = config.length_chunks();
   plan.request.length_chunks = config.length_chunks() == 0 ? limits.max_length_chunks : config.length_chunks();
   for (const absl::Status& status : {

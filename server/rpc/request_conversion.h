@@ -23,8 +23,9 @@ namespace videodiffcr {
 struct SessionPlan {
   SessionRequest request;  // seed 0 when the server is to pick one
   EncoderConfig encoder;
-  std::string request_id;                  // empty: none
-  int64_t announced_length_chunks = 0;     // 0: until finished
+  std::string request_id;               // empty: none
+  int64_t announced_length_chunks = 0;  // 0: until finished
+  bool resumable = false;
   std::vector<std::string> unknown_words;  // of the prompt
   int cut_prompt_tokens = 0;               // of a long prompt: what the model will not see
 };

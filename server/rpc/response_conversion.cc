@@ -62,6 +62,11 @@ v1::SessionState ToProto(SessionState state) {
 
 void Fill(StartedEvent event, v1::SessionStarted* started) {
   started->set_session_id(std::move(event.session_name));
+  started->set_resume_token(std::move(event.resume_token));
+  started->set_watch_token(std::move(event.watch_token));
+  started->set_resumed(event.resumed);
+  started->set_next_sequence(event.next_sequence);
+  started->set_controls_received(event.controls_received);
   started->set_seed(event.seed);
   started->set_width(event.width);
   started->set_height(event.height);
@@ -135,9 +140,7 @@ v1::StreamVideoResponse ToResponse(StreamEvent event, absl::Time now, int64_t de
   std::visit(
       [&](auto& content) {
         using Event = std::decay_t<decltype(content)>;
-        if constexpr (std::is_same_v<Event, StartedEvent>) {
-          Fill(std::move(content), response.mutable_started());
-        } else if constexpr (std::is_same_v<Event, ChunkEvent>) {
+        if constexpr (std::is_same_v<Event, ChunkEvent>) {
           Fill(std::move(content), now, response.mutable_chunk());
         } else if constexpr (std::is_same_v<Event, UpdateAppliedEvent>) {
           response.mutable_update_applied()->set_update_id(content.update_id);
@@ -154,6 +157,12 @@ v1::StreamVideoResponse ToResponse(StreamEvent event, absl::Time now, int64_t de
         }
       },
       event);
+  return response;
+}
+
+v1::StreamVideoResponse ToResponse(StartedEvent event) {
+  v1::StreamVideoResponse response;
+  Fill(std::move(event), response.mutable_started());
   return response;
 }
 
@@ -198,6 +207,16 @@ v1::GetServerInfoResponse ToServerInfo(const ModelInfo& model, const RpcLimits& 
   reported->set_max_sessions_per_connection(limits.behind_proxy ? 0 : limits.max_sessions_per_connection);
   *reported->mutable_min_ping_interval() = ToProto(limits.min_ping_interval);
   reported->set_max_length_chunks(static_cast<int32_t>(limits.max_length_chunks));
+  *reported->mutable_disconnect_grace() = ToProto(limits.disconnect_grace);
+  reported->set_replay_chunks(facts.replay.chunks);
+  reported->set_replay_bytes(facts.replay.bytes);
+  reported->set_max_watchers_per_session(limits.max_watchers_per_session);
+  reported->set_max_watchers(limits.max_watchers);
+  *reported->mutable_session_lifetime() = ToProto(facts.session_lifetime);
+  *reported->mutable_max_connection_age() = ToProto(facts.max_connection_age);
+  *reported->mutable_max_connection_age_grace() = ToProto(facts.max_connection_age_grace);
+  *reported->mutable_keepalive_time() = ToProto(facts.keepalive_time);
+  *reported->mutable_keepalive_timeout() = ToProto(facts.keepalive_timeout);
   if (load.measured_chunk_period.has_value()) {
     *response.mutable_measured_chunk_period() = ToProto(*load.measured_chunk_period);
   }

@@ -23,6 +23,10 @@ absl::Status RpcLimits::Validate() const {
            CheckRange("first_message_timeout in seconds", absl::ToDoubleSeconds(first_message_timeout), 0.001, 3600),
            CheckRange("max_streams_in_first_message", max_streams_in_first_message, 1, 1 << 20),
            CheckRange("min_ping_interval in seconds", absl::ToDoubleSeconds(min_ping_interval), 0, 3600),
+           CheckRange("disconnect_grace in seconds", absl::ToDoubleSeconds(disconnect_grace), 0, 3600),
+           CheckRange("replay_memory_bytes", static_cast<double>(replay_memory_bytes), 0, 1e15),
+           CheckRange("max_watchers_per_session", max_watchers_per_session, 0, 1 << 20),
+           CheckRange("max_watchers", max_watchers, 0, 1 << 20),
            CheckRange("max_sessions_per_connection", max_sessions_per_connection, 1, kMost),
            CheckRange("max_length_chunks", max_length_chunks, 1, kMost),
        }) {

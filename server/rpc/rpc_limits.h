@@ -23,6 +23,15 @@ struct RpcLimits {
   bool behind_proxy = false;
   int64_t max_length_chunks = 4800;  // an hour at 12 frames per chunk and 16 frames per second
 
+  // How long a session that its client wants to resume waits for it without a call.
+  absl::Duration disconnect_grace = absl::Seconds(30);
+  // What such sessions may hold together once they are over, in bytes; the oldest are let go of beyond it.
+  int64_t replay_memory_bytes = int64_t{256} << 20;
+
+  // Viewers of WatchSession: of one session, and of all together.
+  int max_watchers_per_session = 16;
+  int max_watchers = 256;
+
   // A client may ping this often, whether or not its calls are busy; one that pings more often is disconnected.
   absl::Duration min_ping_interval = absl::Seconds(5);
 

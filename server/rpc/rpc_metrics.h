@@ -11,10 +11,14 @@
 
 namespace videodiffcr {
 
-enum class RpcMethod { kStreamVideo, kGenerateVideo, kGetServerInfo };
-enum class ControlType { kUpdate, kCredit, kPause, kUnpause, kSceneCut, kFinish, kUnknown };
+enum class RpcMethod { kStreamVideo, kGenerateVideo, kUpdateSession, kCancelSession, kWatchSession, kGetServerInfo };
+enum class ControlType { kUpdate, kCredit, kPause, kUnpause, kSceneCut, kFinish, kAck, kUnknown };
 // What became of a control message: taken over, refused (the call ends), or come too late for its session (a warning).
 enum class ControlResult { kAccepted, kRejected, kTooLate };
+
+// What became of a call that asked to go on with a session: it goes on; what it wants to hear again is gone; its token
+// is nobody's; the request itself was refused.
+enum class ResumeResult { kResumed, kLost, kUnauthenticated, kRefused };
 
 struct RpcMetrics {
   // Registers every family at 0. `registry` outlives this.
@@ -27,15 +31,21 @@ struct RpcMetrics {
   // One that was closed as soon as it was there: its peer has too many, or all together are.
   void CountRefusedConnection(bool peer_has_too_many);
 
+  void CountResume(ResumeResult result);
+
   prometheus::Gauge* connections;
+  prometheus::Counter* replayed_chunks_total;       // sent again after a resume
+  prometheus::Gauge* watchers;                      // calls of WatchSession that are connected to a session
+  prometheus::Counter* watch_chunks_skipped_total;  // that a watcher was too slow for
 
  private:
-  static constexpr int kMethods = 3;
+  static constexpr int kMethods = 6;
   static constexpr int kCodes = 17;
-  static constexpr int kControlTypes = 7;
+  static constexpr int kControlTypes = 8;
   static constexpr int kControlResults = 3;
   std::array<std::array<prometheus::Counter*, kCodes>, kMethods> calls_;
   std::array<std::array<prometheus::Counter*, kControlResults>, kControlTypes> controls_;
+  std::array<prometheus::Counter*, 4> resumes_;  // by ResumeResult
   prometheus::Counter* refused_connections_[2];  // all together, by peer
 };
 

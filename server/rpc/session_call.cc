@@ -1,31 +1,21 @@
 #include "server/rpc/session_call.h"
 
-#include <atomic>
-#include <future>
 #include <random>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
-#include "server/delivery/stream_sink.h"
 #include "server/logging/log_line.h"
-#include "server/media/encoder.h"
 #include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/response_conversion.h"
+#include "server/rpc/session_directory.h"
 #include "server/rpc/status_conversion.h"
 #include "system/guarded.h"
 
 namespace videodiffcr {
 namespace {
-
-// Random, so that names of one server's sessions do not meet those of another in the same log store.
-std::string NewSessionName() {
-  std::random_device random;
-  return absl::StrCat("session-", absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
-}
 
 uint64_t NewSeed() {
   std::random_device random;
@@ -33,236 +23,152 @@ uint64_t NewSeed() {
   return seed == 0 ? 1 : seed;
 }
 
-ControlType TypeOf(const v1::StreamVideoRequest& request) {
-  switch (request.request_case()) {
-    case v1::StreamVideoRequest::kUpdate:
-      return ControlType::kUpdate;
-    case v1::StreamVideoRequest::kCredit:
-      return ControlType::kCredit;
-    case v1::StreamVideoRequest::kPause:
-      return ControlType::kPause;
-    case v1::StreamVideoRequest::kUnpause:
-      return ControlType::kUnpause;
-    case v1::StreamVideoRequest::kSceneCut:
-      return ControlType::kSceneCut;
-    case v1::StreamVideoRequest::kFinish:
-      return ControlType::kFinish;
-    default:
-      return ControlType::kUnknown;
-  }
+ResumeResult ResultOf(const absl::Status& status) {
+  if (status.ok()) return ResumeResult::kResumed;
+  if (absl::IsDataLoss(status)) return ResumeResult::kLost;
+  return absl::IsUnauthenticated(status) ? ResumeResult::kUnauthenticated : ResumeResult::kRefused;
 }
 
-bool CameTooLate(const absl::Status& status) { return absl::IsNotFound(status) || absl::IsFailedPrecondition(status); }
+absl::Status RequestIdInUse(const std::string& request_id) {
+  return WithErrorInfo(
+      absl::AlreadyExistsError(absl::StrCat("config.request_id: a session with id \"", request_id,
+                                            "\" is there; use another id for another session, or ask for the same one "
+                                            "with resumable set, both times")),
+      "REQUEST_ID_IN_USE", {{"field", "config.request_id"}, {"value", request_id}});
+}
 
 }  // namespace
 
 std::shared_ptr<SessionCall> SessionCall::Create(RpcMethod method, Caller caller, const CallEnvironment& environment,
                                                  CallTransport* transport) {
-  std::shared_ptr<SessionCall> call(new SessionCall(method, std::move(caller), environment, transport));
-  call->outbox_->SetListener(call);
-  return call;
+  return std::shared_ptr<SessionCall>(new SessionCall(method, std::move(caller), environment, transport));
 }
 
 SessionCall::SessionCall(RpcMethod method, Caller caller, const CallEnvironment& environment, CallTransport* transport)
-    : method_(method),
-      caller_(std::move(caller)),
-      environment_(environment),
-      name_(NewSessionName()),
-      outbox_(
-          std::make_shared<StreamOutbox>(environment.outbox_limits, environment.delivery_metrics->send_buffer_bytes)),
-      control_allowance_(environment.limits.control_messages_per_second, environment.limits.control_message_burst,
-                         environment.clock->Now()),
-      transport_(transport) {}
+    : method_(method), caller_(std::move(caller)), environment_(environment), transport_(transport) {}
 
 bool SessionCall::started() const {
   MutexLock lock(&mutex_);
   return started_;
 }
 
+bool SessionCall::TakeFirstMessage() {
+  MutexLock lock(&mutex_);
+  if (finished_ || failure_.has_value()) return false;
+  started_ = true;
+  return true;
+}
+
 void SessionCall::Start(const v1::SessionConfig& config) {
   const absl::Time came_at = environment_.clock->Now();
-  {
-    MutexLock lock(&mutex_);
-    if (finished_ || failure_.has_value()) return;
-    started_ = true;
-    first_message_at_ = came_at;
-  }
+  if (!TakeFirstMessage()) return;
   absl::Status status = Guarded("starting the session", [&] { return TryStart(config, came_at); });
   if (!status.ok()) Fail(std::move(status));
+}
+
+void SessionCall::Resume(const v1::ResumeRequest& resume) {
+  if (!TakeFirstMessage()) return;
+  absl::Status status = Guarded("resuming the session", [&] { return TryResume(resume); });
+  environment_.rpc_metrics->CountResume(ResultOf(status));
+  if (!status.ok()) Fail(std::move(status));
+}
+
+absl::Status SessionCall::EnterRegistry() {
+  absl::StatusOr<SessionRegistry::Slot> slot = environment_.registry->Enter(caller_.connection);
+  if (!slot.ok()) return slot.status();
+  MutexLock lock(&mutex_);
+  slot_ = *std::move(slot);
+  return absl::OkStatus();
 }
 
 absl::Status SessionCall::TryStart(const v1::SessionConfig& config, absl::Time came_at) {
   const bool one_clip = method_ == RpcMethod::kGenerateVideo;
   absl::StatusOr<SessionPlan> plan = ConvertConfig(config, one_clip, *environment_.model, environment_.limits);
   if (!plan.ok()) return plan.status();
+  if (absl::Status status = EnterRegistry(); !status.ok()) return status;
   if (plan->request.seed == 0) plan->request.seed = NewSeed();
-  absl::StatusOr<SessionRegistry::Slot> slot = environment_.registry->Enter(caller_.connection, plan->request_id);
-  if (!slot.ok()) return slot.status();
-  {
-    MutexLock lock(&mutex_);
-    slot_ = *std::move(slot);
-  }
-  std::shared_ptr<TenantQueue> queue;
-  if (caller_.tenant != nullptr) {
-    absl::StatusOr<TenantPlace> place = EnterTenant(caller_.tenant, came_at, environment_.access.metrics);
-    if (!place.ok()) return place.status();
-    plan->request.floor = FloorFor(*caller_.tenant, plan->request);
-    queue = std::make_shared<TenantQueue>(caller_.tenant, environment_.access.metrics);
-    MutexLock lock(&mutex_);
-    tenant_place_ = *std::move(place);
-  }
-  // Into the outbox before Submit(), so that nothing of the session can come before it; Pump() holds it until
-  // admission.
-  if (absl::Status status = outbox_->Push(DescribeStart(*plan)); !status.ok()) return status;
-  WarnUnknownWords(std::move(plan->unknown_words));
-  WarnCutPrompt(plan->cut_prompt_tokens);
-  const VideoCodec codec = plan->encoder.output.codec;
-  const uint64_t seed = plan->request.seed;
-  std::promise<StreamSink::MadeEncoder> encoder;
-  std::unique_ptr<SessionSink> sink =
-      std::make_unique<StreamSink>(encoder.get_future(), codec, plan->encoder.frames_per_second, came_at, outbox_,
-                                   environment_.clock, environment_.delivery_metrics);
-  if (queue != nullptr) {
-    sink = std::make_unique<TenantSink>(std::move(sink), caller_.tenant, queue, environment_.clock,
-                                        environment_.access.metrics);
-  }
-  absl::StatusOr<SessionId> session = environment_.scheduler->Submit(std::move(plan->request), std::move(sink));
-  if (!session.ok()) return session.status();
-  LogSessionStarted(name_, caller_, codec, plan->announced_length_chunks, seed);
-  // Only now: whoever is refused has not waited for it, nor has the server.
-  StreamSink::MadeEncoder made = Guarded("making the encoder", [&] { return CreateChunkEncoder(plan->encoder); });
-  absl::Status status = made.status();
-  if (status.ok() && queue != nullptr && environment_.scheduler->load().waiting_sessions > 0) status = queue->Enter();
-  SetSession(*session, made.ok() ? (*made)->codec_string() : "", status.ok());
-  encoder.set_value(std::move(made));
-  return status;
-}
-
-StartedEvent SessionCall::DescribeStart(const SessionPlan& plan) const {
-  const ModelInfo& model = environment_.model->info();
-  StartedEvent started;
-  started.session_name = name_;
-  started.seed = plan.request.seed;
-  started.width = plan.encoder.width;
-  started.height = plan.encoder.height;
-  started.frames_per_second = plan.encoder.frames_per_second;
-  started.first_chunk_frames = model.first_chunk_frames;
-  started.chunk_frames = model.chunk_frames;
-  started.output = plan.encoder.output;
-  started.model = model.name;
-  started.length_chunks = plan.announced_length_chunks;
-  started.target = plan.request.target;
-  return started;
-}
-
-void SessionCall::SetSession(SessionId session, const std::string& codec_string, bool may_begin) {
-  {
-    MutexLock lock(&blocked_mutex_);
-    blockable_session_ = session;
-    if (blocked_) environment_.scheduler->SetTransportBlocked(session, true);
+  const std::shared_ptr<ServedSession> session = ServedSession::Create(
+      environment_, *plan, caller_, config.request_id().empty() ? "" : config.SerializeAsString(), came_at);
+  // The viewer first: a second start with the same id may find the session as soon as it is in the directory.
+  session->SetFirstViewer(weak_from_this());
+  if (const std::shared_ptr<DirectoryEntry> before = environment_.directory->Add(session); before != nullptr) {
+    const auto running = std::static_pointer_cast<ServedSession>(before);
+    if (!running->resumable() || running->fingerprint() != session->fingerprint()) {
+      return RequestIdInUse(plan->request_id);
+    }
+    absl::Status status = ConnectTo(running, std::nullopt);
+    environment_.rpc_metrics->CountResume(ResultOf(status));
+    return status;
   }
   bool gone;
-  absl::Status sent;
   {
     MutexLock lock(&mutex_);
     session_ = session;
-    codec_string_ = codec_string;
-    admitted_ = may_begin;
-    gone = finished_ || failure_.has_value();
-    sent = Pump();
+    gone = finished_;
   }
-  if (!sent.ok()) Fail(std::move(sent));
-  // The client left while Submit() ran, when there was no id yet to cancel by.
-  if (gone) environment_.scheduler->Cancel(session, absl::CancelledError("the client is gone"));
+  if (gone) session->Disconnect(StreamOutbox::kFirstConnection, absl::CancelledError("the client is gone"));
+  return session->Submit(*std::move(plan));
+}
+
+absl::StatusOr<std::shared_ptr<ServedSession>> SessionCall::FindSession(const v1::ResumeRequest& resume) const {
+  const std::optional<std::string> name =
+      environment_.tokens->SessionOf(TokenKind::kControl, resume.resume_token(), TenantName(caller_));
+  if (!name.has_value()) {
+    return WithErrorInfo(
+        absl::UnauthenticatedError("resume.resume_token: is not one that this server gave out; start a new session"),
+        "RESUME_TOKEN_INVALID", {{"field", "resume.resume_token"}});
+  }
+  const std::shared_ptr<DirectoryEntry> session = environment_.directory->Find(*name);
+  if (session == nullptr) {
+    return WithErrorInfo(absl::DataLossError(absl::StrCat(*name, " is over, and nothing of it is kept any more")),
+                         "REPLAY_WINDOW_LOST");
+  }
+  return std::static_pointer_cast<ServedSession>(session);
+}
+
+absl::Status SessionCall::TryResume(const v1::ResumeRequest& resume) {
+  std::optional<int64_t> last_sequence;
+  if (resume.has_last_sequence()) {
+    last_sequence = resume.last_sequence();
+    if (*last_sequence < 0) {
+      return FieldError("OUT_OF_RANGE", "resume.last_sequence", absl::StrCat(*last_sequence),
+                        "must be at least 0; leave it out if no chunk has arrived");
+    }
+  }
+  const absl::StatusOr<std::shared_ptr<ServedSession>> session = FindSession(resume);
+  if (!session.ok()) return session.status();
+  if (absl::Status status = EnterRegistry(); !status.ok()) return status;
+  return ConnectTo(*session, last_sequence);
+}
+
+absl::Status SessionCall::ConnectTo(const std::shared_ptr<ServedSession>& session,
+                                    std::optional<int64_t> last_sequence) {
+  const absl::StatusOr<int64_t> connection = session->Connect(weak_from_this(), last_sequence);
+  if (!connection.ok()) return connection.status();
+  bool gone;
+  {
+    MutexLock lock(&mutex_);
+    session_ = session;
+    session_connection_ = *connection;
+    gone = finished_;
+  }
+  LogSessionResumed(session->name(), caller_, last_sequence.value_or(-1) + 1);
+  if (gone) session->Disconnect(*connection, absl::CancelledError("the client is gone"));
+  OnReadable();
+  return absl::OkStatus();
 }
 
 void SessionCall::Control(const v1::StreamVideoRequest& request) {
-  SessionId session;
+  std::shared_ptr<ServedSession> session;
+  int64_t connection;
   {
     MutexLock lock(&mutex_);
-    if (finished_ || failure_.has_value() || !session_.has_value()) return;
-    session = *session_;
+    if (finished_ || failure_.has_value() || session_ == nullptr) return;
+    session = session_;
+    connection = session_connection_;
   }
-  absl::Status status;
-  if (control_allowance_.Take(environment_.clock->Now())) {
-    status = Guarded("a control message", [&] { return TryControl(request, session); });
-  } else {
-    const RpcLimits& limits = environment_.limits;
-    const std::string allowed =
-        absl::StrCat("at most ", limits.control_messages_per_second, " control messages per second, ",
-                     limits.control_message_burst, " at once");
-    status = WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat("too many control messages: ", allowed)),
-                           "CONTROL_RATE_EXCEEDED");
-    status = WithQuotaFailure(WithRetryInfo(std::move(status), absl::Seconds(1)), "stream", allowed);
-  }
-  if (CameTooLate(status)) {
-    environment_.rpc_metrics->CountControl(TypeOf(request), ControlResult::kTooLate);
-    // Credits and pauses that cross the end on their way change nothing; a change that is not made should be known.
-    const ControlType type = TypeOf(request);
-    if (type == ControlType::kUpdate || type == ControlType::kSceneCut) {
-      Warn("CHANGE_TOO_LATE", "the session is ending; this change was not made", {});
-    }
-    return;
-  }
-  environment_.rpc_metrics->CountControl(TypeOf(request),
-                                         status.ok() ? ControlResult::kAccepted : ControlResult::kRejected);
+  absl::Status status = session->Control(request, connection);
   if (!status.ok()) Fail(std::move(status));
-}
-
-absl::Status SessionCall::TryControl(const v1::StreamVideoRequest& request, SessionId session) {
-  Scheduler* const scheduler = environment_.scheduler;
-  switch (request.request_case()) {
-    case v1::StreamVideoRequest::kUpdate:
-      return ChangeSession(ConvertUpdate(request.update(), *environment_.model, environment_.limits), session);
-    case v1::StreamVideoRequest::kSceneCut:
-      return ChangeSession(ConvertSceneCut(request.scene_cut(), *environment_.model, environment_.limits), session);
-    case v1::StreamVideoRequest::kCredit: {
-      const absl::StatusOr<CheckedCredits> credits = ConvertCredit(request.credit());
-      return credits.ok() ? scheduler->AddCredits(session, credits->chunks, credits->bytes) : credits.status();
-    }
-    case v1::StreamVideoRequest::kPause:
-      return scheduler->Pause(session);
-    case v1::StreamVideoRequest::kUnpause:
-      return scheduler->Unpause(session);
-    case v1::StreamVideoRequest::kFinish:
-      return scheduler->Finish(session);
-    case v1::StreamVideoRequest::kConfig:
-      return FieldError("CONFIG_REPEATED", "config", request.config().prompt(),
-                        "may only be the first message; open another stream for another session");
-    case v1::StreamVideoRequest::REQUEST_NOT_SET:
-      break;
-  }
-  return FieldError("REQUEST_NOT_SET", "request", "",
-                    "must hold one of update, credit, pause, unpause, scene_cut, finish");
-}
-
-absl::Status SessionCall::ChangeSession(absl::StatusOr<CheckedChange> change, SessionId session) {
-  if (!change.ok()) return change.status();
-  absl::Status status = environment_.scheduler->Change(session, std::move(change->change));
-  if (status.ok()) WarnUnknownWords(std::move(change->unknown_words));
-  if (status.ok()) WarnCutPrompt(change->cut_prompt_tokens);
-  if (absl::IsResourceExhausted(status)) return WithErrorInfo(std::move(status), "TOO_MANY_CHANGES");
-  return status;
-}
-
-void SessionCall::Warn(std::string reason, std::string message, std::vector<std::string> details) {
-  // No room for a warning means that the viewer does not read; the next chunk ends the session for it.
-  outbox_->Push(WarningEvent{std::move(reason), std::move(message), std::move(details)}).IgnoreError();
-}
-
-void SessionCall::WarnUnknownWords(std::vector<std::string> unknown_words) {
-  if (unknown_words.empty()) return;
-  std::string message = absl::StrCat("the model does not know: ", absl::StrJoin(unknown_words, ", "),
-                                     "; GetServerInfo lists the words it knows");
-  Warn("UNKNOWN_WORDS", std::move(message), std::move(unknown_words));
-}
-
-void SessionCall::WarnCutPrompt(int tokens) {
-  if (tokens == 0) return;
-  Warn("PROMPT_CUT",
-       absl::StrCat("the last ", tokens, " tokens of the prompt were cut: the model takes at most ",
-                    environment_.model->info().max_prompt_tokens, " with the end token"),
-       {absl::StrCat(tokens)});
 }
 
 void SessionCall::ReadNext() {
@@ -280,14 +186,8 @@ void SessionCall::OnReadable() {
   if (!sent.ok()) Fail(std::move(sent));
 }
 
-void SessionCall::OnBlockedChanged(bool blocked) {
-  MutexLock lock(&blocked_mutex_);
-  blocked_ = blocked;
-  if (blockable_session_.has_value()) environment_.scheduler->SetTransportBlocked(*blockable_session_, blocked);
-}
-
 void SessionCall::WatchLastBytes() {
-  const bool over = failure_.has_value() || outbox_->ending();
+  const bool over = failure_.has_value() || (session_ != nullptr && session_->ending());
   if (over && writing_ && !finished_ && environment_.idle_timeout > absl::ZeroDuration()) {
     transport_->SetAlarm(environment_.idle_timeout);
   }
@@ -296,28 +196,63 @@ void SessionCall::WatchLastBytes() {
 void SessionCall::OnAlarm() {
   MutexLock lock(&mutex_);
   if (finished_) return;
-  Log({LogLevel::kWarning, "session_cut_off", "its client takes nothing of what is left", {{"session", name_}}});
+  Log({LogLevel::kWarning,
+       "session_cut_off",
+       "its client takes nothing of what is left",
+       {{"session", session_ == nullptr ? "" : session_->name()}}});
   transport_->Cut();
 }
 
 absl::Status SessionCall::Pump() {
-  if (!admitted_ || writing_ || finished_) return absl::OkStatus();
-  std::optional<StreamEvent> event = outbox_->Take();
-  if (!event.has_value()) {
-    if (const std::optional<absl::Status> end = outbox_->Ended(); end.has_value()) FinishLocked(*end);
+  if (session_ == nullptr || writing_ || finished_) return absl::OkStatus();
+  if (!told_started_) {
+    if (std::optional<StartedEvent> started = session_->Describe(session_connection_); started.has_value()) {
+      told_started_ = true;
+      return PackStarted(*std::move(started));
+    }
+    // Refused before it had begun, on the call that asked for it first.
+    const std::optional<absl::Status> end = session_->Ended(session_connection_);
+    if (end.has_value() && !end->ok()) FinishLocked(*end);
     return absl::OkStatus();
   }
-  if (auto* started = std::get_if<StartedEvent>(&*event)) started->codec_string = codec_string_;
-  const absl::Time now = environment_.clock->Now();
-  if (const auto* chunk = std::get_if<ChunkEvent>(&*event)) {
-    ++chunks_written_;
-    if (chunk->deadline.has_value() && now > *chunk->deadline) ++deadline_misses_;
+  if (std::optional<OutgoingEvent> event = session_->Take(session_connection_); event.has_value()) {
+    return PackEvent(*std::move(event));
   }
-  // By names of their own: clang does not see inside a lambda that the mutex is held.
-  const int64_t misses = deadline_misses_;
+  if (const std::optional<absl::Status> end = session_->Ended(session_connection_); end.has_value()) FinishLocked(*end);
+  return absl::OkStatus();
+}
+
+absl::Status SessionCall::PackStarted(StartedEvent started) {
+  // By a name of its own: clang does not see inside a lambda that the mutex is held.
   grpc::ByteBuffer* const bytes = &response_;
   absl::Status packed = Guarded("packing a response", [&] {
-    const v1::StreamVideoResponse response = ToResponse(*std::move(event), now, misses);
+    bool own_buffer;
+    bytes->Clear();
+    grpc::SerializationTraits<v1::StreamVideoResponse>::Serialize(ToResponse(std::move(started)), bytes, &own_buffer);
+    return absl::OkStatus();
+  });
+  if (!packed.ok()) return packed;
+  writing_ = true;
+  writing_event_ = false;
+  transport_->Write(&response_);
+  return absl::OkStatus();
+}
+
+absl::Status SessionCall::PackEvent(OutgoingEvent event) {
+  const absl::Time now = environment_.clock->Now();
+  int64_t misses = 0;
+  if (const auto* chunk = std::get_if<ChunkEvent>(event.event.get())) {
+    misses = session_->CountChunk(session_connection_, *chunk, chunk->deadline.has_value() && now > *chunk->deadline);
+  } else if (std::holds_alternative<FinishedEvent>(*event.event)) {
+    misses = session_->deadline_misses();
+  }
+  grpc::ByteBuffer* const bytes = &response_;
+  absl::Status packed = Guarded("packing a response", [&] {
+    // An event that others hold is copied, one that nobody else does is used up.
+    const bool own = event.event.use_count() == 1;
+    v1::StreamVideoResponse response =
+        own ? ToResponse(std::move(*event.event), now, misses) : ToResponse(*event.event, now, misses);
+    response.set_event_number(event.number);
     bool own_buffer;
     bytes->Clear();
     grpc::SerializationTraits<v1::StreamVideoResponse>::Serialize(response, bytes, &own_buffer);
@@ -325,14 +260,24 @@ absl::Status SessionCall::Pump() {
   });
   if (!packed.ok()) return packed;
   writing_ = true;
+  writing_event_ = true;
   transport_->Write(&response_);
   return absl::OkStatus();
 }
 
 void SessionCall::OnWriteDone(bool ok) {
-  // Before the mutex: the outbox may tell OnBlockedChanged() from here.
-  outbox_->Delivered();
-  std::optional<SessionId> session;
+  std::shared_ptr<ServedSession> session;
+  int64_t connection;
+  bool was_event;
+  {
+    MutexLock lock(&mutex_);
+    session = session_;
+    connection = session_connection_;
+    was_event = std::exchange(writing_event_, false);
+  }
+  // Without the mutex: the outbox may tell of its watermarks from here. What a broken connection took is not delivered:
+  // the session keeps it for the next one.
+  if (was_event && (ok || !session->resumable())) session->Delivered(connection);
   absl::Status sent;
   {
     MutexLock lock(&mutex_);
@@ -343,59 +288,51 @@ void SessionCall::OnWriteDone(bool ok) {
     if (!ok) return;
     sent = Pump();
     WatchLastBytes();
-    session = session_;
   }
-  if (!sent.ok()) return Fail(std::move(sent));
-  if (session.has_value()) environment_.scheduler->NoteReading(*session);
+  if (!sent.ok()) Fail(std::move(sent));
 }
 
-void SessionCall::Fail(absl::Status status) { FailIf(/*may_have_started=*/true, std::move(status)); }
+void SessionCall::Fail(absl::Status status) {
+  FailIf(/*may_have_started=*/true, /*end_session=*/true, std::move(status));
+}
 
-void SessionCall::FailUnstarted(absl::Status status) { FailIf(/*may_have_started=*/false, std::move(status)); }
+void SessionCall::FailUnstarted(absl::Status status) {
+  FailIf(/*may_have_started=*/false, /*end_session=*/true, std::move(status));
+}
 
-void SessionCall::FailIf(bool may_have_started, absl::Status status) {
-  std::optional<SessionId> session;
-  {
-    MutexLock lock(&mutex_);
-    if (finished_ || failure_.has_value() || (started_ && !may_have_started)) return;
-    session = session_;
-    if (writing_) {
-      failure_ = std::move(status);
-      WatchLastBytes();
-    } else {
-      FinishLocked(status);
-    }
+void SessionCall::OnSuperseded() {
+  FailIf(/*may_have_started=*/true, /*end_session=*/false,
+         WithErrorInfo(absl::AbortedError("another call goes on with this session"), "SUPERSEDED"));
+}
+
+void SessionCall::FailIf(bool may_have_started, bool end_session, absl::Status status) {
+  MutexLock lock(&mutex_);
+  if (finished_ || failure_.has_value() || (started_ && !may_have_started)) return;
+  if (end_session && session_ != nullptr) {
+    session_->End(session_connection_, absl::CancelledError("the call has ended"), status);
   }
-  outbox_->Close();
-  if (session.has_value()) environment_.scheduler->Cancel(*session, absl::CancelledError("the call has ended"));
+  if (writing_) {
+    slot_.Release();  // it has no session any more, however long its client takes to read the last write
+    failure_ = std::move(status);
+    WatchLastBytes();
+  } else {
+    FinishLocked(status);
+  }
 }
 
 void SessionCall::OnCancel() {
-  const absl::Status why = absl::CancelledError("the client cancelled or is gone");
-  std::optional<SessionId> session;
-  {
-    MutexLock lock(&mutex_);
-    session = session_;
-    // First, so that the client's place is free once its session is.
-    if (!finished_) FinishLocked(why);
-  }
-  outbox_->Close();
-  if (session.has_value()) environment_.scheduler->Cancel(*session, why);
+  MutexLock lock(&mutex_);
+  if (!finished_) FinishLocked(absl::CancelledError("the client cancelled or is gone"));
 }
 
 void SessionCall::FinishLocked(const absl::Status& status) {
   finished_ = true;
   // Before the client hears of the end, so that it may use its place and its request id again at once.
   slot_.Release();
-  tenant_place_.Release();
   const grpc::Status answer = ToGrpcStatus(status);
   environment_.rpc_metrics->CountCall(method_, status.code());
-  const absl::Duration lasted = environment_.clock->Now() - first_message_at_;
-  if (session_.has_value()) {
-    LogSessionEnded(name_, caller_, status, environment_.log_prompts, chunks_written_, lasted);
-  } else {
-    LogCallRefused(caller_, status, environment_.log_prompts);
-  }
+  if (session_ == nullptr || !session_->submitted()) LogCallRefused(caller_, status, environment_.log_prompts);
+  if (session_ != nullptr) session_->Disconnect(session_connection_, status);
   transport_->Finish(answer);
 }
 

@@ -1,4 +1,4 @@
-// Whose sessions run: by connection and by request id.
+// How many sessions each connection has.
 #ifndef VIDEODIFFCR_SERVER_RPC_SESSION_REGISTRY_H_
 #define VIDEODIFFCR_SERVER_RPC_SESSION_REGISTRY_H_
 
@@ -7,7 +7,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "threading/mutex.h"
@@ -28,33 +27,30 @@ class SessionRegistry {
     Slot& operator=(Slot&& other) noexcept {
       std::swap(registry_, other.registry_);
       std::swap(connection_, other.connection_);
-      std::swap(request_id_, other.request_id_);
       return *this;
     }
     ~Slot() { Release(); }
     // Gives the place back now.
     void Release() {
-      if (registry_ != nullptr) std::exchange(registry_, nullptr)->Leave(connection_, request_id_);
+      if (registry_ != nullptr) std::exchange(registry_, nullptr)->Leave(connection_);
     }
 
    private:
     friend class SessionRegistry;
     SessionRegistry* registry_ = nullptr;
     std::string connection_;
-    std::string request_id_;
   };
 
-  // `connection`: the peer as gRPC names it, one per socket. `request_id`: empty for none. ResourceExhausted
-  // (TOO_MANY_SESSIONS_ON_CONNECTION, with QuotaFailure), AlreadyExists (REQUEST_ID_IN_USE).
-  absl::StatusOr<Slot> Enter(const std::string& connection, const std::string& request_id);
+  // `connection`: the peer as gRPC names it, one per socket. ResourceExhausted (TOO_MANY_SESSIONS_ON_CONNECTION, with
+  // QuotaFailure).
+  absl::StatusOr<Slot> Enter(const std::string& connection);
 
  private:
-  void Leave(const std::string& connection, const std::string& request_id);
+  void Leave(const std::string& connection);
 
   const int max_sessions_per_connection_;
   Mutex mutex_;
   absl::flat_hash_map<std::string, int> sessions_by_connection_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_set<std::string> request_ids_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace videodiffcr

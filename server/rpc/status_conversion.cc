@@ -19,6 +19,7 @@ constexpr size_t kMaxMessageBytes = 1024;
 const char* ReasonFor(const absl::Status& status) {
   if (IsModelLost(status)) return "MODEL_LOST";
   if (IsIdle(status)) return "SESSION_IDLE";
+  if (IsLifetimeOver(status)) return "SESSION_LIFETIME";
   switch (status.code()) {
     case absl::StatusCode::kResourceExhausted:
       return "SERVER_FULL";

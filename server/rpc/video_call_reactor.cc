@@ -32,23 +32,28 @@ void VideoCallReactor::OnFirstMessage(const grpc::ByteBuffer& bytes) {
   if (method_ == RpcMethod::kGenerateVideo) {
     v1::GenerateVideoRequest request;
     absl::Status status = Parse(bytes, max_bytes, &request);
-    return status.ok() ? call_->Start(request.config()) : call_->Fail(std::move(status));
+    if (!status.ok()) return call_->Fail(std::move(status));
+    return request.has_resume() ? call_->Resume(request.resume()) : call_->Start(request.config());
   }
   v1::StreamVideoRequest request;
   absl::Status status = Parse(bytes, max_bytes, &request);
   if (!status.ok()) return call_->Fail(std::move(status));
+  if (request.has_resume()) {
+    call_->Resume(request.resume());
+    return call_->ReadNext();
+  }
   if (!request.has_config()) {
     const auto* field = request.GetDescriptor()->FindFieldByNumber(request.request_case());
     return call_->Fail(FieldError("CONFIG_MISSING", "config", field == nullptr ? "nothing" : field->name(),
-                                  "must be the first message"));
+                                  "must be the first message, or else resume"));
   }
   call_->Start(request.config());
   call_->ReadNext();
 }
 
 void VideoCallReactor::OnNoMessage() {
-  call_->Fail(
-      FieldError("CONFIG_MISSING", "config", "", "must be the first message, but the stream was closed without one"));
+  call_->Fail(FieldError("CONFIG_MISSING", "config", "",
+                         "must be the first message, or else resume, but the stream was closed without one"));
 }
 
 void VideoCallReactor::OnNextMessage(const grpc::ByteBuffer& bytes) {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "server/rpc/call_alarm.h"
+#include "server/rpc/call_environment.h"
 #include "server/rpc/call_reactor.h"
 #include "server/rpc/session_call.h"
 

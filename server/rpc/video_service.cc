@@ -9,9 +9,11 @@
 #include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/message_parsing.h"
-#include "server/rpc/server_info_reactor.h"
+#include "server/rpc/session_requests.h"
 #include "server/rpc/status_conversion.h"
+#include "server/rpc/unary_reactor.h"
 #include "server/rpc/video_call_reactor.h"
+#include "server/rpc/watch_reactor.h"
 
 namespace videodiffcr {
 namespace {
@@ -30,24 +32,45 @@ absl::Status StillLoading() {
       absl::Seconds(1));
 }
 
+// One answer of a unary call: parses, asks `answer`, packs.
+template <typename Request, typename Response, typename Function>
+absl::Status AnswerWith(const grpc::ByteBuffer& request_bytes, int64_t max_bytes, grpc::ByteBuffer* response_bytes,
+                        const Function& answer) {
+  Request request;
+  if (absl::Status status = ParseMessage(request_bytes, max_bytes, &request); !status.ok()) return status;
+  Response response;
+  if (absl::Status status = answer(request, &response); !status.ok()) return status;
+  bool own_buffer;
+  grpc::SerializationTraits<Response>::Serialize(response, response_bytes, &own_buffer);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 VideoService::VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts,
-                           Clock* clock, RpcMetrics* rpc_metrics, bool log_prompts)
+                           std::string session_key, Clock* clock, RpcMetrics* rpc_metrics, bool log_prompts)
     : facts_(facts),
       rpc_metrics_(rpc_metrics),
       registry_(limits.behind_proxy ? std::numeric_limits<int>::max() : limits.max_sessions_per_connection),
+      directory_(limits.disconnect_grace, limits.replay_memory_bytes, clock),
+      tokens_(std::move(session_key)),
       room_(static_cast<size_t>(limits.max_streams_in_first_message)),
       gate_(clock) {
   environment_.limits = limits;
   environment_.outbox_limits = outbox_limits;
+  environment_.replay_limits = facts.replay;
   environment_.idle_timeout = facts.idle_timeout;
   environment_.clock = clock;
   environment_.registry = &registry_;
+  environment_.directory = &directory_;
+  environment_.tokens = &tokens_;
   environment_.rpc_metrics = rpc_metrics;
   environment_.log_prompts = log_prompts;
   AddCall("/videodiffcr.v1.VideoGenerationService/StreamVideo", RpcMethod::kStreamVideo);
   AddCall("/videodiffcr.v1.VideoGenerationService/GenerateVideo", RpcMethod::kGenerateVideo);
+  AddCall("/videodiffcr.v1.VideoGenerationService/UpdateSession", RpcMethod::kUpdateSession);
+  AddCall("/videodiffcr.v1.VideoGenerationService/CancelSession", RpcMethod::kCancelSession);
+  AddCall("/videodiffcr.v1.VideoGenerationService/WatchSession", RpcMethod::kWatchSession);
   AddCall("/videodiffcr.v1.VideoGenerationService/GetServerInfo", RpcMethod::kGetServerInfo);
 }
 
@@ -65,13 +88,18 @@ RawBidiReactor* VideoService::Begin(RpcMethod method, grpc::CallbackServerContex
   if (refusal.ok() && !serving_.load(std::memory_order_acquire)) refusal = StillLoading();
   if (!refusal.ok()) return Refuse(method, caller, refusal);
   const CallReactor::Entrance entrance = {environment_.limits.first_message_timeout, &room_, &gate_};
-  if (method != RpcMethod::kGetServerInfo) {
+  if (method == RpcMethod::kStreamVideo || method == RpcMethod::kGenerateVideo) {
     return new VideoCallReactor(method, context, entrance, std::move(caller), environment_);
   }
-  return new ServerInfoReactor(
-      context, entrance,
-      [this](const grpc::ByteBuffer& request, grpc::ByteBuffer* response) {
-        return AnswerServerInfo(request, response);
+  if (method == RpcMethod::kWatchSession) {
+    return new WatchReactor(context, entrance, std::move(caller), environment_);
+  }
+  return new UnaryReactor(
+      method, context, entrance,
+      [this, method, caller = std::move(caller)](const grpc::ByteBuffer& request, grpc::ByteBuffer* response) {
+        absl::Status status = Answer(method, caller, request, response);
+        if (absl::IsUnauthenticated(status)) LogCallRefused(caller, status, environment_.log_prompts);
+        return status;
       },
       rpc_metrics_);
 }
@@ -89,16 +117,26 @@ RawBidiReactor* VideoService::Refuse(RpcMethod method, const Caller& caller, con
   return new RefusedCall(ToGrpcStatus(why));
 }
 
-absl::Status VideoService::AnswerServerInfo(const grpc::ByteBuffer& request_bytes,
-                                            grpc::ByteBuffer* response_bytes) const {
-  v1::GetServerInfoRequest request;
-  absl::Status status = ParseMessage(request_bytes, environment_.limits.max_control_message_bytes, &request);
-  if (!status.ok()) return status;
-  const v1::GetServerInfoResponse response =
-      ToServerInfo(environment_.model->info(), environment_.limits, facts_, environment_.scheduler->load());
-  bool own_buffer;
-  grpc::SerializationTraits<v1::GetServerInfoResponse>::Serialize(response, response_bytes, &own_buffer);
-  return absl::OkStatus();
+absl::Status VideoService::Answer(RpcMethod method, const Caller& caller, const grpc::ByteBuffer& request_bytes,
+                                  grpc::ByteBuffer* response_bytes) const {
+  const int64_t max_bytes = environment_.limits.max_control_message_bytes;
+  switch (method) {
+    case RpcMethod::kUpdateSession:
+      return AnswerWith<v1::UpdateSessionRequest, v1::UpdateSessionResponse>(
+          request_bytes, max_bytes, response_bytes,
+          [&](const auto& request, auto*) { return UpdateSession(environment_, caller, request); });
+    case RpcMethod::kCancelSession:
+      return AnswerWith<v1::CancelSessionRequest, v1::CancelSessionResponse>(
+          request_bytes, max_bytes, response_bytes,
+          [&](const auto& request, auto*) { return CancelSession(environment_, caller, request); });
+    default:
+      return AnswerWith<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
+          request_bytes, max_bytes, response_bytes, [this](const auto&, v1::GetServerInfoResponse* response) {
+            *response =
+                ToServerInfo(environment_.model->info(), environment_.limits, facts_, environment_.scheduler->load());
+            return absl::OkStatus();
+          });
+  }
 }
 
 }  // namespace videodiffcr

@@ -1,24 +1,27 @@
-// The three calls of videodiffcr.v1.VideoGenerationService, on gRPC's callback API with raw request bytes
+// The calls of videodiffcr.v1.VideoGenerationService, on gRPC's callback API with raw request bytes
 // (message_parsing.h says why). Each only finds out whether the server serves, and makes the object that does the work.
 //
-// To gRPC all three are streams in both directions, whatever the proto says: on the wire there is no difference, and of
+// To gRPC all are streams in both directions, whatever the proto says: on the wire there is no difference, and of
 // a unary request we would not hear until it is whole, so nobody could be told that it takes too long.
 #ifndef VIDEODIFFCR_SERVER_RPC_VIDEO_SERVICE_H_
 #define VIDEODIFFCR_SERVER_RPC_VIDEO_SERVICE_H_
 
 #include <atomic>
+#include <string>
 
 #include "absl/time/time.h"
 #include "grpcpp/impl/codegen/service_type.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "server/rpc/call_environment.h"
 #include "server/rpc/call_gate.h"
 #include "server/rpc/call_reactor.h"
 #include "server/rpc/first_message_room.h"
 #include "server/rpc/response_conversion.h"
 #include "server/rpc/rpc_metrics.h"
-#include "server/rpc/session_call.h"
+#include "server/rpc/session_directory.h"
 #include "server/rpc/session_registry.h"
+#include "server/rpc/session_token.h"
 #include "threading/clock.h"
 
 namespace videodiffcr {
@@ -28,8 +31,9 @@ class VideoService final : public grpc::Service {
  public:
   // `clock` and `rpc_metrics` outlive the service. Until StartServing() every call is answered UNAVAILABLE
   // (MODEL_LOADING).
-  VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts, Clock* clock,
-               RpcMetrics* rpc_metrics, bool log_prompts);
+  // `session_key`: what tokens of sessions are made with; nobody else knows it.
+  VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts,
+               std::string session_key, Clock* clock, RpcMetrics* rpc_metrics, bool log_prompts);
 
   // Before calls come. By default everybody may call, which only tests want.
   void CheckAccess(const Access& access) { environment_.access = access; }
@@ -50,12 +54,15 @@ class VideoService final : public grpc::Service {
   RawBidiReactor* Begin(RpcMethod method, grpc::CallbackServerContext* context);
   // Counts the refusal and writes it down. The call has said nothing yet.
   RawBidiReactor* Refuse(RpcMethod method, const Caller& caller, const absl::Status& why);
-  absl::Status AnswerServerInfo(const grpc::ByteBuffer& request, grpc::ByteBuffer* response) const;
+  absl::Status Answer(RpcMethod method, const Caller& caller, const grpc::ByteBuffer& request,
+                      grpc::ByteBuffer* response) const;
 
   int calls_added_ = 0;
   const ServerFacts facts_;
   RpcMetrics* const rpc_metrics_;
   SessionRegistry registry_;
+  SessionDirectory directory_;
+  const SessionTokens tokens_;
   FirstMessageRoom room_;
   CallGate gate_;
   CallEnvironment environment_;  // written by StartServing(), constant once serving_ is set

@@ -27,7 +27,12 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
   using Script =
       std::function<grpc::Status(const v1::SessionConfig& config, grpc::ServerContext* context, Stream* stream)>;
 
-  explicit ScriptedVideoService(Script script) : script_(std::move(script)) {
+  // Plays a call that begins with `resume`.
+  using ResumeScript =
+      std::function<grpc::Status(const v1::ResumeRequest& resume, grpc::ServerContext* context, Stream* stream)>;
+
+  explicit ScriptedVideoService(Script script, ResumeScript resume_script = nullptr)
+      : script_(std::move(script)), resume_script_(std::move(resume_script)) {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(this);
@@ -38,7 +43,10 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
 
   grpc::Status StreamVideo(grpc::ServerContext* context, Stream* stream) override {
     v1::StreamVideoRequest first;
-    if (!stream->Read(&first) || !first.has_config()) {
+    if (stream->Read(&first) && first.has_resume() && resume_script_) {
+      return resume_script_(first.resume(), context, stream);
+    }
+    if (!first.has_config()) {
       return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the first message must be config");
     }
     return script_(first.config(), context, stream);
@@ -75,6 +83,14 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
     return response;
   }
 
+  // Of a session that can be resumed.
+  static v1::StreamVideoResponse Started(const std::string& resume_token, int64_t controls_received = 0) {
+    v1::StreamVideoResponse response = Started();
+    response.mutable_started()->set_resume_token(resume_token);
+    response.mutable_started()->set_controls_received(controls_received);
+    return response;
+  }
+
   // A chunk of one frame whose payload is `payload`, with its checksum.
   static v1::StreamVideoResponse Chunk(int64_t sequence, const std::string& payload) {
     v1::StreamVideoResponse response;
@@ -91,6 +107,7 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
 
  private:
   const Script script_;
+  const ResumeScript resume_script_;
   int port_ = 0;
   std::atomic<int> loading_calls_ = 0;
   std::unique_ptr<grpc::Server> server_;

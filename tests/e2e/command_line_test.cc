@@ -48,7 +48,7 @@ Finished RunWith(std::vector<std::string> command, const std::string& word) {
   return RunProgram(command);
 }
 
-TEST(CommandLinesTest, AllSubcommandsAreFound) { EXPECT_EQ(Commands().size(), 5 + 1 + 8 + 11 + 1 + 1); }
+TEST(CommandLinesTest, AllSubcommandsAreFound) { EXPECT_EQ(Commands().size(), 6 + 1 + 8 + 11 + 1 + 1); }
 
 TEST(CommandLinesTest, EveryHelpSaysWhatItIsAndShowsEveryFlagWithAnExample) {
   for (const std::vector<std::string>& command : Commands()) {

@@ -10,6 +10,8 @@
 namespace videodiffcr {
 namespace {
 
+const PassTimes kNothingKnown({}, 4);
+
 const absl::Time kNow = absl::UnixEpoch() + absl::Hours(1);
 
 // Sessions of 100 bytes each: `running` chunks left of each admitted one (-1: no length), then the waiting ones.
@@ -103,20 +105,20 @@ TEST(AdmissionPolicyTest, NothingIsAdmittedOrQueuedWhileDraining) {
 }
 
 TEST(AdmissionPolicyTest, StandardIsTakenInBeforeBatchAndOtherwiseTheOldestFirst) {
-  EXPECT_EQ(NextToAdmit(SnapshotOf({5}, {kBatch, kStandard, kStandard}, 200), SchedulerConfig()), 3);
+  EXPECT_EQ(NextToAdmit(SnapshotOf({5}, {kBatch, kStandard, kStandard}, 200), SchedulerConfig(), kNothingKnown), 3);
 }
 
 TEST(AdmissionPolicyTest, ABatchSessionThatHasWaitedLongEnoughKeepsItsPlace) {
   Snapshot snapshot = SnapshotOf({5}, {kBatch, kStandard}, 200);
   SchedulerConfig config;
   snapshot.sessions[1].submitted = kNow - config.batch_chunk_due;
-  EXPECT_EQ(NextToAdmit(snapshot, config), 2);
+  EXPECT_EQ(NextToAdmit(snapshot, config, kNothingKnown), 2);
 }
 
 TEST(AdmissionPolicyTest, ASessionThatWasCancelledWhileItWaitedIsNotTakenInAndTakesNoPlaceInTheQueue) {
   Snapshot snapshot = SnapshotOf({5}, {kStandard, kStandard}, 200);
   snapshot.sessions[1].ending = true;
-  EXPECT_EQ(NextToAdmit(snapshot, SchedulerConfig()), 3);
+  EXPECT_EQ(NextToAdmit(snapshot, SchedulerConfig(), kNothingKnown), 3);
   snapshot.memory_budget_bytes = 100;
   EXPECT_EQ(DecideAdmission(snapshot).verdict, AdmissionVerdict::kWait) << "one of two places is free";
 }
@@ -124,12 +126,12 @@ TEST(AdmissionPolicyTest, ASessionThatWasCancelledWhileItWaitedIsNotTakenInAndTa
 TEST(AdmissionPolicyTest, AServerThatDrainsTakesNobodyIn) {
   Snapshot snapshot = SnapshotOf({5}, {kStandard}, 200);
   snapshot.draining = true;
-  EXPECT_EQ(NextToAdmit(snapshot, SchedulerConfig()), std::nullopt);
+  EXPECT_EQ(NextToAdmit(snapshot, SchedulerConfig(), kNothingKnown), std::nullopt);
 }
 
 TEST(AdmissionPolicyTest, NobodyIsTakenInWithoutRoom) {
-  EXPECT_EQ(NextToAdmit(SnapshotOf({5, 5}, {kStandard}, 299), SchedulerConfig()), std::nullopt);
-  EXPECT_EQ(NextToAdmit(SnapshotOf({5, 5}, {}, 300), SchedulerConfig()), std::nullopt);
+  EXPECT_EQ(NextToAdmit(SnapshotOf({5, 5}, {kStandard}, 299), SchedulerConfig(), kNothingKnown), std::nullopt);
+  EXPECT_EQ(NextToAdmit(SnapshotOf({5, 5}, {}, 300), SchedulerConfig(), kNothingKnown), std::nullopt);
 }
 
 TEST(AdmissionPolicyTest, ThePredictedWaitIsTenSecondsWhereNothingIsKnownAndBetweenOneSecondAndOneMinuteElsewhere) {
@@ -168,6 +170,84 @@ TEST(RetryAfterTest, AStatusCarriesTheWaitAndKeepsCodeAndMessage) {
 TEST(RetryAfterTest, OtherStatusesSuggestNone) {
   EXPECT_EQ(RetryAfter(absl::OkStatus()), std::nullopt);
   EXPECT_EQ(RetryAfter(absl::ResourceExhaustedError("full")), std::nullopt);
+}
+
+// One session that plays 0.75 s chunks, each 0.3 s of the engine dense and 0.2 s at 0.7.
+class SlackAdmissionTest : public ::testing::Test {
+ protected:
+  SlackAdmissionTest() : times_({{10, 1.0}, {7, 2.0 / 3}}, 4) {
+    times_.Note(StepKind::kDenoise, 10, 1, 0, absl::Milliseconds(70));
+    times_.Note(StepKind::kContext, 10, 1, 0, absl::Milliseconds(20));
+    snapshot_.session_bytes = 1;
+    snapshot_.memory_budget_bytes = 100;
+    snapshot_.max_sessions = 100;
+    snapshot_.max_waiting_sessions = 1;
+    snapshot_.slack_admission = true;
+    snapshot_.chunk_duration = absl::Milliseconds(750);
+  }
+  void AddPlaying(RetentionTenths floor) {
+    SessionView view;
+    view.id = static_cast<SessionId>(snapshot_.sessions.size()) + 1;
+    view.admitted = true;
+    view.state = SessionState::kGenerating;
+    view.has_playout = true;
+    view.floor = floor;
+    view.chunk_period = absl::Milliseconds(750);
+    snapshot_.sessions.push_back(view);
+  }
+  AdmissionDecision Decide(RetentionTenths floor) {
+    return DecideAdmission(snapshot_, BreaksPromises(snapshot_, times_, floor));
+  }
+  Snapshot snapshot_;
+  PassTimes times_;
+};
+
+TEST_F(SlackAdmissionTest, ASessionThatWouldMakeOthersLateWaitsAndThenIsRefusedWithAWait) {
+  AddPlaying(10);
+  EXPECT_EQ(Decide(10).verdict, AdmissionVerdict::kAdmit) << "two take 0.6 s of 0.75 s";
+  AddPlaying(10);
+  EXPECT_EQ(Decide(10).verdict, AdmissionVerdict::kWait) << "three would take 0.9 s";
+  EXPECT_EQ(Decide(10).obstacle, AdmissionObstacle::kSlack);
+  snapshot_.max_waiting_sessions = 0;
+  EXPECT_EQ(Decide(10).verdict, AdmissionVerdict::kRefuse);
+  EXPECT_GT(Decide(10).retry_after, absl::ZeroDuration());
+}
+
+TEST_F(SlackAdmissionTest, WhatFloorsAllowCountsNotWhatIsUsed) {
+  AddPlaying(7);
+  AddPlaying(7);
+  EXPECT_EQ(Decide(7).verdict, AdmissionVerdict::kAdmit) << "three at 0.7 take 0.62 s of 0.75 s";
+}
+
+TEST_F(SlackAdmissionTest, WhereNobodyPlaysNoPromiseIsBroken) {
+  times_.Note(StepKind::kDenoise, 10, 2, 0, absl::Hours(1));
+  snapshot_.chunk_duration = absl::Milliseconds(1);
+  EXPECT_EQ(Decide(10).verdict, AdmissionVerdict::kAdmit) << "however slow the server is";
+}
+
+TEST_F(SlackAdmissionTest, ASessionWithoutPlayoutNeedsNoSlack) {
+  for (int i = 0; i < 10; ++i) AddPlaying(10);
+  EXPECT_EQ(DecideAdmission(snapshot_).verdict, AdmissionVerdict::kAdmit);
+}
+
+TEST_F(SlackAdmissionTest, WhereNothingIsKnownNobodyIsRefused) {
+  for (int i = 0; i < 10; ++i) AddPlaying(10);
+  EXPECT_FALSE(BreaksPromises(snapshot_, kNothingKnown, 10));
+  snapshot_.slack_admission = false;
+  EXPECT_FALSE(BreaksPromises(snapshot_, times_, 10));
+}
+
+TEST_F(SlackAdmissionTest, WhoWaitsForSlackIsPassedOverByThoseWhoNeedNone) {
+  for (int i = 0; i < 3; ++i) AddPlaying(10);
+  for (const bool playout : {true, false}) {
+    SessionView waiting;
+    waiting.id = static_cast<SessionId>(snapshot_.sessions.size()) + 1;
+    waiting.has_playout = playout;
+    snapshot_.sessions.push_back(waiting);
+  }
+  EXPECT_EQ(NextToAdmit(snapshot_, SchedulerConfig(), times_), 5);
+  snapshot_.sessions.erase(snapshot_.sessions.begin(), snapshot_.sessions.begin() + 2);
+  EXPECT_EQ(NextToAdmit(snapshot_, SchedulerConfig(), times_), 4) << "one plays, so there is room for another";
 }
 
 }  // namespace

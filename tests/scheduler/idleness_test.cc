@@ -110,6 +110,7 @@ TEST_F(IdlenessTest, NeitherAWaitForMemoryNorTheRunAheadLimitIsIdleness) {
 
 TEST_F(IdlenessTest, WithoutAnIdleTimeASessionKeepsItsPlace) {
   config_.idle_timeout = absl::ZeroDuration();
+  config_.session_lifetime = absl::ZeroDuration();
   Start();
   const TestSession session = Submit(WithoutCredits(1));
   ASSERT_TRUE(session.log->WaitForEvent("blocked"));
@@ -119,6 +120,27 @@ TEST_F(IdlenessTest, WithoutAnIdleTimeASessionKeepsItsPlace) {
   ASSERT_TRUE(session.log->WaitForEnd());
   EXPECT_TRUE(session.log->end_status().ok()) << session.log->end_status();
   EXPECT_THAT(Sequences(session), ElementsAre(0, 1));
+}
+
+TEST_F(IdlenessTest, ASessionThatIsAsOldAsItMayBeEndsAfterItsChunkInProgress) {
+  config_.idle_timeout = absl::ZeroDuration();
+  config_.session_lifetime = absl::Minutes(5);
+  Start();
+  SessionRequest request = Request(1, 0);
+  request.chunk_credits = 1;
+  const TestSession session = Submit(request);
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
+  WaitForEngine();
+  clock_.Advance(absl::Minutes(5) - absl::Seconds(1));
+  EXPECT_EQ(scheduler_->load().active_sessions, 1);
+  model_.HoldPlans();
+  ASSERT_TRUE(scheduler_->AddCredits(session.id, 10, 0).ok());
+  ASSERT_TRUE(model_.WaitForHeldPlan().has_value());
+  clock_.Advance(absl::Seconds(1));
+  model_.FreePlans();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(IsLifetimeOver(session.log->end_status())) << session.log->end_status();
+  EXPECT_EQ(session.log->chunks().size(), 2u) << "the chunk in progress was finished";
 }
 
 }  // namespace

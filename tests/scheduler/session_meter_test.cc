@@ -104,10 +104,10 @@ TEST_F(SessionMeterTest, TheWaitForAdmissionCountsFromSubmission) {
 }
 
 TEST_F(SessionMeterTest, ABudgetThatFallsAndOneThatRisesAreCountedApart) {
-  meter_.TargetChanged(10, 7, /*by_server=*/false);
-  meter_.TargetChanged(10, 8, /*by_server=*/false);
-  meter_.TargetChanged(7, 10, /*by_server=*/false);
-  meter_.TargetChanged(10, 9, /*by_server=*/true);
+  meter_.TargetChanged(10, 7, BudgetOrigin::kClient);
+  meter_.TargetChanged(10, 8, BudgetOrigin::kClient);
+  meter_.TargetChanged(7, 10, BudgetOrigin::kClient);
+  meter_.TargetChanged(10, 9, BudgetOrigin::kMemory);
   const int client = static_cast<int>(BudgetOrigin::kClient), memory = static_cast<int>(BudgetOrigin::kMemory);
   EXPECT_EQ(standard_.retention_lowered_total[client]->Value(), 2);
   EXPECT_EQ(standard_.retention_raised_total[client]->Value(), 1);

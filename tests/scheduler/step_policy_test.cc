@@ -159,5 +159,48 @@ INSTANTIATE_TEST_SUITE_P(All, EveryPolicyTest,
                                            SchedulingPolicy::kRoundRobin),
                          [](const auto& info) { return std::string(SchedulingPolicyName(info.param)); });
 
+TEST(StepPolicyTest, UnderLoadThoseWhoAreFarAheadWaitForThoseWhoAreNot) {
+  Snapshot snapshot = SnapshotOf({{1, 0, 5.0}, {2, 0, 0.2}}, 2);
+  for (SessionView& session : snapshot.sessions) {
+    session.at_boundary = true;
+    session.chunk_period = absl::Milliseconds(750);
+  }
+  EXPECT_THAT(Order(snapshot, SchedulerConfig()), ElementsAre(2, 1));
+  snapshot.degradation = Degradation::kRunAhead;
+  EXPECT_THAT(Order(snapshot, SchedulerConfig()), ElementsAre(2)) << "session 1 has six chunks in hand";
+  snapshot.sessions[0].at_boundary = false;
+  EXPECT_THAT(Order(snapshot, SchedulerConfig()), ElementsAre(2, 1)) << "a chunk that has begun is finished";
+  snapshot.sessions[0].at_boundary = true;
+  snapshot.sessions.pop_back();
+  EXPECT_THAT(Order(snapshot, SchedulerConfig()), ElementsAre(1)) << "nobody is helped by an engine that idles";
+}
+
+TEST(StepPolicyTest, UnderMoreLoadBatchSessionsWaitButNotForLongerThanTheirDueTime) {
+  Snapshot snapshot = SnapshotOf({{1, -9.9, std::nullopt, kBatch}, {2, 0, 0.2}}, 2);
+  snapshot.degradation = Degradation::kBatch;
+  EXPECT_THAT(Order(snapshot, SchedulerConfig()), ElementsAre(2));
+  snapshot.sessions[0].work_began = kNow - absl::Seconds(10);
+  EXPECT_THAT(Order(snapshot, SchedulerConfig()), ElementsAre(1, 2));
+}
+
+// Three sessions that are a minute late take the whole engine, and everything that can give way has.
+TEST(StepPolicyTest, ABatchChunkIsBegunWithinItsBoundWhateverTheLoad) {
+  const SchedulerConfig config;
+  constexpr absl::Duration kPass = absl::Milliseconds(25);
+  constexpr int kPasses = 4;
+  Snapshot snapshot = SnapshotOf({{1, 0, -60}, {2, 0, -60}, {3, 0, -60}, {4, 0, std::nullopt, kBatch}}, 1);
+  snapshot.degradation = Degradation::kRefuse;
+  std::vector<int> passes(4, 0);
+  const absl::Duration bound = config.batch_chunk_due + config.max_counted_lateness + 3 * kPasses * kPass;
+  for (; snapshot.now <= kNow + bound; snapshot.now += kPass) {
+    const std::vector<SessionId> order = Order(snapshot, config);
+    ASSERT_EQ(order.size(), 1u);
+    if (order[0] == 4) return;
+    SessionView& session = snapshot.sessions[order[0] - 1];
+    if (++passes[order[0] - 1] % kPasses == 0) session.work_began = snapshot.now + kPass;
+  }
+  FAIL() << "not begun after " << bound;
+}
+
 }  // namespace
 }  // namespace videodiffcr

@@ -41,7 +41,7 @@ class StreamSinkTest : public testing::Test {
   StreamSinkTest() {
     OutboxLimits limits;
     limits.max_events = 16;
-    outbox_ = std::make_shared<StreamOutbox>(limits, metrics_.send_buffer_bytes);
+    outbox_ = std::make_shared<StreamOutbox>(limits, ReplayLimits{0}, metrics_.send_buffer_bytes);
     encoder_.set_value(std::make_unique<SlowEncoder>(&clock_));
     sink_ = std::make_unique<StreamSink>(encoder_.get_future(), VideoCodec::kH264,
                                          /*frames_per_second=*/16, clock_.Now(), outbox_, &clock_, &metrics_);
@@ -56,8 +56,10 @@ class StreamSinkTest : public testing::Test {
   }
   template <typename Event>
   Event Take() {
-    std::optional<StreamEvent> event = outbox_->Take();
-    outbox_->Delivered();
+    const std::optional<OutgoingEvent> taken = outbox_->Take(0);
+    std::optional<StreamEvent> event;
+    if (taken.has_value()) event = *taken->event;
+    outbox_->Delivered(0);
     EXPECT_TRUE(event.has_value() && std::holds_alternative<Event>(*event));
     return std::get<Event>(*std::move(event));
   }
@@ -140,7 +142,7 @@ TEST_F(StreamSinkTest, TheTotalsCountFromTheFirstMessageToTheFirstAndTheLastChun
   EXPECT_EQ(finished.nominal_retention_mean, 0.85);
   EXPECT_EQ(finished.executed_retention_mean, 0.875);
   EXPECT_EQ(finished.reason, "LENGTH_REACHED");
-  EXPECT_EQ(outbox_->Ended(), absl::OkStatus());
+  EXPECT_EQ(outbox_->Ended(0), absl::OkStatus());
 }
 
 TEST_F(StreamSinkTest, AnErrorEndsTheStreamWithoutATotal) {
@@ -148,7 +150,7 @@ TEST_F(StreamSinkTest, AnErrorEndsTheStreamWithoutATotal) {
   sink_->OnStateChanged(SessionState::kEnded, "failed");
   sink_->OnEnded(absl::InternalError("broken"), SessionTotals());
   EXPECT_EQ(Take<StateChangedEvent>().state, SessionState::kGenerating);
-  EXPECT_EQ(outbox_->Ended(), absl::InternalError("broken"));
+  EXPECT_EQ(outbox_->Ended(0), absl::InternalError("broken"));
 }
 
 TEST_F(StreamSinkTest, AFrameThatDoesNotEncodeIsTheErrorOfItsSession) {
@@ -170,7 +172,7 @@ TEST_F(StreamSinkTest, AViewerWhoMissedAnAnswerLosesItsSessionAlthoughThereIsRoo
   for (int i = 0; i < 15; ++i) Take<UpdateAppliedEvent>();
   sink_->OnEnded(absl::OkStatus(), SessionTotals());
   Take<FinishedEvent>();
-  EXPECT_EQ(outbox_->Ended()->code(), absl::StatusCode::kResourceExhausted) << "no good end, either";
+  EXPECT_EQ(outbox_->Ended(0)->code(), absl::StatusCode::kResourceExhausted) << "no good end, either";
 }
 
 TEST_F(StreamSinkTest, AChunkThatFindsNoRoomCountsForNothing) {

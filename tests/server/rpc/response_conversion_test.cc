@@ -29,7 +29,7 @@ TEST(ResponseConversionTest, TheStartSaysWhatTheSessionIs) {
   event.model = "tiny";
   event.length_chunks = 3;
   event.target = 7;
-  const v1::StreamVideoResponse response = ToResponse(event, kNow, 0);
+  const v1::StreamVideoResponse response = ToResponse(event);
   ASSERT_TRUE(response.has_started());
   const v1::SessionStarted& started = response.started();
   EXPECT_EQ(started.session_id(), "session-1");

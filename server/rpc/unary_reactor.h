@@ -1,6 +1,6 @@
-// GetServerInfo as gRPC sees it: one request, one answer.
-#ifndef VIDEODIFFCR_SERVER_RPC_SERVER_INFO_REACTOR_H_
-#define VIDEODIFFCR_SERVER_RPC_SERVER_INFO_REACTOR_H_
+// A call with one request and one answer, as gRPC sees it.
+#ifndef VIDEODIFFCR_SERVER_RPC_UNARY_REACTOR_H_
+#define VIDEODIFFCR_SERVER_RPC_UNARY_REACTOR_H_
 
 #include <functional>
 #include <memory>
@@ -11,14 +11,14 @@
 
 namespace videodiffcr {
 
-class ServerInfoReactor final : public CallReactor {
+class UnaryReactor final : public CallReactor {
  public:
   // Fills the response, or says what is wrong with the request.
   using Answer = std::function<absl::Status(const grpc::ByteBuffer& request, grpc::ByteBuffer* response)>;
 
   // `rpc_metrics` and what is in `entrance` outlive the call.
-  ServerInfoReactor(grpc::CallbackServerContext* context, const Entrance& entrance, Answer answer,
-                    RpcMetrics* rpc_metrics);
+  UnaryReactor(RpcMethod method, grpc::CallbackServerContext* context, const Entrance& entrance, Answer answer,
+               RpcMetrics* rpc_metrics);
 
  private:
   class Ending;
@@ -35,4 +35,4 @@ class ServerInfoReactor final : public CallReactor {
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_SERVER_RPC_SERVER_INFO_REACTOR_H_
+#endif  // VIDEODIFFCR_SERVER_RPC_UNARY_REACTOR_H_

@@ -1,4 +1,4 @@
-#include "server/rpc/server_info_reactor.h"
+#include "server/rpc/unary_reactor.h"
 
 #include <utility>
 
@@ -11,16 +11,17 @@
 namespace videodiffcr {
 
 // Ends the call exactly once, whoever comes first.
-class ServerInfoReactor::Ending {
+class UnaryReactor::Ending {
  public:
-  Ending(RawBidiReactor* reactor, RpcMetrics* rpc_metrics) : reactor_(reactor), rpc_metrics_(rpc_metrics) {}
+  Ending(RpcMethod method, RawBidiReactor* reactor, RpcMetrics* rpc_metrics)
+      : method_(method), reactor_(reactor), rpc_metrics_(rpc_metrics) {}
 
   // With `response` when that is given; it stays until the call is done.
   void End(const absl::Status& status, const grpc::ByteBuffer* response) {
     MutexLock lock(&mutex_);
     RawBidiReactor* const reactor = std::exchange(reactor_, nullptr);
     if (reactor == nullptr) return;
-    rpc_metrics_->CountCall(RpcMethod::kGetServerInfo, status.code());
+    rpc_metrics_->CountCall(method_, status.code());
     if (response != nullptr) {
       reactor->StartWriteAndFinish(response, grpc::WriteOptions(), ToGrpcStatus(status));
     } else {
@@ -29,29 +30,32 @@ class ServerInfoReactor::Ending {
   }
 
  private:
+  const RpcMethod method_;
   Mutex mutex_;
   RawBidiReactor* reactor_ ABSL_GUARDED_BY(mutex_);  // null once the call has ended, after which it may be gone
   RpcMetrics* const rpc_metrics_;
 };
 
-ServerInfoReactor::ServerInfoReactor(grpc::CallbackServerContext* context, const Entrance& entrance, Answer answer,
-                                     RpcMetrics* rpc_metrics)
-    : CallReactor(context, entrance), answer_(std::move(answer)), ending_(std::make_shared<Ending>(this, rpc_metrics)) {
+UnaryReactor::UnaryReactor(RpcMethod method, grpc::CallbackServerContext* context, const Entrance& entrance,
+                           Answer answer, RpcMetrics* rpc_metrics)
+    : CallReactor(context, entrance),
+      answer_(std::move(answer)),
+      ending_(std::make_shared<Ending>(method, this, rpc_metrics)) {
   AwaitFirstMessage([weak = std::weak_ptr<Ending>(ending_)](const absl::Status& status) {
     if (const std::shared_ptr<Ending> ending = weak.lock()) ending->End(status, nullptr);
   });
 }
 
-void ServerInfoReactor::OnFirstMessage(const grpc::ByteBuffer& bytes) {
+void UnaryReactor::OnFirstMessage(const grpc::ByteBuffer& bytes) {
   const absl::Status status = Guarded("answering", [&] { return answer_(bytes, &response_); });
   ending_->End(status, status.ok() ? &response_ : nullptr);
 }
 
-void ServerInfoReactor::OnNoMessage() {
+void UnaryReactor::OnNoMessage() {
   ending_->End(WithErrorInfo(absl::InvalidArgumentError("the call was closed without a request"), "REQUEST_NOT_SET"),
                nullptr);
 }
 
-void ServerInfoReactor::OnCancel() { ending_->End(absl::CancelledError("the client cancelled or is gone"), nullptr); }
+void UnaryReactor::OnCancel() { ending_->End(absl::CancelledError("the client cancelled or is gone"), nullptr); }
 
 }  // namespace videodiffcr

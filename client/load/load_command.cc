@@ -1,0 +1,90 @@
+#include "client/load/load_command.h"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/load/load_options.h"
+#include "client/load/load_plot.h"
+#include "client/load/load_result.h"
+#include "client/load/load_run.h"
+#include "client/progress_line.h"
+#include "media/png_file.h"
+#include "system/steady_time.h"
+
+namespace videodiffcr {
+namespace {
+
+absl::Status WriteText(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  file.close();
+  return file.good() ? absl::OkStatus() : absl::PermissionDeniedError(absl::StrCat("cannot write ", path));
+}
+
+// Why sessions failed, each reason once.
+void ReportFailures(const std::vector<ViewerOutcome>& outcomes) {
+  std::map<std::string, int> reasons;
+  for (const ViewerOutcome& outcome : outcomes) {
+    if (outcome.end == ViewerEnd::kFailed) ++reasons[outcome.error];
+  }
+  for (const auto& [reason, count] : reasons) std::cout << "  failed " << count << " times: " << reason << "\n";
+}
+
+absl::Status RunLoadCommand(const LoadOptions& options) {
+  std::map<std::string, double> before;
+  if (!options.compare_file.empty()) {
+    absl::StatusOr<std::map<std::string, double>> figures = ReadFigures(options.compare_file);
+    if (!figures.ok()) return figures.status();
+    before = *std::move(figures);
+  }
+  ProgressLine progress(&std::cerr, isatty(STDERR_FILENO) != 0);
+  const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunLoad(options, [&](const LoadProgress& now) {
+    progress.Show(absl::StrFormat("%.0f s: %d sessions begun, %d run, %d chunks", absl::ToDoubleSeconds(now.elapsed),
+                                  now.begun, now.running, now.chunks),
+                  SteadyNow());
+  });
+  progress.End();
+  if (!outcomes.ok()) return outcomes.status();
+  const std::map<std::string, double> figures = FiguresOf(*outcomes);
+  std::cout << FigureTable(figures, options.compare_file.empty() ? nullptr : &before);
+  ReportFailures(*outcomes);
+  std::cout << std::flush;
+  if (!options.json_file.empty()) {
+    const absl::Status written = WriteText(
+        options.json_file, FiguresToJson(figures, {{"server", options.server}, {"seed", absl::StrCat(options.seed)}}));
+    if (!written.ok()) return written;
+  }
+  if (!options.plot_file.empty()) {
+    const absl::Status drawn = WritePng(DrawLoad(*outcomes, "load on " + options.server), options.plot_file);
+    if (!drawn.ok()) return drawn;
+  }
+  return CheckRequirements(options.requirements, figures);
+}
+
+}  // namespace
+
+Subcommand LoadSubcommand() {
+  CommandText text = {"load", "puts many viewers on a server and tells what they saw",
+                      "Open loop or closed, slow readers, connections that break and are resumed, sessions that are "
+                      "cancelled. The example holds a server to its promises while a twentieth of all chunks is "
+                      "followed by a cut.",
+                      "videodiffcr load --arrivals poisson:1 --duration 60s --chunks 4..16 --cut-share 0.05 --verify 1 "
+                      "\\\n    --require cpr>=0.99,lost==0,changed==0"};
+  const auto add = [](Command* command) {
+    const auto options = std::make_shared<LoadOptions>();
+    AddLoadFlags(options.get(), command);
+    return [options] { return RunLoadCommand(*options); };
+  };
+  return {std::move(text), add};
+}
+
+}  // namespace videodiffcr

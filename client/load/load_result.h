@@ -1,0 +1,57 @@
+// What a load came to: samples while it runs, figures when it is over.
+#ifndef VIDEODIFFCR_CLIENT_LOAD_LOAD_RESULT_H_
+#define VIDEODIFFCR_CLIENT_LOAD_LOAD_RESULT_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace videodiffcr {
+
+enum class ViewerEnd { kFinished, kRefused, kKilled, kFailed };
+
+// One chunk as its viewer saw it.
+struct ChunkSample {
+  absl::Duration at;          // from the start of the load
+  absl::Duration slack;       // deadline minus arrival; meaningful with playout
+  absl::Duration since_last;  // from the chunk before, or from the start of the session
+  bool has_deadline = false;
+  bool first = false;
+  double nominal = 1;
+};
+
+// One session.
+struct ViewerOutcome {
+  ViewerEnd end = ViewerEnd::kFinished;
+  std::string error;     // of a kFailed one
+  absl::Duration began;  // from the start of the load
+  absl::Duration lasted;
+  std::vector<ChunkSample> chunks;
+  double target = 1, floor = 1;
+  int64_t resumes = 0;
+  int64_t expected_chunks = 0;
+  int64_t damaged = 0;   // gaps, doubled ones and checksums that the client found
+  int64_t verified = 0;  // chunks that were held against an uninterrupted run
+  int64_t changed = 0;   // of them, those whose bytes differ
+};
+
+// Figures by name, all of them there, whatever happened: docs/performance.md says what each is.
+std::map<std::string, double> FiguresOf(const std::vector<ViewerOutcome>& outcomes);
+
+// Name, value and, with `before`, what it was there and by how much it has changed.
+std::string FigureTable(const std::map<std::string, double>& figures, const std::map<std::string, double>* before);
+
+// A JSON object of the figures, with `about` as strings beside them.
+std::string FiguresToJson(const std::map<std::string, double>& figures,
+                          const std::map<std::string, std::string>& about);
+
+// Reads what FiguresToJson() wrote. InvalidArgument names the file.
+absl::StatusOr<std::map<std::string, double>> ReadFigures(const std::string& path);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_CLIENT_LOAD_LOAD_RESULT_H_

@@ -1,0 +1,29 @@
+// A load from its first viewer to its last.
+#ifndef VIDEODIFFCR_CLIENT_LOAD_LOAD_RUN_H_
+#define VIDEODIFFCR_CLIENT_LOAD_LOAD_RUN_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/load/load_options.h"
+#include "client/load/load_result.h"
+
+namespace videodiffcr {
+
+// How it stands, now and then while it runs.
+struct LoadProgress {
+  absl::Duration elapsed;
+  int64_t begun = 0;
+  int64_t running = 0;
+  int64_t chunks = 0;
+};
+
+// `show`: called from the calling thread, a few times a second. Errors: no server, a trace that cannot be read.
+absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options,
+                                                   const std::function<void(const LoadProgress&)>& show);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_CLIENT_LOAD_LOAD_RUN_H_

@@ -1,0 +1,128 @@
+#include "client/load/viewer.h"
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "client/proto_time.h"
+#include "google/protobuf/util/time_util.h"
+#include "system/steady_time.h"
+
+namespace videodiffcr {
+namespace {
+
+// Few seeds, so that few uninterrupted runs serve many comparisons.
+constexpr uint64_t kSeeds = 4;
+
+bool Happens(double share, std::mt19937_64* random) { return std::generate_canonical<double, 32>(*random) < share; }
+
+template <typename Value>
+const Value& OneOf(const std::vector<Value>& values, std::mt19937_64* random) {
+  return values[(*random)() % values.size()];
+}
+
+// What happens at one chunk, as far as the plan has something for it. False: the session was cancelled.
+bool FollowPlan(const ViewerPlan& plan, int64_t sequence, VideoCall* call) {
+  if (plan.killed_after == sequence) {
+    call->Cancel();
+    return false;
+  }
+  if (std::binary_search(plan.cuts.begin(), plan.cuts.end(), sequence)) call->Break();
+  if (plan.pause_before_chunk > absl::ZeroDuration()) absl::SleepFor(plan.pause_before_chunk);
+  return true;
+}
+
+void TakeEnd(const absl::Status& status, bool killed, ViewerOutcome* outcome) {
+  if (killed) {
+    outcome->end = ViewerEnd::kKilled;
+  } else if (status.ok()) {
+    outcome->end = ViewerEnd::kFinished;
+  } else if (absl::IsResourceExhausted(status) && outcome->chunks.empty()) {
+    outcome->end = ViewerEnd::kRefused;
+  } else {
+    outcome->end = ViewerEnd::kFailed;
+    outcome->error = std::string(status.message());
+    if (absl::IsDataLoss(status)) ++outcome->damaged;
+  }
+}
+
+}  // namespace
+
+ViewerPlan DrawViewer(const LoadOptions& options, const std::vector<std::string>& prompts, std::mt19937_64* random) {
+  ViewerPlan plan;
+  const int chunks =
+      options.least_chunks +
+      static_cast<int>((*random)() % static_cast<uint64_t>(options.most_chunks - options.least_chunks + 1));
+  plan.config.set_prompt(OneOf(prompts, random));
+  plan.config.set_seed(1 + (*random)() % kSeeds);
+  plan.config.set_length_chunks(chunks);
+  const double target = OneOf(options.budgets, random);
+  plan.config.mutable_retention()->set_target(target);
+  plan.config.mutable_retention()->set_floor(options.floor.value_or(target));
+  if (Happens(options.batch_share, random)) plan.config.set_priority(v1::PRIORITY_BATCH);
+  if (options.playout_seconds.has_value()) {
+    plan.start_buffer = absl::Seconds(*options.playout_seconds);
+    *plan.config.mutable_playout()->mutable_start_buffer() =
+        google::protobuf::util::TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(*plan.start_buffer));
+    plan.config.set_run_ahead_limit_chunks(options.run_ahead);
+  }
+  if (Happens(options.slow_share, random)) plan.pause_before_chunk = options.slow_pause;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    if (Happens(options.cut_share, random)) plan.cuts.push_back(chunk);
+  }
+  if (Happens(options.kill_share, random)) plan.killed_after = static_cast<int64_t>((*random)() % chunks);
+  plan.verify = Happens(options.verify_share, random);
+  return plan;
+}
+
+ChunkDigest DigestOf(const v1::VideoChunk& chunk) {
+  ChunkDigest digest;
+  digest.hash = std::hash<std::string_view>()(chunk.payload());
+  digest.crc32c = chunk.payload_crc32c();  // which the client has checked
+  digest.bytes = static_cast<int64_t>(chunk.payload().size());
+  digest.nominal = chunk.retention().nominal();
+  return digest;
+}
+
+ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time origin, std::atomic<int64_t>* chunks) {
+  ViewerRun run;
+  ViewerOutcome& outcome = run.outcome;
+  const absl::Time began = SteadyNow();
+  outcome.began = began - origin;
+  outcome.target = plan.config.retention().target();
+  outcome.floor = plan.config.retention().floor();
+  outcome.expected_chunks = plan.config.length_chunks();
+  const std::unique_ptr<VideoCall> call = client->StreamVideo(plan.config);
+  absl::Time last = began, play_from;
+  bool killed = false;
+  while (const std::optional<v1::StreamVideoResponse> response = call->Next()) {
+    if (!response->has_chunk() || killed) continue;
+    const absl::Time now = SteadyNow();
+    const v1::VideoChunk& chunk = response->chunk();
+    ChunkSample sample;
+    sample.at = now - origin;
+    sample.since_last = now - last;
+    sample.first = outcome.chunks.empty();
+    sample.nominal = chunk.retention().nominal();
+    if (plan.start_buffer.has_value()) {
+      if (sample.first) play_from = now + *plan.start_buffer;
+      sample.has_deadline = !sample.first;
+      sample.slack = play_from + absl::Seconds(ToSeconds(chunk.presentation_start())) - now;
+    }
+    last = now;
+    outcome.chunks.push_back(sample);
+    if (plan.verify) run.digests.push_back(DigestOf(chunk));
+    chunks->fetch_add(1, std::memory_order_relaxed);
+    killed = !FollowPlan(plan, chunk.sequence(), call.get());
+  }
+  outcome.lasted = SteadyNow() - began;
+  outcome.resumes = call->resumes();
+  TakeEnd(call->Finish(), killed, &outcome);
+  return run;
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,117 @@
+// One session of a server as a sequence of events, across as many connections as it takes: a call that breaks off is
+// resumed, and nothing is lost, doubled or changed on the way.
+#ifndef VIDEODIFFCR_CLIENT_VIDEO_CALL_H_
+#define VIDEODIFFCR_CLIENT_VIDEO_CALL_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/support/sync_stream.h"
+#include "threading/mutex.h"
+#include "videodiffcr/v1/video_generation.grpc.pb.h"
+
+namespace videodiffcr {
+
+struct ResumeOptions {
+  // How long a session is asked for again after its call broke off; 0: never, and the session ends with its call.
+  absl::Duration patience = absl::Seconds(30);
+  // Hears of every break that is to be mended, from Next().
+  std::function<void(const absl::Status&)> on_break;
+};
+
+// For programs that tell of a break rather than mend it.
+inline const ResumeOptions kEndWithTheCall = {absl::ZeroDuration(), nullptr};
+
+// Threads: Cancel() and Break() from any thread at any time; everything else from one thread. Without patience, Send()
+// may come from another thread than everything else, though from one at a time.
+class VideoCall {
+ public:
+  // Starts the session. `stub` outlives the call. `authorization`: metadata of that name for each of its calls; empty:
+  // none.
+  VideoCall(v1::VideoGenerationService::StubInterface* stub, v1::SessionConfig config, const ResumeOptions& options,
+            std::string authorization = "");
+  // Cancels the session if it still runs.
+  ~VideoCall();
+  VideoCall(const VideoCall&) = delete;
+  VideoCall& operator=(const VideoCall&) = delete;
+
+  // Waits for the server's next message. nullopt: the session is over and Finish() says how. Chunks are checked first:
+  // a gap in their numbers or a wrong checksum ends it with DataLoss, so what comes out of here is whole and in order,
+  // each message once.
+  std::optional<v1::StreamVideoResponse> Next();
+
+  // Sends one control message; `config` has gone out already. What a broken connection may have swallowed is sent again
+  // if the session has not got it. A session that is over ignores it: Finish() says why.
+  void Send(const v1::StreamVideoRequest& request);
+
+  // Asks the server to stop at once. Next() still returns what is on its way, then nullopt; Finish() says Cancelled.
+  void Cancel();
+
+  // Breaks the connection off under the session, as a network does. For tests and for the load tool.
+  void Break();
+
+  // How the session ended. Call it after Next() has returned nullopt. Errors carry the server's google.rpc details
+  // (client/call_status.h reads them).
+  absl::Status Finish();
+
+  int64_t resumes() const { return resumes_; }
+
+ private:
+  using Stream = grpc::ClientReaderWriterInterface<v1::StreamVideoRequest, v1::StreamVideoResponse>;
+  struct Connection {
+    grpc::ClientContext context;
+    std::unique_ptr<Stream> stream;
+  };
+
+  // False when the session was cancelled meanwhile.
+  bool Open(const v1::StreamVideoRequest& first);
+  // The call is over with `status`: opens the next one, or nothing when that is the session's end.
+  bool OpenAgain(const absl::Status& status);
+  bool MayResume(const absl::Status& status) const;
+  bool WaitALittle();
+  // Whether the caller is to see it.
+  bool Accept(const v1::StreamVideoResponse& response);
+  void TakeStarted(const v1::SessionStarted& started);
+  void SendWhatWasLost(int64_t controls_received);
+  void AcknowledgeNowAndThen();
+  absl::Status CheckChunk(const v1::VideoChunk& chunk);
+  absl::Status CloseStream();
+
+  v1::VideoGenerationService::StubInterface* const stub_;
+  const v1::SessionConfig config_;
+  const ResumeOptions options_;
+  const std::string authorization_;
+
+  Mutex mutex_;
+  CondVar cancel_came_;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  // Replaced under the mutex, by the one thread; that one reads it without. Shared with a Cancel() in progress.
+  std::shared_ptr<Connection> connection_;
+  std::optional<v1::SessionStarted> started_;  // as above
+
+  int64_t next_sequence_ = 0;
+  int64_t last_event_ = 0;
+  int64_t acknowledged_through_ = -1;
+  absl::Time acknowledged_at_ = absl::InfinitePast();
+  // What was sent of late, each with how many were sent before it.
+  std::deque<std::pair<int64_t, v1::StreamVideoRequest>> controls_;
+  int64_t controls_sent_ = 0;
+  absl::Time give_up_at_ = absl::InfiniteFuture();
+  absl::Duration pause_;
+  int64_t resumes_ = 0;
+  absl::Status damage_;  // what CheckChunk() found
+  std::optional<absl::Status> end_;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_CLIENT_VIDEO_CALL_H_

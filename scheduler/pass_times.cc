@@ -1,0 +1,89 @@
+#include "scheduler/pass_times.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace videodiffcr {
+namespace {
+
+// The weight of a new time once there are enough: the mean of about the last sixteen.
+constexpr double kWeight = 1.0 / 16;
+
+}  // namespace
+
+void PassTimes::Mean::Add(double value) {
+  ++count;
+  seconds += (value - seconds) * std::max(kWeight, 1.0 / static_cast<double>(count));
+}
+
+int PassTimes::BatchIndex(int batch) { return std::clamp(batch, 1, kBatches) - 1; }
+
+int PassTimes::WindowIndex(int64_t chunks_in_scene) {
+  return static_cast<int>(std::clamp<int64_t>(chunks_in_scene, 0, kWindows - 1));
+}
+
+void PassTimes::Note(StepKind kind, RetentionTenths budget, int batch, int64_t chunks_in_scene,
+                     absl::Duration elapsed) {
+  if (kind == StepKind::kText || budget < 0 || budget > kDenseTenths) return;
+  ByBatch& table = kind == StepKind::kContext ? context_ : denoise_[budget];
+  table[BatchIndex(batch)][WindowIndex(chunks_in_scene)].Add(absl::ToDoubleSeconds(elapsed));
+}
+
+double PassTimes::ExecutedShare(RetentionTenths budget) const {
+  for (const RetentionBudget& known : budgets_) {
+    if (known.tenths == budget) return known.executed;
+  }
+  return static_cast<double>(budget) / kDenseTenths;
+}
+
+const PassTimes::Mean* PassTimes::Nearest(const ByBatch& table, int batch, int window, int* found_batch) {
+  const Mean* nearest = nullptr;
+  int least = 0;
+  for (int b = 0; b < kBatches; ++b) {
+    for (int w = 0; w < kWindows; ++w) {
+      if (table[b][w].count == 0) continue;
+      const int distance = std::abs(b - batch) * kWindows + std::abs(w - window);
+      if (nearest != nullptr && distance >= least) continue;
+      nearest = &table[b][w];
+      least = distance;
+      *found_batch = b;
+    }
+  }
+  return nearest;
+}
+
+std::optional<absl::Duration> PassTimes::Share(StepKind kind, RetentionTenths budget, int batch,
+                                               int64_t chunks_in_scene) const {
+  const int wanted_batch = BatchIndex(batch), window = WindowIndex(chunks_in_scene);
+  int found_batch = 0;
+  if (kind == StepKind::kContext) {
+    const Mean* const mean = Nearest(context_, wanted_batch, window, &found_batch);
+    if (mean == nullptr) return std::nullopt;
+    return absl::Seconds(mean->seconds / (found_batch + 1));
+  }
+  // The budget nearest to it that is known, by what both execute.
+  for (int away = 0; away <= kDenseTenths; ++away) {
+    for (const RetentionTenths other : {budget + away, budget - away}) {
+      if (other < 0 || other > kDenseTenths) continue;
+      const Mean* const mean = Nearest(denoise_[other], wanted_batch, window, &found_batch);
+      if (mean == nullptr) continue;
+      return absl::Seconds(mean->seconds / (found_batch + 1) * ExecutedShare(budget) / ExecutedShare(other));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<absl::Duration> PassTimes::Chunk(RetentionTenths budget, int batch, int64_t chunks_in_scene) const {
+  return Rest(budget, batch, chunks_in_scene, denoise_steps_, /*context_owed=*/true);
+}
+
+std::optional<absl::Duration> PassTimes::Rest(RetentionTenths budget, int batch, int64_t chunks_in_scene,
+                                              int passes_left, bool context_owed) const {
+  const std::optional<absl::Duration> pass = Share(StepKind::kDenoise, budget, batch, chunks_in_scene);
+  if (!pass.has_value()) return std::nullopt;
+  absl::Duration rest = *pass * passes_left;
+  if (context_owed) rest += Share(StepKind::kContext, budget, batch, chunks_in_scene).value_or(*pass);
+  return rest;
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,415 @@
+#include "server/rpc/served_session.h"
+
+#include <future>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/delivery/stream_sink.h"
+#include "server/media/encoder.h"
+#include "server/rpc/audit_log.h"
+#include "server/rpc/error_details.h"
+#include "server/rpc/session_controls.h"
+#include "system/guarded.h"
+
+namespace videodiffcr {
+namespace {
+
+// Random, so that names of one server's sessions do not meet those of another in the same log store.
+std::string NewSessionName() {
+  std::random_device random;
+  return absl::StrCat("session-", absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
+}
+
+// A session that another tenant has asked for is none of a caller's business, not even by its id.
+std::string RequestIdOf(const SessionPlan& plan, const Caller& caller) {
+  return plan.request_id.empty() ? "" : absl::StrCat(TenantName(caller), "\n", plan.request_id);
+}
+
+ReplayLimits NothingKept() {
+  ReplayLimits limits;
+  limits.chunks = 0;
+  return limits;
+}
+
+bool CameTooLate(const absl::Status& status) { return absl::IsNotFound(status) || absl::IsFailedPrecondition(status); }
+
+absl::Status WithDetails(const absl::Status& status, std::optional<int64_t> last_sequence) {
+  if (absl::IsOutOfRange(status)) {
+    return FieldError("OUT_OF_RANGE", "resume.last_sequence", absl::StrCat(last_sequence.value_or(-1)),
+                      status.message());
+  }
+  return absl::IsDataLoss(status) ? WithErrorInfo(status, "REPLAY_WINDOW_LOST") : status;
+}
+
+}  // namespace
+
+std::shared_ptr<ServedSession> ServedSession::Create(const CallEnvironment& environment, const SessionPlan& plan,
+                                                     Caller caller, std::string fingerprint, absl::Time came_at) {
+  std::shared_ptr<ServedSession> session(
+      new ServedSession(environment, plan, std::move(caller), std::move(fingerprint), came_at));
+  session->outbox_->SetListener(session);
+  session->outbox_->SetTap(session->watchers_);
+  return session;
+}
+
+ServedSession::ServedSession(const CallEnvironment& environment, const SessionPlan& plan, Caller caller,
+                             std::string fingerprint, absl::Time came_at)
+    : environment_(environment),
+      caller_(std::move(caller)),
+      name_(NewSessionName()),
+      request_id_(RequestIdOf(plan, caller_)),
+      fingerprint_(std::move(fingerprint)),
+      resumable_(plan.resumable),
+      came_at_(came_at),
+      start_(DescribeStart(plan)),
+      outbox_(std::make_shared<StreamOutbox>(environment.outbox_limits,
+                                             resumable_ ? environment.replay_limits : NothingKept(),
+                                             environment.delivery_metrics->send_buffer_bytes)),
+      watchers_(std::make_shared<WatchHub>(environment.limits.max_watchers_per_session, environment.clock)),
+      control_allowance_(environment.limits.control_messages_per_second, environment.limits.control_message_burst,
+                         environment.clock->Now()) {}
+
+StartedEvent ServedSession::DescribeStart(const SessionPlan& plan) const {
+  const ModelInfo& model = environment_.model->info();
+  StartedEvent started;
+  started.session_name = name_;
+  started.resume_token = environment_.tokens->Make(TokenKind::kControl, name_, TenantName(caller_));
+  started.watch_token = environment_.tokens->Make(TokenKind::kWatch, name_, TenantName(caller_));
+  started.seed = plan.request.seed;
+  started.width = plan.encoder.width;
+  started.height = plan.encoder.height;
+  started.frames_per_second = plan.encoder.frames_per_second;
+  started.first_chunk_frames = model.first_chunk_frames;
+  started.chunk_frames = model.chunk_frames;
+  started.output = plan.encoder.output;
+  started.model = model.name;
+  started.length_chunks = plan.announced_length_chunks;
+  started.target = plan.request.target;
+  return started;
+}
+
+void ServedSession::SetFirstViewer(std::weak_ptr<SessionViewer> viewer) {
+  MutexLock lock(&mutex_);
+  viewer_ = std::move(viewer);
+}
+
+bool ServedSession::submitted() const {
+  MutexLock lock(&mutex_);
+  return session_.has_value();
+}
+
+int64_t ServedSession::chunks_sent() const {
+  MutexLock lock(&mutex_);
+  return chunks_sent_;
+}
+
+int64_t ServedSession::deadline_misses() const {
+  MutexLock lock(&mutex_);
+  return deadline_misses_;
+}
+
+absl::StatusOr<std::shared_ptr<TenantQueue>> ServedSession::TakeTenantPlace(SessionRequest* request) {
+  if (caller_.tenant == nullptr) return nullptr;
+  AccessMetrics* const metrics = environment_.access.metrics;
+  absl::StatusOr<TenantPlace> place = EnterTenant(caller_.tenant, came_at_, metrics);
+  if (!place.ok()) return place.status();
+  request->floor = FloorFor(*caller_.tenant, *request);
+  {
+    MutexLock lock(&mutex_);
+    if (!over_) tenant_place_ = *std::move(place);
+  }
+  return std::make_shared<TenantQueue>(caller_.tenant, metrics);
+}
+
+absl::Status ServedSession::Submit(SessionPlan plan) {
+  const absl::StatusOr<std::shared_ptr<TenantQueue>> queue = TakeTenantPlace(&plan.request);
+  if (!queue.ok()) {
+    outbox_->End(queue.status());  // for a second call that asks for the same start
+    return queue.status();
+  }
+  WarnUnknownWords(std::move(plan.unknown_words));
+  WarnCutPrompt(plan.cut_prompt_tokens);
+  const VideoCodec codec = plan.encoder.output.codec;
+  const uint64_t seed = plan.request.seed;
+  std::promise<StreamSink::MadeEncoder> encoder;
+  std::unique_ptr<SessionSink> sink =
+      std::make_unique<StreamSink>(encoder.get_future(), codec, plan.encoder.frames_per_second, came_at_, outbox_,
+                                   environment_.clock, environment_.delivery_metrics);
+  if (*queue != nullptr) {
+    sink = std::make_unique<TenantSink>(std::move(sink), caller_.tenant, *queue, environment_.clock,
+                                        environment_.access.metrics);
+  }
+  absl::StatusOr<SessionId> session = environment_.scheduler->Submit(std::move(plan.request), std::move(sink));
+  if (!session.ok()) {
+    outbox_->End(session.status());  // for a second call that asks for the same start
+    return session.status();
+  }
+  LogSessionStarted(name_, caller_, codec, plan.announced_length_chunks, seed);
+  // Only now: whoever is refused has not waited for it, nor has the server.
+  StreamSink::MadeEncoder made = Guarded("making the encoder", [&] { return CreateChunkEncoder(plan.encoder); });
+  if (made.ok() && *queue != nullptr && environment_.scheduler->load().waiting_sessions > 0) {
+    if (absl::Status may_wait = (*queue)->Enter(); !may_wait.ok()) made = std::move(may_wait);
+  }
+  const absl::Status status = made.status();
+  SetSession(*session, made.ok() ? (*made)->codec_string() : "", status.ok());
+  encoder.set_value(std::move(made));
+  return status;
+}
+
+void ServedSession::SetSession(SessionId session, const std::string& codec_string, bool may_begin) {
+  {
+    MutexLock lock(&blocked_mutex_);
+    blockable_session_ = session;
+    if (blocked_) environment_.scheduler->SetTransportBlocked(session, true);
+  }
+  bool gone;
+  {
+    MutexLock lock(&mutex_);
+    session_ = session;
+    codec_string_ = codec_string;
+    admitted_ = may_begin;
+    gone = over_;
+  }
+  OnReadable();
+  // It was ended while Submit() ran, when there was no id yet to cancel by.
+  if (gone) {
+    environment_.scheduler->Cancel(session, absl::CancelledError("the client is gone"));
+    NoteEnd(absl::CancelledError("the client is gone"));
+  }
+}
+
+absl::StatusOr<int64_t> ServedSession::Connect(std::weak_ptr<SessionViewer> viewer,
+                                               std::optional<int64_t> last_sequence) {
+  std::shared_ptr<SessionViewer> before;
+  std::optional<SessionId> session;
+  int64_t connection;
+  {
+    MutexLock control_lock(&control_mutex_);
+    MutexLock lock(&mutex_);
+    absl::StatusOr<int64_t> connected = outbox_->Reconnect(last_sequence);
+    if (!connected.ok()) return WithDetails(connected.status(), last_sequence);
+    connection = connection_ = *connected;
+    before = viewer_.lock();
+    viewer_ = std::move(viewer);
+    connected_ = true;
+    next_sequence_ = last_sequence.value_or(-1) + 1;
+    controls_before_ = controls_received_;
+    session = session_;
+  }
+  environment_.directory->EndWait(*this);
+  if (before != nullptr) before->OnSuperseded();
+  if (session.has_value()) environment_.scheduler->NoteReading(*session);
+  return connection;
+}
+
+std::optional<StartedEvent> ServedSession::Describe(int64_t connection) {
+  MutexLock lock(&mutex_);
+  if (!admitted_ || connection != connection_) return std::nullopt;
+  StartedEvent started = start_;
+  started.codec_string = codec_string_;
+  started.resumed = connection != StreamOutbox::kFirstConnection;
+  started.next_sequence = next_sequence_;
+  started.controls_received = controls_before_;
+  return started;
+}
+
+StartedEvent ServedSession::DescribeToWatcher() const {
+  StartedEvent started = start_;
+  started.resume_token.clear();
+  MutexLock lock(&mutex_);
+  started.codec_string = codec_string_;
+  started.next_sequence = chunks_sent_;
+  return started;
+}
+
+void ServedSession::Delivered(int64_t connection) {
+  outbox_->Delivered(connection);
+  std::optional<SessionId> session;
+  {
+    MutexLock lock(&mutex_);
+    if (connection == connection_) session = session_;
+  }
+  if (session.has_value()) environment_.scheduler->NoteReading(*session);
+}
+
+int64_t ServedSession::CountChunk(int64_t connection, const ChunkEvent& chunk, bool late) {
+  MutexLock lock(&mutex_);
+  if (connection != connection_) return deadline_misses_;
+  if (chunk.sequence < chunks_sent_) {
+    environment_.rpc_metrics->replayed_chunks_total->Increment();
+  } else {
+    chunks_sent_ = chunk.sequence + 1;
+    deadline_misses_ += late ? 1 : 0;
+  }
+  return deadline_misses_;
+}
+
+// --- controls ---
+
+absl::Status ServedSession::TakeAllowance() {
+  if (control_allowance_.Take(environment_.clock->Now())) return absl::OkStatus();
+  const RpcLimits& limits = environment_.limits;
+  const std::string allowed = absl::StrCat("at most ", limits.control_messages_per_second,
+                                           " control messages per second, ", limits.control_message_burst, " at once");
+  absl::Status status = WithErrorInfo(
+      absl::ResourceExhaustedError(absl::StrCat("too many control messages: ", allowed)), "CONTROL_RATE_EXCEEDED");
+  return WithQuotaFailure(WithRetryInfo(std::move(status), absl::Seconds(1)), "stream", allowed);
+}
+
+absl::Status ServedSession::TryControl(const v1::StreamVideoRequest& request, SessionId session, bool unary) {
+  PromptWarnings warnings;
+  absl::Status status = TakeAllowance();
+  if (status.ok()) {
+    status = Guarded("a control message",
+                     [&] { return ApplyControl(request, environment_, session, outbox_.get(), &warnings); });
+  }
+  WarnUnknownWords(std::move(warnings.unknown_words));
+  WarnCutPrompt(warnings.cut_tokens);
+  const ControlType type = TypeOf(request);
+  if (!CameTooLate(status)) {
+    environment_.rpc_metrics->CountControl(type, status.ok() ? ControlResult::kAccepted : ControlResult::kRejected);
+    return status;
+  }
+  environment_.rpc_metrics->CountControl(type, ControlResult::kTooLate);
+  // Credits and pauses that cross the end on their way change nothing; a change that is not made should be known.
+  if (type != ControlType::kUpdate && type != ControlType::kSceneCut) return absl::OkStatus();
+  constexpr char kTooLate[] = "the session is ending; this change was not made";
+  if (unary) return WithErrorInfo(absl::FailedPreconditionError(kTooLate), "CHANGE_TOO_LATE");
+  Warn("CHANGE_TOO_LATE", kTooLate, {});
+  return absl::OkStatus();
+}
+
+absl::Status ServedSession::Control(const v1::StreamVideoRequest& request, std::optional<int64_t> connection) {
+  MutexLock control_lock(&control_mutex_);
+  SessionId session;
+  {
+    MutexLock lock(&mutex_);
+    if (over_ || !session_.has_value() || connection.value_or(connection_) != connection_) return absl::OkStatus();
+    session = *session_;
+  }
+  if (connection.has_value() && !request.has_ack()) ++controls_received_;
+  return TryControl(request, session, /*unary=*/!connection.has_value());
+}
+
+void ServedSession::Warn(std::string reason, std::string message, std::vector<std::string> details) {
+  // No room for a warning means that the viewer does not read; the next chunk ends the session for it.
+  outbox_->Push(WarningEvent{std::move(reason), std::move(message), std::move(details)}).IgnoreError();
+}
+
+void ServedSession::WarnUnknownWords(std::vector<std::string> unknown_words) {
+  if (unknown_words.empty()) return;
+  std::string message = absl::StrCat("the model does not know: ", absl::StrJoin(unknown_words, ", "),
+                                     "; GetServerInfo lists the words it knows");
+  Warn("UNKNOWN_WORDS", std::move(message), std::move(unknown_words));
+}
+
+void ServedSession::WarnCutPrompt(int tokens) {
+  if (tokens == 0) return;
+  Warn("PROMPT_CUT",
+       absl::StrCat("the last ", tokens, " tokens of the prompt were cut: the model takes at most ",
+                    environment_.model->info().max_prompt_tokens, " with the end token"),
+       {absl::StrCat(tokens)});
+}
+
+// --- ends ---
+
+void ServedSession::FreeTenantPlace() {
+  MutexLock lock(&mutex_);
+  if (!connected_) tenant_place_.Release();
+}
+
+void ServedSession::NoteEnd(const absl::Status& status) {
+  int64_t chunks;
+  {
+    MutexLock lock(&mutex_);
+    if (!session_.has_value() || std::exchange(end_noted_, true)) return;
+    chunks = chunks_sent_;
+  }
+  LogSessionEnded(name_, caller_, status, environment_.log_prompts, chunks, environment_.clock->Now() - came_at_);
+}
+
+std::optional<SessionId> ServedSession::Forget() {
+  over_ = true;
+  connected_ = false;
+  tenant_place_.Release();
+  environment_.directory->Remove(*this);
+  return session_;
+}
+
+void ServedSession::Disconnect(int64_t connection, const absl::Status& status) {
+  int64_t turn;
+  {
+    MutexLock lock(&mutex_);
+    if (over_ || !connected_ || connection != connection_) return;
+    connected_ = false;
+    turn = ++wait_turn_;
+  }
+  const bool kept = resumable_ && environment_.limits.disconnect_grace > absl::ZeroDuration();
+  if (!kept) return End(connection, absl::CancelledError("the call has ended"), status);
+  const bool generated = ending();
+  if (generated) FreeTenantPlace();
+  if (generated && !absl::IsCancelled(status)) {
+    NoteEnd(status);  // its client has heard of it; what is kept is kept in case that this was lost
+  } else {
+    LogSessionLeft(name_, environment_.limits.disconnect_grace);
+  }
+  environment_.directory->Wait(*this, turn, generated ? outbox_->held_bytes() : 0);
+}
+
+void ServedSession::End(std::optional<int64_t> connection, absl::Status why, const absl::Status& told) {
+  std::optional<SessionId> session;
+  std::shared_ptr<SessionViewer> viewer;
+  {
+    MutexLock lock(&mutex_);
+    if (over_ || connection.value_or(connection_) != connection_) return;
+    if (!connection.has_value() && connected_) viewer = viewer_.lock();
+    session = Forget();
+  }
+  NoteEnd(told);
+  // Unless they have heard of another end, or are about to: the outbox tells them last of all.
+  if (!ending()) watchers_->OnEnd(why, nullptr);
+  // The call that is connected hears why; what waits for it is of no use to it any more.
+  if (viewer != nullptr) {
+    outbox_->Drop(why);
+    viewer->OnReadable();
+  } else {
+    outbox_->Close();
+  }
+  if (session.has_value()) environment_.scheduler->Cancel(*session, std::move(why));
+}
+
+void ServedSession::OnGraceOver(int64_t turn) {
+  int64_t connection;
+  {
+    MutexLock lock(&mutex_);
+    if (over_ || connected_ || turn != wait_turn_) return;
+    connection = connection_;
+  }
+  const absl::Status why = absl::AbortedError("the client did not come back in time");
+  End(connection, why, why);
+}
+
+// --- StreamOutbox::Listener ---
+
+void ServedSession::OnReadable() {
+  std::shared_ptr<SessionViewer> viewer;
+  {
+    MutexLock lock(&mutex_);
+    if (connected_) viewer = viewer_.lock();
+  }
+  if (viewer != nullptr) {
+    viewer->OnReadable();
+  } else if (ending()) {
+    FreeTenantPlace();
+  }
+}
+
+void ServedSession::OnBlockedChanged(bool blocked) {
+  MutexLock lock(&blocked_mutex_);
+  blocked_ = blocked;
+  if (blockable_session_.has_value()) environment_.scheduler->SetTransportBlocked(*blockable_session_, blocked);
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,79 @@
+#include "server/rpc/session_requests.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/error_details.h"
+#include "server/rpc/served_session.h"
+#include "server/rpc/session_controls.h"
+#include "server/rpc/session_directory.h"
+#include "server/rpc/session_token.h"
+
+namespace videodiffcr {
+namespace {
+
+absl::Status CheckToken(const CallEnvironment& environment, const Caller& caller, const std::string& session_id,
+                        const std::string& token) {
+  const std::optional<std::string> name = environment.tokens->SessionOf(TokenKind::kControl, token, TenantName(caller));
+  if (name.has_value() && *name == session_id) return absl::OkStatus();
+  return WithErrorInfo(
+      absl::UnauthenticatedError("resume_token: is not that of the session which session_id names; `started` has both"),
+      "RESUME_TOKEN_INVALID", {{"field", "resume_token"}});
+}
+
+absl::Status SessionOver(const std::string& session_id) {
+  return WithErrorInfo(absl::NotFoundError(absl::StrCat("session_id: ", Printable(session_id, 100), " is over")),
+                       "SESSION_OVER", {{"field", "session_id"}});
+}
+
+std::shared_ptr<ServedSession> FindSession(const CallEnvironment& environment, const std::string& session_id) {
+  return std::static_pointer_cast<ServedSession>(environment.directory->Find(session_id));
+}
+
+}  // namespace
+
+absl::Status UpdateSession(const CallEnvironment& environment, const Caller& caller,
+                           const v1::UpdateSessionRequest& request) {
+  if (absl::Status status = CheckToken(environment, caller, request.session_id(), request.resume_token());
+      !status.ok()) {
+    return status;
+  }
+  const absl::StatusOr<v1::StreamVideoRequest> control = ToStreamControl(request);
+  if (!control.ok()) return control.status();
+  const std::shared_ptr<ServedSession> session = FindSession(environment, request.session_id());
+  if (session == nullptr) return SessionOver(request.session_id());
+  return session->Control(*control, std::nullopt);
+}
+
+absl::Status CancelSession(const CallEnvironment& environment, const Caller& caller,
+                           const v1::CancelSessionRequest& request) {
+  if (absl::Status status = CheckToken(environment, caller, request.session_id(), request.resume_token());
+      !status.ok()) {
+    return status;
+  }
+  const std::shared_ptr<ServedSession> session = FindSession(environment, request.session_id());
+  if (session != nullptr) {
+    const absl::Status why = absl::CancelledError("cancelled by CancelSession");
+    session->End(std::nullopt, why, why);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<ServedSession>> FindWatchedSession(const CallEnvironment& environment,
+                                                                  const Caller& caller,
+                                                                  const v1::WatchSessionRequest& request) {
+  const std::optional<std::string> name =
+      environment.tokens->SessionOf(TokenKind::kWatch, request.watch_token(), TenantName(caller));
+  if (!name.has_value() || *name != request.session_id()) {
+    return WithErrorInfo(absl::UnauthenticatedError(
+                             "watch_token: is not that of the session which session_id names; `started` has both"),
+                         "WATCH_TOKEN_INVALID", {{"field", "watch_token"}});
+  }
+  std::shared_ptr<ServedSession> session = FindSession(environment, request.session_id());
+  if (session == nullptr) return SessionOver(request.session_id());
+  return session;
+}
+
+}  // namespace videodiffcr

@@ -1,0 +1,65 @@
+#include "server/rpc/session_token.h"
+
+#include <array>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "openssl/crypto.h"
+#include "openssl/evp.h"
+#include "openssl/hmac.h"
+#include "openssl/rand.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr size_t kDigestBytes = 32;  // SHA-256
+constexpr size_t kKeyBytes = 32;
+// Longer than any name that this server gives, so that a hostile token costs no more than a good one.
+constexpr size_t kMaxSessionBytes = 64;
+
+absl::string_view LabelOf(TokenKind kind) {
+  switch (kind) {
+    case TokenKind::kControl:
+      return "videodiffcr control token\n";
+    case TokenKind::kWatch:
+      return "videodiffcr watch token\n";
+  }
+  return "";
+}
+
+// Neither a session's name nor a tenant's holds a line feed that would make two pairs one: a session that is asked for
+// may, but then no token was made for it.
+std::string Digest(const std::string& key, TokenKind kind, absl::string_view session, absl::string_view tenant) {
+  const std::string text = absl::StrCat(LabelOf(kind), session, "\n", tenant);
+  std::array<unsigned char, kDigestBytes> digest = {};
+  unsigned int length = 0;
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
+       text.size(), digest.data(), &length);
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> SessionTokens::RandomKey() {
+  std::string key(kKeyBytes, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size())) == 1) return key;
+  return absl::UnavailableError("the system has no random bytes for a key");
+}
+
+std::string SessionTokens::Make(TokenKind kind, absl::string_view session, absl::string_view tenant) const {
+  return absl::StrCat(session, ".", Digest(key_, kind, session, tenant));
+}
+
+std::optional<std::string> SessionTokens::SessionOf(TokenKind kind, absl::string_view token,
+                                                    absl::string_view tenant) const {
+  const size_t dot = token.rfind('.');
+  if (dot == absl::string_view::npos || dot > kMaxSessionBytes || token.size() - dot - 1 != 2 * kDigestBytes) {
+    return std::nullopt;
+  }
+  const absl::string_view session = token.substr(0, dot);
+  const std::string digest = Digest(key_, kind, session, tenant);
+  if (CRYPTO_memcmp(digest.data(), token.data() + dot + 1, digest.size()) != 0) return std::nullopt;
+  return std::string(session);
+}
+
+}  // namespace videodiffcr

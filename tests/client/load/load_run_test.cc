@@ -1,0 +1,76 @@
+// Whole loads on a whole server with the fake model.
+#include "client/load/load_run.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/integration/session_messages.h"
+#include "tests/integration/test_server.h"
+
+namespace videodiffcr {
+namespace {
+
+std::map<std::string, double> Figures(const LoadOptions& options) {
+  const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunLoad(options, [](const LoadProgress&) {});
+  EXPECT_TRUE(outcomes.ok()) << outcomes.status();
+  for (const ViewerOutcome& outcome : *outcomes) EXPECT_EQ(outcome.error, "");
+  return FiguresOf(*outcomes);
+}
+
+class LoadRunTest : public ::testing::Test {
+ protected:
+  LoadRunTest() {
+    options_.server = server_.address();
+    options_.prompts = {"a red circle moves right"};
+    options_.playout_seconds.reset();
+    options_.duration = absl::Milliseconds(300);
+  }
+  TestServer server_;
+  LoadOptions options_;
+};
+
+TEST_F(LoadRunTest, AnOpenLoopBeginsItsSessionsAndSeesThemToTheirEnd) {
+  options_.arrivals = *ParseArrivals("burst:3@200ms");
+  const auto figures = Figures(options_);
+  EXPECT_EQ(figures.at("sessions"), 6);
+  EXPECT_EQ(figures.at("finished"), 6);
+  EXPECT_EQ(figures.at("chunks"), 48);
+  EXPECT_EQ(figures.at("lost"), 0);
+}
+
+TEST_F(LoadRunTest, AClosedLoopKeepsItsNumberBusy) {
+  options_.arrivals = *ParseArrivals("closed:2");
+  const auto figures = Figures(options_);
+  EXPECT_GT(figures.at("finished"), 2);
+  EXPECT_EQ(figures.at("finished"), figures.at("sessions"));
+}
+
+TEST_F(LoadRunTest, SessionsThatAreCutAgainAndAgainAreByteForByteWhatTheyWouldHaveBeen) {
+  options_.arrivals = *ParseArrivals("burst:4@1s");
+  options_.least_chunks = 4;
+  options_.most_chunks = 24;
+  options_.cut_share = 0.2;
+  options_.verify_share = 1;
+  const auto figures = Figures(options_);
+  EXPECT_GT(figures.at("resumes"), 0);
+  EXPECT_EQ(figures.at("verified"), figures.at("chunks"));
+  EXPECT_EQ(figures.at("changed"), 0);
+  EXPECT_EQ(figures.at("lost"), 0);
+  EXPECT_EQ(figures.at("damaged"), 0);
+}
+
+TEST_F(LoadRunTest, KilledSessionsLeaveNothingBehind) {
+  options_.arrivals = *ParseArrivals("burst:5@1s");
+  options_.kill_share = 1;
+  const auto figures = Figures(options_);
+  EXPECT_EQ(figures.at("killed"), 5);
+  EXPECT_TRUE(server_.model().WaitForLiveSessions(0));
+}
+
+TEST_F(LoadRunTest, NoServerIsAnError) {
+  options_.server = "127.0.0.1:1";
+  options_.prompts.clear();
+  EXPECT_FALSE(RunLoad(options_, [](const LoadProgress&) {}).ok());
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,222 @@
+#include "client/video_call.h"
+
+#include <string>
+#include <vector>
+
+#include "client/call_status.h"
+#include "client/video_client.h"
+#include "gmock/gmock.h"
+#include "google/rpc/status.pb.h"
+#include "gtest/gtest.h"
+#include "tests/client/scripted_video_service.h"
+
+namespace videodiffcr {
+namespace {
+
+using ::testing::ElementsAre;
+using Service = ScriptedVideoService;
+
+const grpc::Status kBroken(grpc::StatusCode::UNAVAILABLE, "the network broke the call off");
+
+std::unique_ptr<VideoClient> ConnectTo(const Service& service) {
+  return *VideoClient::Connect(service.address(), absl::Seconds(20));
+}
+
+v1::SessionConfig Prompt() {
+  v1::SessionConfig config;
+  config.set_prompt("a red circle");
+  return config;
+}
+
+v1::StreamVideoResponse Numbered(v1::StreamVideoResponse response, int64_t number) {
+  response.set_event_number(number);
+  return response;
+}
+
+v1::StreamVideoResponse Warning(const std::string& reason) {
+  v1::StreamVideoResponse response;
+  response.mutable_warning()->set_reason(reason);
+  return response;
+}
+
+// What a caller sees: payloads and reasons of warnings.
+std::vector<std::string> ReadToTheEnd(VideoCall* call) {
+  std::vector<std::string> seen;
+  while (const auto response = call->Next()) {
+    if (response->has_started()) seen.push_back("started");
+    if (response->has_chunk()) seen.push_back(response->chunk().payload());
+    if (response->has_warning()) seen.push_back(response->warning().reason());
+  }
+  return seen;
+}
+
+grpc::Status WithReason(grpc::StatusCode code, const std::string& reason) {
+  google::rpc::ErrorInfo info;
+  info.set_reason(reason);
+  google::rpc::Status details;
+  details.add_details()->PackFrom(info);
+  return grpc::Status(code, reason, details.SerializeAsString());
+}
+
+TEST(VideoCallTest, ACallThatBreaksOffIsResumedBehindTheLastChunkThatArrived) {
+  Service service(
+      [](const v1::SessionConfig& config, grpc::ServerContext*, Service::Stream* stream) {
+        EXPECT_TRUE(config.resumable());
+        stream->Write(Service::Started("token"));
+        stream->Write(Service::Chunk(0, "first"));
+        stream->Write(Service::Chunk(1, "second"));
+        return kBroken;
+      },
+      [](const v1::ResumeRequest& resume, grpc::ServerContext*, Service::Stream* stream) {
+        EXPECT_EQ(resume.resume_token(), "token");
+        EXPECT_EQ(resume.last_sequence(), 1);
+        stream->Write(Service::Started("token"));
+        stream->Write(Service::Chunk(2, "third"));
+        return grpc::Status::OK;
+      });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt());
+  EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started", "first", "second", "third"));
+  EXPECT_TRUE(call->Finish().ok()) << call->Finish();
+  EXPECT_EQ(call->resumes(), 1);
+}
+
+TEST(VideoCallTest, WhatIsSentAgainAlthoughItHadArrivedIsNotDoubled) {
+  Service service(
+      [](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+        stream->Write(Service::Started("token"));
+        stream->Write(Numbered(Service::Chunk(0, "first"), 1));
+        stream->Write(Numbered(Warning("HEARD"), 2));
+        return kBroken;
+      },
+      [](const v1::ResumeRequest&, grpc::ServerContext*, Service::Stream* stream) {
+        stream->Write(Service::Started("token"));
+        stream->Write(Numbered(Warning("HEARD"), 2));
+        stream->Write(Numbered(Warning("NEW"), 3));
+        stream->Write(Numbered(Service::Chunk(1, "second"), 4));
+        return grpc::Status::OK;
+      });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt());
+  EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started", "first", "HEARD", "NEW", "second"));
+}
+
+TEST(VideoCallTest, ControlsThatTheSessionHasNotGotAreSentAgainInOrder) {
+  Service service(
+      [](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+        v1::StreamVideoRequest request;
+        EXPECT_TRUE(stream->Read(&request) && request.has_pause());
+        stream->Write(Service::Started("token"));
+        return kBroken;
+      },
+      [](const v1::ResumeRequest& resume, grpc::ServerContext*, Service::Stream* stream) {
+        EXPECT_FALSE(resume.has_last_sequence());
+        stream->Write(Service::Started("token", /*controls_received=*/1));
+        v1::StreamVideoRequest request;
+        EXPECT_TRUE(stream->Read(&request) && request.has_unpause());
+        EXPECT_TRUE(stream->Read(&request) && request.credit().chunks() == 3);
+        return grpc::Status::OK;
+      });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt());
+  v1::StreamVideoRequest request;
+  request.mutable_pause();
+  call->Send(request);
+  EXPECT_TRUE(call->Next()->has_started());
+  request.mutable_unpause();
+  call->Send(request);
+  request.mutable_credit()->set_chunks(3);
+  call->Send(request);
+  EXPECT_FALSE(call->Next().has_value());
+  EXPECT_TRUE(call->Finish().ok()) << call->Finish();
+}
+
+TEST(VideoCallTest, AStartWhoseAnswerWasLostIsMadeAgainUnderTheSameId) {
+  std::vector<std::string> ids;
+  Service service([&ids](const v1::SessionConfig& config, grpc::ServerContext*, Service::Stream* stream) {
+    ids.push_back(config.request_id());
+    if (ids.size() == 1) return kBroken;
+    stream->Write(Service::Started("token"));
+    return grpc::Status::OK;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt());
+  EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started"));
+  EXPECT_TRUE(call->Finish().ok()) << call->Finish();
+  ASSERT_EQ(ids.size(), 2u);
+  EXPECT_FALSE(ids[0].empty());
+  EXPECT_EQ(ids[0], ids[1]);
+}
+
+TEST(VideoCallTest, AnEndThatTheServerGivesAReasonForIsAnEnd) {
+  int calls = 0;
+  Service service([&calls](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    ++calls;
+    stream->Write(Service::Started("token"));
+    return WithReason(grpc::StatusCode::UNAVAILABLE, "MODEL_LOST");
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt());
+  EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started"));
+  EXPECT_EQ(ErrorInfoOf(call->Finish())->reason(), "MODEL_LOST");
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(VideoCallTest, ASessionOfAServerThatKnowsNoResumeEndsWithItsCallAndIsSentNoAcks) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    for (int i = 0; i < 8; ++i) stream->Write(Service::Chunk(i, "chunk"));
+    return kBroken;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt());
+  EXPECT_EQ(ReadToTheEnd(call.get()).size(), 9u);
+  EXPECT_TRUE(absl::IsUnavailable(call->Finish())) << call->Finish();
+  EXPECT_EQ(call->resumes(), 0);
+}
+
+TEST(VideoCallTest, AFewChunksAreAcknowledgedTogether) {
+  int64_t acknowledged = -1;
+  Service service([&](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started("token"));
+    for (int i = 0; i < 4; ++i) stream->Write(Service::Chunk(i, "chunk"));
+    v1::StreamVideoRequest request;
+    if (stream->Read(&request) && request.has_ack()) acknowledged = request.ack().sequence();
+    return grpc::Status::OK;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt());
+  EXPECT_EQ(ReadToTheEnd(call.get()).size(), 5u);
+  EXPECT_TRUE(call->Finish().ok());
+  EXPECT_EQ(acknowledged, 3);
+}
+
+TEST(VideoCallTest, PatienceEnds) {
+  Service service(
+      [](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+        stream->Write(Service::Started("token"));
+        return kBroken;
+      },
+      [](const v1::ResumeRequest&, grpc::ServerContext*, Service::Stream*) { return kBroken; });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt(), ResumeOptions{absl::Milliseconds(100)});
+  EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started"));
+  EXPECT_TRUE(absl::IsUnavailable(call->Finish())) << call->Finish();
+  EXPECT_GE(call->resumes(), 1);
+}
+
+TEST(VideoCallTest, CancelEndsTheWaitForAServerThatIsGone) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started("token"));
+    return kBroken;
+  });  // which refuses resume
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt(), ResumeOptions{absl::Hours(1)});
+  EXPECT_TRUE(call->Next()->has_started());
+  call->Cancel();
+  EXPECT_FALSE(call->Next().has_value());
+  EXPECT_TRUE(absl::IsCancelled(call->Finish())) << call->Finish();
+}
+
+}  // namespace
+}  // namespace videodiffcr

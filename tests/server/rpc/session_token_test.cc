@@ -1,0 +1,55 @@
+#include "server/rpc/session_token.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace videodiffcr {
+namespace {
+
+const SessionTokens kTokens(std::string(32, 'k'));
+
+std::optional<std::string> SessionOf(const std::string& token) {
+  return kTokens.SessionOf(TokenKind::kControl, token, "acme");
+}
+
+TEST(SessionTokenTest, ATokenNamesItsSession) {
+  const std::string token = kTokens.Make(TokenKind::kControl, "session-12ab", "acme");
+  EXPECT_EQ(SessionOf(token), "session-12ab");
+  EXPECT_EQ(token.size(), std::string("session-12ab.").size() + 64);
+}
+
+TEST(SessionTokenTest, AnyChangedCharacterMakesItNobodys) {
+  const std::string token = kTokens.Make(TokenKind::kControl, "session-12ab", "acme");
+  for (size_t i = 0; i < token.size(); ++i) {
+    std::string changed = token;
+    changed[i] = changed[i] == '0' ? '1' : '0';
+    EXPECT_FALSE(SessionOf(changed).has_value()) << "character " << i;
+  }
+  EXPECT_FALSE(SessionOf(token + "0").has_value());
+  EXPECT_FALSE(SessionOf(token.substr(0, token.size() - 1)).has_value());
+  EXPECT_FALSE(SessionOf("").has_value());
+  EXPECT_FALSE(SessionOf(std::string(1000, 'x') + "." + std::string(64, '0')).has_value());
+}
+
+TEST(SessionTokenTest, AnotherServersTokenIsNobodys) {
+  const SessionTokens other(std::string(32, 'o'));
+  EXPECT_FALSE(SessionOf(other.Make(TokenKind::kControl, "session-12ab", "acme")).has_value());
+}
+
+TEST(SessionTokenTest, AnotherTenantsTokenIsNobodys) {
+  for (const char* tenant : {"", "other", "acme2"}) {
+    EXPECT_FALSE(SessionOf(kTokens.Make(TokenKind::kControl, "session-12ab", tenant)).has_value()) << tenant;
+  }
+}
+
+TEST(SessionTokenTest, KeysAreRandom) {
+  const absl::StatusOr<std::string> one = SessionTokens::RandomKey();
+  const absl::StatusOr<std::string> other = SessionTokens::RandomKey();
+  ASSERT_TRUE(one.ok() && other.ok());
+  EXPECT_EQ(one->size(), 32u);
+  EXPECT_NE(*one, *other);
+}
+
+}  // namespace
+}  // namespace videodiffcr

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# The reliability figures of docs/reliability.md on this machine's CPU, each by a program that fails when its figure does not
+# hold. Under half an hour on two cores.
+#
+#   tools/reliability_check.sh            all of them
+#   tools/reliability_check.sh NAME...    those alone: start first_chunk realtime cancel slow_reader cuts churn overload
+#                                         budgets allocations sigterm malformed fuzz replay
+#
+# Needs what tools/test.sh has built. BIN names another folder of programs, FUZZ_SECONDS the time for each fuzzer (none is run
+# where the preset "fuzz" was not built). What a figure needs many minutes for is scaled by SCALE (1: as the page says).
+set -uo pipefail
+cd "$(dirname "$0")/.."
+bin=${BIN:-build/release/bin}
+tests=${bin%/bin}/tests
+scale=${SCALE:-1}
+work=$(mktemp -d)
+server_pid=
+stop_server() { [ -z "$server_pid" ] || { kill "$server_pid" 2>/dev/null; wait "$server_pid" 2>/dev/null; }; server_pid=; }
+trap 'stop_server; rm -rf "$work"' EXIT
+rows=(); failed=0
+
+# start_server FLAG...: on free ports; sets address and metrics.
+start_server() {
+  stop_server
+  rm -f "$work/ports"
+  "$bin/videodiffcr-server" --model-folder=models/tiny --listen=127.0.0.1:0 --metrics-listen=127.0.0.1:0 \
+    --port-file="$work/ports" "$@" 2>"$work/server.log" &
+  server_pid=$!
+  while [ ! -e "$work/ports" ]; do
+    kill -0 "$server_pid" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
+    sleep 0.05
+  done
+  address=127.0.0.1:$(sed -n 's/^grpc_port=//p' "$work/ports")
+  metrics=http://127.0.0.1:$(sed -n 's/^metrics_port=//p' "$work/ports")/metrics
+}
+load() { "$bin/videodiffcr" load --server "$address" "$@" --json "$work/load.json" >"$work/load.log" 2>&1; }
+figure() { python3 -c "import json,sys; print(json.load(open('$work/load.json'))['figures'][sys.argv[1]])" "$1" 2>/dev/null; }
+metric() { python3 -c "import sys,urllib.request
+print(sum(float(l.split()[-1]) for l in urllib.request.urlopen('$metrics').read().decode().splitlines() if l.startswith(sys.argv[1])))" "$1"; }
+resident_kib() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$server_pid/status"; }
+scaled() { python3 -c "print(max(1, round($1 * $scale)))"; }
+
+# row NAME WANTED MEASURED HOLDS(0: yes)
+row() {
+  rows+=("$(printf '| %s | %s | %s | %s |' "$1" "$2" "$3" "$([ "$4" = 0 ] && echo holds || echo FAILS)")")
+  echo "${rows[-1]}"
+  [ "$4" = 0 ] || { failed=1; tail -5 "$work/load.log" 2>/dev/null | sed 's/^/    /'; }
+}
+holds() { python3 -c "import sys; sys.exit(0 if ($1) else 1)"; echo $?; }
+# by_tests NAME WANTED PATTERN: a row that unit or end-to-end tests prove.
+by_tests() {
+  ctest --test-dir "${bin%/bin}" -R "$3" --output-on-failure >"$work/tests.log" 2>&1
+  local result=$?
+  row "$1" "$2" "$(sed -n 's/^\([0-9]*% tests passed.*\)/\1/p' "$work/tests.log"), ctest -R '$3'" $result
+}
+
+check_start() {
+  start_server
+  local ready; ready=$(sed -n 's/.*ready after \([0-9.]*\)\(m\{0,1\}s\).*/\1 \2/p' "$work/server.log" | head -1)
+  local seconds; seconds=$(python3 -c "v, u = '$ready'.split(); print(float(v) / (1000 if u == 'ms' else 1))")
+  row "start to SERVING" "<= 2 s" "$seconds s" "$(holds "$seconds <= 2")"
+}
+check_first_chunk() {
+  start_server
+  load --arrivals closed:1 --duration "$(scaled 20)s" --chunks 1 --require 'first_chunk_p99_ms<=150,failed==0'
+  row "first chunk, one session, p99" "<= 150 ms" "$(figure first_chunk_p99_ms) ms of $(figure sessions) sessions" $?
+}
+check_realtime() {
+  start_server
+  load --arrivals burst:4@1h --duration 1s --chunks "$(scaled 60)" --require 'cpr>=0.99,finished==4,lost==0'
+  row "4 real-time sessions" "CPR >= 0.99" "CPR $(figure cpr)" $?
+  load --arrivals burst:32@1h --duration 1s --chunks 8 --playout off --require 'finished==32,lost==0'
+  row "32 sessions at once" "all finish" "$(figure finished) finished" $?
+}
+check_cancel() { by_tests "cancel to KV free" "<= 2 steps" 'scheduler_control_test|^control_test$|session_call_test|session_resume_test'; }
+check_slow_reader() {
+  start_server
+  load --arrivals closed:2 --duration "$(scaled 30)s" --chunks 16 --playout off
+  local calm; calm=$(figure interval_p99_ms)
+  "$bin/videodiffcr" load --server "$address" --arrivals closed:1 --duration "$(scaled 40)s" --chunks 200 --playout off \
+    --slow-share 1 --slow-pause 2s >/dev/null 2>&1 &
+  local slow=$!
+  load --arrivals closed:2 --duration "$(scaled 30)s" --chunks 16 --playout off
+  local beside; beside=$(figure interval_p99_ms)
+  local held; held=$(metric videodiffcr_send_buffer_bytes)
+  kill $slow 2>/dev/null; wait $slow 2>/dev/null
+  row "slow reader beside two others" "their p99 +10 % at most, <= 8 MiB held" "$calm to $beside ms, $held bytes" \
+    "$(holds "$beside <= 1.1 * $calm and $held <= 8 * 2**20")"
+}
+check_cuts() {
+  start_server
+  local wanted; wanted=$(scaled 1000)
+  load --arrivals closed:4 --duration "$(scaled 240)s" --chunks 16..48 --playout off --cut-share 0.5 --verify 1 \
+    --require "lost==0,damaged==0,changed==0,failed==0,resumes>=$wanted"
+  row "random cut and resume" "$wanted cuts: 0 lost, doubled or changed" \
+    "$(figure resumes) cuts: $(figure lost) lost, $(figure damaged) damaged, $(figure changed) changed of $(figure verified)" $?
+}
+check_churn() {
+  start_server
+  load --arrivals closed:8 --duration 10s --chunks 1000 --playout off --kill-share 1 >/dev/null
+  local before; before=$(resident_kib)
+  local wanted sessions=0; wanted=$(scaled 10000)
+  while [ "$sessions" -lt "$wanted" ]; do
+    load --arrivals closed:16 --duration "$(scaled 60)s" --chunks 1 --playout off --kill-share 1
+    sessions=$((sessions + $(figure sessions | sed 's/\..*//')))
+    [ "$(figure sessions | sed 's/\..*//')" -gt 0 ] || break
+  done
+  local after kv; after=$(resident_kib); kv=$(metric 'videodiffcr_kv_cache_bytes{')
+  row "open and cancel" "$wanted: RSS +8 MiB at most, KV bytes 0" "$sessions: RSS $((after - before)) KiB more, KV bytes $kv" \
+    "$(holds "$after - $before <= 8192 and $kv == 0 and $sessions >= $wanted")"
+}
+check_overload() {
+  start_server --max-sessions=4 --max-waiting-sessions=0
+  load --arrivals closed:4 --duration "$(scaled 20)s" --chunks 8 --playout off
+  local calm; calm=$(figure interval_p99_ms)
+  load --arrivals closed:16 --duration "$(scaled 30)s" --chunks 8 --playout off --require 'failed==0'
+  local refusal admitted; refusal=$(figure refusal_p99_ms); admitted=$(figure interval_p99_ms)
+  row "overload 4x" "refusals p99 <= 10 ms, admitted p99 <= 1.2x calm" \
+    "$(figure refused) refusals, p99 $refusal ms; admitted $calm to $admitted ms" \
+    "$(holds "$(figure refused) > 0 and $refusal <= 10 and $admitted <= 1.2 * $calm")"
+}
+check_budgets() {
+  local sessions=${BUDGET_SESSIONS:-12} off on crossed
+  start_server --no-budget-controller --no-slack-admission
+  load --arrivals "burst:$sessions@1h" --duration 1s --chunks 24 --floor 0.7
+  off=$(figure misses)
+  start_server --no-slack-admission
+  load --arrivals "burst:$sessions@1h" --duration 1s --chunks 24 --floor 0.7
+  on=$(figure misses); crossed=$(figure floor_crossed)
+  row "budget controller, $sessions real-time sessions" "misses <= half of controller off; floor crossed 0 times" \
+    "$on with, $off without; floor crossed $crossed times; mean budget $(figure mean_budget)" \
+    "$(holds "$on <= $off / 2 and $crossed == 0")"
+}
+check_allocations() { by_tests "allocation failures" "0 crashes, other sessions byte-equal" 'lost_memory_test|^failure_test$'; }
+check_sigterm() { by_tests "SIGTERM" "NOT_SERVING first, no truncated chunk, exit 0" 'e2e_shutdown_test|server_lifecycle_test'; }
+check_malformed() { by_tests "malformed input" "the right code, no crash, no hang" 'server_bad_input_test|server_protocol_test|message_parsing_test'; }
+check_fuzz() {
+  local fuzzer found=0 broken=0
+  for fuzzer in build/fuzz/tests/*_fuzz; do
+    [ -x "$fuzzer" ] || continue
+    found=$((found + 1))
+    timeout $((${FUZZ_SECONDS:-60} + 60)) "$fuzzer" -max_total_time="${FUZZ_SECONDS:-60}" >"$work/fuzz.log" 2>&1 || broken=$((broken + 1))
+  done
+  row "fuzz" "no finding" "$found fuzzers, ${FUZZ_SECONDS:-60} s each: $broken broke" "$broken"
+}
+check_replay() {
+  start_server
+  load --arrivals closed:4 --duration "$(scaled 20)s" --chunks 12 --playout off --verify 1 --require 'changed==0,verified>=1,lost==0'
+  local first; first="$(figure changed) changed of $(figure verified) chunks"
+  row "replay by seed, four at once against alone" "bit-equal" "$first" $?
+}
+
+names=(start first_chunk realtime cancel slow_reader cuts churn overload budgets allocations sigterm malformed fuzz replay)
+[ $# -eq 0 ] || names=("$@")
+echo "| property | wanted | measured | |"; echo "|---|---|---|---|"
+for name in "${names[@]}"; do
+  declare -F "check_$name" >/dev/null || { echo "reliability_check: there is no figure '$name'" >&2; exit 2; }
+  "check_$name"
+done
+exit $failed
