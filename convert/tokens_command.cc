@@ -45,11 +45,7 @@ absl::StatusOr<std::string> DescribeTokens(const TokensCommand& command) {
   const absl::StatusOr<ModelConfig> config = LoadModelConfig(command.model_folder);
   if (!config.ok()) return config.status();
   const absl::StatusOr<Tokenizer> tokenizer =
-      Tokenizer::Load(absl::StrCat(command.model_folder, "/", config->tokenizer.file),
-                      {.cleaning = config->tokenizer.cleaning,
-                       .max_tokens = config->transformer.text_len,
-                       .embedding_rows = config->text_encoder.vocab_size,
-                       .truncate = true});
+      Tokenizer::LoadFromFolder(command.model_folder, *config, /*truncate=*/true);
   if (!tokenizer.ok()) return tokenizer.status();
   const absl::StatusOr<PromptReading> reading = tokenizer->Read(command.prompt);
   if (!reading.ok()) return reading.status();

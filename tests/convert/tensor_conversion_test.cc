@@ -17,13 +17,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-template <typename T>
-SourceTensor SourceOf(const std::vector<T>& values, DType dtype, std::vector<int64_t> shape) {
-  return {.dtype = dtype,
-          .shape = std::move(shape),
-          .bytes = {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(T)}};
-}
-
 // What the conversion puts into its sink.
 template <typename T>
 struct Collected {

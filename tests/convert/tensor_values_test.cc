@@ -14,13 +14,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-template <typename T>
-SourceTensor SourceOf(const std::vector<T>& values, DType dtype, std::vector<int64_t> shape) {
-  return {.dtype = dtype,
-          .shape = std::move(shape),
-          .bytes = {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(T)}};
-}
-
 std::vector<float> Read(const TensorValues& values, int64_t first, int64_t count) {
   std::vector<float> out(count);
   const absl::Status status = values.Read(first, count, out.data());

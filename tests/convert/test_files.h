@@ -1,5 +1,5 @@
-// What the tests of this folder share: messages, bytes, temporary files, and the values that testdata/make_testdata.py
-// writes.
+// What the tests of this folder share: messages, bytes, tensors, temporary files, and the values that
+// testdata/make_testdata.py writes.
 #ifndef VIDEODIFFCR_TESTS_CONVERT_TEST_FILES_H_
 #define VIDEODIFFCR_TESTS_CONVERT_TEST_FILES_H_
 
@@ -10,9 +10,12 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "convert/weight_file.h"
 
 namespace videodiffcr {
 
@@ -24,6 +27,14 @@ std::string MessageOf(const absl::StatusOr<T>& result) {
 
 inline absl::Span<const uint8_t> AsBytes(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+// A tensor of a file that holds `values`, which must outlive it.
+template <typename T>
+SourceTensor SourceOf(const std::vector<T>& values, DType dtype, std::vector<int64_t> shape) {
+  return {.dtype = dtype,
+          .shape = std::move(shape),
+          .bytes = {reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(T)}};
 }
 
 inline std::string TestDataPath(const std::string& name) {
