@@ -28,9 +28,7 @@ double GroupScore(const std::array<ProxyDimension, count>& proxies, const Column
   std::array<double, count> raw{};
   for (size_t i = 0; i < count; ++i) {
     const size_t column = static_cast<size_t>(proxies[i].column);
-    const double weight = WeightOf(proxies[i], bounds);
-    dimensions[i] = {proxies[i].name, weight > 0 ? bounds.least[column] : 0, weight > 0 ? bounds.most[column] : 1,
-                     weight};
+    dimensions[i] = {proxies[i].name, bounds.least[column], bounds.most[column], WeightOf(proxies[i], bounds)};
     raw[i] = means[column];
   }
   return VBenchGroupScore(dimensions, raw);

@@ -56,7 +56,7 @@ struct QualityScore {
   double quality = 0, semantic = 0, total = 0;  // 0 for the bad model, 1 for renders; not clipped
 };
 
-// Nothing unless every dimension was measured.
+// Nothing unless every dimension that weighs something was measured.
 std::optional<QualityScore> ScoreOf(const ColumnMeans& means, const QualityBounds& bounds);
 
 // A table with a line per dimension: dimension,group,column,weight,least,most, after a line with the command.

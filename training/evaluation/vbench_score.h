@@ -39,7 +39,7 @@ inline constexpr std::array<VBenchDimension, 9> kVBenchSemantic = {{
 }};
 
 // Weighted mean of (raw - least) / (most - least), not clipped; raw scores in [0, 1] in the table's order, 0 for a
-// missing one.
+// missing one. Of a dimension of weight 0 neither the bounds nor the raw score count, whatever they are.
 template <size_t count>
 constexpr double VBenchGroupScore(const std::array<VBenchDimension, count>& dimensions,
                                   const std::array<double, count>& raw) {
@@ -47,6 +47,7 @@ constexpr double VBenchGroupScore(const std::array<VBenchDimension, count>& dime
   double weights = 0.0;
   for (size_t i = 0; i < count; ++i) {
     const VBenchDimension& dimension = dimensions[i];
+    if (dimension.weight == 0.0) continue;
     sum += dimension.weight * (raw[i] - dimension.least) / (dimension.most - dimension.least);
     weights += dimension.weight;
   }

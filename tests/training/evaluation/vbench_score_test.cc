@@ -1,5 +1,7 @@
 #include "training/evaluation/vbench_score.h"
 
+#include <limits>
+
 #include "gtest/gtest.h"
 
 namespace videodiffcr::training {
@@ -25,6 +27,15 @@ TEST(VBenchScore, DynamicDegreeCountsHalf) {
   std::array<double, 7> raw = Raw(kVBenchQuality, &VBenchDimension::least);
   raw[4] = 1.0;
   EXPECT_NEAR(VBenchGroupScore(kVBenchQuality, raw), 0.5 / 6.5, 1e-12);
+}
+
+TEST(VBenchScore, ADimensionOfWeightZeroCountsForNothingWhateverItsBoundsAndItsScore) {
+  std::array<VBenchDimension, 7> dimensions = kVBenchQuality;
+  std::array<double, 7> raw = Raw(dimensions, &VBenchDimension::most);
+  dimensions[4].weight = 0.0;
+  dimensions[4].least = dimensions[4].most;
+  raw[4] = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_NEAR(VBenchGroupScore(dimensions, raw), 1.0, 1e-12);
 }
 
 TEST(VBenchScore, ARawScoreBeyondItsMostIsNotClipped) {
