@@ -2,20 +2,20 @@
 from __future__ import annotations
 
 import queue
-import threading
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Iterator, Optional
 
 import grpc
 
 from videodiffcr import requests
 from videodiffcr.errors import from_rpc
-from videodiffcr.events import Chunk, Finished, Reader, Started
+from videodiffcr.events import Chunk
+from videodiffcr.session import Session
 from videodiffcr.v1 import video_generation_pb2 as pb
 from videodiffcr.v1 import video_generation_pb2_grpc as pb_grpc
 from videodiffcr.video import Video, progress_bar
 
 
-class Stream:
+class Stream(Session):
     """One running session: iterate over it for its chunks. Controls may come from any thread.
 
         with client.stream("a red circle moves right") as stream:
@@ -26,84 +26,28 @@ class Stream:
     What is no chunk (changes that take effect, warnings) goes to `on_event`, and is kept in `events`.
     """
 
-    MAX_EVENTS = 1000
-
     def __init__(self, stub, config, token: Optional[str], on_event: Optional[Callable[[object], None]] = None):
+        super().__init__(on_event)
         self._outgoing: "queue.SimpleQueue" = queue.SimpleQueue()
-        self._outgoing.put(config)
-        self._reader = Reader()
-        self._on_event = on_event
-        self._lock = threading.Lock()
-        self._updates = 0
-        self.events: List[object] = []
+        self._put(config)
         self._call = stub.StreamVideo(iter(self._outgoing.get, None), metadata=requests.metadata(token))
 
-    @property
-    def started(self) -> Optional[Started]:
-        """How the session began; None before the first chunk."""
-        return self._reader.started
+    def _put(self, request) -> None:
+        self._outgoing.put(request)
 
-    @property
-    def finished(self) -> Optional[Finished]:
-        """Totals, once all chunks have come."""
-        return self._reader.finished
+    def _cancel_call(self) -> None:
+        self._call.cancel()
 
     def __iter__(self) -> Iterator[Chunk]:
         try:
             for response in self._call:
-                event = self._reader.read(response)
-                if isinstance(event, Chunk):
-                    yield event
-                elif event is not None:
-                    self._tell(event)
+                chunk = self._read(response)
+                if chunk is not None:
+                    yield chunk
         except grpc.RpcError as error:
             raise from_rpc(error) from None
         finally:
             self.cancel()
-
-    def _tell(self, event: object) -> None:
-        self.events.append(event)
-        del self.events[:-self.MAX_EVENTS]
-        if self._on_event:
-            self._on_event(event)
-
-    def _update_id(self) -> int:
-        with self._lock:
-            self._updates += 1
-            return self._updates
-
-    def set_prompt(self, prompt: str) -> int:
-        """A new prompt from the next chunk on; an Applied event with the number that this returns says which."""
-        number = self._update_id()
-        self._outgoing.put(requests.prompt_change(prompt, number))
-        return number
-
-    def set_budget(self, budget: float) -> int:
-        """A new retention budget, in the same way."""
-        number = self._update_id()
-        self._outgoing.put(requests.budget_change(budget, number))
-        return number
-
-    def scene_cut(self, prompt: Optional[str] = None) -> int:
-        """A new scene that looks back at nothing, in the same way."""
-        number = self._update_id()
-        self._outgoing.put(requests.scene_cut(prompt, number))
-        return number
-
-    def pause(self) -> None:
-        self._outgoing.put(requests.PAUSE)
-
-    def unpause(self) -> None:
-        self._outgoing.put(requests.UNPAUSE)
-
-    def finish(self) -> None:
-        """Ends the session after the chunk in progress."""
-        self._outgoing.put(requests.FINISH)
-
-    def cancel(self) -> None:
-        """Ends it at once."""
-        self._outgoing.put(None)
-        self._call.cancel()
 
     def __enter__(self) -> "Stream":
         return self
@@ -121,9 +65,7 @@ class Client:
 
     def __init__(self, address: str = "localhost:50051", *, token: Optional[str] = None, tls: bool = False,
                  root_certificates: Optional[bytes] = None):
-        credentials = requests.credentials(tls, root_certificates)
-        self._channel = (grpc.secure_channel(address, credentials, options=requests.OPTIONS) if credentials else
-                         grpc.insecure_channel(address, options=requests.OPTIONS))
+        self._channel = requests.channel(grpc, address, tls, root_certificates)
         self._stub = pb_grpc.VideoGenerationServiceStub(self._channel)
         self._token = token
 

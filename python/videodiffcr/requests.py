@@ -59,5 +59,8 @@ UNPAUSE = pb.StreamVideoRequest(unpause=pb.UnpauseRequest())
 FINISH = pb.StreamVideoRequest(finish=pb.FinishRequest())
 
 
-def credentials(tls: bool, root_certificates: Optional[bytes]):
-    return grpc.ssl_channel_credentials(root_certificates) if tls or root_certificates else None
+def channel(kind, address: str, tls: bool, root_certificates: Optional[bytes]):
+    """A channel of `kind`, which is grpc or grpc.aio."""
+    if tls or root_certificates:
+        return kind.secure_channel(address, grpc.ssl_channel_credentials(root_certificates), options=OPTIONS)
+    return kind.insecure_channel(address, options=OPTIONS)

@@ -117,6 +117,22 @@ class ClientTest(unittest.TestCase):
         self.assertEqual({video.data for video in videos}, {self.client.generate(PROMPT, chunks=3, seed=7).data})
         self.assertEqual(stream.finished.reason, "FINISH_REQUESTED")
 
+    def test_an_asyncio_stream_takes_changes_and_numbers_them_in_order(self):
+        async def run():
+            async with videodiffcr.AsyncClient(self.address) as client:
+                async with client.stream(PROMPT, chunks=6, seed=7, run_ahead_chunks=1, start_buffer=0) as stream:
+                    numbers = []
+                    async for chunk in stream:
+                        if chunk.sequence == 1:
+                            numbers = [stream.set_budget(0.7), stream.scene_cut("a green star moves left")]
+                return numbers, stream.events, chunk
+
+        numbers, events, last = asyncio.run(run())
+        self.assertEqual(numbers, [1, 2])
+        applied = [event.update_id for event in events if isinstance(event, videodiffcr.Applied)]
+        self.assertEqual(applied, numbers)
+        self.assertEqual((last.sequence, last.nominal_retention), (5, 0.7))
+
     @unittest.skipIf(importlib.util.find_spec("av") is None, "PyAV is not installed in this environment")
     def test_frames_are_arrays_of_what_the_prompt_says(self):
         frames = list(self.client.generate(PROMPT, chunks=2, seed=7).frames())
