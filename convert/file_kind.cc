@@ -34,11 +34,9 @@ constexpr Magic kMagics[] = {
     {"\x93NUMPY", "is a NumPy array; the weights are in safetensors or .pth files"},
     {"\x89HDF\r\n\x1a\n", "is an HDF5 file; the weights are in safetensors or .pth files"},
     {"%PDF-", "is a PDF; the weights are in safetensors or .pth files"},
-    {"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19",
-     "is in torch.save's format from before PyTorch 1.6; load it in PyTorch and save it again"},
-    {"\x80\x02", "is a bare pickle, not what torch.save writes since PyTorch 1.6; load it in Python and save it again"},
-    {"\x80\x04", "is a bare pickle, not what torch.save writes since PyTorch 1.6; load it in Python and save it again"},
-    {"\x80\x05", "is a bare pickle, not what torch.save writes since PyTorch 1.6; load it in Python and save it again"},
+    {"\x80\x02", "is a bare pickle, not what torch.save writes; load it in Python and save it again"},
+    {"\x80\x04", "is a bare pickle, not what torch.save writes; load it in Python and save it again"},
+    {"\x80\x05", "is a bare pickle, not what torch.save writes; load it in Python and save it again"},
 };
 
 // The value of a line "KEY VALUE" of a text.

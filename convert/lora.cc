@@ -188,7 +188,7 @@ absl::StatusOr<std::vector<float>> LoraSet::ReadAll(size_t file, const std::stri
   if (!tensor.ok()) return tensor.status();
   std::vector<float> values(tensor->elements());
   absl::Status status = TensorValues(*tensor).Read(0, static_cast<int64_t>(values.size()), values.data());
-  status.Update(weights.CheckWhole(name));
+  status.Update(weights.FinishReading(name));
   if (status.ok()) return values;
   return InFile(weights.Paths(), absl::Status(status.code(), absl::StrCat(tensor->original, ": ", status.message())));
 }

@@ -21,7 +21,6 @@
 #include "convert/weight_paths.h"
 #include "convert/weight_set.h"
 #include "model/plain/text/piece_model.h"
-#include "system/mapped_file.h"
 #include "system/regular_file.h"
 
 namespace videodiffcr {
@@ -257,7 +256,7 @@ absl::Status Conversion::TakeTokenizerOf(WeightSet& text_encoder) {
   }
   std::string content(reinterpret_cast<const char*>(tensor->bytes.data()), tensor->bytes.size());
   absl::Status status = text_encoder.CheckData("spiece_model");
-  status.Update(text_encoder.CheckWhole("spiece_model"));
+  status.Update(text_encoder.FinishReading("spiece_model"));
   if (!status.ok()) return status;
   return CheckTokenizer(absl::StrCat(text_encoder.Paths(), ": spiece_model"), std::move(content));
 }
@@ -346,8 +345,7 @@ absl::Status Conversion::WriteTensor(NetworkFile& network, const OutputTensor& t
     status = sink({reinterpret_cast<const uint8_t*>(found->data()), found->size() * sizeof(float)});
     scales->emplace(tensor.source, *std::move(found));
   }
-  status.Update(network.sources.CheckWhole(tensor.source));
-  ReleaseMappedPages(source->bytes);
+  status.Update(network.sources.FinishReading(tensor.source));
   return status;
 }
 

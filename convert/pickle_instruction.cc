@@ -5,9 +5,9 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "convert/little_endian.h"
+#include "convert/pickle_globals.h"
 #include "convert/pickle_opcodes.h"
 
 namespace videodiffcr {
@@ -16,32 +16,6 @@ namespace {
 using namespace pickle_instruction;
 
 constexpr size_t kMaxGlobalNameBytes = 256;
-
-struct NamedGlobal {
-  absl::string_view name;  // module, dot, name
-  std::variant<PickleCallable, PickleTensorType, PickleStorageType> value;
-};
-
-// All that a pickle may name. Nothing of it is called.
-constexpr NamedGlobal kGlobals[] = {
-    {"collections.OrderedDict", PickleCallable::kOrderedDict},
-    {"torch._utils._rebuild_tensor_v2", PickleCallable::kRebuildTensor},
-    {"torch._utils._rebuild_parameter", PickleCallable::kRebuildParameter},
-    {"torch._utils._rebuild_parameter_with_state", PickleCallable::kRebuildParameterWithState},
-    {"torch._tensor._rebuild_from_type_v2", PickleCallable::kRebuildFromType},
-    {"torch.Tensor", PickleTensorType{}},
-    {"torch.nn.parameter.Parameter", PickleTensorType{}},
-    {"torch.FloatStorage", PickleStorageType{DType::kF32}},
-    {"torch.HalfStorage", PickleStorageType{DType::kF16}},
-    {"torch.BFloat16Storage", PickleStorageType{DType::kBF16}},
-    {"torch.DoubleStorage", PickleStorageType{DType::kF64}},
-    {"torch.LongStorage", PickleStorageType{DType::kI64}},
-    {"torch.IntStorage", PickleStorageType{DType::kI32}},
-    {"torch.ShortStorage", PickleStorageType{DType::kI16}},
-    {"torch.CharStorage", PickleStorageType{DType::kI8}},
-    {"torch.ByteStorage", PickleStorageType{DType::kU8}},
-    {"torch.BoolStorage", PickleStorageType{DType::kBool}},
-};
 
 // The instructions that are one byte.
 std::optional<PickleInstruction> PlainInstruction(uint8_t opcode) {
@@ -164,16 +138,19 @@ absl::StatusOr<uint64_t> PickleInstructionReader::TakeUnsigned(size_t bytes) {
   return value;
 }
 
-// LONG1: a byte count, then a two's complement number. torch.save uses it for counts beyond 2^31.
-absl::StatusOr<int64_t> PickleInstructionReader::TakeLong() {
+// LONG1: a byte count, then a two's complement number. torch.save uses it for counts beyond 2^31. What is longer than
+// any count, as the seed of a random generator may be, is passed over.
+absl::StatusOr<PickleValue> PickleInstructionReader::TakeLong() {
   const absl::StatusOr<uint64_t> count = TakeUnsigned(1);
   if (!count.ok()) return count.status();
   if (*count > 8) {
-    return absl::InvalidArgumentError(absl::StrCat("an integer of ", *count, " bytes; at most 8 are read"));
+    const absl::StatusOr<absl::Span<const uint8_t>> skipped = Take(*count);
+    if (!skipped.ok()) return skipped.status();
+    return PickleUnusedValue{};
   }
   const absl::StatusOr<uint64_t> value = TakeUnsigned(*count);
   if (!value.ok()) return value.status();
-  if (*count == 0) return 0;
+  if (*count == 0) return int64_t{0};
   const int unused_bits = 64 - 8 * static_cast<int>(*count);
   return static_cast<int64_t>(*value << unused_bits) >> unused_bits;
 }
@@ -210,14 +187,7 @@ absl::StatusOr<PickleValue> PickleInstructionReader::TakeGlobal() {
   if (!module.ok()) return module.status();
   const absl::StatusOr<absl::string_view> name = TakeLine();
   if (!name.ok()) return name.status();
-  const std::string full_name = absl::StrCat(*module, ".", *name);
-  for (const NamedGlobal& global : kGlobals) {
-    if (global.name == full_name) {
-      return std::visit([](const auto& value) { return PickleValue(value); }, global.value);
-    }
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("global '", absl::CHexEscape(full_name), "' is refused: it is no part of plain tensor data"));
+  return FindPickleGlobal(absl::StrCat(*module, ".", *name));
 }
 
 }  // namespace videodiffcr

@@ -68,7 +68,7 @@ class PickleInstructionReader {
  private:
   absl::StatusOr<absl::Span<const uint8_t>> Take(size_t count);
   absl::StatusOr<uint64_t> TakeUnsigned(size_t bytes);
-  absl::StatusOr<int64_t> TakeLong();
+  absl::StatusOr<PickleValue> TakeLong();
   absl::StatusOr<double> TakeFloat();
   absl::StatusOr<absl::string_view> TakeString();
   absl::StatusOr<absl::string_view> TakeLine();

@@ -1,5 +1,6 @@
 #include "convert/pickle_reader.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -139,7 +140,9 @@ absl::Status Machine::Do(Reduce) {
   const absl::StatusOr<std::vector<PickleIndex>> call = PopItems(2);
   if (!call.ok()) return call.status();
   const auto* callable = Get<PickleCallable>((*call)[0]);
+  const auto* foreign = Get<PickleForeignCallable>((*call)[0]);
   const auto* arguments = Get<PickleTuple>((*call)[1]);
+  if (arguments != nullptr && foreign != nullptr) return Push(PickledTensor{.foreign = foreign->what});
   if (arguments == nullptr || callable == nullptr) {
     return absl::InvalidArgumentError("REDUCE is refused on anything but a known callable and a tuple");
   }
@@ -147,8 +150,20 @@ absl::Status Machine::Do(Reduce) {
     case PickleCallable::kOrderedDict:
       if (arguments->items.empty()) return Push(PickleDict{});
       return absl::InvalidArgumentError("an OrderedDict made from arguments is refused");
+    case PickleCallable::kSize:  // the tuple that it is made of
+      if (arguments->items.size() != 1 || Get<PickleTuple>(arguments->items[0]) == nullptr) {
+        return absl::InvalidArgumentError("torch.Size takes a tuple");
+      }
+      stack_.push_back(arguments->items[0]);
+      return absl::OkStatus();
+    case PickleCallable::kUnusedValue:
+      return Push(PickleUnusedValue{});
     case PickleCallable::kRebuildTensor:
       return Push(RebuildTensor(document_.values, *arguments));
+    case PickleCallable::kRebuildTensorOfDType:
+      return Push(RebuildTensorOfDType(document_.values, *arguments));
+    case PickleCallable::kRebuildFromCpuTensor:
+      return Push(RebuildFromCpuTensor(document_.values, *arguments));
     case PickleCallable::kRebuildParameter:
       return Push(RebuildParameter(document_.values, *arguments));
     case PickleCallable::kRebuildParameterWithState:
@@ -193,10 +208,11 @@ absl::StatusOr<PickleDocument> RunPickle(PickleInstructionReader& reader) {
     if (!instruction.ok()) return instruction.status();
     if (absl::Status status = machine.Execute(*std::move(instruction)); !status.ok()) return status;
   }
-  if (reader.bytes_left() > 0) {
-    return absl::InvalidArgumentError(absl::StrCat(reader.bytes_left(), " bytes follow the end of the pickle"));
-  }
   return std::move(machine).TakeDocument();
+}
+
+absl::Status AtByte(const PickleInstructionReader& reader, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("pickle byte ", reader.position(), ": ", what));
 }
 
 }  // namespace
@@ -208,9 +224,18 @@ absl::StatusOr<PickleDocument> ReadPickle(absl::Span<const uint8_t> pickle) {
   }
   PickleInstructionReader reader(pickle);
   absl::StatusOr<PickleDocument> document = RunPickle(reader);
-  if (document.ok()) return document;
-  return absl::Status(document.status().code(),
-                      absl::StrCat("pickle byte ", reader.position(), ": ", document.status().message()));
+  if (!document.ok()) return AtByte(reader, document.status().message());
+  if (reader.bytes_left() == 0) return document;
+  return AtByte(reader, absl::StrCat(reader.bytes_left(), " bytes follow the end of the pickle"));
+}
+
+absl::StatusOr<PickleDocument> ReadFirstPickle(absl::Span<const uint8_t> bytes, size_t* pickle_bytes) {
+  const absl::Span<const uint8_t> window = bytes.first(std::min(bytes.size(), kMaxPickleBytes));
+  PickleInstructionReader reader(window);
+  absl::StatusOr<PickleDocument> document = RunPickle(reader);
+  if (!document.ok()) return AtByte(reader, document.status().message());
+  *pickle_bytes = window.size() - reader.bytes_left();
+  return document;
 }
 
 }  // namespace videodiffcr

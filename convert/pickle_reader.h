@@ -2,9 +2,8 @@
 //
 // A pickle is a program for a stack machine; Python's machine can call any function. This one knows only what
 // torch.save writes for maps of tensors (protocol 2): plain values, tuples, lists, dicts, references to tensor
-// storages, and five callables (collections.OrderedDict, torch._utils._rebuild_tensor_v2,
-// torch._utils._rebuild_parameter with and without state, torch._tensor._rebuild_from_type_v2), which it does not call
-// but understands. Every other opcode or global is an error with its name and byte offset.
+// storages, and the names of pickle_globals.h, which it does not call but understands. Every other opcode or global is
+// an error with its name and byte offset.
 #ifndef VIDEODIFFCR_CONVERT_PICKLE_READER_H_
 #define VIDEODIFFCR_CONVERT_PICKLE_READER_H_
 
@@ -22,6 +21,9 @@ inline constexpr size_t kMaxPickleValues = 1'000'000;  // bounds the memory of a
 
 // Strings of the result point into `pickle`, which must outlive it. InvalidArgument with the byte offset.
 absl::StatusOr<PickleDocument> ReadPickle(absl::Span<const uint8_t> pickle);
+
+// The pickle that `bytes` begin with, whatever follows it; `pickle_bytes` is set to how many it has.
+absl::StatusOr<PickleDocument> ReadFirstPickle(absl::Span<const uint8_t> bytes, size_t* pickle_bytes);
 
 }  // namespace videodiffcr
 

@@ -27,36 +27,56 @@ struct PickleDict {  // also collections.OrderedDict
   std::vector<std::pair<PickleIndex, PickleIndex>> items;
 };
 
+// A value that says nothing about tensors and is not looked at: a device, a set, bytes, an integer beyond 64 bits.
+struct PickleUnusedValue {};
+
 enum class PickleCallable {
   kOrderedDict,
+  kSize,
+  kUnusedValue,  // makes a PickleUnusedValue
   kRebuildTensor,
+  kRebuildTensorOfDType,
   kRebuildParameter,
   kRebuildParameterWithState,
+  kRebuildFromCpuTensor,
   kRebuildFromType,
 };
+// Makes a tensor that is not read: PickledTensor::foreign.
+struct PickleForeignCallable {
+  absl::string_view what;
+};
 struct PickleTensorType {};  // torch.Tensor or torch.nn.parameter.Parameter, as an argument
-struct PickleStorageType {
+
+// The type of a storage's elements, or of a tensor's ("torch.bfloat16").
+struct PickleElementType {
   DType dtype = DType::kF32;
+  absl::string_view foreign;  // not empty: the type is another one, which is not read
+};
+struct PickleStorageType {
+  PickleElementType type;
 };
 
 // A storage is one zip entry, "data/<key>".
 struct PickledStorage {
-  DType dtype = DType::kF32;
+  PickleElementType type;
   absl::string_view key;
   int64_t elements = 0;  // as the pickle claims
 };
 
 // As the pickle claims, nothing checked: sizes may be negative, offsets beyond the storage.
 struct PickledTensor {
+  // Not empty: what it is instead of a plain tensor, and what to do. Nothing else of it is known. Such a tensor may lie
+  // beside the weights, not among them.
+  absl::string_view foreign;
   PickledStorage storage;
   int64_t storage_offset = 0;  // elements
   std::vector<int64_t> shape;
   std::vector<int64_t> strides;  // elements
 };
 
-using PickleValue =
-    std::variant<PickleNone, bool, int64_t, double, absl::string_view, PickleTuple, PickleList, PickleDict,
-                 PickleCallable, PickleTensorType, PickleStorageType, PickledStorage, PickledTensor>;
+using PickleValue = std::variant<PickleNone, bool, int64_t, double, absl::string_view, PickleTuple, PickleList,
+                                 PickleDict, PickleUnusedValue, PickleCallable, PickleForeignCallable, PickleTensorType,
+                                 PickleElementType, PickleStorageType, PickledStorage, PickledTensor>;
 
 struct PickleDocument {
   std::vector<PickleValue> values;

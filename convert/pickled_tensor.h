@@ -15,12 +15,20 @@ inline constexpr size_t kMaxTensorRank = 16;
 
 // `values` are those of the document, which indices point into.
 
-// The persistent id ('storage', type, key, location, elements), the one kind that torch.save writes.
+// The persistent id ('storage', type, key, location, elements[, None]), the one kind that torch.save writes.
 absl::StatusOr<PickledStorage> StorageOfPersistentId(absl::Span<const PickleValue> values, PickleIndex id);
 
 // What torch._utils._rebuild_tensor_v2 makes of (storage, offset, size, stride, requires_grad, backward_hooks[,
 // metadata]).
 absl::StatusOr<PickledTensor> RebuildTensor(absl::Span<const PickleValue> values, const PickleTuple& arguments);
+
+// What torch._utils._rebuild_tensor_v3 makes of (storage, offset, size, stride, requires_grad, backward_hooks, dtype[,
+// metadata]): a tensor of a type that has no storage class of its own, as the 8-bit ones. Its storage is one of bytes.
+absl::StatusOr<PickledTensor> RebuildTensorOfDType(absl::Span<const PickleValue> values, const PickleTuple& arguments);
+
+// What torch._utils._rebuild_device_tensor_from_cpu_tensor makes of (tensor, dtype, device, requires_grad), as tensors
+// of XLA devices are saved.
+absl::StatusOr<PickledTensor> RebuildFromCpuTensor(absl::Span<const PickleValue> values, const PickleTuple& arguments);
 
 // What torch._utils._rebuild_parameter makes of (tensor, requires_grad, backward_hooks).
 absl::StatusOr<PickledTensor> RebuildParameter(absl::Span<const PickleValue> values, const PickleTuple& arguments);
@@ -31,8 +39,8 @@ absl::StatusOr<PickledTensor> RebuildParameterWithState(absl::Span<const PickleV
                                                         const PickleTuple& arguments);
 
 // What torch._tensor._rebuild_from_type_v2 makes of (function, type, arguments, state), as FSDP's sharded training
-// saves its tensors: what one of the three functions above makes of the arguments. The type is torch.Tensor or
-// torch.nn.parameter.Parameter; the state is not looked at.
+// saves its tensors: what one of the functions above but the last-named makes of the arguments. The type is
+// torch.Tensor or torch.nn.parameter.Parameter; the state is not looked at.
 absl::StatusOr<PickledTensor> RebuildFromType(absl::Span<const PickleValue> values, const PickleTuple& arguments);
 
 }  // namespace videodiffcr

@@ -111,6 +111,7 @@ absl::StatusOr<SourceTensors> Reader::ReadTensors(const PickleDict& dict) const 
     if (pickled == nullptr) {
       return TensorError(*name, "the value under this name is not a tensor");
     }
+    if (!pickled->foreign.empty()) return TensorError(*name, pickled->foreign);
     absl::StatusOr<SourceTensor> tensor = Resolve(*name, *pickled);
     if (!tensor.ok()) {
       return tensor.status();
@@ -163,7 +164,9 @@ absl::Status Reader::CheckVersionAndByteOrder() const {
         absl::StrCat("entry ", folder_, "/version must hold a number from ", kOldestVersion, " to ", kNewestVersion));
   }
   if (byte_order->value_or("little") != "little") {
-    return Error(absl::StrCat("byte order '", absl::CHexEscape(**byte_order), "'; only 'little' is read"));
+    return Error(absl::StrCat("byte order '", absl::CHexEscape(**byte_order),
+                              "'; only 'little' is read; save it again on "
+                              "a little-endian machine, which reads both"));
   }
   return absl::OkStatus();
 }
@@ -197,7 +200,7 @@ absl::StatusOr<SourceTensor> Reader::Resolve(absl::string_view name, const Pickl
 }
 
 absl::StatusOr<SourceTensor> Reader::ResolveStorage(absl::string_view name, const PickledStorage& storage) const {
-  SourceTensor tensor{.dtype = storage.dtype, .zip_entry = absl::StrCat(folder_, "/data/", storage.key)};
+  SourceTensor tensor{.dtype = storage.type.dtype, .zip_entry = absl::StrCat(folder_, "/data/", storage.key)};
   const auto entry = archive_.entries.find(tensor.zip_entry);
   if (entry == archive_.entries.end()) {
     return TensorError(name, absl::StrCat("no zip entry '", absl::CHexEscape(tensor.zip_entry), "'"));
@@ -205,11 +208,11 @@ absl::StatusOr<SourceTensor> Reader::ResolveStorage(absl::string_view name, cons
   tensor.packed = entry->second.deflated;
   if (!tensor.packed) tensor.bytes = entry->second.data;
   const uint64_t bytes = entry->second.bytes();
-  const int64_t element_bytes = DTypeBytes(storage.dtype);
+  const int64_t element_bytes = DTypeBytes(storage.type.dtype);
   if (storage.elements < 0 || bytes % element_bytes != 0 ||
       bytes / element_bytes != static_cast<uint64_t>(storage.elements)) {
     return TensorError(name, absl::StrCat("its storage claims ", storage.elements, " elements of ",
-                                          std::string(DTypeName(storage.dtype)), ", zip entry '",
+                                          std::string(DTypeName(storage.type.dtype)), ", zip entry '",
                                           absl::CHexEscape(tensor.zip_entry), "' has ", bytes, " bytes"));
   }
   return tensor;

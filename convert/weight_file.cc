@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "convert/file_kind.h"
+#include "convert/legacy_torch_file.h"
 #include "convert/zip_entry.h"
 
 namespace videodiffcr {
@@ -29,7 +30,10 @@ absl::StatusOr<WeightFile> WeightFile::Open(const std::string& path, const Selec
   absl::Status status;
   if (StartsWith(file->bytes(), kZipMagic)) {
     weights.file_ = *std::move(file);
-    status = weights.OpenTorch(selection);
+    status = weights.OpenTorch(OpenZipArchive(weights.file_->bytes(), path), selection);
+  } else if (BeginsAsLegacyTorchFile(file->bytes())) {
+    weights.file_ = *std::move(file);
+    status = weights.OpenTorch(OpenLegacyTorchFile(weights.file_->bytes(), path), selection);
   } else {
     const std::string kind = ForeignFileKind(file->bytes());
     status = kind.empty() ? weights.OpenSafetensors() : absl::InvalidArgumentError(absl::StrCat(path, ": ", kind));
@@ -40,16 +44,15 @@ absl::StatusOr<WeightFile> WeightFile::Open(const std::string& path, const Selec
   return weights;
 }
 
-absl::Status WeightFile::OpenTorch(const Selection& selection) {
-  absl::StatusOr<ZipArchive> archive = OpenZipArchive(file_->bytes(), path_);
+absl::Status WeightFile::OpenTorch(absl::StatusOr<ZipArchive> archive, const Selection& selection) {
   if (!archive.ok()) {
     return archive.status();
   }
   archive_ = *std::move(archive);
   if (archive_.without_checksums) {
-    notes_.push_back(absl::StrCat(path_,
-                                  ": was written without checksums (every one is zero), so damage in it is not "
-                                  "seen; compare the file's own checksum with its publisher's"));
+    notes_.push_back(absl::StrCat(
+        path_,
+        ": has no checksums, so damage in it is not seen; compare the file's own checksum with its publisher's"));
   }
   absl::StatusOr<SourceTensors> tensors =
       ReadTorchArchive(archive_, selection.entries, selection.entry_required, &notes_);
@@ -77,15 +80,24 @@ absl::Status WeightFile::OpenSafetensors() {
   return absl::OkStatus();
 }
 
-absl::Status WeightFile::CheckWhole() const {
-  return file_.has_value() ? file_->CheckWhole() : safetensors_->CheckWhole();
+// Of the whole file: the kernel maps more than the tensor's pages when one of them is read, and many small tensors
+// would leave their neighbours' behind.
+absl::Status WeightFile::FinishReading() const {
+  if (unpacked_.has_value()) ReleaseMappedPages(unpacked_->bytes());
+  if (file_.has_value()) {
+    ReleaseMappedPages(file_->bytes());
+    return file_->CheckWhole();
+  }
+  safetensors_->ReleasePages();
+  return safetensors_->CheckWhole();
 }
 
 absl::StatusOr<SourceTensor> WeightFile::Load(const SourceTensor& tensor) {
   if (!tensor.packed || tensor.byte_count == 0) return tensor;
   if (unpacked_entry_ != tensor.zip_entry || !unpacked_.has_value()) {
     unpacked_.reset();
-    absl::StatusOr<MappedFile> unpacked = UnpackZipEntry(archive_, tensor.zip_entry, scratch_folder_);
+    absl::StatusOr<MappedFile> unpacked =
+        UnpackZipEntry(archive_, tensor.zip_entry, scratch_folder_, ReleaseMappedPages);
     if (!unpacked.ok()) return unpacked.status();
     unpacked_ = *std::move(unpacked);
     unpacked_entry_ = tensor.zip_entry;
@@ -95,8 +107,11 @@ absl::StatusOr<SourceTensor> WeightFile::Load(const SourceTensor& tensor) {
   return loaded;
 }
 
-absl::Status WeightFile::CheckData(const SourceTensor& tensor) const {
-  return tensor.zip_entry.empty() ? absl::OkStatus() : CheckZipEntry(archive_, tensor.zip_entry);
+absl::Status WeightFile::CheckData(const SourceTensor& tensor) {
+  if (tensor.zip_entry.empty() || checked_.contains(tensor.zip_entry)) return absl::OkStatus();
+  absl::Status status = CheckZipEntry(archive_, tensor.zip_entry, ReleaseMappedPages);
+  if (status.ok()) checked_.insert(tensor.zip_entry);
+  return status;
 }
 
 }  // namespace videodiffcr

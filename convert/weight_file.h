@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <vector>
@@ -58,7 +59,7 @@ class WeightFile {
     std::string scratch_folder;  // where deflated tensors are unpacked; empty: the working folder
   };
 
-  // Recognises safetensors and the zip format of torch.save by content, and says what a file is that is neither. Checks
+  // Recognises safetensors and both formats of torch.save by content, and says what a file is that is neither. Checks
   // everything but the tensors' values and checksums.
   static absl::StatusOr<WeightFile> Open(const std::string& path, const Selection& selection);
 
@@ -71,17 +72,18 @@ class WeightFile {
   // What a safetensors file says of itself.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
-  // Reads the tensor's storage and compares its checksum; a format without checksums passes. DataLoss names file and
-  // entry.
-  absl::Status CheckData(const SourceTensor& tensor) const;
+  // Reads the tensor's storage and compares its checksum, once for all tensors that lie in it; a format without
+  // checksums passes. DataLoss names file and entry.
+  absl::Status CheckData(const SourceTensor& tensor);
   // The tensor with its bytes, unpacked if need be: they last until another tensor is asked for.
   absl::StatusOr<SourceTensor> Load(const SourceTensor& tensor);
-  // DataLoss when the file became shorter since: ask when a tensor has been read.
-  absl::Status CheckWhole() const;
+  // When a tensor has been read: lets go of the memory that its pages took. DataLoss when the file became shorter since
+  // it was opened, so that what was read is not its content.
+  absl::Status FinishReading() const;
 
  private:
   WeightFile() = default;
-  absl::Status OpenTorch(const Selection& selection);
+  absl::Status OpenTorch(absl::StatusOr<ZipArchive> archive, const Selection& selection);
   absl::Status OpenSafetensors();
 
   std::string path_;
@@ -94,6 +96,7 @@ class WeightFile {
   std::string scratch_folder_;
   std::optional<MappedFile> unpacked_;  // the storage that was unpacked last
   std::string unpacked_entry_;          // its name
+  std::set<std::string> checked_;       // entries whose checksum was right
 };
 
 }  // namespace videodiffcr

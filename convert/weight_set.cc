@@ -66,11 +66,11 @@ absl::StatusOr<SourceTensor> WeightSet::Load(const std::string& name) {
   return files_[tensor.file].Load(tensor);
 }
 
-absl::Status WeightSet::CheckWhole(const std::string& name) const {
-  return files_[tensors_.at(name).file].CheckWhole();
+absl::Status WeightSet::FinishReading(const std::string& name) const {
+  return files_[tensors_.at(name).file].FinishReading();
 }
 
-absl::Status WeightSet::CheckData(const std::string& name) const {
+absl::Status WeightSet::CheckData(const std::string& name) {
   const SourceTensor& tensor = tensors_.at(name);
   return files_[tensor.file].CheckData(tensor);
 }

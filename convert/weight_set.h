@@ -31,11 +31,11 @@ class WeightSet {
   // From here on tensors() has our names (RenameTensors()).
   void Rename(const NameLayout& layout, const std::vector<ExpectedTensor>& expected);
 
-  // WeightFile::Load(), CheckData() and CheckWhole() of the file that the tensor comes from. `name` must be in
+  // WeightFile::Load(), CheckData() and FinishReading() of the file that the tensor comes from. `name` must be in
   // tensors().
   absl::StatusOr<SourceTensor> Load(const std::string& name);
-  absl::Status CheckData(const std::string& name) const;
-  absl::Status CheckWhole(const std::string& name) const;
+  absl::Status CheckData(const std::string& name);
+  absl::Status FinishReading(const std::string& name) const;
 
  private:
   WeightSet() = default;

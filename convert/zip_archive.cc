@@ -37,6 +37,7 @@ constexpr uint16_t kFlagEncrypted = 1 << 0;
 constexpr uint16_t kFlagDataDescriptor = 1 << 3;
 constexpr uint16_t kFlagStrongEncryption = 1 << 6;
 constexpr uint16_t kFlagMaskedHeader = 1 << 13;
+constexpr size_t kCheckedPieceBytes = 8 << 20;
 // torch.save makes one entry per tensor: released files have below two thousand.
 constexpr uint64_t kMaxEntries = 1 << 20;
 
@@ -359,12 +360,18 @@ absl::StatusOr<const ZipEntry*> FindZipEntry(const ZipArchive& archive, absl::st
   return absl::NotFoundError(absl::StrCat(archive.path, ": no zip entry '", absl::CHexEscape(name), "'"));
 }
 
-absl::Status CheckZipEntry(const ZipArchive& archive, absl::string_view name) {
+absl::Status CheckZipEntry(const ZipArchive& archive, absl::string_view name, const PieceRelease& release) {
   const absl::StatusOr<const ZipEntry*> entry = FindZipEntry(archive, name);
   if (!entry.ok()) return entry.status();
   if ((*entry)->deflated || archive.without_checksums) return absl::OkStatus();
-  const absl::Span<const uint8_t> data = (*entry)->data;
-  return CheckZipChecksum(archive, name, crc32_z(crc32_z(0, nullptr, 0), data.data(), data.size()));
+  uint32_t checksum = crc32_z(0, nullptr, 0);
+  for (absl::Span<const uint8_t> rest = (*entry)->data; !rest.empty();) {
+    const absl::Span<const uint8_t> piece = rest.first(std::min(rest.size(), kCheckedPieceBytes));
+    checksum = crc32_z(checksum, piece.data(), piece.size());
+    if (release) release(piece);
+    rest.remove_prefix(piece.size());
+  }
+  return CheckZipChecksum(archive, name, checksum);
 }
 
 absl::Status CheckZipChecksum(const ZipArchive& archive, absl::string_view name, uint32_t found) {

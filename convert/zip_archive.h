@@ -11,6 +11,7 @@
 #define VIDEODIFFCR_CONVERT_ZIP_ARCHIVE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -43,9 +44,11 @@ struct ZipArchive {
 // with "..". Empty entries for folders are left out. Up to 64 KiB may follow the archive.
 absl::StatusOr<ZipArchive> OpenZipArchive(absl::Span<const uint8_t> bytes, std::string path);
 
-// DataLoss when the bytes of a stored entry do not have the checksum that the directory states. Reads all of them. A
-// deflated entry passes: its checksum is compared where it is unpacked (zip_entry.h).
-absl::Status CheckZipEntry(const ZipArchive& archive, absl::string_view name);
+// DataLoss when the bytes of a stored entry do not have the checksum that the directory states. Reads all of them and
+// hands each piece, once read, to `release`. A deflated entry passes: its checksum is compared where it is unpacked
+// (zip_entry.h).
+using PieceRelease = std::function<void(absl::Span<const uint8_t>)>;
+absl::Status CheckZipEntry(const ZipArchive& archive, absl::string_view name, const PieceRelease& release = nullptr);
 
 // NotFound names archive and entry.
 absl::StatusOr<const ZipEntry*> FindZipEntry(const ZipArchive& archive, absl::string_view name);

@@ -19,7 +19,7 @@ namespace videodiffcr {
 namespace {
 
 constexpr size_t kPieceBytes = 1 << 20;
-constexpr size_t kMostInputBytes = 1 << 30;  // zlib counts in 32 bits
+constexpr size_t kMostInputBytes = 8 << 20;  // at once
 
 using PieceSink = std::function<absl::Status(absl::Span<const uint8_t>)>;
 
@@ -29,21 +29,23 @@ absl::Status Damaged(const ZipArchive& archive, absl::string_view name, absl::st
 }
 
 // Hands out the unpacked bytes piece by piece, never more than the directory promised, and compares their checksum.
-absl::Status Inflate(const ZipArchive& archive, absl::string_view name, const ZipEntry& entry, const PieceSink& sink) {
+absl::Status Inflate(const ZipArchive& archive, absl::string_view name, const ZipEntry& entry, const PieceSink& sink,
+                     const PieceRelease& release = nullptr) {
   z_stream stream{};
   // No zlib header: a zip entry is the bare stream.
   if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return absl::ResourceExhaustedError("no memory to unpack with");
   const absl::Cleanup end = [&stream] { inflateEnd(&stream); };
   std::vector<uint8_t> piece(std::min<uint64_t>(kPieceBytes, entry.plain_bytes + 1));
-  absl::Span<const uint8_t> packed = entry.data;
+  absl::Span<const uint8_t> packed = entry.data, input;
   uint64_t unpacked = 0;
   uint32_t checksum = crc32_z(0, nullptr, 0);
   for (int result = Z_OK; result != Z_STREAM_END;) {
     if (stream.avail_in == 0 && !packed.empty()) {
-      const size_t count = std::min(packed.size(), kMostInputBytes);
-      stream.next_in = const_cast<Bytef*>(packed.data());
-      stream.avail_in = static_cast<uInt>(count);
-      packed.remove_prefix(count);
+      if (release) release(input);
+      input = packed.first(std::min(packed.size(), kMostInputBytes));
+      stream.next_in = const_cast<Bytef*>(input.data());
+      stream.avail_in = static_cast<uInt>(input.size());
+      packed.remove_prefix(input.size());
     }
     stream.next_out = piece.data();
     stream.avail_out = static_cast<uInt>(piece.size());
@@ -84,8 +86,8 @@ absl::StatusOr<std::string> ReadZipEntry(const ZipArchive& archive, absl::string
   return std::string(reinterpret_cast<const char*>((*entry)->data.data()), (*entry)->data.size());
 }
 
-absl::StatusOr<MappedFile> UnpackZipEntry(const ZipArchive& archive, absl::string_view name,
-                                          const std::string& folder) {
+absl::StatusOr<MappedFile> UnpackZipEntry(const ZipArchive& archive, absl::string_view name, const std::string& folder,
+                                          const PieceRelease& release) {
   const absl::StatusOr<const ZipEntry*> entry = FindZipEntry(archive, name);
   if (!entry.ok()) return entry.status();
   std::string path = absl::StrCat(folder.empty() ? "." : folder, "/.videodiffcr_unpacked_XXXXXX");
@@ -93,8 +95,8 @@ absl::StatusOr<MappedFile> UnpackZipEntry(const ZipArchive& archive, absl::strin
   if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot create ", path));
   const absl::Cleanup close_file = [file] { close(file); };
   unlink(path.c_str());  // at once: a process that is killed leaves nothing
-  const absl::Status status = Inflate(
-      archive, name, **entry, [file, &path](absl::Span<const uint8_t> piece) { return WriteAll(file, piece, path); });
+  const auto write = [file, &path](absl::Span<const uint8_t> piece) { return WriteAll(file, piece, path); };
+  const absl::Status status = Inflate(archive, name, **entry, write, release);
   if (!status.ok()) return status;
   return MappedFile::Open(absl::StrCat("/proc/self/fd/", file));
 }

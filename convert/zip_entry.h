@@ -21,8 +21,10 @@ absl::StatusOr<std::string> ReadZipEntry(const ZipArchive& archive, absl::string
 
 // A large deflated entry, unpacked into a file in `folder` that has no name any more when this returns: its bytes take
 // disk and not memory, and are gone with the mapping. The checksum is compared. The entry must not unpack to nothing.
-// DataLoss when it is damaged; ResourceExhausted when the disk is full.
-absl::StatusOr<MappedFile> UnpackZipEntry(const ZipArchive& archive, absl::string_view name, const std::string& folder);
+// Packed bytes that were read are handed to `release`. DataLoss when it is damaged; ResourceExhausted when the disk is
+// full.
+absl::StatusOr<MappedFile> UnpackZipEntry(const ZipArchive& archive, absl::string_view name, const std::string& folder,
+                                          const PieceRelease& release = nullptr);
 
 }  // namespace videodiffcr
 

@@ -7,7 +7,8 @@
 #
 # Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny), decode,
 # text, chunk-together, sessions-fp8, sessions-window12, sessions-bf16, kernels (where a chunk's time goes: dense bf16; 0.7 fp8 at
-# both windows), attention, linears; a name stands for all that begin with it.
+# both windows), attention, linears, chunk-few (fp8, window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step,
+# -frame-wise-1-step); a name stands for all that begin with it.
 # A part that fails does not stop the others; the exit status says whether any did.
 # Environment: TIME_LIMIT_SECONDS (585) for all parts: the last are left out, or cut, when it is reached; RESULTS, a folder that gets
 # table.md and logs.tar.gz anew after each part; LOGS, where logs and JSON go (DIR/logs); SESSION_SECONDS (60), STARTS (both) and
@@ -16,11 +17,14 @@ set -uo pipefail
 
 # What is worth most comes first, since a run that is cut loses its end.
 all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
-  sessions-bf16 kernels attention linears)
+  sessions-bf16 kernels attention linears chunk-few-2-step chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step
+  chunk-few-frame-wise-1-step)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
 declare -A seconds_of=([checks]=53 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
-  [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130)
-usage() { sed -n '2,14p' "$0" | cut -c3-; exit 2; }
+  [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130
+  [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20 [chunk-few-frame-wise-2-step]=12
+  [chunk-few-frame-wise-1-step]=10)
+usage() { sed -n '2,15p' "$0" | cut -c3-; exit 2; }
 
 seconds_left() { echo $((limit - SECONDS)); }
 
@@ -47,6 +51,24 @@ make_models() {
   limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$models/window21" --window-frames=21 &&
     limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$models/window12" --weights-from="$models/window21" \
       --window-frames=12 --sink-frames=3
+}
+
+# few_model PART SECONDS: the folder that a part of few steps, or of chunks of one latent frame, measures. Those with the same
+# routers share their weights.
+few_model() {
+  local output=$models/$1 flags=()
+  case $1 in
+    chunk-few-frame-wise) flags=(--preset=causal-forcing-frame-wise) ;;
+    chunk-few-frame-wise-*)
+      [ -e "$models/chunk-few-frame-wise/config.json" ] || few_model chunk-few-frame-wise "$2" || return
+      flags=(--weights-from="$models/chunk-few-frame-wise") ;;
+    *) flags=(--weights-from="$models/window21" --window-frames=21) ;;
+  esac
+  case $1 in
+    *-2-step) flags+=(--denoise-steps=1000,500) ;;
+    *-1-step) flags+=(--denoise-steps=1000) ;;
+  esac
+  [ -e "$output/config.json" ] || limited "$2" models "$work/bin/videodiffcr-bench" make-model --output="$output" "${flags[@]}"
 }
 
 # Parity, the sanitizer, all GPU-labelled tests and the making of the models, all at once: none of them measures a time.
@@ -102,6 +124,7 @@ run_part() {
     chunk-tiny) bench_chunk "$1" "$2" bf16 models/tiny --sessions=1,8 ;;
     # As many as one plan takes: says how many viewers to try.
     chunk-together) BUDGETS=7 bench_chunk "$1" "$2" fp8 "$models/window12" --sessions=4 --chunks=8 ;;
+    chunk-few-*) few_model "$1" "$2" && bench_chunk "$1" "$2" fp8 "$models/$1" ;;
     kernels)
       bench_kernels dense "$2" bf16 window21 10 && bench_kernels routed "$2" fp8 window21 7 &&
         bench_kernels window12 "$2" fp8 window12 7 ;;

@@ -124,6 +124,9 @@ def table(folder):
     yield "chunk, 30 % routed, bf16", cell(where(chunk["bf16"], budget="0.7"), "chunk"), "<= 255 ms", "223"
     yield "chunk, 30 % routed, fp8", cell(where(chunk["fp8"], budget="0.7"), "chunk"), "<= 205 ms", "182"
     yield "chunk, 30 % routed, fp8, window 12 with sink 3", cell(where(chunk["window12"], budget="0.7"), "chunk"), "<= 145 ms", "124"
+    for part, what, bound in (("2-step", "2 steps", "110"), ("1-step", "1 step", "72"), ("frame-wise", "1 latent frame, 4 steps", ""),
+                              ("frame-wise-2-step", "1 latent frame, 2 steps", ""), ("frame-wise-1-step", "1 latent frame, 1 step", "")):
+        yield (f"chunk, 30 % routed, fp8, {what}", cell(where(rows_of(folder, f"chunk-few-{part}"), budget="0.7"), "chunk"), "", bound)
     yield "first chunk, warm, prompt to encoded bytes at the client", first_chunk(folder, "second"), "<= 200 ms", ""
     yield "first chunk of the first request after start", first_chunk(folder, "first"), "the same", ""
     yield "first chunk of the third, a prompt of another length", first_chunk(folder, "third"), "", ""

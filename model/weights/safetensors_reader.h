@@ -50,6 +50,8 @@ class SafetensorsReader {
   // DataLoss when the file became shorter than its header says after it was opened: then what was read of it is not its
   // content. Ask when the tensors are copied.
   absl::Status CheckWhole() const { return file_.CheckWhole(); }
+  // ReleaseMappedPages() of the whole file.
+  void ReleasePages() const { ReleaseMappedPages(file_.bytes()); }
 
  private:
   explicit SafetensorsReader(MappedFile file);

@@ -192,7 +192,7 @@ TEST_F(LayoutsTest, ZipsThatWerePackedAgain) {
       WriteTorch("appended.pt", Transformer(), WritePlain, [](ZipTestEntry&) {}, {.appended = "x"}));
   ExpectTheSameTransformer(
       WriteTorch("unchecked.pt", Transformer(), WritePlain, [](ZipTestEntry& entry) { entry.crc32 = 0; }));
-  EXPECT_THAT(notes_, ElementsAre(HasSubstr("unchecked.pt: was written without checksums")));
+  EXPECT_THAT(notes_, ElementsAre(HasSubstr("unchecked.pt: has no checksums")));
 }
 
 TEST_F(LayoutsTest, DoublesAndTransposedTensors) {

@@ -16,6 +16,8 @@ struct TestTensor {
   int64_t offset = 0;
   std::vector<int64_t> shape;
   std::vector<int64_t> strides;
+  // Not empty: rebuilt by _rebuild_tensor_v3 as of this torch.dtype, from a storage of so many bytes.
+  std::string dtype;
 };
 
 class PickleBuilder {
@@ -44,13 +46,23 @@ class PickleBuilder {
     return Op('t');
   }
   PickleBuilder& Storage(const std::string& type, const std::string& key, int64_t elements) {
-    return Op('(').String("storage").Global("torch", type).String(key).String("cpu").Integer(elements).Op('t').Op('Q');
+    return Op('(')
+        .String("storage")
+        .Global(type == "UntypedStorage" ? "torch.storage" : "torch", type)
+        .String(key)
+        .String("cpu")
+        .Integer(elements)
+        .Op('t')
+        .Op('Q');
   }
   PickleBuilder& OrderedDict() { return Global("collections", "OrderedDict").Op(')').Op('R'); }
   PickleBuilder& Tensor(const TestTensor& tensor) {
-    Global("torch._utils", "_rebuild_tensor_v2").Op('(');
-    Storage(tensor.storage_type, tensor.key, tensor.storage_elements).Integer(tensor.offset);
-    return Integers(tensor.shape).Integers(tensor.strides).Op('\x89').OrderedDict().Op('t').Op('R');
+    const bool typed = tensor.dtype.empty();
+    Global("torch._utils", typed ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3").Op('(');
+    Storage(typed ? tensor.storage_type : "UntypedStorage", tensor.key, tensor.storage_elements).Integer(tensor.offset);
+    Integers(tensor.shape).Integers(tensor.strides).Op('\x89').OrderedDict();
+    if (!typed) Global("torch", tensor.dtype);
+    return Op('t').Op('R');
   }
   // torch._tensor._rebuild_from_type_v2(function, type, arguments, state), as tensors are saved that carry attributes:
   // of a bare tensor, or of one inside a parameter.

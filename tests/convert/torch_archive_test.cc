@@ -3,6 +3,7 @@
 #include <string>
 
 #include "convert/number_conversion.h"
+#include "convert/tensor_values.h"
 #include "convert/weight_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -14,6 +15,7 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
 WeightFile Open(const std::string& name, const WeightFile::Selection& selection = {}) {
@@ -46,13 +48,19 @@ std::string Refusal(const std::string& zip) {
   return MessageOf(ReadTorchArchive(*archive, {}, /*entry_required=*/false));
 }
 
+std::vector<float> ValuesOf(const SourceTensor& tensor) {
+  std::vector<float> values(static_cast<size_t>(tensor.elements()));
+  EXPECT_TRUE(TensorValues(tensor).Read(0, tensor.elements(), values.data()).ok());
+  return values;
+}
+
 // Of a tensor 'w' in a storage of six fp32 numbers.
 std::string TensorRefusal(const TestTensor& tensor) {
   return Refusal(Archive({.pickle = DictOf("w", tensor), .storage = std::string(24, '\0')}));
 }
 
 TEST(TorchArchive, ReadsAStateDictOfBFloat16WithItsMetadata) {
-  const WeightFile file = Open("models_t5_umt5-xxl-enc-bf16.pth");
+  WeightFile file = Open("models_t5_umt5-xxl-enc-bf16.pth");
   EXPECT_EQ(file.tensors().size(), 22);
   const SourceTensor& tensor = file.tensors().at("blocks.1.attn.o.weight");
   EXPECT_EQ(tensor.dtype, DType::kBF16);
@@ -93,16 +101,34 @@ TEST(TorchArchive, ReadsTensorsThatAreNotRowMajorAsTheirStridesSay) {
   EXPECT_EQ(file.tensors().at("rows").strides.size(), 0);
 }
 
+TEST(TorchArchive, ReadsEightBitTensorsBesideWhateverElsePyTorchSavesOfItsOwn) {
+  const WeightFile file = Open("fp8_and_others.pt", {{"generator"}, true});
+  EXPECT_EQ(file.tensors().size(), 4);
+  const SourceTensor& tensor = file.tensors().at("e4m3");
+  EXPECT_EQ(tensor.dtype, DType::kF8E4M3);
+  EXPECT_THAT(tensor.shape, ElementsAre(3, 4));
+  EXPECT_THAT(ValuesOf(tensor), ElementsAre(0, .125, .25, .375, .5, .625, .75, .875, 1, 1.125, 1.25, 1.375));
+  EXPECT_THAT(ValuesOf(file.tensors().at("parameter")), ElementsAreArray(ValuesOf(tensor)));
+  EXPECT_THAT(ValuesOf(file.tensors().at("columns")),
+              ElementsAre(0, .5, 1, .125, .625, 1.125, .25, .75, 1.25, .375, .875, 1.375));
+  const SourceTensor& view = file.tensors().at("last_rows_e5m2");
+  EXPECT_EQ(view.dtype, DType::kF8E5M2);
+  EXPECT_THAT(ValuesOf(view), ElementsAre(.5, .625, .75, .875, 1, 1, 1.25, 1.5));  // two bits: 1.125 ties to even
+}
+
+TEST(TorchArchive, NamesTheTensorThatIsNoPlainOne) {
+  EXPECT_THAT(MessageOf(WeightFile::Open(TestDataPath("fp8_and_others.pt"), {{"others"}, true})),
+              HasSubstr("tensor 'dtype': the value under this name is not a tensor"));
+  EXPECT_THAT(TensorRefusal({.storage_elements = 24, .shape = {6}, .strides = {1}, .dtype = "float8_e4m3fnuz"}),
+              HasSubstr("a.pth: tensor 'w': is of type float8_e4m3fnuz; save it again after .to(torch.bfloat16)"));
+}
+
 TEST(TorchArchive, KeepsStridedTensorsInsideTheirStorage) {
   EXPECT_THAT(TensorRefusal({.storage_elements = 6, .shape = {2, 3}, .strides = {1, 3}}),
               HasSubstr("8 elements from 0 leave its storage of 6"));
   EXPECT_THAT(TensorRefusal({.storage_elements = 6, .shape = {2, 3}, .strides = {INT64_MAX, INT64_MAX}}),
               HasSubstr("leave its storage"));
   EXPECT_THAT(TensorRefusal({.storage_elements = 6, .shape = {2, 3}, .strides = {1, 1}}), HasSubstr("share memory"));
-}
-
-TEST(TorchArchive, NamesTheOldFormat) {
-  EXPECT_THAT(MessageOf(WeightFile::Open(TestDataPath("legacy_format.pth"), {})), HasSubstr("before PyTorch 1.6"));
 }
 
 TEST(TorchArchive, ReadsViewsIntoOneStorage) {
@@ -177,7 +203,8 @@ TEST(TorchArchive, RefusesValuesThatAreNoTensorsAndDoubledNames) {
 TEST(TorchArchive, NamesFileAndOffsetOfAForbiddenGlobal) {
   EXPECT_EQ(
       Refusal(Archive({.pickle = PickleBuilder().Global("posix", "system").String("true").Op('\x85').Op('R').Stop()})),
-      "a.pth: m/data.pkl: pickle byte 2: global 'posix.system' is refused: it is no part of plain tensor data");
+      "a.pth: m/data.pkl: pickle byte 2: global 'posix.system' is refused: it is no part of plain tensor data; a "
+      "pickle that names it can run programs: do not load this file in Python either");
 }
 
 TEST(TorchArchive, RefusesOtherVersionsAndByteOrders) {

@@ -130,6 +130,25 @@ class GpuCheckTest(unittest.TestCase):
         _, output = self.check.run("chunk-together", "sessions-window12")
         self.assertIn("| 4 of 4, least CPR", output)  # 600 ms for four: 0.98 * 750 / 150 is 4.9
 
+    def test_one_word_measures_few_steps_and_chunks_of_one_latent_frame(self):
+        status, output = self.check.run("chunk-few")
+        self.assertEqual(status, 0, output)
+        self.assertIn("| chunk, 30 % routed, fp8, 2 steps | 301.0 (303.0) ms |", output)
+        self.assertIn("| chunk, 30 % routed, fp8, 1 latent frame, 1 step | 301.0 (303.0) ms |", output)
+        with tarfile.open(self.check.root / "results" / "logs.tar.gz") as logs:
+            made = logs.extractfile("./models.log").read().decode()
+        folder = r"'[^']*/gpu_check[^']*/"
+        for flags in (rf"'output': {folder}chunk-few-2-step', 'weights-from': {folder}window21', 'window-frames': '21', "
+                      r"'denoise-steps': '1000,500'",
+                      rf"'output': {folder}chunk-few-frame-wise', 'preset': 'causal-forcing-frame-wise'}}",
+                      rf"'output': {folder}chunk-few-frame-wise-1-step', 'weights-from': {folder}chunk-few-frame-wise', "
+                      r"'denoise-steps': '1000'}"):
+            self.assertRegex(made, flags)
+
+    def test_frame_wise_models_are_made_for_a_part_alone(self):
+        status, output = self.check.run("chunk-few-frame-wise-2-step")
+        self.assertEqual(status, 0, output)
+
     def test_a_part_that_fails_is_named_and_the_others_go_on(self):
         status, output = self.check.run(STUB_FAILS="chunk-fp8")
         self.assertEqual(status, 1)

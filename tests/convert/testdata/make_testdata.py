@@ -216,6 +216,20 @@ def main():
     save({"second_row": whole[1], "rows": whole[1:], "transposed": whole.t(), "scalar": torch.tensor(7, dtype=torch.int64),
           "flags": torch.tensor([True, False]), "bytes": torch.tensor([1, 2, 255], dtype=torch.uint8),
           "doubles": torch.tensor([0.1], dtype=torch.float64)}, "views_and_types.pth")
+    # Types without a storage class of their own, and beside the weights what torch.load(weights_only=True) takes.
+    eighths = torch.arange(12, dtype=torch.float32).reshape(3, 4) / 8
+    parameter = torch.nn.Parameter(eighths.to(torch.float8_e4m3fn))
+    parameter.tag = 7
+    save({"generator": {"e4m3": eighths.to(torch.float8_e4m3fn), "last_rows_e5m2": eighths.to(torch.float8_e5m2)[1:],
+                        "columns": eighths.to(torch.float8_e4m3fn).t(), "parameter": parameter},
+          "others": {"dtype": torch.bfloat16, "type": torch.float8_e4m3fn, "size": eighths.size(), "set": {1, 2},
+                     "device": torch.device("cuda", 0), "layout": torch.strided, "bytes": b"ab\xff", "complex": 1j,
+                     "bytearray": bytearray(b"x"), "counts": collections.Counter("aab"), "seed": 2**64 - 5,
+                     "storage": torch.ones(3).untyped_storage(), "meta": torch.empty(2, device="meta"),
+                     "quantized": torch.quantize_per_tensor(eighths, 0.1, 0, torch.qint8),
+                     "sparse": eighths.to_sparse(), "complex_numbers": torch.ones(2, dtype=torch.complex64),
+                     "uint16": torch.ones(2, dtype=torch.uint16), "negated": torch._neg_view(torch.ones(2))}},
+         "fp8_and_others.pt")
     save({"weight": torch.ones(2)}, "legacy_format.pth", _use_new_zipfile_serialization=False)
     for name in sorted(os.listdir(folder)):
         print(name, os.path.getsize(os.path.join(folder, name)))

@@ -1,0 +1,122 @@
+// A conversion needs memory near one tensor, whatever the size of its files. A program of its own: what other tests
+// used would stand in the peak.
+#include <fstream>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "convert/expected_tensors.h"
+#include "gtest/gtest.h"
+#include "tests/convert/conversion_fixture.h"
+#include "tests/convert/pickle_builder.h"
+#include "tests/convert/zip_builder.h"
+
+namespace videodiffcr {
+namespace {
+
+constexpr int64_t kMostGrowthBytes = 40 << 20;
+
+// A line of /proc/self/status, in bytes.
+int64_t StatusBytes(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(name + ":", 0) == 0) return std::stoll(line.substr(name.size() + 1)) * 1024;
+  }
+  return 0;
+}
+
+// Makes the peak of resident memory what it is now; false where the kernel does not.
+bool ForgetPeak() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+  return StatusBytes("VmHWM") > 0 && StatusBytes("VmHWM") - StatusBytes("VmRSS") < (4 << 20);
+}
+
+int64_t BytesOf(const ExpectedTensor& tensor) {
+  int64_t bytes = 4;
+  for (const int64_t size : tensor.shape) bytes *= size;
+  return bytes;
+}
+
+// A transformer of 135 MB in fp32, its largest tensor 6 MB.
+class ConversionMemoryTest : public ConversionTest {
+ protected:
+  ConversionMemoryTest() {
+    TransformerConfig& transformer = request_.config.transformer;
+    transformer.dim = 512;
+    transformer.ffn_dim = 2048;
+    transformer.num_layers = 8;
+    tensors_ = TransformerTensors(transformer);
+  }
+  std::string WriteSafe(const std::string& name, const std::vector<ExpectedTensor>& tensors,
+                        const std::string& ending = "") {
+    const std::vector<uint8_t> zeros(8 << 20);
+    std::map<std::string, TensorEntry> entries;
+    for (const ExpectedTensor& tensor : tensors) {
+      entries[tensor.name + ending] = {DType::kF32, tensor.shape, zeros.data(), BytesOf(tensor)};
+    }
+    EXPECT_TRUE(WriteSafetensors(folder_.File(name), entries, {}).ok());
+    return folder_.File(name);
+  }
+  // All tensors as views into one storage, as the flat parameters of some trainers are saved.
+  std::string WriteFlat(bool deflate) {
+    PickleBuilder pickle;
+    pickle.Op('}').Op('(');
+    int64_t elements = 0;
+    for (const ExpectedTensor& tensor : tensors_) elements += BytesOf(tensor) / 4;
+    int64_t offset = 0;
+    for (const ExpectedTensor& tensor : tensors_) {
+      TestTensor row{.storage_elements = elements, .offset = offset, .shape = tensor.shape};
+      int64_t stride = 1;
+      for (size_t i = tensor.shape.size(); i-- > 0; stride *= tensor.shape[i]) {
+        row.strides.insert(row.strides.begin(), stride);
+      }
+      pickle.String(tensor.name).Tensor(row);
+      offset += BytesOf(tensor) / 4;
+    }
+    std::vector<ZipTestEntry> entries{{.name = "m/data.pkl", .data = pickle.Op('u').Stop()},
+                                      {.name = "m/version", .data = "3\n"}};
+    entries.push_back({.name = "m/data/0", .data = std::string(4 * elements, '\0'), .deflate = deflate});
+    WriteFile(folder_.File("flat.pt"), BuildZip(entries));
+    return folder_.File("flat.pt");
+  }
+  void ExpectFlat() {
+    if (!ForgetPeak()) GTEST_SKIP() << "this kernel does not forget the peak of a process";
+    const int64_t before = StatusBytes("VmRSS");
+    const absl::Status status = Convert();
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_LT(StatusBytes("VmHWM") - before, kMostGrowthBytes);
+  }
+
+  std::vector<ExpectedTensor> tensors_;
+};
+
+TEST_F(ConversionMemoryTest, StaysNearOneTensorOfSafetensors) {
+  request_.transformer_files = {WriteSafe("plain.safetensors", tensors_)};
+  ExpectFlat();
+}
+
+TEST_F(ConversionMemoryTest, StaysNearOneTensorWhenALoraAsLargeIsMerged) {
+  request_.transformer_files = {WriteSafe("plain.safetensors", tensors_)};
+  std::vector<ExpectedTensor> changed;
+  for (ExpectedTensor tensor : tensors_) {
+    const size_t module = tensor.name.size() - std::string_view(".weight").size();
+    if (tensor.role != TensorRole::kBlockLinear || !absl::EndsWith(tensor.name, ".weight")) continue;
+    tensor.name.resize(module);
+    changed.push_back(tensor);
+  }
+  ASSERT_EQ(changed.size(), 80);
+  request_.loras = {{WriteSafe("lora.safetensors", changed, ".diff"), 1.0}};
+  ExpectFlat();
+}
+
+TEST_F(ConversionMemoryTest, StaysNearOneTensorOfViewsIntoOneStorage) {
+  request_.transformer_files = {WriteFlat(/*deflate=*/false)};
+  ExpectFlat();
+}
+
+TEST_F(ConversionMemoryTest, StaysNearOneTensorOfADeflatedStorage) {
+  request_.transformer_files = {WriteFlat(/*deflate=*/true)};
+  ExpectFlat();
+}
+
+}  // namespace
+}  // namespace videodiffcr

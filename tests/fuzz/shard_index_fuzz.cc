@@ -1,0 +1,40 @@
+// Any bytes as the index of a checkpoint in shards: refused, or it names files beside it and nothing else.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "convert/weight_paths.h"
+#include "tests/fuzz/scratch_file.h"
+
+namespace videodiffcr {
+namespace {
+
+void ReadIndexOf(const std::string& text) {
+  static const ScratchFile* const index = [] {
+    static ScratchFile file("model.safetensors.index.json");
+    for (const char* shard : {"a", "b.safetensors", "model-00001-of-00002.safetensors"}) {
+      std::ofstream(file.folder() + "/" + shard) << "x";
+    }
+    return &file;
+  }();
+  index->Write(text);
+  for (const std::string& path : {index->path(), index->folder()}) {
+    const absl::StatusOr<std::vector<std::string>> files = FindWeightFiles({path}, "transformer");
+    if (!files.ok()) continue;
+    for (const std::string& file : *files) {
+      if (std::filesystem::path(file).parent_path() != index->folder()) std::abort();
+      if (!std::filesystem::is_regular_file(file)) std::abort();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace videodiffcr
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  videodiffcr::ReadIndexOf(std::string(reinterpret_cast<const char*>(data), size));
+  return 0;
+}
