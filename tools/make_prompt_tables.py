@@ -211,6 +211,9 @@ def hostile_prompts(random):
         yield from (f"one {chr(c)} two", f"{chr(c)}{chr(c)}x", f"caf\u00c3\u00a9 {chr(c)}")
     yield from ("\x1b[1;31mred\x1b[0m", "a\r\nb\rc\nd", "<i>\n&amp;amp;\n&lt;", "&amp;amp;amp;amp; <", "&#59;&#38;amp;", "cafe\u0301 \u1100\u1161",
                 "\u00c3\u00a9<b>\n\u00c3\u00a9", "&Atilde;&copy;", "&#195;&#169;", "&amp;Atilde;&amp;copy;")
+    yield from (f"a{space}\u00c3 b" for space in "\t\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u3000")
+    thrice = once(once("\u2026 caf\u00e9", "latin-1"), "sloppy-windows-1251")
+    yield from (thrice, thrice[:6], thrice[:6] + "\u00e9", "x" + thrice[:6] + "x")
 
 
 def misread(phrase, random):

@@ -37,7 +37,11 @@ const ClassMap& Classes() {
   return *classes;
 }
 
+// What Python's regular expressions take for a space among the control characters.
+bool IsSpaceControl(char32_t c) { return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x1F); }
+
 uint8_t ClassOf(char32_t c) {
+  if (IsSpaceControl(c) && c != '\n') return kSpaceClass;
   const auto found = Classes().find(c);
   if (found != Classes().end()) return found->second;
   const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
@@ -77,6 +81,15 @@ const RoleMap& Roles() {
   return *roles;
 }
 
+// The one sign of more than four characters: a punctuation mark that was misread in Windows-1252, in Latin-1 and then
+// in Windows-1251, before a Latin letter or a space.
+bool BeginsWithThriceMisreadMark(std::u32string_view text) {
+  constexpr std::u32string_view kMark = U"\u0413\u045E\u0412\u0402\u0412";
+  if (text.size() < kMark.size() + 2 || text.substr(0, kMark.size()) != kMark) return false;
+  const char32_t next = text[kMark.size() + 1];
+  return text[kMark.size()] != '\n' && (next == ' ' || (next >= 'A' && next <= 'Z') || (next >= 'a' && next <= 'z'));
+}
+
 }  // namespace
 
 bool LooksWronglyDecoded(std::u32string_view text) {
@@ -88,6 +101,7 @@ bool LooksWronglyDecoded(std::u32string_view text) {
     if (i == 1 && Has(kBadPairsAtStart[before[2]], now)) return true;
     if (i >= 2 && BadTriple(before[1], before[2], now)) return true;
     if (i >= 3 && BadQuadruple(before[0], before[1], before[2], now)) return true;
+    if (BeginsWithThriceMisreadMark(text.substr(i))) return true;
     before[0] = before[1];
     before[1] = before[2];
     before[2] = now;
