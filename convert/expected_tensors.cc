@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "convert/tensor_signs.h"
 #include "convert/tensor_values.h"
 
 namespace videodiffcr {
@@ -275,34 +275,6 @@ std::vector<ExpectedTensor> TaehvTensors(const DecoderConfig& config, const Taeh
   return table.Take();
 }
 
-std::string NetworkOf(const SourceTensors& tensors) {
-  struct Sign {
-    absl::string_view name, network;
-  };
-  constexpr Sign kSigns[] = {
-      {"img_emb.proj.1.weight", "an image-to-video transformer, which this server does not run"},
-      {"condition_embedder.image_embedder.ff.net.0.proj.weight",
-       "an image-to-video transformer, which this server does not run"},
-      {"vace_blocks.0.before_proj.weight", "a VACE transformer, which this server does not run"},
-      {"blocks.0.self_attn.q.weight", "a Wan transformer (--transformer)"},
-      {"blocks.0.attn1.to_q.weight", "a Wan transformer with Diffusers' names (--transformer)"},
-      {"blocks.0.attn.q.weight", "a UMT5 text encoder (--text-encoder)"},
-      {"encoder.block.0.layer.0.SelfAttention.q.weight", "a UMT5 text encoder (--text-encoder)"},
-      {"decoder.upsamples.0.residual.0.gamma", "the Wan VAE (--decoder)"},
-      {"decoder.up_blocks.0.resnets.0.norm1.gamma", "the Wan VAE with Diffusers' names (--decoder)"},
-      {"decoder.3.conv.0.weight", "TAEHV (--decoder)"},
-      {"blocks.0.router.down.weight", "pruning routers (--routers)"}};
-  for (const Sign& sign : kSigns) {
-    if (tensors.contains(sign.name)) return std::string(sign.network);
-  }
-  for (const auto& [name, tensor] : tensors) {
-    for (const absl::string_view part : {".lora_A.", ".lora_down.", ".lora_B.", ".lora_up.", ".lora.down."}) {
-      if (absl::StrContains(name, part)) return "a LoRA (--lora, beside the --transformer that it changes)";
-    }
-  }
-  return "";
-}
-
 absl::StatusOr<DecoderKind> FindDecoderKind(const SourceTensors& tensors) {
   if (tensors.contains("decoder.upsamples.0.residual.0.gamma")) return DecoderKind::kWanVae;
   if (tensors.contains("decoder.up_blocks.0.resnets.0.norm1.gamma")) return DecoderKind::kWanVae;
@@ -346,7 +318,7 @@ absl::Status CheckTensors(absl::string_view what, const std::vector<ExpectedTens
   const std::string network = 2 * found < expected.size() ? NetworkOf(tensors) : "";
   return absl::InvalidArgumentError(absl::StrCat(what, ": of ", expected.size(), " tensors expected and ",
                                                  tensors.size(), " found, ", absl::StrJoin(lines, "; "),
-                                                 network.empty() ? "" : "; it is ", network));
+                                                 network.empty() ? "" : "; it is ", network, StrangersAmong(tensors)));
 }
 
 }  // namespace videodiffcr

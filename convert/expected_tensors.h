@@ -52,9 +52,6 @@ absl::StatusOr<TaehvWidths> FindTaehvWidths(const SourceTensors& tensors);
 // wan_vae.md section 9, encoder and decoder; z_dim of the config, 3 colours.
 std::vector<ExpectedTensor> TaehvTensors(const DecoderConfig& config, const TaehvWidths& widths);
 
-// "the Wan VAE", "a LoRA", ...: what a file holds by names that only it has; empty when they are none that we know.
-std::string NetworkOf(const SourceTensors& tensors);
-
 // Which decoder a file holds, by a name that only it has. InvalidArgument when it is none that was released.
 absl::StatusOr<DecoderKind> FindDecoderKind(const SourceTensors& tensors);
 

@@ -1,6 +1,6 @@
 // Layout (PyTorch, torch/serialization.py, _legacy_save): pickles of a magic number, of the version 1001, of what the
-// machine was, of the object, and of the list of its storages' keys; then for each of these its count of elements, in 64
-// bits, and the elements.
+// machine was, of the object, and of the list of its storages' keys; then for each of these its count of elements, in
+// 64 bits, and the elements.
 #include "convert/legacy_torch_file.h"
 
 #include <algorithm>
@@ -17,8 +17,7 @@
 namespace videodiffcr {
 namespace {
 
-constexpr uint8_t kMagicPickle[] = {0x80, 2,    0x8a, 10,   0x6c, 0xfc, 0x9c, 0x46,
-                                    0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
+constexpr uint8_t kMagicPickle[] = {0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
 constexpr int64_t kVersion = 1001;
 constexpr uint8_t kArchiveVersion[] = {'3', '\n'};
 constexpr size_t kCountBytes = 8;

@@ -14,8 +14,8 @@ namespace videodiffcr {
 
 bool BeginsAsLegacyTorchFile(absl::Span<const uint8_t> bytes);
 
-// The file as the archive that torch.save makes today, for ReadTorchArchive(); it has no checksums. `bytes` is the whole
-// file and must outlive the result; `path` is for messages. InvalidArgument names the file and what is wrong.
+// The file as the archive that torch.save makes today, for ReadTorchArchive(); it has no checksums. `bytes` is the
+// whole file and must outlive the result; `path` is for messages. InvalidArgument names the file and what is wrong.
 absl::StatusOr<ZipArchive> OpenLegacyTorchFile(absl::Span<const uint8_t> bytes, std::string path);
 
 }  // namespace videodiffcr

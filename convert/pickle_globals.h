@@ -1,5 +1,5 @@
-// The names that a pickle may say: everything that plain tensor data, and what torch.load(weights_only=True) takes beside
-// it, refers to. Nothing of it is called.
+// The names that a pickle may say: everything that plain tensor data, and what torch.load(weights_only=True) takes
+// beside it, refers to. Nothing of it is called.
 #ifndef VIDEODIFFCR_CONVERT_PICKLE_GLOBALS_H_
 #define VIDEODIFFCR_CONVERT_PICKLE_GLOBALS_H_
 

@@ -72,8 +72,13 @@ absl::StatusOr<PickleInstruction> Push(absl::StatusOr<T> value) {
 }  // namespace
 
 absl::Status PickleInstructionReader::ReadProtocol() {
-  if (pickle_.size() < 2 || pickle_[0] != pickle_op::kProto || pickle_[1] != 2) {
+  if (pickle_.size() < 2 || pickle_[0] != pickle_op::kProto) {
     return absl::InvalidArgumentError("not a pickle of protocol 2, as torch.save writes it");
+  }
+  if (pickle_[1] != 2) {
+    return absl::InvalidArgumentError(absl::StrCat("a pickle of protocol ", pickle_[1],
+                                                   ", not of protocol 2; load it in PyTorch and save it again without "
+                                                   "pickle_protocol"));
   }
   next_ = 2;
   return absl::OkStatus();

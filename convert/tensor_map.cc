@@ -88,7 +88,9 @@ std::string Selection::Contents(const PickleDict& dict) const {
 
 absl::StatusOr<const PickleDict*> Selection::Select(std::vector<std::string>* notes) const {
   const auto* root = Get<PickleDict>(document_.root);
-  if (root == nullptr) return absl::InvalidArgumentError(absl::StrCat(choice_.path, ": its top level is not a dict"));
+  if (root == nullptr)
+    return absl::InvalidArgumentError(
+        absl::StrCat(choice_.path, ": its top level is not a dict; save the dict of the weights alone"));
   const PickleDict* chosen = root;
   for (int level = 0; level < kMostLevels && (chosen == root || !HoldsTensors(*chosen)); ++level) {
     const PickleDict* inner = Step(*chosen, notes);

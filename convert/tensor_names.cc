@@ -137,11 +137,15 @@ bool IsBesideTheEncoder(absl::string_view name, const SourceTensors& tensors) {
 }  // namespace
 
 std::string StripWrappers(absl::string_view name) {
-  const std::string inner = absl::StrReplaceAll(
-      name, {{"_fsdp_wrapped_module.", ""}, {"_checkpoint_wrapped_module.", ""}, {"_orig_mod.", ""}});
+  const std::string inner = absl::StrReplaceAll(name, {{"_fsdp_wrapped_module.", ""},
+                                                       {"_checkpoint_wrapped_module.", ""},
+                                                       {"_orig_mod.", ""},
+                                                       {"_forward_module.", ""}});
   absl::string_view stripped = inner;
   while (absl::ConsumePrefix(&stripped, "model.") || absl::ConsumePrefix(&stripped, "module.") ||
-         absl::ConsumePrefix(&stripped, "generator.") || absl::ConsumePrefix(&stripped, "diffusion_model.")) {
+         absl::ConsumePrefix(&stripped, "generator.") || absl::ConsumePrefix(&stripped, "diffusion_model.") ||
+         absl::ConsumePrefix(&stripped, "ema_model.") || absl::ConsumePrefix(&stripped, "ema.") ||
+         absl::ConsumePrefix(&stripped, "net.")) {
   }
   return std::string(stripped);
 }

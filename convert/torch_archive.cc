@@ -53,6 +53,7 @@ class Reader {
     return Error(absl::StrCat("tensor '", absl::CHexEscape(name), "': ", what));
   }
   absl::Status FindFolder();
+  std::string Entries() const;  // the first few names
   absl::StatusOr<SourceTensors> ReadTensors(const PickleDict& dict) const;
   // The text of a small entry with its checksum checked; nothing when it is not there.
   absl::StatusOr<std::optional<std::string>> Text(absl::string_view name) const;
@@ -133,10 +134,21 @@ absl::Status Reader::FindFolder() {
   }
   if (found.size() != 1) {
     return Error(absl::StrCat("a zip archive with ", found.size(),
-                              " entries FOLDER/data.pkl instead of one: torch.save did not write it"));
+                              " entries FOLDER/data.pkl instead of one, not one of torch.save; it holds ", Entries(),
+                              ". If the weights are among these, unpack it and give their file"));
   }
   folder_ = found.front();
   return absl::OkStatus();
+}
+
+std::string Reader::Entries() const {
+  constexpr size_t kMostNamed = 4;
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : archive_.entries) {
+    if (names.size() < kMostNamed) names.push_back(absl::CHexEscape(name));
+  }
+  if (archive_.entries.size() > names.size()) names.push_back("...");
+  return names.empty() ? "nothing" : absl::StrJoin(names, ", ");
 }
 
 absl::StatusOr<std::optional<std::string>> Reader::Text(absl::string_view name) const {

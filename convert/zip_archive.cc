@@ -277,7 +277,7 @@ absl::Status Reader::ReadZip64Extra(uint64_t offset, uint64_t count, DirectoryHe
 absl::Status Reader::CheckHeader(const DirectoryHeader& header) const {
   const std::string& name = header.name;
   if (name.find('\0') != std::string::npos || name.find('\\') != std::string::npos) {
-    return EntryError(name, "a name with a zero byte or a backslash");
+    return EntryError(name, "a name with a zero byte or a backslash; pack it again with slashes");
   }
   const absl::string_view path = IsFolder(header) ? absl::string_view(name).substr(0, name.size() - 1) : name;
   for (const absl::string_view part : absl::StrSplit(path, '/')) {

@@ -286,6 +286,25 @@ TEST_F(LayoutsTest, NamesInErrorsAreThoseOfTheFile) {
   EXPECT_THAT(message, HasSubstr("1 that this network does not have (model.blocks.0.extra)"));
 }
 
+TEST_F(LayoutsTest, SaysWhoQuantizedAFileAndThatALoraWasNotMerged) {
+  for (const auto& [name, what] :
+       {std::pair("blocks.0.ffn.0.weight.quant_state.bitsandbytes__nf4", "it is quantized by bitsandbytes (4 bits)"),
+        std::pair("blocks.0.ffn.0.SCB", "bitsandbytes (8 bits)"), std::pair("blocks.0.ffn.0.qweight", "GPTQ"),
+        std::pair("blocks.0.ffn.0.weight._data", "quanto"), std::pair("blocks.0.ffn.0.weight_scale_2", "NVFP4"),
+        std::pair("blocks.0.ffn.0.lora_A.default.weight", "it carries a LoRA that was not merged")}) {
+    OwnedTensors tensors = Transformer();
+    tensors[name] = tensors["head.modulation"];
+    request_.transformer_files = {WriteSafe(std::string("odd") + what + ".safetensors", tensors, Unchanged)};
+    EXPECT_THAT(MessageOf(Convert()), HasSubstr(what));
+  }
+  OwnedTensors tensors = Transformer();
+  OwnedTensor& weight = tensors["blocks.0.ffn.0.weight"];
+  weight.dtype = DType::kI8;
+  weight.bytes.resize(weight.bytes.size() / 4);
+  request_.transformer_files = {WriteSafe("int8.safetensors", tensors, Unchanged)};
+  EXPECT_THAT(MessageOf(Convert()), HasSubstr("it is quantized to integers"));
+}
+
 TEST_F(LayoutsTest, SaysWhatAFileUnderTheWrongFlagIs) {
   std::swap(request_.transformer_files, request_.text_encoder_files);
   EXPECT_THAT(MessageOf(Convert()), HasSubstr("it is a UMT5 text encoder (--text-encoder)"));

@@ -19,10 +19,10 @@ using ::testing::HasSubstr;
 
 struct LegacyParts {
   int64_t version = 1001;
-  std::string view = "N";            // last of the storage's id
-  std::string listed = "7";          // key in the list of storages
-  uint64_t elements = 3;             // as the storage says
-  std::string data = "abcdefghijkl"; // 12 bytes
+  std::string view = "N";             // last of the storage's id
+  std::string listed = "7";           // key in the list of storages
+  uint64_t elements = 3;              // as the storage says
+  std::string data = "abcdefghijkl";  // 12 bytes
 };
 
 // One fp32 tensor 'w' of three elements in the storage '7'.

@@ -113,7 +113,7 @@ TEST(PickleReader, RefusesEveryOtherOpcodeWithNameAndOffset) {
 }
 
 TEST(PickleReader, RefusesOtherProtocols) {
-  EXPECT_THAT(Refusal(std::string("\x80\x04N.", 4)), HasSubstr("protocol 2"));
+  EXPECT_THAT(Refusal(std::string("\x80\x04N.", 4)), HasSubstr("protocol 4, not of protocol 2"));
   EXPECT_THAT(Refusal("N."), HasSubstr("protocol 2"));
   EXPECT_THAT(Refusal(""), HasSubstr("protocol 2"));
   EXPECT_THAT(Refusal(PickleBuilder().Raw("\x80\x02").Stop()), HasSubstr("a second PROTO"));

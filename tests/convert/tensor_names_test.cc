@@ -23,7 +23,8 @@ TEST(StripWrappers, RemovesWhatTrainingAndPackagingAdd) {
   EXPECT_EQ(StripWrappers("_orig_mod.model.head.modulation"), "head.modulation");
   EXPECT_EQ(StripWrappers("patch_embedding.weight"), "patch_embedding.weight");
   for (const std::string prefix :
-       {"model.diffusion_model.", "diffusion_model.", "module.", "model.model.", "generator.model.", "module.model."}) {
+       {"model.diffusion_model.", "diffusion_model.", "module.", "model.model.", "generator.model.", "module.model.",
+        "_forward_module.", "ema_model.module.", "ema.", "net."}) {
     EXPECT_EQ(StripWrappers(prefix + "blocks.1.modulation"), "blocks.1.modulation") << prefix;
   }
 }

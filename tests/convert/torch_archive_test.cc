@@ -216,6 +216,8 @@ TEST(TorchArchive, RefusesOtherVersionsAndByteOrders) {
 
 TEST(TorchArchive, RefusesArchivesWithoutOnePickle) {
   EXPECT_THAT(Refusal(BuildZip({{.name = "m/x", .data = "x"}})), HasSubstr("0 entries FOLDER/data.pkl"));
+  EXPECT_THAT(Refusal(BuildZip({{.name = "a/lora.safetensors", .data = "x"}})),
+              HasSubstr("it holds a/lora.safetensors. If the weights are among these, unpack it"));
   EXPECT_THAT(Refusal(BuildZip({{.name = "m/data.pkl", .data = "x"}, {.name = "n/data.pkl", .data = "x"}})),
               HasSubstr("2 entries FOLDER/data.pkl"));
 }

@@ -1,4 +1,5 @@
-// Any bytes behind the magic number of torch.save's format from before PyTorch 1.6: refused, or every tensor can be read.
+// Any bytes behind the magic number of torch.save's format from before PyTorch 1.6: refused, or every tensor can be
+// read.
 #include <cstddef>
 #include <cstdint>
 #include <vector>

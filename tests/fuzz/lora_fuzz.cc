@@ -17,8 +17,14 @@ namespace {
 constexpr size_t kDataBytes = 96;
 
 const std::vector<ExpectedTensor>& Transformer() {
-  static const std::vector<ExpectedTensor> tensors = TransformerTensors(
-      {.in_dim = 1, .out_dim = 1, .dim = 4, .ffn_dim = 6, .freq_dim = 4, .text_dim = 4, .num_heads = 1, .num_layers = 1});
+  static const std::vector<ExpectedTensor> tensors = TransformerTensors({.in_dim = 1,
+                                                                         .out_dim = 1,
+                                                                         .dim = 4,
+                                                                         .ffn_dim = 6,
+                                                                         .freq_dim = 4,
+                                                                         .text_dim = 4,
+                                                                         .num_heads = 1,
+                                                                         .num_layers = 1});
   return tensors;
 }
 

@@ -1,5 +1,5 @@
-// Any bytes as a prompt: refused, or cleaned (references, wrongly decoded text, ligatures, widths) into valid UTF-8 of a
-// length that the prompt's bounds.
+// Any bytes as a prompt: refused, or cleaned (references, wrongly decoded text, ligatures, widths) into valid UTF-8 of
+// a length that the prompt's bounds.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
