@@ -1,12 +1,7 @@
 """Tests of tools/check_citations.py, on small trees of made-up sources and pages."""
-import os
-import pathlib
-import subprocess
-import sys
-import tempfile
 import unittest
 
-SCRIPT = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"], "tools", "check_citations.py")
+import small_tree
 
 RULES = "rules" + ".md"  # put together here: the check reads this file too
 OTHER = "other" + ".md"
@@ -15,14 +10,7 @@ PAGE = "# Rules\n\n## 1. One\n\n## 2. Two\n\n### 2.1 Within two\n\n## 3. Three\n
 
 
 def check(files):
-    """Exit status and output of the check over a tree with these files."""
-    with tempfile.TemporaryDirectory() as root:
-        for name, text in files.items():
-            path = pathlib.Path(root, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        done = subprocess.run([sys.executable, SCRIPT, root], capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout
+    return small_tree.check("check_citations.py", files)
 
 
 class CheckCitationsTest(unittest.TestCase):
@@ -87,8 +75,7 @@ class CheckCitationsTest(unittest.TestCase):
         self.passes({"build/release/a.h": f"// {OTHER}\n", ".git/a.txt": f"{OTHER}\n"})
 
     def test_this_repository_passes(self):
-        done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=False)
-        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        self.assertEqual(small_tree.check_repository("check_citations.py"), (0, ""))
 
 
 if __name__ == "__main__":

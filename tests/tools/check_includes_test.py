@@ -1,23 +1,11 @@
 """Tests of tools/check_includes.py, on small trees of made-up sources."""
-import os
-import pathlib
-import subprocess
-import sys
-import tempfile
 import unittest
 
-SCRIPT = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"], "tools", "check_includes.py")
+import small_tree
 
 
 def check(files):
-    """Exit status and output of the check over a tree with these files."""
-    with tempfile.TemporaryDirectory() as root:
-        for name, text in files.items():
-            path = pathlib.Path(root, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        done = subprocess.run([sys.executable, SCRIPT, root], capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout
+    return small_tree.check("check_includes.py", files)
 
 
 class CheckIncludesTest(unittest.TestCase):
@@ -59,8 +47,7 @@ class CheckIncludesTest(unittest.TestCase):
         self.assertEqual(check({"server/server.cc": "#include \"model/load/model.h\"\n"})[0], 1)
 
     def test_this_repository_passes(self):
-        done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=False)
-        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        self.assertEqual(small_tree.check_repository("check_includes.py"), (0, ""))
 
 
 if __name__ == "__main__":
