@@ -6,25 +6,19 @@
 
 #include <utility>
 
+#include "system/signals.h"
+
 namespace videodiffcr {
 namespace {
 
 // Wakes the watcher when it is to end; blocked like the others, so it never does anything else.
 constexpr int kWakeSignal = SIGUSR1;
 
-sigset_t WatchedSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, kWakeSignal}) sigaddset(&signals, signal);
-  return signals;
-}
+sigset_t WatchedSignals() { return SignalSet({SIGINT, SIGTERM, kWakeSignal}); }
 
 }  // namespace
 
-void BlockInterrupts() {
-  const sigset_t signals = WatchedSignals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
+void BlockInterrupts() { BlockSignals(WatchedSignals()); }
 
 InterruptWatcher::InterruptWatcher(std::function<void()> on_interrupt) : on_interrupt_(std::move(on_interrupt)) {
   BlockInterrupts();  // sigwait() wants them blocked in the thread that inherits this mask

@@ -1,9 +1,7 @@
 #include "client/top_command.h"
 
-#include <signal.h>
 #include <unistd.h>
 
-#include <ctime>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -18,6 +16,7 @@
 #include "client/top_table.h"
 #include "client/video_client.h"
 #include "command_line/flag_reader.h"
+#include "system/signals.h"
 
 namespace videodiffcr {
 namespace {
@@ -52,14 +51,7 @@ std::optional<int> MaxSessionsOf(const std::string& address, const ChannelSecuri
 }
 
 // Whether somebody wants an end before the time has passed. main() has blocked the signals.
-bool Interrupted(absl::Duration interval) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  const timespec time = absl::ToTimespec(interval);
-  return sigtimedwait(&signals, nullptr, &time) > 0;
-}
+bool Interrupted(absl::Duration interval) { return TakeSignal(StopSignals(), interval); }
 
 absl::Status RunTop(const TopOptions& options) {
   std::vector<TopServer> servers(options.metrics.size());

@@ -1,8 +1,6 @@
 #include "client/view_command.h"
 
-#include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <filesystem>
 #include <fstream>
@@ -15,8 +13,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "client/child_process.h"
 #include "command_line/flag_reader.h"
+#include "system/signals.h"
 #include "system/wrong_usage.h"
 
 namespace videodiffcr {
@@ -32,21 +32,8 @@ struct ViewOptions {
   bool open = true;
 };
 
-// SIGINT and SIGTERM, which all threads have blocked (client/interrupt.h).
-sigset_t StopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  return signals;
-}
-
-// Waits a moment; whether somebody wants an end.
-bool ToldToStop() {
-  const sigset_t signals = StopSignals();
-  const timespec moment = {0, 20'000'000};
-  return sigtimedwait(&signals, nullptr, &moment) > 0;
-}
+// Waits a moment; whether somebody wants an end. main() has blocked the signals.
+bool ToldToStop() { return TakeSignal(StopSignals(), absl::Milliseconds(20)); }
 
 absl::Status Interrupted() { return absl::CancelledError("stopped"); }
 

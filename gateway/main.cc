@@ -1,7 +1,4 @@
 // videodiffcr-gateway. Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, 2 for a wrong flag.
-#include <pthread.h>
-#include <signal.h>
-
 #include <iostream>
 #include <memory>
 
@@ -15,6 +12,7 @@
 #include "server/logging/log_line.h"
 #include "server/sockets/descriptor_limit.h"
 #include "system/orderly_exit.h"
+#include "system/signals.h"
 #include "threading/clock.h"
 
 namespace videodiffcr {
@@ -26,11 +24,8 @@ int Main(int argc, char** argv) {
   PrepareStandardStreams();
   ExitOnUnattributableFailures(kName);
   // Blocked before any thread starts, since threads inherit it: only the wait below sees them.
-  sigset_t stop_signals;
-  sigemptyset(&stop_signals);
-  sigaddset(&stop_signals, SIGTERM);
-  sigaddset(&stop_signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  const sigset_t stop_signals = StopSignals();
+  BlockSignals(stop_signals);
   RaiseDescriptorLimit();
 
   const absl::StatusOr<GatewayCommandLine> command_line = ParseGatewayCommandLine({argv + 1, argv + argc});

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "system/signals.h"
+
 namespace videodiffcr {
 namespace {
 
@@ -27,10 +29,7 @@ void EndProcessAfter(absl::Duration delay) {
   action.sa_handler = EndNow;
   sigaction(SIGALRM, &action, nullptr);
   // Any thread will do for the handler, this one at least.
-  sigset_t alarm_signal;
-  sigemptyset(&alarm_signal);
-  sigaddset(&alarm_signal, SIGALRM);
-  pthread_sigmask(SIG_UNBLOCK, &alarm_signal, nullptr);
+  UnblockSignals(SignalSet({SIGALRM}));
   itimerval timer = {};
   timer.it_value = absl::ToTimeval(std::max(delay, absl::Milliseconds(1)));
   setitimer(ITIMER_REAL, &timer, nullptr);

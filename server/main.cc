@@ -1,17 +1,14 @@
 // videodiffcr-server. The only file that knows both the model and the server.
 // Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, or cannot any more, 2 for a wrong flag.
-#include <pthread.h>
-#include <signal.h>
-
 #include <chrono>
 #include <cstdlib>
-#include <ctime>
 #include <future>
 #include <iostream>
 #include <memory>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "command_line/program.h"
 #include "command_line/standard_streams.h"
 #include "model/load/create_video_model.h"
@@ -24,6 +21,7 @@
 #include "server/server_flags.h"
 #include "server/sockets/descriptor_limit.h"
 #include "system/orderly_exit.h"
+#include "system/signals.h"
 #include "threading/clock.h"
 
 namespace videodiffcr {
@@ -54,11 +52,8 @@ absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command
 int Main(int argc, char** argv) {
   ExitOnUnattributableFailures(kName);
   // Blocked before any thread starts, since threads inherit it: only the waits below see them.
-  sigset_t stop_signals;
-  sigemptyset(&stop_signals);
-  sigaddset(&stop_signals, SIGTERM);
-  sigaddset(&stop_signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  const sigset_t stop_signals = StopSignals();
+  BlockSignals(stop_signals);
 
   RaiseDescriptorLimit();
 
@@ -78,8 +73,7 @@ int Main(int argc, char** argv) {
     return (*server)->Load([&command_line] { return LoadModel(*command_line); });
   });
   while (loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-    const timespec moment = {0, 50'000'000};
-    if (sigtimedwait(&stop_signals, nullptr, &moment) < 0) continue;
+    if (!TakeSignal(stop_signals, absl::Milliseconds(50))) continue;
     LogLine("told to stop while loading");
     std::_Exit(EndWith(kDone));  // nobody has been served yet
   }

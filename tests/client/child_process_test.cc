@@ -10,6 +10,7 @@
 #include <string>
 
 #include "client/video_player.h"
+#include "system/signals.h"
 #include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
@@ -40,13 +41,9 @@ TEST(ChildProcessTest, StopEndsAChildAlsoOneThatWillNot) {
 }
 
 TEST(ChildProcessTest, ABlockedSignalIsNotBlockedInTheChild) {
-  sigset_t set;
-  sigset_t before;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &set, &before);
+  BlockSignals(StopSignals());
   const auto process = ChildProcess::Start({"sleep", "1000"});
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  UnblockSignals(StopSignals());
   EXPECT_EQ((*process)->Stop(), 128 + SIGTERM);
 }
 

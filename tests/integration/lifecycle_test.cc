@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/serve_until_stopped.h"
+#include "system/signals.h"
 #include "tests/fakes/manual_clock.h"
 #include "tests/integration/loopback.h"
 #include "tests/integration/raw_call.h"
@@ -222,12 +223,6 @@ TEST(LifecycleTest, ADrainWithoutPatienceCutsOffWhatRuns) {
   EXPECT_FALSE(stream.status().ok());
 }
 
-sigset_t NoSignals() {
-  sigset_t none;
-  sigemptyset(&none);
-  return none;
-}
-
 TEST(LifecycleTest, AServerThatLosesItsModelTellsItsViewersStopsServingAndEndsWithTheReason) {
   TestServer server;
   const auto connection = server.NewConnection();
@@ -242,7 +237,7 @@ TEST(LifecycleTest, AServerThatLosesItsModelTellsItsViewersStopsServingAndEndsWi
   server.model().Lose(absl::InternalError("an illegal memory access was encountered"));
   server.model().FreePlans();
   absl::Status served;
-  std::thread serving([&] { served = ServeUntilStopped(&server.server(), NoSignals(), [] {}); });
+  std::thread serving([&] { served = ServeUntilStopped(&server.server(), SignalSet({}), [] {}); });
 
   beginning.Rest();
   EXPECT_EQ(beginning.status().error_code(), grpc::StatusCode::UNAVAILABLE) << beginning.status().error_message();
