@@ -10,8 +10,8 @@
 #include "bench/commands.h"
 #include "bench/report.h"
 #include "bench/server_process.h"
-#include "client/proto_time.h"
 #include "client/video_client.h"
+#include "proto/proto_duration.h"
 #include "system/steady_time.h"
 
 namespace videodiffcr {
@@ -38,8 +38,7 @@ v1::SessionConfig ConfigOf(const SessionsBenchOptions& options, int viewer, int6
   config.set_seed(viewer + 1);
   config.set_length_chunks(static_cast<int>(length_chunks));
   config.mutable_retention()->set_target(options.budget);
-  config.mutable_playout()->mutable_start_buffer()->set_nanos(
-      static_cast<int32_t>(absl::ToInt64Nanoseconds(kStartBuffer)));
+  *config.mutable_playout()->mutable_start_buffer() = ToProtoDuration(kStartBuffer);
   config.set_run_ahead_limit_chunks(options.run_ahead);
   return config;
 }

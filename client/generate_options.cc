@@ -7,7 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "command_line/flag_reader.h"
-#include "google/protobuf/util/time_util.h"
+#include "proto/proto_duration.h"
 
 namespace videodiffcr {
 namespace {
@@ -187,8 +187,7 @@ v1::SessionConfig ToSessionConfig(const GenerateOptions& options) {
   config.mutable_output()->set_codec(form.codec);
   config.mutable_output()->set_container(form.container);
   if (options.playout_seconds.has_value()) {
-    *config.mutable_playout()->mutable_start_buffer() =
-        google::protobuf::util::TimeUtil::MillisecondsToDuration(static_cast<int64_t>(*options.playout_seconds * 1000));
+    *config.mutable_playout()->mutable_start_buffer() = ToProtoDuration(absl::Seconds(*options.playout_seconds));
   }
   const std::optional<int64_t> credits = ChangeSchedule(options.changes, options.chunks).initial_chunk_credits();
   if (credits.has_value()) config.set_initial_chunk_credits(*credits);

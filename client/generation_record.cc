@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/proto_time.h"
+#include "proto/proto_duration.h"
 
 namespace videodiffcr {
 

@@ -11,12 +11,12 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "client/proto_time.h"
 #include "client/video_client.h"
 #include "command_line/flag_reader.h"
 #include "command_line/printable_text.h"
 #include "command_line/program.h"
 #include "command_line/wrap_text.h"
+#include "proto/proto_duration.h"
 
 namespace videodiffcr {
 namespace {

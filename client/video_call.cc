@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "checksum/crc32c.h"
 #include "client/call_status.h"
-#include "client/grpc_deadline.h"
+#include "proto/grpc_deadline.h"
 #include "system/steady_time.h"
 
 namespace videodiffcr {

@@ -5,9 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/call_status.h"
-#include "client/grpc_deadline.h"
-#include "client/proto_time.h"
 #include "grpcpp/support/channel_arguments.h"
+#include "proto/grpc_deadline.h"
+#include "proto/proto_duration.h"
 #include "system/steady_time.h"
 
 namespace videodiffcr {

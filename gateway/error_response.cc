@@ -5,8 +5,8 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "client/call_status.h"
-#include "client/proto_time.h"
 #include "google/rpc/error_details.pb.h"
+#include "proto/proto_duration.h"
 
 namespace videodiffcr {
 namespace {

@@ -9,8 +9,8 @@
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
+#include "proto/grpc_deadline.h"
 #include "server/rpc/grpc_options.h"
-#include "server/rpc/steady_deadline.h"
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
 
 namespace videodiffcr {
@@ -59,7 +59,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Create(const std::stri
 
 AdminServer::~AdminServer() {
   acceptor_.reset();
-  if (grpc_server_ != nullptr) grpc_server_->Shutdown(SteadyDeadline(absl::ZeroDuration()));
+  if (grpc_server_ != nullptr) grpc_server_->Shutdown(GrpcDeadline(absl::ZeroDuration()));
 }
 
 void AdminServer::SetServing(bool serving) {

@@ -14,10 +14,10 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
+#include "proto/grpc_deadline.h"
 #include "server/logging/log_line.h"
 #include "server/rpc/grpc_log.h"
 #include "server/rpc/grpc_options.h"
-#include "server/rpc/steady_deadline.h"
 #include "server/sockets/descriptor_limit.h"
 #include "server/warm_up.h"
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
@@ -289,7 +289,7 @@ void Server::Stop(absl::Time deadline) {
   const absl::Duration flush_time = std::clamp(deadline - clock_->Now(), absl::ZeroDuration(), kFlushTimeout);
   upkeep_.reset();
   acceptor_.reset();
-  grpc_server_->Shutdown(SteadyDeadline(flush_time));
+  grpc_server_->Shutdown(GrpcDeadline(flush_time));
   LogLine(all_ended ? "drained: every session has ended" : "drained: the time was up, some calls were cut off");
 }
 

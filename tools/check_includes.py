@@ -16,7 +16,7 @@ ALLOWED = {
     "system": "",
     "checksum": "",
     "threading": "",
-    "proto": "",
+    "proto": "grpc protobuf",
     "command_line": "cli11 utf8proc",
     "media": "libav utf8proc",
     "model/api": "",

@@ -8,8 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
-#include "client/proto_time.h"
-#include "google/protobuf/util/time_util.h"
+#include "proto/proto_duration.h"
 #include "system/steady_time.h"
 
 namespace videodiffcr {
@@ -66,8 +65,7 @@ ViewerPlan DrawViewer(const LoadOptions& options, const std::vector<std::string>
   if (Happens(options.batch_share, random)) plan.config.set_priority(v1::PRIORITY_BATCH);
   if (options.playout_seconds.has_value()) {
     plan.start_buffer = absl::Seconds(*options.playout_seconds);
-    *plan.config.mutable_playout()->mutable_start_buffer() =
-        google::protobuf::util::TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(*plan.start_buffer));
+    *plan.config.mutable_playout()->mutable_start_buffer() = ToProtoDuration(*plan.start_buffer);
     plan.config.set_run_ahead_limit_chunks(options.run_ahead);
   }
   if (Happens(options.slow_share, random)) plan.pause_before_chunk = options.slow_pause;

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "gateway/error_response.h"
 #include "gateway/json_fields.h"
-#include "google/protobuf/util/time_util.h"
+#include "proto/proto_duration.h"
 
 namespace videodiffcr {
 namespace {
@@ -94,8 +94,7 @@ v1::SessionConfig ToSessionConfig(const LiveRequest& request) {
   if (request.floor.has_value()) config.mutable_retention()->set_floor(*request.floor);
   config.mutable_output()->set_codec(v1::CODEC_H264);
   config.mutable_output()->set_container(v1::CONTAINER_FRAGMENTED_MP4);
-  *config.mutable_playout()->mutable_start_buffer() = google::protobuf::util::TimeUtil::MillisecondsToDuration(
-      static_cast<int64_t>(request.start_buffer_seconds * 1000));
+  *config.mutable_playout()->mutable_start_buffer() = ToProtoDuration(absl::Seconds(request.start_buffer_seconds));
   config.set_run_ahead_limit_chunks(static_cast<int32_t>(request.run_ahead_chunks));
   const auto credits = ChangeSchedule(request.changes, request.length_chunks).initial_chunk_credits();
   if (credits.has_value()) config.set_initial_chunk_credits(*credits);

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/proto_time.h"
 #include "gateway/error_response.h"
 #include "gateway/message_json.h"
+#include "proto/proto_duration.h"
 
 namespace videodiffcr {
 namespace {

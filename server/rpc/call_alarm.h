@@ -6,7 +6,7 @@
 
 #include "absl/time/time.h"
 #include "grpcpp/alarm.h"
-#include "server/rpc/steady_deadline.h"
+#include "proto/grpc_deadline.h"
 
 namespace videodiffcr {
 
@@ -18,7 +18,7 @@ class CallAlarm {
   void Set(absl::Duration from_now, const std::shared_ptr<Call>& call) {
     // Weak, since the callback may run late. A new one each time: gRPC's alarm takes no second moment.
     alarm_ = std::make_unique<grpc::Alarm>();
-    alarm_->Set(SteadyDeadline(from_now), [weak = std::weak_ptr<Call>(call)](bool expired) {
+    alarm_->Set(GrpcDeadline(from_now), [weak = std::weak_ptr<Call>(call)](bool expired) {
       const std::shared_ptr<Call> alive = expired ? weak.lock() : nullptr;
       if (alive != nullptr) alive->OnAlarm();
     });

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/grpc_deadline.h"
 #include "server/rpc/error_details.h"
-#include "server/rpc/steady_deadline.h"
 
 namespace videodiffcr {
 namespace {
@@ -29,7 +29,7 @@ CallReactor::CallReactor(grpc::CallbackServerContext* context, const Entrance& e
 
 void CallReactor::AwaitFirstMessage(std::function<void(absl::Status)> fail) {
   const absl::Duration timeout = entrance_.first_message_timeout;
-  alarm_.Set(SteadyDeadline(timeout), [fail, timeout](bool expired) {
+  alarm_.Set(GrpcDeadline(timeout), [fail, timeout](bool expired) {
     if (expired) fail(TimedOut(timeout));
   });
   place_ = entrance_.room->Enter(context_->peer(), [fail = std::move(fail)] { fail(CrowdedOut()); });

@@ -6,6 +6,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
+#include "proto/proto_duration.h"
 
 namespace videodiffcr {
 namespace {
@@ -71,9 +72,7 @@ absl::Status WithErrorInfo(absl::Status status, absl::string_view reason,
 
 absl::Status WithRetryInfo(absl::Status status, absl::Duration retry_after) {
   google::rpc::RetryInfo info;
-  const absl::Duration whole = absl::Trunc(retry_after, absl::Seconds(1));
-  info.mutable_retry_delay()->set_seconds(absl::ToInt64Seconds(whole));
-  info.mutable_retry_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(retry_after - whole)));
+  *info.mutable_retry_delay() = ToProtoDuration(retry_after);
   return With(std::move(status), info);
 }
 

@@ -1,21 +1,12 @@
 #include "server/rpc/response_conversion.h"
+#include "proto/proto_duration.h"
 
 #include <type_traits>
 #include <utility>
 #include <variant>
 
-#include "google/protobuf/duration.pb.h"
-
 namespace videodiffcr {
 namespace {
-
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  const absl::Duration whole = absl::Trunc(duration, absl::Seconds(1));
-  proto.set_seconds(absl::ToInt64Seconds(whole));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration - whole)));
-  return proto;
-}
 
 double BudgetOf(RetentionTenths tenths) { return tenths / 10.0; }
 
@@ -85,8 +76,8 @@ void Fill(ChunkEvent event, absl::Time now, v1::VideoChunk* chunk) {
   chunk->set_sequence(event.sequence);
   chunk->set_first_frame(event.first_frame);
   chunk->set_frame_count(event.frame_count);
-  *chunk->mutable_presentation_start() = ToProto(event.presentation_start);
-  *chunk->mutable_presentation_duration() = ToProto(event.presentation_duration);
+  *chunk->mutable_presentation_start() = ToProtoDuration(event.presentation_start);
+  *chunk->mutable_presentation_duration() = ToProtoDuration(event.presentation_duration);
   chunk->set_keyframe(event.keyframe);
   chunk->set_init_segment(std::move(event.init_segment));
   chunk->set_payload(std::move(event.payload));
@@ -94,16 +85,16 @@ void Fill(ChunkEvent event, absl::Time now, v1::VideoChunk* chunk) {
   chunk->mutable_retention()->set_nominal(BudgetOf(event.nominal));
   chunk->mutable_retention()->set_executed(event.executed_retention);
   v1::StageTimings* timings = chunk->mutable_timings();
-  *timings->mutable_queue() = ToProto(event.timings.queue);
-  *timings->mutable_text() = ToProto(event.timings.text);
-  *timings->mutable_denoise() = ToProto(event.timings.denoise);
-  *timings->mutable_context() = ToProto(event.timings.context);
-  *timings->mutable_context_queue() = ToProto(event.timings.context_queue);
-  *timings->mutable_delivery_queue() = ToProto(event.timings.delivery_queue);
-  *timings->mutable_decode() = ToProto(event.timings.decode);
-  *timings->mutable_encode() = ToProto(event.encode);
-  *timings->mutable_total() = ToProto(now - event.work_began);
-  if (event.deadline.has_value()) *chunk->mutable_slack() = ToProto(*event.deadline - now);
+  *timings->mutable_queue() = ToProtoDuration(event.timings.queue);
+  *timings->mutable_text() = ToProtoDuration(event.timings.text);
+  *timings->mutable_denoise() = ToProtoDuration(event.timings.denoise);
+  *timings->mutable_context() = ToProtoDuration(event.timings.context);
+  *timings->mutable_context_queue() = ToProtoDuration(event.timings.context_queue);
+  *timings->mutable_delivery_queue() = ToProtoDuration(event.timings.delivery_queue);
+  *timings->mutable_decode() = ToProtoDuration(event.timings.decode);
+  *timings->mutable_encode() = ToProtoDuration(event.encode);
+  *timings->mutable_total() = ToProtoDuration(now - event.work_began);
+  if (event.deadline.has_value()) *chunk->mutable_slack() = ToProtoDuration(*event.deadline - now);
   chunk->set_scene_start(event.scene_start);
 }
 
@@ -124,9 +115,9 @@ void Fill(FinishedEvent event, int64_t deadline_misses, v1::SessionFinished* fin
   finished->set_chunks(event.chunks);
   finished->set_frames(event.frames);
   finished->set_payload_bytes(event.payload_bytes);
-  *finished->mutable_content_duration() = ToProto(event.content_duration);
-  *finished->mutable_wall_duration() = ToProto(event.wall_duration);
-  *finished->mutable_time_to_first_chunk() = ToProto(event.time_to_first_chunk);
+  *finished->mutable_content_duration() = ToProtoDuration(event.content_duration);
+  *finished->mutable_wall_duration() = ToProtoDuration(event.wall_duration);
+  *finished->mutable_time_to_first_chunk() = ToProtoDuration(event.time_to_first_chunk);
   finished->set_deadline_misses(deadline_misses);
   finished->mutable_retention()->set_nominal(event.nominal_retention_mean);
   finished->mutable_retention()->set_executed(event.executed_retention_mean);
@@ -200,25 +191,25 @@ v1::GetServerInfoResponse ToServerInfo(const ModelInfo& model, const RpcLimits& 
   reported->set_max_control_message_bytes(static_cast<int32_t>(limits.max_control_message_bytes));
   reported->set_max_control_messages_per_second(limits.control_messages_per_second);
   reported->set_max_control_message_burst(limits.control_message_burst);
-  *reported->mutable_first_message_timeout() = ToProto(limits.first_message_timeout);
-  *reported->mutable_idle_timeout() = ToProto(facts.idle_timeout);
+  *reported->mutable_first_message_timeout() = ToProtoDuration(limits.first_message_timeout);
+  *reported->mutable_idle_timeout() = ToProtoDuration(facts.idle_timeout);
   reported->set_max_sessions(facts.max_sessions);
   reported->set_max_waiting_sessions(facts.max_waiting_sessions);
   reported->set_max_sessions_per_connection(limits.behind_proxy ? 0 : limits.max_sessions_per_connection);
-  *reported->mutable_min_ping_interval() = ToProto(limits.min_ping_interval);
+  *reported->mutable_min_ping_interval() = ToProtoDuration(limits.min_ping_interval);
   reported->set_max_length_chunks(static_cast<int32_t>(limits.max_length_chunks));
-  *reported->mutable_disconnect_grace() = ToProto(limits.disconnect_grace);
+  *reported->mutable_disconnect_grace() = ToProtoDuration(limits.disconnect_grace);
   reported->set_replay_chunks(facts.replay.chunks);
   reported->set_replay_bytes(facts.replay.bytes);
   reported->set_max_watchers_per_session(limits.max_watchers_per_session);
   reported->set_max_watchers(limits.max_watchers);
-  *reported->mutable_session_lifetime() = ToProto(facts.session_lifetime);
-  *reported->mutable_max_connection_age() = ToProto(facts.max_connection_age);
-  *reported->mutable_max_connection_age_grace() = ToProto(facts.max_connection_age_grace);
-  *reported->mutable_keepalive_time() = ToProto(facts.keepalive_time);
-  *reported->mutable_keepalive_timeout() = ToProto(facts.keepalive_timeout);
+  *reported->mutable_session_lifetime() = ToProtoDuration(facts.session_lifetime);
+  *reported->mutable_max_connection_age() = ToProtoDuration(facts.max_connection_age);
+  *reported->mutable_max_connection_age_grace() = ToProtoDuration(facts.max_connection_age_grace);
+  *reported->mutable_keepalive_time() = ToProtoDuration(facts.keepalive_time);
+  *reported->mutable_keepalive_timeout() = ToProtoDuration(facts.keepalive_timeout);
   if (load.measured_chunk_period.has_value()) {
-    *response.mutable_measured_chunk_period() = ToProto(*load.measured_chunk_period);
+    *response.mutable_measured_chunk_period() = ToProtoDuration(*load.measured_chunk_period);
   }
   response.set_active_sessions(load.active_sessions);
   response.set_device(model.device);

@@ -1,6 +1,6 @@
-// Moments for gRPC that a step of the wall clock does not move.
-#ifndef VIDEODIFFCR_CLIENT_GRPC_DEADLINE_H_
-#define VIDEODIFFCR_CLIENT_GRPC_DEADLINE_H_
+// Moments for gRPC that a step of the wall clock does not move; for servers and clients.
+#ifndef VIDEODIFFCR_PROTO_GRPC_DEADLINE_H_
+#define VIDEODIFFCR_PROTO_GRPC_DEADLINE_H_
 
 #include "absl/time/time.h"
 #include "grpc/support/time.h"
@@ -14,4 +14,4 @@ inline gpr_timespec GrpcDeadline(absl::Duration from_now) {
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_CLIENT_GRPC_DEADLINE_H_
+#endif  // VIDEODIFFCR_PROTO_GRPC_DEADLINE_H_
