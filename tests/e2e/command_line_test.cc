@@ -18,7 +18,7 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-const char* const kPrograms[] = {"videodiffcr",       "videodiffcr-server",  "videodiffcr-bench",
+const char* const kPrograms[] = {"videodiffcr",       "videodiffcr-server",  "videodiffcr-gateway", "videodiffcr-bench",
                                  "videodiffcr-train", "videodiffcr-convert", "videodiffcr-parity"};
 
 std::vector<std::string> MatchesOf(const std::string& text, const std::string& pattern) {
@@ -48,7 +48,7 @@ Finished RunWith(std::vector<std::string> command, const std::string& word) {
   return RunProgram(command);
 }
 
-TEST(CommandLinesTest, AllSubcommandsAreFound) { EXPECT_EQ(Commands().size(), 6 + 1 + 8 + 11 + 1 + 1); }
+TEST(CommandLinesTest, AllSubcommandsAreFound) { EXPECT_EQ(Commands().size(), 6 + 1 + 1 + 8 + 11 + 1 + 1); }
 
 TEST(CommandLinesTest, EveryHelpSaysWhatItIsAndShowsEveryFlagWithAnExample) {
   for (const std::vector<std::string>& command : Commands()) {
