@@ -2,8 +2,6 @@
 #ifndef VIDEODIFFCR_BENCH_SERVER_PROCESS_H_
 #define VIDEODIFFCR_BENCH_SERVER_PROCESS_H_
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/child_process.h"
 
 namespace videodiffcr {
 
@@ -19,7 +18,7 @@ class ServerProcess {
   // Starts the videodiffcr-server that lies beside this program, on a free port, and waits until it serves. When it
   // ends instead, FailedPrecondition carries what it printed.
   static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::vector<std::string>& flags);
-  // Asks it to end and waits for that.
+  // Asks it to end and waits for that; kills it after half a minute.
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
@@ -33,8 +32,8 @@ class ServerProcess {
   absl::Status Spawn(const std::vector<std::string>& flags);
   absl::Status WaitUntilItServes();
 
-  pid_t pid_ = -1;
   std::string folder_;  // its ports and its output
+  std::unique_ptr<ChildProcess> process_;
   std::string address_;
   absl::Duration ready_after_;
 };

@@ -14,18 +14,24 @@
 
 namespace videodiffcr {
 
+struct ChildStreams {
+  int* stdin_pipe = nullptr;  // set: what is written there is its standard input; the caller closes it
+  std::string output_file;    // set: its standard output and error go there
+};
+
 // One thread at a time. The child ends with its parent, however that ends.
 class ChildProcess {
  public:
-  // `arguments[0]` is the program, looked up in PATH unless it has a slash. Its streams are ours; with `stdin_pipe`
-  // what is written there is its standard input, and the caller closes it. NotFound when it cannot be run.
+  // `arguments[0]` is the program, looked up in PATH unless it has a slash. Its streams are ours but for `streams`.
+  // NotFound when it cannot be run.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(const std::vector<std::string>& arguments,
-                                                             int* stdin_pipe = nullptr);
+                                                             const ChildStreams& streams = {});
   // Stops it.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
+  pid_t pid() const { return pid_; }
   // Its exit status, or 128 + signal, once it has ended.
   std::optional<int> exit_status();
   // Waits for its end.

@@ -21,7 +21,7 @@ absl::StatusOr<std::unique_ptr<VideoPlayer>> VideoPlayer::Start() {
                        : std::vector<std::string>(absl::StrSplit(other, ' ', absl::SkipEmpty()));
   if (words.empty()) return WrongUsageError("VIDEODIFFCR_PLAYER names no program");
   int pipe = -1;
-  absl::StatusOr<std::unique_ptr<ChildProcess>> process = ChildProcess::Start(words, &pipe);
+  absl::StatusOr<std::unique_ptr<ChildProcess>> process = ChildProcess::Start(words, {.stdin_pipe = &pipe});
   if (!process.ok()) {
     return absl::NotFoundError(absl::StrCat(process.status().message(),
                                             "; install it (Debian: ffmpeg), or name another player, which reads its "

@@ -3,19 +3,18 @@
 #include <stdlib.h>
 
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
-#include <sstream>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "client/child_process.h"
 #include "command_line/flag_reader.h"
+#include "system/port_file.h"
 #include "system/signals.h"
 #include "system/wrong_usage.h"
 
@@ -62,17 +61,12 @@ absl::Status HasEnded(const std::string& name, int exit_status) {
 // Looks at the port file until the program has written it. The port of `key`.
 absl::StatusOr<int> WaitForPort(const std::string& name, const std::string& port_file, const std::string& key,
                                 ChildProcess* process) {
-  while (!fs::exists(port_file)) {
+  while (true) {
+    absl::StatusOr<int> port = ReadPortFile(port_file, key);
+    if (!absl::IsNotFound(port.status())) return port;
     if (const auto status = process->exit_status(); status.has_value()) return HasEnded(name, *status);
     if (ToldToStop()) return Interrupted();
   }
-  std::ostringstream text;
-  text << std::ifstream(port_file).rdbuf();
-  for (absl::string_view line : absl::StrSplit(text.str(), '\n')) {
-    const std::pair<std::string, std::string> sides = absl::StrSplit(line, absl::MaxSplits('=', 1));
-    if (sides.first == key) return std::atoi(sides.second.c_str());
-  }
-  return absl::InternalError(absl::StrCat(port_file, " names no ", key));
 }
 
 // Programs of ours beside this one, and what they were started for.

@@ -1,7 +1,5 @@
 #include "gateway/gateway.h"
 
-#include <cstdio>
-#include <fstream>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -12,6 +10,7 @@
 #include "gateway/error_response.h"
 #include "gateway/message_json.h"
 #include "gateway/page_files.h"
+#include "system/port_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -46,15 +45,6 @@ const char* RouteName(const HttpRequest& request) {
   if (request.path[0] != "live") return FindPageFile(request.path[0]) != nullptr ? "page" : "other";
   if (request.path.size() < 3) return "live";
   return request.method == "POST" ? "control" : "watch";
-}
-
-absl::Status WritePorts(const std::string& path, int http_port, int metrics_port) {
-  const std::string partial = path + ".partial";
-  std::ofstream file(partial);
-  file << "http_port=" << http_port << "\nmetrics_port=" << metrics_port << "\n";
-  file.close();
-  if (file.good() && std::rename(partial.c_str(), path.c_str()) == 0) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot write ", path, ": name another file with --port-file"));
 }
 
 }  // namespace
@@ -152,7 +142,8 @@ absl::Status Gateway::Listen() {
     if (!endpoint.ok()) return endpoint.status();
     metrics_endpoint_ = *std::move(endpoint);
   }
-  return config_.port_file.empty() ? absl::OkStatus() : WritePorts(config_.port_file, port(), metrics_port());
+  if (config_.port_file.empty()) return absl::OkStatus();
+  return WritePortFile(config_.port_file, {{"http_port", port()}, {"metrics_port", metrics_port()}});
 }
 
 void Gateway::Handle(HttpRequest request, const HttpReply& reply) {

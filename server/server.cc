@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <climits>
-#include <cstdio>
-#include <fstream>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -20,6 +18,7 @@
 #include "server/rpc/grpc_options.h"
 #include "server/sockets/descriptor_limit.h"
 #include "server/warm_up.h"
+#include "system/port_file.h"
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
 
 namespace videodiffcr {
@@ -261,16 +260,8 @@ absl::Status Server::StartUpkeep() {
 
 absl::Status Server::WritePortFile() const {
   if (config_.port_file.empty()) return absl::OkStatus();
-  // Under another name first, so that nobody reads half of it.
-  const std::string partial = config_.port_file + ".partial";
-  {
-    std::ofstream file(partial);
-    file << "grpc_port=" << port_ << "\nmetrics_port=" << metrics_port() << "\nadmin_port=" << admin_port() << "\n";
-    file.close();
-    if (file.good() && std::rename(partial.c_str(), config_.port_file.c_str()) == 0) return absl::OkStatus();
-  }
-  return absl::UnavailableError(
-      absl::StrCat("cannot write ", config_.port_file, "; choose a file in a folder that exists with --port-file"));
+  return videodiffcr::WritePortFile(
+      config_.port_file, {{"grpc_port", port_}, {"metrics_port", metrics_port()}, {"admin_port", admin_port()}});
 }
 
 void Server::Drain() { Stop(clock_->Now() + config_.drain_timeout); }

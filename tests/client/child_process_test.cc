@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
 #include <string>
 
+#include "absl/status/status.h"
 #include "client/video_player.h"
 #include "system/signals.h"
 #include "tests/system/temporary_folder.h"
@@ -38,6 +40,16 @@ TEST(ChildProcessTest, StopEndsAChildAlsoOneThatWillNot) {
   std::ifstream(deaf) >> word;  // before that, SIGTERM would still end it
   EXPECT_EQ(word, "now");
   EXPECT_EQ((*stubborn)->Stop(absl::ZeroDuration()), 128 + SIGKILL);
+}
+
+TEST(ChildProcessTest, ItsOutputAndItsErrorsGoIntoTheFileThatIsNamed) {
+  const TemporaryFolder folder;
+  const std::string file = folder.Path("output");
+  EXPECT_EQ((*ChildProcess::Start({"sh", "-c", "echo out; echo error >&2"}, {.output_file = file}))->Wait(), 0);
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  EXPECT_EQ(text.str(), "out\nerror\n");
+  EXPECT_TRUE(absl::IsNotFound(ChildProcess::Start({"true"}, {.output_file = "/nowhere/output"}).status()));
 }
 
 TEST(ChildProcessTest, ABlockedSignalIsNotBlockedInTheChild) {
