@@ -61,6 +61,11 @@ void DeliveryStage::DeliverOne(SessionId id) {
 void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
   const int64_t sequence = chunk.chunk.sequence;
   const absl::Time began = state_->clock->Now();
+  if (session->keeps_latents() && !chunk.rebuilt) {
+    absl::StatusOr<HalfLatents> latents = Guarded("latents", [&] { return chunk.latents->CopyToHost(); });
+    if (!latents.ok()) return Fail(session, latents.status());
+    chunk.chunk.latents = std::make_shared<const HalfLatents>(*std::move(latents));
+  }
   absl::StatusOr<FrameChunk> frames =
       Guarded("frames", [&] { return state_->model->Decode(std::move(chunk.latents)); });
   const absl::Time decoded = state_->clock->Now();
@@ -72,6 +77,12 @@ void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
     }
     return Fail(session, absl::Status(frames.status().code(),
                                       absl::StrCat("decoding chunk ", sequence, ": ", frames.status().message())));
+  }
+  if (chunk.rebuilt) {  // the viewer has it
+    MutexLock lock(&state_->mutex);
+    session->Rebuilt(state_->clock->Now());
+    state_->engine_wake.NotifyAll();
+    return;
   }
   if (frames->frame_count != chunk.frame_count) {
     return Fail(session, absl::InternalError(absl::StrCat("chunk ", sequence, " decoded to ", frames->frame_count,

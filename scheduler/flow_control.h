@@ -15,6 +15,7 @@ class FlowControl {
       : chunk_credits_(chunk_credits), byte_credits_(byte_credits) {}
 
   int64_t chunk_credits() const { return chunk_credits_; }
+  int64_t byte_credits() const { return byte_credits_; }
 
   void AddCredits(int64_t chunks, int64_t bytes) {
     Add(&chunk_credits_, chunks);

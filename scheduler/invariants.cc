@@ -44,7 +44,8 @@ void CheckSession(const SessionView& session, const Snapshot& snapshot, Violatio
   violations->Require(step.step >= 0 && step.step < snapshot.denoise_steps, who, "next pass is ", step.step, " of ",
                       snapshot.denoise_steps);
   const int64_t chunk = step.kind == StepKind::kContext ? session.chunks_made - 1 : session.chunks_made;
-  violations->Require(step.chunk == chunk, who, "next step is of chunk ", step.chunk, ", not ", chunk);
+  violations->Require(step.kind == StepKind::kRebuild || step.chunk == chunk, who, "next step is of chunk ", step.chunk,
+                      ", not ", chunk);
   violations->Require((step.kind == StepKind::kText) == (step.prompt != nullptr), who,
                       "a prompt without a text step, or a text step without a prompt");
 }

@@ -25,7 +25,7 @@ int PassTimes::WindowIndex(int64_t chunks_in_scene) {
 void PassTimes::Note(StepKind kind, RetentionTenths budget, int batch, int64_t chunks_in_scene,
                      absl::Duration elapsed) {
   if (kind == StepKind::kText || budget < 0 || budget > kDenseTenths) return;
-  ByBatch& table = kind == StepKind::kContext ? context_ : denoise_[budget];
+  ByBatch& table = kind == StepKind::kDenoise ? denoise_[budget] : context_;
   table[BatchIndex(batch)][WindowIndex(chunks_in_scene)].Add(absl::ToDoubleSeconds(elapsed));
 }
 

@@ -25,6 +25,12 @@ class PlayoutClock {
     return *origin_ + presentation_start;
   }
 
+  // The clock runs already: the chunk that is presented from `presentation_start` is due at `due`.
+  void Start(absl::Duration presentation_start, absl::Time due) { origin_ = due - presentation_start; }
+
+  // In a pause nothing plays, however often anybody asks.
+  absl::Time ViewerTime(absl::Time now) const { return std::min(now, paused_at_.value_or(now)); }
+
   // A chunk was delivered at `now`; starts the clock unless it runs.
   void Delivered(absl::Duration presentation_start, absl::Time now) {
     if (!origin_.has_value()) origin_ = ViewerTime(now) + start_buffer_ - presentation_start;
@@ -64,8 +70,6 @@ class PlayoutClock {
   }
 
  private:
-  // In a pause nothing plays, however often anybody asks.
-  absl::Time ViewerTime(absl::Time now) const { return std::min(now, paused_at_.value_or(now)); }
   void ForgetPlayed(absl::Time now) {
     const absl::Time viewer = ViewerTime(now);
     while (origin_.has_value() && !unplayed_.empty() && *origin_ + unplayed_.front() <= viewer) unplayed_.pop_front();

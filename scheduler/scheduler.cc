@@ -28,6 +28,34 @@ absl::Status CheckNotNegative(const char* field, int64_t value) {
   return absl::InvalidArgumentError(absl::StrCat(field, " is ", value, "; it must be at least 0"));
 }
 
+absl::Status CheckContinuation(const ModelInfo& info, const SessionRequest& request) {
+  if (request.continuation == nullptr) return absl::OkStatus();
+  const Continuation& before = *request.continuation;
+  if (absl::Status status = CheckNotNegative("continuation.chunks", before.chunks); !status.ok()) return status;
+  if (absl::Status status = CheckNotNegative("continuation.frames", before.frames); !status.ok()) return status;
+  if (request.length_chunks > 0 && before.chunks > request.length_chunks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("continuation.chunks is ", before.chunks, "; the video has ", request.length_chunks));
+  }
+  for (size_t i = 0; i < before.scene.size(); ++i) {
+    const bool last = i + 1 == before.scene.size();
+    const int64_t sequence = before.scene[i].sequence;
+    const int64_t next = last ? before.chunks : before.scene[i + 1].sequence;
+    if (sequence < 0 || sequence >= next || (last && sequence + 1 != next)) {
+      return absl::InvalidArgumentError(absl::StrCat("continuation.scene: chunk ", sequence, " stands before ", next,
+                                                     "; chunks rise up to the one made last"));
+    }
+  }
+  for (const EarlierChunk& chunk : before.scene) {
+    if (chunk.prompt == nullptr || chunk.latents == nullptr ||
+        static_cast<int64_t>(chunk.latents->size()) != info.latents_per_chunk) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("continuation.scene: every chunk needs its prompt and ", info.latents_per_chunk, " latents"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 // What would break the scheduler's own arithmetic. Prompt, sizes and limits were checked by the server.
 absl::Status CheckRequest(const ModelInfo& info, const SessionRequest& request) {
   for (const absl::Status& status : {
@@ -44,6 +72,7 @@ absl::Status CheckRequest(const ModelInfo& info, const SessionRequest& request) 
     return absl::InvalidArgumentError(absl::StrCat("run_ahead_limit_chunks is ", request.run_ahead_limit_chunks,
                                                    "; it must be at most ", kMaxRunAheadChunks));
   }
+  if (absl::Status status = CheckContinuation(info, request); !status.ok()) return status;
   if (request.playout_start_buffer.value_or(absl::ZeroDuration()) < absl::ZeroDuration()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "playout_start_buffer is ", absl::FormatDuration(*request.playout_start_buffer), "; it must be at least 0"));
@@ -224,6 +253,15 @@ absl::Status Scheduler::Finish(SessionId session) {
     record->Finish(now);
     return absl::OkStatus();
   });
+}
+
+absl::StatusOr<Outstanding> Scheduler::OutstandingFrom(SessionId session, int64_t next, int64_t next_frame) const {
+  SchedulerState& state = engine_->state;
+  MutexLock lock(&state.mutex);
+  const SessionRecord* const record = state.Find(session);
+  if (record == nullptr) return NoSuchSession(session);
+  const absl::Duration presented = absl::Seconds(1) * next_frame / state.model->info().frames_per_second;
+  return record->OutstandingFrom(next, presented, state.clock->Now());
 }
 
 void Scheduler::SetTransportBlocked(SessionId session, bool blocked) {

@@ -54,6 +54,10 @@ class Scheduler {
   absl::Status Unpause(SessionId session);
   absl::Status Finish(SessionId session);  // ends after the chunk in progress
 
+  // What is needed to go on elsewhere with chunk `next`, whose first frame is `next_frame`. Also of a session whose end
+  // its sink is hearing of.
+  absl::StatusOr<Outstanding> OutstandingFrom(SessionId session, int64_t next, int64_t next_frame) const;
+
   // The transport takes no more bytes (true) or takes them again (false): generation of this session stops or goes on.
   void SetTransportBlocked(SessionId session, bool blocked);
 

@@ -87,6 +87,7 @@ void SessionMeter::StepRan(const PlannedStep& step, const StepOutcome& outcome, 
       metrics_->denoise_step_seconds[SchedulerMetrics::BatchIndex(sessions_in_plan)]->Observe(Seconds(outcome.elapsed));
       break;
     case StepKind::kContext:
+    case StepKind::kRebuild:
       metrics_->context_pass_seconds->Observe(Seconds(outcome.elapsed));
       break;
   }

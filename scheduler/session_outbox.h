@@ -29,6 +29,7 @@ struct FinishedChunk {
   absl::Time first_step_began;
   absl::Time denoised;  // the engine was done; later by what its decode then waited for the last pass
   std::unique_ptr<LatentChunk> latents;
+  bool rebuilt = false;  // of a chunk that the viewer has: to be decoded for what the decoder remembers of it
 };
 
 struct UpdateApplied {

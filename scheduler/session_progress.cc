@@ -1,8 +1,26 @@
 #include "scheduler/session_progress.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "scheduler/snapshot.h"
 
 namespace videodiffcr {
+
+SessionProgress::SessionProgress(SessionId id, std::string prompt, RetentionTenths target, const ModelInfo& info,
+                                 std::shared_ptr<const Continuation> before)
+    : id_(id),
+      info_(info),
+      before_(std::move(before)),
+      prompt_(std::make_shared<const std::string>(std::move(prompt))),
+      target_(target),
+      last_chunk_target_(target) {
+  if (before_ == nullptr) return;
+  chunks_made_ = before_->chunks;
+  frames_made_ = before_->frames;
+  scene_began_ = before_->scene.empty() ? chunks_made_ : before_->scene.front().sequence;
+  pending_.update_ids = before_->update_ids;
+}
 
 absl::Time SessionProgress::WorkBegan(absl::Time now) const {
   return in_chunk() ? chunk_->work_began : work_began_.value_or(waiting_since_.value_or(now));
@@ -10,8 +28,7 @@ absl::Time SessionProgress::WorkBegan(absl::Time now) const {
 
 absl::Duration SessionProgress::presentation_duration() const {
   if (in_chunk()) return chunk_->out.presentation_duration;
-  const bool scene_start = chunks_made_ == 0 || pending_.scene_cut;
-  return PlayingTime(scene_start ? info_.first_chunk_frames : info_.chunk_frames);
+  return PlayingTime(StartsScene() ? info_.first_chunk_frames : info_.chunk_frames);
 }
 
 int64_t SessionProgress::chunks_in_scene() const {
@@ -25,7 +42,39 @@ void SessionProgress::Change(SessionChange change) {
   pending_.update_ids.push_back(change.update_id);
 }
 
+Outstanding SessionProgress::OutstandingFrom(int64_t next) const {
+  Outstanding outstanding;
+  outstanding.prompt = pending_.prompt.value_or(*prompt_);
+  outstanding.target = pending_.target.value_or(target_);
+  outstanding.scene_cut = pending_.scene_cut || (next > 0 && scene_began_ >= next);
+  for (const ChangedChunk& changed : changed_chunks_) {
+    if (changed.sequence < next) continue;
+    outstanding.update_ids.insert(outstanding.update_ids.end(), changed.update_ids.begin(), changed.update_ids.end());
+  }
+  outstanding.update_ids.insert(outstanding.update_ids.end(), pending_.update_ids.begin(), pending_.update_ids.end());
+  return outstanding;
+}
+
+PlannedStep SessionProgress::NextRebuildStep() const {
+  const EarlierChunk& chunk = before_->scene[rebuilt_];
+  PlannedStep step;
+  step.session = id_;
+  step.budget = target_;
+  if (encoded_ == nullptr || *encoded_ != *chunk.prompt) {
+    step.kind = StepKind::kText;
+    step.chunk = chunks_made_;
+    step.prompt = chunk.prompt;
+    return step;
+  }
+  step.kind = StepKind::kRebuild;
+  step.chunk = chunk.sequence;
+  step.scene_start = rebuilt_ == 0;
+  step.latents = chunk.latents;
+  return step;
+}
+
 PlannedStep SessionProgress::NextStep() const {
+  if (rebuilding()) return NextRebuildStep();
   PlannedStep step;
   step.session = id_;
   if (in_chunk()) {
@@ -47,12 +96,12 @@ PlannedStep SessionProgress::NextStep() const {
     step.chunk = chunks_made_;
     step.budget = std::min(server_budget_.value_or(kDenseTenths), wanted_target());
     // A prompt that is new is encoded before the chunk's first pass.
-    if (chunks_made_ == 0 || pending_.prompt.has_value()) {
+    if (encoded_ == nullptr || *encoded_ != *prompt_ || pending_.prompt.has_value()) {
       step.kind = StepKind::kText;
-      step.prompt = std::make_shared<const std::string>(pending_.prompt.value_or(prompt_));
+      step.prompt = pending_.prompt.has_value() ? std::make_shared<const std::string>(*pending_.prompt) : prompt_;
     } else {
       step.kind = StepKind::kDenoise;
-      step.scene_start = pending_.scene_cut;
+      step.scene_start = StartsScene();
     }
   }
   return step;
@@ -76,7 +125,7 @@ void SessionProgress::NoteReadiness(bool step_ready, bool chunk_workable, absl::
 std::optional<StartedChunk> SessionProgress::StepBegan(const PlannedStep& step, absl::Time now) {
   if (waiting_since_.has_value()) QueueTimeOf(step) += now - *waiting_since_;
   step_began_ = now;
-  if (step.kind == StepKind::kContext || in_chunk()) return std::nullopt;
+  if (step.kind == StepKind::kContext || in_chunk() || rebuilding()) return std::nullopt;
   return StartChunk(now);
 }
 
@@ -84,7 +133,10 @@ StartedChunk SessionProgress::StartChunk(absl::Time now) {
   PendingChange change = std::exchange(pending_, PendingChange());
   StartedChunk started;
   started.sequence = chunks_made_;
-  started.update_ids = std::move(change.update_ids);
+  started.update_ids = change.update_ids;
+  changed_chunks_.push_back({chunks_made_, std::move(change.update_ids)});
+  if (changed_chunks_.size() > kMaxChunksInDelivery + 1) changed_chunks_.pop_front();
+  if (change.prompt.has_value()) prompt_ = std::make_shared<const std::string>(*std::move(change.prompt));
   target_ = change.target.value_or(target_);
   started.target = std::min(server_budget_.value_or(kDenseTenths), target_);
   started.target_asked_for = change.target.has_value() && started.target == target_;
@@ -98,7 +150,8 @@ StartedChunk SessionProgress::StartChunk(absl::Time now) {
   FinishedChunk& out = chunk_->out;
   out.chunk.sequence = chunks_made_;
   out.chunk.first_frame = frames_made_;
-  out.chunk.scene_start = chunks_made_ == 0 || change.scene_cut;
+  out.chunk.scene_start = chunks_made_ == scene_began_;
+  out.chunk.prompt = prompt_;
   out.chunk.nominal = started.target;
   out.chunk.work_began = std::max(chunk_->work_began, context_ended_);
   out.chunk.timings.context = std::exchange(context_time_, absl::ZeroDuration());
@@ -112,7 +165,7 @@ StartedChunk SessionProgress::StartChunk(absl::Time now) {
 }
 
 void SessionProgress::Retry(const PlannedStep& failed) {
-  if (failed.kind == StepKind::kContext) return;  // still owed
+  if (failed.kind == StepKind::kContext || rebuilding()) return;  // still to do
   if (failed.kind == StepKind::kText) chunk_->prompt = failed.prompt;
   chunk_->next_pass = 0;
   chunk_->rows_processed = chunk_->rows_dense = 0;
@@ -127,6 +180,8 @@ std::optional<FinishedChunk> SessionProgress::StepEnded(const PlannedStep& step,
   QueueTimeOf(step) += std::max(now - step_began_ - outcome.elapsed, absl::ZeroDuration());
   switch (step.kind) {
     case StepKind::kText:
+      encoded_ = step.prompt;
+      if (rebuilding()) break;
       chunk_->prompt.reset();
       chunk_->out.chunk.timings.text += outcome.elapsed;
       break;
@@ -135,6 +190,14 @@ std::optional<FinishedChunk> SessionProgress::StepEnded(const PlannedStep& step,
       context_time_ = outcome.elapsed;
       context_ended_ = now;
       break;
+    case StepKind::kRebuild: {
+      FinishedChunk rebuilt;
+      rebuilt.rebuilt = true;
+      rebuilt.chunk.sequence = step.chunk;
+      rebuilt.latents = std::move(outcome.latents);
+      ++rebuilt_;
+      return rebuilt;
+    }
     case StepKind::kDenoise:
       chunk_->out.chunk.timings.denoise += outcome.elapsed;
       chunk_->rows_processed += outcome.rows_processed;

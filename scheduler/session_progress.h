@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,14 +36,16 @@ struct StartedChunk {
 
 class SessionProgress {
  public:
-  // `info` outlives this.
-  SessionProgress(SessionId id, std::string prompt, RetentionTenths target, const ModelInfo& info)
-      : id_(id), prompt_(std::move(prompt)), info_(info), target_(target), last_chunk_target_(target) {}
+  // `info` outlives this. `before`: null at the beginning of a video.
+  SessionProgress(SessionId id, std::string prompt, RetentionTenths target, const ModelInfo& info,
+                  std::shared_ptr<const Continuation> before);
 
   bool in_chunk() const { return chunk_.has_value(); }
   int64_t chunks_made() const { return chunks_made_; }
   int64_t chunks_started() const { return chunks_made_ + (in_chunk() ? 1 : 0); }
   bool context_owed() const { return context_owed_; }
+  // Chunks that were made elsewhere are still to be put into the KV cache.
+  bool rebuilding() const { return before_ != nullptr && rebuilt_ < before_->scene.size(); }
   // Of the chunk in progress, else of the next one.
   absl::Duration presentation_start() const { return PlayingTime(frames_made_); }
   // The first moment at which the chunk in progress, else the next one, could have been worked on, the context pass
@@ -68,6 +71,9 @@ class SessionProgress {
   void Change(SessionChange change);
   size_t changes_waiting() const { return pending_.update_ids.size(); }
   bool scene_cut_waits() const { return pending_.scene_cut; }
+  // Prompt, target, scene cut and update ids, as they are or will be once chunk `next`, which may have been started,
+  // and all that have been started after it are to be made again.
+  Outstanding OutstandingFrom(int64_t next) const;
 
   // What comes next: a pass of the chunk in progress, the context pass of the one before, or the first step of a new
   // one.
@@ -88,7 +94,7 @@ class SessionProgress {
   RetentionTenths chunk_target() const { return chunk_->out.chunk.nominal; }
   void SetChunkTarget(RetentionTenths target) { chunk_->out.chunk.nominal = target; }
 
-  // `outcome` is OK, and has latents if it is of a last pass: then the chunk is finished.
+  // `outcome` is OK, and has latents if it is of a last pass, when the chunk is finished, or of a rebuilt one.
   std::optional<FinishedChunk> StepEnded(const PlannedStep& step, StepOutcome outcome, absl::Time now);
 
  private:
@@ -101,6 +107,11 @@ class SessionProgress {
     int64_t rows_processed = 0;
     int64_t rows_dense = 0;
   };
+  // A chunk that has been started, with the changes that it began with.
+  struct ChangedChunk {
+    int64_t sequence = 0;
+    std::vector<int64_t> update_ids;
+  };
   // What waits for the next chunk boundary, merged.
   struct PendingChange {
     std::optional<std::string> prompt;
@@ -109,14 +120,20 @@ class SessionProgress {
     std::vector<int64_t> update_ids;
   };
 
+  PlannedStep NextRebuildStep() const;
+  bool StartsScene() const { return chunks_made_ == scene_began_ || pending_.scene_cut; }
   StartedChunk StartChunk(absl::Time now);
   absl::Duration& QueueTimeOf(const PlannedStep& step);
   FinishedChunk FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time now);
   absl::Duration PlayingTime(int64_t frames) const { return absl::Seconds(1) * frames / info_.frames_per_second; }
 
   const SessionId id_;
-  const std::string prompt_;  // of the video's first chunk
   const ModelInfo& info_;
+  const std::shared_ptr<const Continuation> before_;
+  size_t rebuilt_ = 0;
+
+  std::shared_ptr<const std::string> prompt_;   // of the chunk in progress, else of the one made last
+  std::shared_ptr<const std::string> encoded_;  // that the model has; null: none
 
   std::optional<ChunkInProgress> chunk_;
   bool context_owed_ = false;
@@ -128,6 +145,7 @@ class SessionProgress {
   const char* server_reason_ = "";
   int64_t scene_began_ = 0;  // its first chunk
   PendingChange pending_;
+  std::deque<ChangedChunk> changed_chunks_;  // the latest, kMaxChunksInDelivery + 1 at most
 
   std::optional<absl::Time> waiting_since_;  // ready, and not in a plan
   absl::Time step_began_;                    // the plan that it is in

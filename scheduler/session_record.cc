@@ -18,6 +18,8 @@ std::string Describe(const PlannedStep& step) {
       return absl::StrCat("denoising pass ", step.step, " of chunk ", step.chunk);
     case StepKind::kContext:
       return absl::StrCat("context pass of chunk ", step.chunk);
+    case StepKind::kRebuild:
+      return absl::StrCat("rebuilding chunk ", step.chunk);
   }
   return "step";
 }
@@ -39,10 +41,18 @@ SessionRecord::SessionRecord(SessionId id, SessionRequest request, std::unique_p
       request_(std::move(request)),
       info_(info),
       submitted_(now),
-      progress_(id, request_.prompt, request_.target, info),
+      progress_(id, request_.prompt, request_.target, info, request_.continuation),
       flow_(request_.chunk_credits, request_.byte_credits),
       playout_(request_.playout_start_buffer.value_or(absl::ZeroDuration()), request_.run_ahead_limit_chunks),
-      meter_(metrics, request_.priority, info.kv_cache_bytes, now) {}
+      meter_(metrics, request_.priority, info.kv_cache_bytes, now) {
+  if (request_.continuation == nullptr) return;
+  if (request_.continuation->due.has_value()) {
+    playout_.Start(progress_.presentation_start(), now + *request_.continuation->due);
+  }
+  if (!request_.continuation->paused) return;
+  paused_ = true;
+  playout_.Pause(now);
+}
 
 SessionView SessionRecord::View(absl::Time now) {
   SessionView view;
@@ -62,7 +72,8 @@ SessionView SessionRecord::View(absl::Time now) {
   view.budget = progress_.budget();
   view.quiet_chunks = quiet_chunks_;
   view.has_playout = request_.playout_start_buffer.has_value();
-  view.at_boundary = view.next_step.has_value() && !progress_.in_chunk() && view.next_step->kind != StepKind::kContext;
+  view.at_boundary = view.next_step.has_value() && !progress_.in_chunk() && !progress_.rebuilding() &&
+                     view.next_step->kind != StepKind::kContext;
   view.chunk_period = progress_.presentation_duration();
   view.chunks_in_scene = progress_.chunks_in_scene();
   view.passes_left = progress_.passes_left();
@@ -80,6 +91,18 @@ SessionView SessionRecord::View(absl::Time now) {
   }
   view.chunk_credits = flow_.chunk_credits();
   return view;
+}
+
+Outstanding SessionRecord::OutstandingFrom(int64_t next, absl::Duration presentation_start, absl::Time now) const {
+  Outstanding outstanding = progress_.OutstandingFrom(next);
+  outstanding.paused = paused_;
+  outstanding.finishing = finish_requested_;
+  outstanding.chunk_credits = flow_.chunk_credits();
+  outstanding.byte_credits = flow_.byte_credits();
+  if (outstanding.chunk_credits != kUnlimitedCredits) outstanding.chunk_credits += progress_.chunks_started() - next;
+  const std::optional<absl::Time> due = playout_.DueAt(presentation_start);
+  if (request_.playout_start_buffer.has_value() && due.has_value()) outstanding.due = *due - playout_.ViewerTime(now);
+  return outstanding;
 }
 
 // --- controls ---
@@ -185,7 +208,11 @@ std::optional<PlannedStep> SessionRecord::NextStep(absl::Time now) {
   if (!progress_.in_chunk()) {
     // Nor a context pass: nothing will read the KV cache after the last chunk.
     if (!WantsAnotherChunk()) return std::nullopt;
-    if (!progress_.context_owed() && !MayStartChunk(now)) return std::nullopt;
+    if (progress_.rebuilding()) {
+      if (outbox_.chunks_in_delivery() >= kMaxChunksInDelivery) return std::nullopt;
+    } else if (!progress_.context_owed() && !MayStartChunk(now)) {
+      return std::nullopt;
+    }
   }
   return progress_.NextStep();
 }
@@ -220,7 +247,8 @@ void SessionRecord::StepBegan(const PlannedStep& step, int64_t plan, absl::Time 
 
 void SessionRecord::StepEnded(const PlannedStep& step, StepOutcome outcome, int sessions_in_plan, absl::Time now) {
   step_running_ = false;
-  if (outcome.status.ok() && progress_.IsLastPass(step) && outcome.latents == nullptr) {
+  const bool makes_latents = progress_.IsLastPass(step) || step.kind == StepKind::kRebuild;
+  if (outcome.status.ok() && makes_latents && outcome.latents == nullptr) {
     outcome.status = absl::InternalError("the model returned no latents");
   }
   if (!outcome.status.ok()) {
@@ -230,7 +258,7 @@ void SessionRecord::StepEnded(const PlannedStep& step, StepOutcome outcome, int 
   }
   meter_.StepRan(step, outcome, sessions_in_plan);
   if (std::optional<FinishedChunk> chunk = progress_.StepEnded(step, std::move(outcome), now); chunk.has_value()) {
-    meter_.ChunkMade(*chunk);
+    if (!chunk->rebuilt) meter_.ChunkMade(*chunk);
     retried_ = false;
     outbox_.Push(*std::move(chunk));
   }
@@ -278,6 +306,10 @@ absl::Status SessionRecord::EndStatus(std::string* reason) const {
 void SessionRecord::End(absl::Time now) {
   SessionEnded last;
   last.totals = meter_.totals();
+  if (request_.continuation != nullptr) {
+    last.totals.chunks += request_.continuation->chunks;
+    last.totals.frames += request_.continuation->frames;
+  }
   last.status = EndStatus(&last.totals.reason);
   admitted_ = false;
   EnterState(SessionState::kEnded, now);
@@ -300,6 +332,12 @@ bool SessionRecord::Decoded(FinishedChunk* chunk, absl::Time began, absl::Durati
   if (request_.playout_start_buffer.has_value()) chunk->chunk.deadline = playout_.DueAt(chunk->presentation_start);
   Refresh(now);
   return !failure_.has_value();
+}
+
+void SessionRecord::Rebuilt(absl::Time now) {
+  outbox_.ChunkDecoded();
+  outbox_.ChunkLeft();
+  Refresh(now);
 }
 
 void SessionRecord::Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, absl::Time now) {

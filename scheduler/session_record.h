@@ -52,6 +52,9 @@ class SessionRecord {
   bool begun() const { return begun_; }
   bool ending() const { return failure_.has_value(); }
   SessionView View(absl::Time now);
+  // What is needed to go on elsewhere with chunk `next`, which is presented from `presentation_start` on.
+  Outstanding OutstandingFrom(int64_t next, absl::Duration presentation_start, absl::Time now) const;
+  bool keeps_latents() const { return request_.keep_latents; }
 
   // Joined the queue for memory.
   void Wait(absl::Time now) { Refresh(now); }
@@ -109,6 +112,8 @@ class SessionRecord {
   // its decode time and deadline, adds to its denoising time; false when the session is failing: then the chunk is
   // given up and must not reach the sink.
   bool Decoded(FinishedChunk* chunk, absl::Time began, absl::Duration waited_for_latents, absl::Time now);
+  // A rebuilt chunk went through the decoder.
+  void Rebuilt(absl::Time now);
   // The sink took it as `encoded_bytes`.
   void Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, absl::Time now);
 

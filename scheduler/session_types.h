@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,38 @@ inline constexpr int64_t kUnlimitedCredits = std::numeric_limits<int64_t>::max()
 
 enum class PriorityClass { kStandard, kBatch };
 
+// A finished chunk, as far as later ones look back at it.
+struct EarlierChunk {
+  int64_t sequence = 0;
+  std::shared_ptr<const std::string> prompt;  // that was in force
+  std::shared_ptr<const HalfLatents> latents;
+};
+
+// Where another server has left a session.
+struct Continuation {
+  int64_t chunks = 0;  // made so far, in the whole video
+  int64_t frames = 0;
+  // Of the scene: what the next chunk may look back at (ModelInfo::window_chunks), as far as it is known, rising up to
+  // the chunk made last. Empty: the next one starts a scene.
+  std::vector<EarlierChunk> scene;
+  std::vector<int64_t> update_ids;  // of changes that take effect with the next chunk: they are told of there
+  bool paused = false;
+  std::optional<absl::Duration> due;  // until the next chunk is due; unset before the playout clock has started
+};
+
+// What the client has asked of the chunks that are still to come.
+struct Outstanding {
+  std::string prompt;
+  RetentionTenths target = kDenseTenths;
+  bool scene_cut = false;
+  std::vector<int64_t> update_ids;
+  bool paused = false;
+  bool finishing = false;
+  int64_t chunk_credits = kUnlimitedCredits;
+  int64_t byte_credits = kUnlimitedCredits;
+  std::optional<absl::Duration> due;
+};
+
 // A validated request: the server has already checked prompt, sizes and budget against ModelInfo and the limits.
 struct SessionRequest {
   std::string prompt;
@@ -35,6 +68,9 @@ struct SessionRequest {
   int64_t run_ahead_limit_chunks = 0;                  // 0: none
   int64_t chunk_credits = kUnlimitedCredits;
   int64_t byte_credits = kUnlimitedCredits;
+  // Set: goes on behind these chunks. All else is as it is to be from now on; `length_chunks` is of the whole video.
+  std::shared_ptr<const Continuation> continuation;
+  bool keep_latents = false;  // GeneratedChunk::latents are wanted
 };
 
 // A change from the next chunk boundary on.
@@ -68,6 +104,8 @@ struct GeneratedChunk {
   absl::Time work_began;               // first moment it could have been denoised, the context pass before it done
   std::optional<absl::Time> deadline;  // set with playout, from the second chunk on; the first starts the clock
   FrameChunk frames;
+  std::shared_ptr<const std::string> prompt;
+  std::shared_ptr<const HalfLatents> latents;  // null unless SessionRequest::keep_latents
 };
 
 struct SessionTotals {

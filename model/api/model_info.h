@@ -49,6 +49,11 @@ struct ModelInfo {
   int session_capacity = 0;  // sessions that fit into the model's own memory; 0: the host's memory is the limit
   int64_t tokens_per_chunk = 0;
   int64_t window_tokens = 0;      // keys a chunk can attend to, its own included
+  int64_t latents_per_chunk = 0;  // values
+  // Finished chunks that the next one may look back at, rounded up; the first `sink_chunks` of them are the scene's
+  // first, the others its latest.
+  int window_chunks = 0;
+  int sink_chunks = 0;
   int max_sessions_per_plan = 1;  // sessions worth running in one plan on this device
 };
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "model/api/model_info.h"
 
@@ -20,7 +21,11 @@ enum class StepKind {
   kText,     // encode the prompt; replaces the session's text keys
   kDenoise,  // one denoising pass of the current chunk
   kContext,  // the clean pass that writes the finished chunk's keys and values into the KV cache
+  kRebuild,  // the same over the latents of a chunk that another model of the same kind made
 };
+
+// Latents of one chunk in host memory, [chunk frames, C, h, w] in IEEE half precision.
+using HalfLatents = std::vector<uint16_t>;
 
 struct PlannedStep {
   SessionId session = 0;
@@ -30,9 +35,11 @@ struct PlannedStep {
   RetentionTenths budget = kDenseTenths;
   // kText only. Shared because a plan is copied into logs and tests while the session keeps its prompt.
   std::shared_ptr<const std::string> prompt;
-  // First denoising pass of a chunk that starts a new scene: the session's KV cache and decoder state are emptied
-  // before it.
+  // First denoising pass of a chunk that starts a new scene, or the first rebuilt chunk: the session's KV cache and
+  // decoder state are emptied before it.
   bool scene_start = false;
+  // kRebuild only: finite, as many as ModelInfo::latents_per_chunk.
+  std::shared_ptr<const HalfLatents> latents;
 };
 
 // Steps of different sessions, at most one per session, in the order in which they were chosen.
@@ -44,6 +51,9 @@ struct StepPlan {
 class LatentChunk {
  public:
   virtual ~LatentChunk() = default;
+  // What kRebuild takes, rounded to half precision. Before VideoModel::Decode() takes it; may wait for the pass that
+  // makes it.
+  virtual absl::StatusOr<HalfLatents> CopyToHost() = 0;
 };
 
 // What became of one PlannedStep.
@@ -55,7 +65,7 @@ struct StepOutcome {
   int64_t rows_dense = 0;
   absl::Duration routing;      // kDenoise: the part of `elapsed` spent on scoring and ranking tokens
   int64_t tokens_evicted = 0;  // kDenoise, step 0: keys dropped from the window, in one block
-  // Last denoising pass only: the chunk, ready for VideoModel::Decode. One owner at a time.
+  // Last denoising pass and kRebuild only: the chunk, ready for VideoModel::Decode. One owner at a time.
   std::unique_ptr<LatentChunk> latents;
 };
 

@@ -34,11 +34,7 @@ int64_t ChunkSampler::Denoise(SamplerSession& session, int step, const Retention
     if (step + 1 < steps()) noise(step + 1, session.noise);
   }
   member.Barrier();
-  if (step == 0) {
-    for (int64_t layer = member.rank(); layer < transformer_->config().num_layers; layer += member.size()) {
-      session.cache.RotatePast(layer);
-    }
-  }
+  if (step == 0) RotatePast(session, member);
   PassRequest request;
   request.cache = &session.cache;
   request.text = &session.text;
@@ -50,6 +46,20 @@ int64_t ChunkSampler::Denoise(SamplerSession& session, int step, const Retention
   request.on_kept = observer.on_kept;
   transformer_->Pass(request, scratch, member);
   return evicted;
+}
+
+void ChunkSampler::RotatePast(SamplerSession& session, const TeamMember& member) const {
+  for (int64_t layer = member.rank(); layer < transformer_->config().num_layers; layer += member.size()) {
+    session.cache.RotatePast(layer);
+  }
+}
+
+void ChunkSampler::Rebuild(SamplerSession& session, const RetentionTable* table, PassScratch& scratch,
+                           TeamMember& member) const {
+  if (member.rank() == 0) session.cache.BeginChunk();
+  member.Barrier();
+  RotatePast(session, member);
+  Context(session, table, scratch, member);
 }
 
 // x0 = x_t - sigma flow in double, then (1 - sigma') x0 + sigma' noise in fp32, token by token. The flow's values are

@@ -47,7 +47,12 @@ class ChunkSampler {
   // The clean pass over the finished chunk; its keys and values join the window when the next chunk begins.
   void Context(SamplerSession& session, const RetentionTable* table, PassScratch& scratch, TeamMember& member) const;
 
+  // The same for a chunk that was not made here: `session.latents` are its own. Every lane of the team calls this.
+  void Rebuild(SamplerSession& session, const RetentionTable* table, PassScratch& scratch, TeamMember& member) const;
+
  private:
+  // Its share of the lane's team.
+  void RotatePast(SamplerSession& session, const TeamMember& member) const;
   void TakeStep(SamplerSession& session, int step, RowRange tokens, const float* flow) const;
 
   const CpuTransformer* const transformer_;

@@ -3,12 +3,14 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/tensor.h>
+#include <c10/util/Half.h>
 
 #include <algorithm>
 #include <exception>
 #include <map>
 #include <new>
 #include <set>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -27,6 +29,12 @@ namespace videodiffcr::cpu {
 namespace {
 
 struct FinishedLatents final : LatentChunk {
+  absl::StatusOr<HalfLatents> CopyToHost() override {
+    HalfLatents half(values.size());
+    std::transform(values.begin(), values.end(), half.begin(), [](float value) { return c10::Half(value).x; });
+    return half;
+  }
+
   FloatBuffer values;  // [chunk frames, C, h, w]
   // Shared with the session: a chunk still being decoded outlives the session's end or its next scene.
   std::shared_ptr<DecoderState> decoder_state;
@@ -71,6 +79,14 @@ ModelInfo MakeInfo(const ModelParts& model, int lanes) {
   return info;
 }
 
+// The chunk that has just been finished.
+std::unique_ptr<LatentChunk> HandOut(const Session& session) {
+  auto latents = std::make_unique<FinishedLatents>();
+  latents->values = session.sampler.latents;
+  latents->decoder_state = session.decoder_state;
+  return latents;
+}
+
 class CpuVideoModel final : public VideoModel {
  public:
   CpuVideoModel(ModelParts model, int lanes, const StepSchedule& schedule)
@@ -108,6 +124,10 @@ class CpuVideoModel final : public VideoModel {
   std::shared_ptr<DecoderState> NewDecoderState() const {
     return std::make_shared<DecoderState>(model_.decoder->NewState());
   }
+  void StartScene(Session& session) const {
+    session.sampler.cache.Reset();
+    session.decoder_state = NewDecoderState();
+  }
 
   // Every lane of the team calls it; rank 0 fills the outcome, or who fails first its status.
   void RunStep(const PlannedStep& step, TeamMember& member, StepOutcome& outcome);
@@ -118,6 +138,9 @@ class CpuVideoModel final : public VideoModel {
   absl::Status EncodePrompt(const std::string& prompt, SamplerSession& sampler) const;
   void FinishDenoise(const PlannedStep& step, const RetentionTable* table, Session& session,
                      StepOutcome& outcome) const;
+  // The context pass over latents that are given. Every lane of the team calls it.
+  void Rebuild(const PlannedStep& step, const RetentionTable* table, Session& session, PassScratch& scratch,
+               TeamMember& member, StepOutcome& outcome) const;
 
   ModelParts model_;
   const ModelInfo info_;
@@ -168,10 +191,7 @@ void CpuVideoModel::DoStep(const PlannedStep& step, TeamMember& member, StepOutc
       if (leads) outcome.status = EncodePrompt(*step.prompt, session.sampler);
       break;
     case StepKind::kDenoise: {
-      if (step.scene_start && step.step == 0 && leads) {
-        session.sampler.cache.Reset();
-        session.decoder_state = NewDecoderState();
-      }
+      if (step.scene_start && step.step == 0 && leads) StartScene(session);
       const NoiseSource noise = [&](int draw, FloatBuffer& out) {
         FillNormal({session.seed, static_cast<uint64_t>(step.chunk), static_cast<uint32_t>(draw)}, absl::MakeSpan(out));
       };
@@ -187,6 +207,9 @@ void CpuVideoModel::DoStep(const PlannedStep& step, TeamMember& member, StepOutc
     }
     case StepKind::kContext:
       sampler_.Context(session.sampler, *table, scratch, member);
+      break;
+    case StepKind::kRebuild:
+      Rebuild(step, *table, session, scratch, member, outcome);
       break;
   }
   if (leads) outcome.elapsed = SteadyNow() - began;
@@ -213,11 +236,23 @@ void CpuVideoModel::FinishDenoise(const PlannedStep& step, const RetentionTable*
   outcome.rows_processed = table == nullptr
                                ? outcome.rows_dense
                                : RowsProcessed(*table, step.step, model_.config.transformer.tokens_per_chunk());
-  if (step.step + 1 < sampler_.steps()) return;
-  auto latents = std::make_unique<FinishedLatents>();
-  latents->values = session.sampler.latents;
-  latents->decoder_state = session.decoder_state;
-  outcome.latents = std::move(latents);
+  if (step.step + 1 == sampler_.steps()) outcome.latents = HandOut(session);
+}
+
+void CpuVideoModel::Rebuild(const PlannedStep& step, const RetentionTable* table, Session& session,
+                            PassScratch& scratch, TeamMember& member, StepOutcome& outcome) const {
+  const bool leads = member.rank() == 0;
+  if (leads) {
+    if (step.scene_start) StartScene(session);
+    const HalfLatents& given = *step.latents;
+    if (given.size() != session.sampler.latents.size()) {
+      throw std::invalid_argument(absl::StrCat(given.size(), " latents instead of ", session.sampler.latents.size()));
+    }
+    std::transform(given.begin(), given.end(), session.sampler.latents.begin(),
+                   [](uint16_t half) { return static_cast<float>(c10::Half(half, c10::Half::from_bits())); });
+  }
+  sampler_.Rebuild(session.sampler, table, scratch, member);
+  if (leads) outcome.latents = HandOut(session);
 }
 
 absl::StatusOr<FrameChunk> CpuVideoModel::Decode(std::unique_ptr<LatentChunk> latents) {

@@ -28,6 +28,7 @@ void ChunkSampler::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kep
         kernels::FillNoise(shape, draw(step, 0), latents.mutable_data_ptr<float>(), stream);
       }
     }
+    if (step.rebuild) pool_->BeginChunk(step.slot, stream);
     PassRequest request;
     request.slot = step.slot;
     request.timestep = step.context_pass ? this->steps() : step.step;

@@ -21,6 +21,7 @@ struct ChunkStep {
   int64_t chunk = 0;
   int step = 0;  // denoising step; the context pass comes after the last
   bool context_pass = false;
+  bool rebuild = false;  // a context pass of a chunk that was not made here: the slot's latents are its own
   const RetentionTable* table = nullptr;  // null: the dense model
   // Draws 0 (the chunk's start) to steps - 1 as [chunk frames, C, h, w] fp32 on the device, for checks; null: from
   // seed.

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/util/Exception.h>
 #include <cuda_runtime_api.h>
@@ -24,18 +25,38 @@ constexpr SessionId kWarmupSession = -1;  // the scheduler numbers from 1
 }  // namespace
 
 struct DeviceVideoModel::FinishedLatents final : LatentChunk {
-  explicit FinishedLatents(const DeviceHealth* health) : health(health) {}
+  explicit FinishedLatents(DeviceHealth* health) : health(health) {}
   ~FinishedLatents() override {
     // Two streams use them, so giving them back asks the device for an event: a lost one would end the process in here.
     if (health->lost()) values.unsafeReleaseTensorImpl();
   }
 
-  const DeviceHealth* const health;
+  absl::StatusOr<HalfLatents> CopyToHost() override;
+
+  DeviceHealth* const health;
   at::Tensor values;  // [chunk frames, C, h, w] fp32 on the device
   DeviceEvent ready;
   // Shared with the session: a chunk still being decoded outlives the session's end or its next scene.
   std::shared_ptr<DecoderState> decoder_state;
 };
+
+absl::StatusOr<HalfLatents> DeviceVideoModel::FinishedLatents::CopyToHost() {
+  if (absl::Status status = ready.Wait(); !status.ok()) {
+    health->Check();
+    return status;
+  }
+  try {
+    const at::NoGradGuard no_gradients;
+    const at::Tensor half = values.to(at::kHalf).cpu().contiguous();
+    const auto* const first = reinterpret_cast<const uint16_t*>(half.const_data_ptr<at::Half>());
+    return HalfLatents(first, first + half.numel());
+  } catch (const c10::OutOfMemoryError& error) {
+    return absl::ResourceExhaustedError(absl::StrCat("no GPU memory for a copy of latents: ", error.what()));
+  } catch (const std::exception& error) {
+    health->Check();
+    return absl::InternalError(absl::StrCat("copying latents failed: ", error.what()));
+  }
+}
 
 DeviceVideoModel::DeviceVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo info)
     : parts_(std::move(parts)),
@@ -117,7 +138,7 @@ absl::Status DeviceVideoModel::Prepare(const PlannedStep& step, ChunkStep& chunk
   }
   Session& session = found->second;
   if (step.kind == StepKind::kText) return EncodePrompt(step, session);
-  if (step.scene_start && step.kind == StepKind::kDenoise && step.step == 0) {
+  if (step.scene_start && step.step == 0) {
     parts_->pool.Reset(session.slot);
     session.decoder_state = NewDecoderState();
   }
@@ -125,8 +146,18 @@ absl::Status DeviceVideoModel::Prepare(const PlannedStep& step, ChunkStep& chunk
   chunk_step.seed = session.seed;
   chunk_step.chunk = step.chunk;
   chunk_step.step = step.step;
-  chunk_step.context_pass = step.kind == StepKind::kContext;
+  chunk_step.rebuild = step.kind == StepKind::kRebuild;
+  chunk_step.context_pass = step.kind == StepKind::kContext || chunk_step.rebuild;
   chunk_step.table = *table;
+  return chunk_step.rebuild ? FillLatents(*step.latents, session.slot) : absl::OkStatus();
+}
+
+absl::Status DeviceVideoModel::FillLatents(const HalfLatents& given, int slot) {
+  at::Tensor latents = parts_->pool.latents(slot);
+  if (static_cast<int64_t>(given.size()) != latents.numel()) {
+    return absl::InvalidArgumentError(absl::StrCat(given.size(), " latents instead of ", latents.numel()));
+  }
+  latents.copy_(at::from_blob(const_cast<uint16_t*>(given.data()), latents.sizes(), at::kHalf));
   return absl::OkStatus();
 }
 
@@ -187,19 +218,23 @@ std::vector<StepOutcome> DeviceVideoModel::QueuePlan(const StepPlan& plan) {
 }
 
 void DeviceVideoModel::FinishStep(const PlannedStep& step, const ChunkStep& chunk_step, StepOutcome& outcome) {
+  if (chunk_step.rebuild) outcome.latents = HandOut(step.session, chunk_step.slot);
   if (chunk_step.context_pass) return;
   outcome.rows_dense = parts_->transformer.RowsDense();
   outcome.rows_processed = chunk_step.table == nullptr
                                ? outcome.rows_dense
                                : RowsProcessed(*chunk_step.table, step.step, config().transformer.tokens_per_chunk());
   outcome.tokens_evicted = chunk_step.evicted_frames * config().transformer.tokens_per_frame();
-  if (step.step + 1 < parts_->engine.steps()) return;
+  if (step.step + 1 == parts_->engine.steps()) outcome.latents = HandOut(step.session, chunk_step.slot);
+}
+
+std::unique_ptr<LatentChunk> DeviceVideoModel::HandOut(SessionId session, int slot) {
   auto latents = std::make_unique<FinishedLatents>(&health_);
-  latents->values = parts_->pool.latents(chunk_step.slot).clone();
+  latents->values = parts_->pool.latents(slot).clone();
   latents->values.record_stream(decode_stream_);
   latents->ready.Record(engine_stream_.stream());
-  latents->decoder_state = sessions_.at(step.session).decoder_state;
-  outcome.latents = std::move(latents);
+  latents->decoder_state = sessions_.at(session).decoder_state;
+  return latents;
 }
 
 absl::StatusOr<FrameChunk> DeviceVideoModel::Decode(std::unique_ptr<LatentChunk> latents) {

@@ -96,6 +96,10 @@ class DeviceVideoModel final : public VideoModel {
   // may be other kernels, and LibTorch's libraries bring a kernel to the device when it is first called.
   absl::Status WarmUpText(int slot);
   absl::Status EncodePrompt(const PlannedStep& step, Session& session);
+  // Into the slot, for a chunk that was made elsewhere.
+  absl::Status FillLatents(const HalfLatents& given, int slot);
+  // A copy of the slot's latents, the finished chunk.
+  std::unique_ptr<LatentChunk> HandOut(SessionId session, int slot);
   // Runs what one session's step needs beside the shared products: what it throws becomes the error of that step alone.
   absl::Status OwnFailure(const std::function<absl::Status()>& work);
   // Fills `chunk_step`; an error belongs to this step alone.

@@ -18,6 +18,13 @@ ModelInfo DescribeModel(const ModelParts& model, const std::string& device) {
   info.denoise_steps = static_cast<int>(config.sampling.denoise_steps.size());
   info.tokens_per_chunk = config.transformer.tokens_per_chunk();
   info.window_tokens = config.transformer.window_tokens();
+  const TransformerConfig& sizes = config.transformer;
+  info.latents_per_chunk = sizes.chunk_frames * sizes.out_dim * sizes.latent_height * sizes.latent_width;
+  const auto chunks_of = [&](int64_t frames) {
+    return static_cast<int>((frames + sizes.chunk_frames - 1) / sizes.chunk_frames);
+  };
+  info.sink_chunks = chunks_of(sizes.sink_frames);
+  info.window_chunks = info.sink_chunks + chunks_of(sizes.window_frames - sizes.chunk_frames - sizes.sink_frames);
   info.budgets.push_back({kDenseTenths, 1.0});
   for (const RetentionTable& table : config.retention.tables) {
     info.budgets.push_back({table.nominal, ExecutedRetention(table, info.tokens_per_chunk)});

@@ -13,13 +13,23 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{30};
 constexpr int64_t kRowsPerPass = 1000;
+constexpr size_t kLatentsPerChunk = 8;
 
 }  // namespace
 
 class FakeVideoModel::Latents final : public LatentChunk {
  public:
+  // Says whose they are: seed, chunk and prompt, as RunStep() reads them back.
+  absl::StatusOr<HalfLatents> CopyToHost() override {
+    HalfLatents half(kLatentsPerChunk);
+    half[0] = static_cast<uint16_t>(identity.seed % 1024);
+    half[1] = static_cast<uint16_t>(identity.chunk % 1024);
+    half[2] = static_cast<uint16_t>(identity.prompt_hash % 1024);
+    return half;
+  }
   FrameIdentity identity;
   int frame_count = 0;
+  bool rebuilt = false;
   std::shared_ptr<DecoderState> decoder;
 };
 
@@ -36,6 +46,8 @@ ModelInfo FakeVideoModel::SmallInfo() {
   info.kv_cache_bytes = 800;
   info.tokens_per_chunk = 100;
   info.window_tokens = 300;
+  info.latents_per_chunk = kLatentsPerChunk;
+  info.window_chunks = 2;
   info.max_sessions_per_plan = 8;
   return info;
 }
@@ -162,6 +174,10 @@ StepOutcome FakeVideoModel::RunStep(const PlannedStep& step, ObservedStep* obser
     session.step = 0;
     session.may_start_again = false;
   }
+  // The first of a session that goes on with a new scene.
+  if (step.kind == StepKind::kDenoise && step.scene_start && session.chunk == 0) {
+    session.chunk = session.decoder->next_chunk = step.chunk;
+  }
   CheckStepRules(session, step);
   switch (step.kind) {
     case StepKind::kText:
@@ -172,6 +188,9 @@ StepOutcome FakeVideoModel::RunStep(const PlannedStep& step, ObservedStep* obser
       if (step.scene_start) session.cached_tokens = 0;
       observed->key_tokens = session.cached_tokens + info_.tokens_per_chunk;
       outcome = Denoise(session, step);
+      break;
+    case StepKind::kRebuild:
+      outcome = Rebuild(session, step);
       break;
     case StepKind::kContext: {
       session.context_owed = false;
@@ -208,11 +227,41 @@ StepOutcome FakeVideoModel::Denoise(Session& session, const PlannedStep& step) {
   return outcome;
 }
 
+StepOutcome FakeVideoModel::Rebuild(Session& session, const PlannedStep& step) {
+  StepOutcome outcome;
+  outcome.elapsed = step_time_;
+  const std::string where = absl::StrCat("session ", step.session, " chunk ", step.chunk, ": ");
+  if (step.scene_start != (session.chunk == 0)) Broken(where + "rebuilding does not begin with a scene's start");
+  if (step.scene_start) session.cached_tokens = 0;
+  if (step.chunk < session.chunk) Broken(where + "rebuilt out of order");
+  const HalfLatents& given = *step.latents;
+  if (given.size() != kLatentsPerChunk || given[1] != step.chunk % 1024) Broken(where + "rebuilt of another's latents");
+  if (given[2] != HashPrompt(session.prompt) % 1024) Broken(where + "rebuilt under another prompt");
+  auto latents = std::make_unique<Latents>();
+  latents->identity.seed = session.seed;
+  latents->identity.chunk = step.chunk;
+  latents->identity.prompt_hash = HashPrompt(session.prompt);
+  latents->rebuilt = true;
+  latents->frame_count = session.cached_tokens == 0 ? info_.first_chunk_frames : info_.chunk_frames;
+  latents->decoder = session.decoder;
+  outcome.latents = std::move(latents);
+  session.cached_tokens =
+      std::min(session.cached_tokens + info_.tokens_per_chunk, info_.window_tokens - info_.tokens_per_chunk);
+  session.chunk = step.chunk + 1;
+  return outcome;
+}
+
 void FakeVideoModel::CheckStepRules(const Session& session, const PlannedStep& step) {
   const std::string where = absl::StrCat("session ", step.session, " chunk ", step.chunk, " step ", step.step, ": ");
   if (step.kind == StepKind::kText) {
     if (session.step != 0) Broken(where + "a text step in the middle of a chunk");
     if (step.prompt == nullptr) Broken(where + "a text step without a prompt");
+    return;
+  }
+  if (step.kind == StepKind::kRebuild) {
+    if (!session.has_text) Broken(where + "rebuilt before any text");
+    if (session.context_owed || session.step != 0) Broken(where + "rebuilt behind a chunk that was made here");
+    if (step.latents == nullptr) Broken(where + "rebuilt of nothing");
     return;
   }
   if (step.kind == StepKind::kContext) {
@@ -243,6 +292,8 @@ absl::StatusOr<FrameChunk> FakeVideoModel::Decode(std::unique_ptr<LatentChunk> l
   while (hold_decodes_) changed_.Wait(&mutex_);
   --held_decodes_;
   latents.decoder->decoding = false;
+  // Chunks between the scene's first ones and its latest are not rebuilt.
+  if (latents.rebuilt) latents.decoder->next_chunk = std::max(latents.decoder->next_chunk, latents.identity.chunk);
   if (latents.identity.chunk != latents.decoder->next_chunk++) {
     Broken(absl::StrCat("chunk ", latents.identity.chunk, " of seed ", latents.identity.seed, " decoded out of order"));
   }

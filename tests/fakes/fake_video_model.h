@@ -103,6 +103,7 @@ class FakeVideoModel final : public VideoModel {
 
   StepOutcome RunStep(const PlannedStep& step, ObservedStep* observed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   StepOutcome Denoise(Session& session, const PlannedStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  StepOutcome Rebuild(Session& session, const PlannedStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CheckStepRules(const Session& session, const PlannedStep& step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitAtGate(const StepPlan& plan) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Broken(std::string rule) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
