@@ -77,7 +77,7 @@ class Generation {
   ResumeOptions MendBreaks() {
     ResumeOptions options;
     options.on_break = [this](const absl::Status& status) {
-      progress_.Note(absl::StrCat("the connection broke off (", status.message(), "); asking for the session again"));
+      progress_.Note(absl::StrCat("the connection broke off (", status.message(), "); going on"));
     };
     return options;
   }
@@ -108,6 +108,7 @@ class Generation {
         progress_.Note(absl::StrCat("note: ", event.warning().message()));
         return absl::OkStatus();
       case v1::StreamVideoResponse::kFinished:
+      case v1::StreamVideoResponse::kSnapshot:         // the call keeps it, and goes on from it
       case v1::StreamVideoResponse::RESPONSE_NOT_SET:  // a later server may say more than this client knows
         return absl::OkStatus();
     }

@@ -171,8 +171,11 @@ void AddGenerateFlags(GenerateOptions* options, Command* command) {
                    ReadString(&options->prompts_file));
   command->AddFlag({"at-once", "N", "Videos of --prompts that are made at a time.", "2"},
                    ReadInteger(1, 64, &options->at_once));
-  command->AddFlag({"server", "HOST:PORT", "The server that generates.", "gpu-7:50051"},
-                   ReadServerAddress(&options->server));
+  command->AddFlag({"server", "HOST:PORT,...",
+                    "The server that generates; several of one model, by commas: where one is full, drains or is lost, "
+                    "another goes on with the video.",
+                    "gpu-7:50051,gpu-8:50051"},
+                   ReadServerAddresses(&options->server));
   AddSecurityFlags(&options->security, command);
   command->AddCheck([options] { return Validate(*options); });
 }

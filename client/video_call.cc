@@ -17,6 +17,7 @@ namespace {
 constexpr absl::Duration kShortestPause = absl::Milliseconds(20);
 constexpr absl::Duration kLongestPause = absl::Seconds(1);
 constexpr absl::Duration kCancelTimeout = absl::Seconds(2);
+constexpr absl::Duration kDrainedPatience = absl::Seconds(3);
 
 // More than a client may send in the time that a dead connection takes to be noticed.
 constexpr size_t kMaxControlsKept = 1024;
@@ -30,16 +31,14 @@ std::string NewRequestId() {
   return absl::StrCat("client-", absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
 }
 
-v1::SessionConfig Resumable(v1::SessionConfig config, bool resumable) {
+v1::SessionConfig Resumable(v1::SessionConfig config, const ResumeOptions& options, size_t servers) {
+  const bool resumable = options.patience > absl::ZeroDuration();
   config.set_resumable(resumable);
+  if (resumable && servers > 1 && config.snapshot_interval_chunks() == 0) {
+    config.set_snapshot_interval_chunks(options.snapshot_interval_chunks);
+  }
   if (resumable && config.request_id().empty()) config.set_request_id(NewRequestId());
   return config;
-}
-
-v1::StreamVideoRequest ConfigRequest(const v1::SessionConfig& config) {
-  v1::StreamVideoRequest request;
-  *request.mutable_config() = config;
-  return request;
 }
 
 // Our server gives a reason with every end; an end without one is the network's, or that of a proxy.
@@ -49,16 +48,27 @@ bool IsTheNetworks(const absl::Status& status) {
           absl::IsCancelled(status));
 }
 
+std::string ReasonOf(const absl::Status& status) {
+  const auto info = ErrorInfoOf(status);
+  return info.has_value() ? info->reason() : "";
+}
+
+// Another server may take what this one does not.
+bool IsThisServersAlone(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason == "SERVER_FULL" || reason == "DRAINING" || reason == "MODEL_LOADING" || reason == "MODEL_LOST";
+}
+
 }  // namespace
 
-VideoCall::VideoCall(v1::VideoGenerationService::StubInterface* stub, v1::SessionConfig config,
+VideoCall::VideoCall(std::vector<v1::VideoGenerationService::StubInterface*> servers, v1::SessionConfig config,
                      const ResumeOptions& options, std::string authorization)
-    : stub_(stub),
-      config_(Resumable(std::move(config), options.patience > absl::ZeroDuration())),
+    : servers_(std::move(servers)),
+      config_(Resumable(std::move(config), options, servers_.size())),
       options_(options),
       authorization_(std::move(authorization)),
       pause_(kShortestPause) {
-  Open(ConfigRequest(config_));
+  Open(FirstMessage(Step::kStart));
 }
 
 VideoCall::~VideoCall() {
@@ -69,10 +79,11 @@ VideoCall::~VideoCall() {
   (void)Finish();
 }
 
-bool VideoCall::Open(const v1::StreamVideoRequest& first) {
+void VideoCall::Open(const v1::StreamVideoRequest& first) {
   auto connection = std::make_shared<Connection>();
   if (!authorization_.empty()) connection->context.AddMetadata("authorization", authorization_);
-  connection->stream = stub_->StreamVideo(&connection->context);
+  connection->server = servers_[server_];
+  connection->stream = connection->server->StreamVideo(&connection->context);
   {
     MutexLock lock(&mutex_);
     connection_ = connection;
@@ -80,49 +91,72 @@ bool VideoCall::Open(const v1::StreamVideoRequest& first) {
   }
   // False means that the call is over; reading finds that out as well, and knows the reason.
   (void)connection->stream->Write(first);
-  return true;
 }
 
 std::optional<v1::StreamVideoResponse> VideoCall::Next() {
   while (damage_.ok() && !end_.has_value()) {
     v1::StreamVideoResponse response;
     if (connection_->stream->Read(&response)) {
-      if (Accept(response)) return response;
+      if (Accept(&response)) return response;
       if (!damage_.ok()) Cancel();
       continue;
     }
     const absl::Status status = CloseStream();
-    if (!OpenAgain(status)) end_ = status;
+    // That nobody could be reached is no news to whoever knows why.
+    if (!OpenAgain(status)) end_ = IsTheNetworks(status) ? cause_.value_or(status) : status;
   }
   return std::nullopt;
 }
 
-bool VideoCall::Accept(const v1::StreamVideoResponse& response) {
-  if (response.has_started()) {
+bool VideoCall::Accept(v1::StreamVideoResponse* response) {
+  if (response->has_started()) {
     const bool again = started_.has_value();
-    TakeStarted(response.started());
+    TakeStarted(response->started());
     return !again;
   }
-  if (response.event_number() != 0) {
-    if (response.event_number() <= last_event_) return false;  // it has arrived on another connection
-    last_event_ = response.event_number();
+  if (response->event_number() != 0) {
+    if (response->event_number() <= last_event_) return false;  // it has arrived on another connection
+    last_event_ = response->event_number();
   }
-  if (!response.has_chunk()) return true;
-  damage_ = CheckChunk(response.chunk());
+  if (response->has_snapshot()) TakeSnapshot(response->snapshot());
+  return !response->has_chunk() || AcceptChunk(response->mutable_chunk());
+}
+
+bool VideoCall::AcceptChunk(v1::VideoChunk* chunk) {
+  // A server that has gone on from a snapshot makes again what came behind it.
+  if (hand_overs_ > 0 && chunk->sequence() < next_sequence_) return false;
+  damage_ = CheckChunk(*chunk);
   if (!damage_.ok()) return false;
+  if (chunk->init_segment() == init_segment_) {
+    chunk->clear_init_segment();
+  } else if (!chunk->init_segment().empty()) {
+    init_segment_ = chunk->init_segment();
+  }
   AcknowledgeNowAndThen();
   return true;
 }
 
 void VideoCall::TakeStarted(const v1::SessionStarted& started) {
   const bool again = started_.has_value();
+  if (again && started.session_id() != started_->session_id()) last_event_ = 0;
   {
     MutexLock lock(&mutex_);
     started_ = started;
   }
   give_up_at_ = absl::InfiniteFuture();
+  cause_.reset();
   pause_ = kShortestPause;
+  refused_by_ = 0;
+  server_answers_ = true;
+  going_on_ = false;
   if (again) SendWhatWasLost(started.controls_received());
+}
+
+void VideoCall::TakeSnapshot(const v1::SessionSnapshot& snapshot) {
+  v1::SnapshotState state;
+  if (!config_.resumable() || !state.ParseFromString(snapshot.state())) return;
+  snapshot_ = snapshot;
+  snapshot_controls_ = state.controls_received();
 }
 
 absl::Status VideoCall::CheckChunk(const v1::VideoChunk& chunk) {
@@ -162,28 +196,71 @@ void VideoCall::Send(const v1::StreamVideoRequest& request) {
 }
 
 void VideoCall::SendWhatWasLost(int64_t controls_received) {
-  while (!controls_.empty() && controls_.front().first < controls_received) controls_.pop_front();
-  for (const auto& [before, request] : controls_) (void)connection_->stream->Write(request);
+  // Those that the last snapshot does not know of are still of use if its session is lost.
+  const int64_t known = snapshot_.has_value() ? std::min(controls_received, snapshot_controls_) : controls_received;
+  while (!controls_.empty() && controls_.front().first < known) controls_.pop_front();
+  for (const auto& [before, request] : controls_) {
+    if (before >= controls_received) (void)connection_->stream->Write(request);
+  }
 }
 
-bool VideoCall::MayResume(const absl::Status& status) const {
-  return config_.resumable() && IsTheNetworks(status) && (!started_.has_value() || !started_->resume_token().empty());
+VideoCall::Step VideoCall::Decide(const absl::Status& status) const {
+  if (!config_.resumable() || status.ok()) return Step::kEnd;
+  const bool network = IsTheNetworks(status);
+  if (!started_.has_value()) {
+    const bool another = IsThisServersAlone(status) && refused_by_ + 1 < servers_.size();
+    return network || another ? Step::kStart : Step::kEnd;
+  }
+  if (started_->resume_token().empty()) return Step::kEnd;
+  // Its server ends it and says so, has begun anew since, or cannot be had while others can.
+  const bool gone = IsThisServersAlone(status) || ReasonOf(status) == "RESUME_TOKEN_INVALID" ||
+                    ReasonOf(status) == "REPLAY_WINDOW_LOST" || (going_on_ && network);
+  const bool elsewhere = network && !server_answers_ && servers_.size() > 1;
+  if (gone || elsewhere) return snapshot_.has_value() ? Step::kGoOn : elsewhere ? Step::kStart : Step::kEnd;
+  return network ? Step::kResume : Step::kEnd;
+}
+
+v1::StreamVideoRequest VideoCall::FirstMessage(Step next) const {
+  v1::StreamVideoRequest request;
+  if (next == Step::kGoOn) {
+    *request.mutable_resume()->mutable_snapshot() = *snapshot_;
+  } else if (next == Step::kResume) {
+    request.mutable_resume()->set_resume_token(started_->resume_token());
+    if (next_sequence_ > 0) request.mutable_resume()->set_last_sequence(next_sequence_ - 1);
+  } else {
+    *request.mutable_config() = config_;
+    // Before the first snapshot: the same seed leads to the same chunks.
+    if (started_.has_value()) request.mutable_config()->set_seed(started_->seed());
+  }
+  return request;
 }
 
 bool VideoCall::OpenAgain(const absl::Status& status) {
-  if (!MayResume(status)) return false;
+  const Step next = Decide(status);
+  if (next == Step::kEnd) return false;
   const absl::Time now = SteadyNow();
   if (give_up_at_ == absl::InfiniteFuture()) {
-    give_up_at_ = now + options_.patience;
+    cause_ = status;
+    // Behind one address there may be several servers; if there is but one, it will not be back soon.
+    const bool drained = servers_.size() == 1 && IsThisServersAlone(status);
+    give_up_at_ = now + (drained ? std::min(options_.patience, kDrainedPatience) : options_.patience);
     if (options_.on_break) options_.on_break(status);
   }
   if (now >= give_up_at_ || !WaitALittle()) return false;
-  ++resumes_;
-  if (!started_.has_value()) return Open(ConfigRequest(config_));
-  v1::StreamVideoRequest request;
-  request.mutable_resume()->set_resume_token(started_->resume_token());
-  if (next_sequence_ > 0) request.mutable_resume()->set_last_sequence(next_sequence_ - 1);
-  return Open(request);
+  if (next == Step::kGoOn || (next == Step::kStart && started_.has_value())) {
+    if (!std::exchange(going_on_, true)) ++hand_overs_;
+  } else {
+    ++resumes_;
+  }
+  // One that answers is asked again first: it has the session, or what is left of it.
+  const bool leave = next == Step::kGoOn || (next == Step::kStart && (IsThisServersAlone(status) || !server_answers_));
+  if (leave) {
+    server_ = (server_ + 1) % servers_.size();
+    ++refused_by_;
+  }
+  server_answers_ = false;
+  Open(FirstMessage(next));
+  return true;
 }
 
 bool VideoCall::WaitALittle() {
@@ -215,7 +292,7 @@ void VideoCall::Cancel() {
     if (!authorization_.empty()) context.AddMetadata("authorization", authorization_);
     context.set_deadline(GrpcDeadline(kCancelTimeout));
     v1::CancelSessionResponse response;
-    (void)stub_->CancelSession(&context, request, &response);
+    (void)connection->server->CancelSession(&context, request, &response);
   }
   connection->context.TryCancel();
 }

@@ -1,5 +1,6 @@
-// One session of a server as a sequence of events, across as many connections as it takes: a call that breaks off is
-// resumed, and nothing is lost, doubled or changed on the way.
+// One session as a sequence of events, across as many connections and servers as it takes: a call that breaks off is
+// resumed; where a server drains or is lost, another goes on from the last snapshot. Nothing is lost, doubled or
+// changed on the way.
 #ifndef VIDEODIFFCR_CLIENT_VIDEO_CALL_H_
 #define VIDEODIFFCR_CLIENT_VIDEO_CALL_H_
 
@@ -10,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -26,6 +28,9 @@ struct ResumeOptions {
   absl::Duration patience = absl::Seconds(30);
   // Hears of every break that is to be mended, from Next().
   std::function<void(const absl::Status&)> on_break;
+  // Of a session with several servers, unless its config says so: a snapshot comes behind every so many chunks, and no
+  // more have to be made again when a server is lost.
+  int snapshot_interval_chunks = 4;
 };
 
 // For programs that tell of a break rather than mend it.
@@ -35,10 +40,11 @@ inline const ResumeOptions kEndWithTheCall = {absl::ZeroDuration(), nullptr};
 // may come from another thread than everything else, though from one at a time.
 class VideoCall {
  public:
-  // Starts the session. `stub` outlives the call. `authorization`: metadata of that name for each of its calls; empty:
+  // Starts the session. `servers`, at least one and all of the same model, outlive the call; it begins with the first
+  // and goes to another when that is full or gone. `authorization`: metadata of that name for each of its calls; empty:
   // none.
-  VideoCall(v1::VideoGenerationService::StubInterface* stub, v1::SessionConfig config, const ResumeOptions& options,
-            std::string authorization = "");
+  VideoCall(std::vector<v1::VideoGenerationService::StubInterface*> servers, v1::SessionConfig config,
+            const ResumeOptions& options, std::string authorization = "");
   // Cancels the session if it still runs.
   ~VideoCall();
   VideoCall(const VideoCall&) = delete;
@@ -64,29 +70,38 @@ class VideoCall {
   absl::Status Finish();
 
   int64_t resumes() const { return resumes_; }
+  // Times that another server, or the same one anew, has gone on from a snapshot.
+  int64_t hand_overs() const { return hand_overs_; }
 
  private:
   using Stream = grpc::ClientReaderWriterInterface<v1::StreamVideoRequest, v1::StreamVideoResponse>;
   struct Connection {
+    v1::VideoGenerationService::StubInterface* server = nullptr;
     grpc::ClientContext context;
     std::unique_ptr<Stream> stream;
   };
 
-  // False when the session was cancelled meanwhile.
-  bool Open(const v1::StreamVideoRequest& first);
+  // What to do when a call is over: begin anew, resume by token, go on from the snapshot.
+  enum class Step { kEnd, kStart, kResume, kGoOn };
+
+  void Open(const v1::StreamVideoRequest& first);
   // The call is over with `status`: opens the next one, or nothing when that is the session's end.
   bool OpenAgain(const absl::Status& status);
-  bool MayResume(const absl::Status& status) const;
+  Step Decide(const absl::Status& status) const;
+  v1::StreamVideoRequest FirstMessage(Step next) const;
+  // False when the session was cancelled meanwhile.
   bool WaitALittle();
   // Whether the caller is to see it.
-  bool Accept(const v1::StreamVideoResponse& response);
+  bool Accept(v1::StreamVideoResponse* response);
+  bool AcceptChunk(v1::VideoChunk* chunk);
   void TakeStarted(const v1::SessionStarted& started);
+  void TakeSnapshot(const v1::SessionSnapshot& snapshot);
   void SendWhatWasLost(int64_t controls_received);
   void AcknowledgeNowAndThen();
   absl::Status CheckChunk(const v1::VideoChunk& chunk);
   absl::Status CloseStream();
 
-  v1::VideoGenerationService::StubInterface* const stub_;
+  const std::vector<v1::VideoGenerationService::StubInterface*> servers_;
   const v1::SessionConfig config_;
   const ResumeOptions options_;
   const std::string authorization_;
@@ -98,6 +113,15 @@ class VideoCall {
   std::shared_ptr<Connection> connection_;
   std::optional<v1::SessionStarted> started_;  // as above
 
+  size_t server_ = 0;           // in use
+  size_t refused_by_ = 0;       // servers in a row that did not take the start
+  bool server_answers_ = true;  // the latest call was taken
+  bool going_on_ = false;       // a server is looked for that goes on from the snapshot
+  std::optional<v1::SessionSnapshot> snapshot_;
+  int64_t snapshot_controls_ = 0;  // controls that it knows of
+  std::string init_segment_;       // that the caller has
+  int64_t hand_overs_ = 0;
+
   int64_t next_sequence_ = 0;
   int64_t last_event_ = 0;
   int64_t acknowledged_through_ = -1;
@@ -106,6 +130,7 @@ class VideoCall {
   std::deque<std::pair<int64_t, v1::StreamVideoRequest>> controls_;
   int64_t controls_sent_ = 0;
   absl::Time give_up_at_ = absl::InfiniteFuture();
+  std::optional<absl::Status> cause_;  // why the call broke off that is being mended
   absl::Duration pause_;
   int64_t resumes_ = 0;
   absl::Status damage_;  // what CheckChunk() found

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -14,17 +15,19 @@
 
 namespace videodiffcr {
 
-// A connection to one server. Thread-safe.
+// Connections to servers of one model, one each. Thread-safe.
 class VideoClient {
  public:
-  // Waits until a server answers at `address` ("host:port"), for `timeout` at most, and then until it has loaded its
-  // model, for `load_timeout` at most. Unavailable, with advice, when either takes longer.
-  // `security`'s files may be wrong: MakeChannel()'s errors.
-  static absl::StatusOr<std::unique_ptr<VideoClient>> Connect(const std::string& address, absl::Duration timeout,
+  // Waits until a server answers at one of the `addresses` ("host:port,host:port"), for `timeout` at most, and then
+  // until it has loaded its model, for `load_timeout` at most. Unavailable, with advice, when either takes longer.
+  // Sessions begin there, and go to the others when it is full or gone. `security`'s files may be wrong:
+  // MakeChannel()'s errors.
+  static absl::StatusOr<std::unique_ptr<VideoClient>> Connect(const std::string& addresses, absl::Duration timeout,
                                                               absl::Duration load_timeout = absl::Minutes(1),
                                                               const ChannelSecurity& security = {});
 
-  // `authorization` goes along as the metadata of that name ("Bearer ..."), unless it is empty; so it does below.
+  // Of the server that sessions begin with. `authorization` goes along as the metadata of that name ("Bearer ..."),
+  // unless it is empty; so it does below.
   absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo(const std::string& authorization = "");
 
   // Starts a session. Whether the server takes it shows in the first event.
@@ -32,9 +35,10 @@ class VideoClient {
                                          const std::string& authorization = "");
 
  private:
-  explicit VideoClient(std::shared_ptr<grpc::Channel> channel);
+  // `first`: index of the one that answers.
+  VideoClient(const std::vector<std::shared_ptr<grpc::Channel>>& channels, size_t first);
 
-  const std::unique_ptr<v1::VideoGenerationService::Stub> stub_;  // keeps the channel alive
+  std::vector<std::unique_ptr<v1::VideoGenerationService::Stub>> stubs_;  // keep the channels alive
 };
 
 }  // namespace videodiffcr

@@ -14,6 +14,13 @@ namespace {
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
+bool IsServerAddress(absl::string_view text) {
+  const size_t colon = text.rfind(':');
+  int port = 0;
+  return colon != absl::string_view::npos && colon != 0 && absl::SimpleAtoi(text.substr(colon + 1), &port) &&
+         port >= 1 && port <= 65535;
+}
+
 template <typename Integer>
 FlagReader ReadIntegerOf(Integer min, Integer max, Integer* out) {
   const auto read = [=](std::string_view value) {
@@ -79,11 +86,21 @@ FlagReader ReadYesNo(bool* out) {
 
 FlagReader ReadServerAddress(std::string* out) {
   const auto read = [=](std::string_view value) {
-    const size_t colon = value.rfind(':');
-    int port = 0;
-    if (colon == std::string_view::npos || colon == 0 || !absl::SimpleAtoi(ToAbsl(value.substr(colon + 1)), &port) ||
-        port < 1 || port > 65535) {
+    if (!IsServerAddress(ToAbsl(value))) {
       return absl::InvalidArgumentError("must be HOST:PORT, for example localhost:50051");
+    }
+    *out = std::string(value);
+    return absl::OkStatus();
+  };
+  return {read, *out};
+}
+
+FlagReader ReadServerAddresses(std::string* out) {
+  const auto read = [=](std::string_view value) {
+    for (const absl::string_view address : absl::StrSplit(ToAbsl(value), ',')) {
+      if (IsServerAddress(address)) continue;
+      return absl::InvalidArgumentError(
+          "must be HOST:PORT or several of them, for example localhost:50051,localhost:50061");
     }
     *out = std::string(value);
     return absl::OkStatus();

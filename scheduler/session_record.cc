@@ -97,6 +97,7 @@ Outstanding SessionRecord::OutstandingFrom(int64_t next, absl::Duration presenta
   Outstanding outstanding = progress_.OutstandingFrom(next);
   outstanding.paused = paused_;
   outstanding.finishing = finish_requested_;
+  outstanding.chunks_started = progress_.chunks_started();
   outstanding.chunk_credits = flow_.chunk_credits();
   outstanding.byte_credits = flow_.byte_credits();
   if (outstanding.chunk_credits != kUnlimitedCredits) outstanding.chunk_credits += progress_.chunks_started() - next;

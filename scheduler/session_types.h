@@ -51,6 +51,7 @@ struct Outstanding {
   std::vector<int64_t> update_ids;
   bool paused = false;
   bool finishing = false;
+  int64_t chunks_started = 0;  // in the whole video
   int64_t chunk_credits = kUnlimitedCredits;
   int64_t byte_credits = kUnlimitedCredits;
   std::optional<absl::Duration> due;

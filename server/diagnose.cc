@@ -132,6 +132,22 @@ std::vector<ModelFile> FilesOf(const std::string& folder) {
   return files;
 }
 
+// Bytes from all over a file: models of one shape differ in nearly every value.
+std::string Sample(const fs::path& path, uint64_t bytes) {
+  constexpr uint64_t kPlaces = 1024;
+  constexpr std::streamsize kBytesAtAPlace = 64;
+  std::ifstream file(path, std::ios::binary);
+  std::string sample;
+  for (uint64_t place = 0; place < kPlaces; ++place) {
+    char piece[kBytesAtAPlace] = {};
+    file.clear();
+    file.seekg(static_cast<std::streamoff>(bytes / kPlaces * place));
+    file.read(piece, kBytesAtAPlace);
+    sample.append(piece, static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  }
+  return sample;
+}
+
 // What of a file says which model it is.
 std::string TellingBytes(const fs::path& path, uint64_t bytes) {
   if (bytes <= kSmallFileBytes) return BeginningOf(path, kSmallFileBytes);
@@ -139,7 +155,13 @@ std::string TellingBytes(const fs::path& path, uint64_t bytes) {
   const std::string size = BeginningOf(path, 8);  // of the header, in little endian
   uint64_t header = 0;
   for (size_t i = size.size(); i-- > 0;) header = header << 8 | static_cast<unsigned char>(size[i]);
-  return BeginningOf(path, static_cast<size_t>(std::min(header, kMaxHeaderBytes)) + 8);
+  return BeginningOf(path, static_cast<size_t>(std::min(header, kMaxHeaderBytes)) + 8) + Sample(path, bytes);
+}
+
+// What the server loads; a page about the model, say, is not the model.
+bool IsOfTheModel(const ModelFile& file) {
+  const fs::path extension = fs::path(file.name).extension();
+  return extension == ".json" || extension == ".safetensors" || extension == ".model";
 }
 
 void AddModel(const std::string& folder, std::string* text) {
@@ -159,6 +181,7 @@ std::string ModelFingerprint(const std::string& folder) {
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) return kUnknown;
   for (const ModelFile& file : files) {
+    if (!IsOfTheModel(file)) continue;
     const std::string head = absl::StrCat(file.name, "\n", file.bytes, "\n");
     const std::string telling = TellingBytes(fs::path(folder) / file.name, file.bytes);
     EVP_DigestUpdate(context.get(), head.data(), head.size());

@@ -15,9 +15,9 @@ namespace videodiffcr {
 // `arguments` are those that `line` was read from.
 std::string Diagnose(const CommandLine& line, const std::vector<std::string_view>& arguments);
 
-// A hash of the names and sizes of a folder's files, of all that is in its small ones and of the headers of its
-// weights: two models that differ in shape, tokenizer, tables or file layout differ in it. Values of weights are not
-// read, since there may be gigabytes of them. Empty when there is no such folder.
+// A hash of the names and sizes of the files that a model is loaded from, of all that is in the small ones, and of
+// headers and samples of its weights: two models that differ in shape, tokenizer, tables or training differ in it.
+// Not all values of weights are read, since there may be gigabytes of them. Empty when there is no such folder.
 std::string ModelFingerprint(const std::string& folder);
 
 }  // namespace videodiffcr

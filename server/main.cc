@@ -66,7 +66,9 @@ int Main(int argc, char** argv) {
   }
   ConfigureLog(command_line->config.log_format, command_line->config.log_level);
   RealClock clock;
-  const absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(command_line->config, &clock);
+  ServerConfig config = command_line->config;
+  config.model_fingerprint = ModelFingerprint(command_line->model_folder);
+  const absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(config, &clock);
   if (!server.ok()) return Fail(kName, server.status(), std::cerr);
   // Beside this thread, so that a signal need not wait for gigabytes of weights.
   std::future<absl::Status> loading = std::async(std::launch::async, [&command_line, &server] {

@@ -19,6 +19,7 @@
 #include "server/sockets/descriptor_limit.h"
 #include "server/warm_up.h"
 #include "system/port_file.h"
+#include "system/regular_file.h"
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
 
 namespace videodiffcr {
@@ -66,6 +67,23 @@ void SetLimits(const ServerConfig& config, grpc::ServerBuilder* builder) {
   for (const auto& [name, value] : arguments) builder->AddChannelArgument(name, value);
 }
 
+// Empty without a file.
+absl::StatusOr<std::string> ReadSnapshotKey(const std::string& file) {
+  constexpr int64_t kMaxKeyBytes = 4096;
+  constexpr size_t kMinKeyBytes = 32;
+  if (file.empty()) return std::string();
+  absl::StatusOr<std::string> key = ReadRegularFile(file, kMaxKeyBytes);
+  if (!key.ok()) {
+    return absl::Status(key.status().code(), absl::StrCat("snapshot_key_file: ", key.status().message()));
+  }
+  if (key->size() < kMinKeyBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("snapshot_key_file: ", file, " has ", key->size(),
+                                                   " bytes; a key has at least ", kMinKeyBytes,
+                                                   "; `openssl rand -out FILE 32` makes one"));
+  }
+  return key;
+}
+
 absl::Status CannotListen(const std::string& address, const absl::Status& why) {
   return absl::UnavailableError(absl::StrCat("cannot listen on ", address, " (", why.message(),
                                              "); choose another address with --listen (port 0 takes a free one)"));
@@ -73,7 +91,7 @@ absl::Status CannotListen(const std::string& address, const absl::Status& why) {
 
 }  // namespace
 
-Server::Server(const ServerConfig& config, std::string session_key, Clock* clock)
+Server::Server(const ServerConfig& config, std::string session_key, std::string snapshot_key, Clock* clock)
     : config_(config),
       clock_(clock),
       server_metrics_(&registry_, kVersion),
@@ -84,13 +102,16 @@ Server::Server(const ServerConfig& config, std::string session_key, Clock* clock
                            config.scheduler.idle_timeout, config.replay_limits, config.scheduler.session_lifetime,
                            config.max_connection_age, config.max_connection_age_grace, config.keepalive_time,
                            config.keepalive_timeout},
-               std::move(session_key), clock, &rpc_metrics_, config.log_prompts) {}
+               std::move(session_key), SnapshotSeal(config.model_fingerprint, std::move(snapshot_key)), clock,
+               &rpc_metrics_, config.log_prompts) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const ServerConfig& config, Clock* clock) {
   if (absl::Status status = config.Validate(); !status.ok()) return status;
   absl::StatusOr<std::string> session_key = SessionTokens::RandomKey();
   if (!session_key.ok()) return session_key.status();
-  auto server = absl::WrapUnique(new Server(config, *std::move(session_key), clock));
+  absl::StatusOr<std::string> snapshot_key = ReadSnapshotKey(config.snapshot_key_file);
+  if (!snapshot_key.ok()) return snapshot_key.status();
+  auto server = absl::WrapUnique(new Server(config, *std::move(session_key), *std::move(snapshot_key), clock));
   RouteGrpcLog();
   if (absl::Status status = server->StartMetrics(); !status.ok()) return status;
   if (absl::Status status = server->StartAccess(); !status.ok()) return status;

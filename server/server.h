@@ -66,7 +66,7 @@ class Server {
   int admin_port() const { return admin_server_ == nullptr ? 0 : admin_server_->port(); }
 
  private:
-  Server(const ServerConfig& config, std::string session_key, Clock* clock);
+  Server(const ServerConfig& config, std::string session_key, std::string snapshot_key, Clock* clock);
   absl::Status StartAccess();
   void LookAtFiles();
   absl::Status StartMetrics();

@@ -40,6 +40,13 @@ struct ServerConfig {
   // call.
   std::string tokens_file;
 
+  // Key of the seal on snapshots, the same for all servers that take over each other's sessions; at least 32 bytes.
+  // Empty: snapshots are not sealed, and whoever can call can bring one that no server has made.
+  std::string snapshot_key_file;
+
+  // Of the model that is served; see SnapshotSeal.
+  std::string model_fingerprint;
+
   // --- behaviour ---
 
   // Lets clients such as grpcurl ask for the API's description.

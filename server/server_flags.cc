@@ -74,6 +74,12 @@ void AddAccess(ServerConfig* config, Command* command) {
                     "a token. Read again when it changes.",
                     "/etc/videodiffcr/tokens.json"},
                    ReadString(&config->tokens_file));
+  command->AddFlag({"snapshot-key-file", "FILE",
+                    "A key of 32 bytes or more, the same on all servers of a model: snapshots of sessions are sealed "
+                    "with it, and no other is taken. Without it anybody who may call may bring a snapshot of their own "
+                    "making. `openssl rand -out FILE 32` makes one.",
+                    "/etc/videodiffcr/snapshot.key"},
+                   ReadString(&config->snapshot_key_file));
 }
 
 void AddModel(CommandLine* line, Command* command) {

@@ -92,8 +92,15 @@ struct FinishedEvent {
   std::string reason;
 };
 
-using StreamEvent =
-    std::variant<ChunkEvent, UpdateAppliedEvent, StateChangedEvent, BudgetChangedEvent, WarningEvent, FinishedEvent>;
+// Where the session stands; see SessionSnapshot in the API.
+struct SnapshotEvent {
+  std::string state;
+  std::string seal;
+  int64_t next_sequence = 0;
+};
+
+using StreamEvent = std::variant<ChunkEvent, UpdateAppliedEvent, StateChangedEvent, BudgetChangedEvent, WarningEvent,
+                                 FinishedEvent, SnapshotEvent>;
 
 }  // namespace videodiffcr
 

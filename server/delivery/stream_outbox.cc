@@ -9,8 +9,11 @@ namespace videodiffcr {
 namespace {
 
 int64_t BytesOf(const StreamEvent& event) {
-  const auto* chunk = std::get_if<ChunkEvent>(&event);
-  return chunk == nullptr ? 0 : static_cast<int64_t>(chunk->init_segment.size() + chunk->payload.size());
+  if (const auto* chunk = std::get_if<ChunkEvent>(&event)) {
+    return static_cast<int64_t>(chunk->init_segment.size() + chunk->payload.size());
+  }
+  const auto* snapshot = std::get_if<SnapshotEvent>(&event);
+  return snapshot == nullptr ? 0 : static_cast<int64_t>(snapshot->state.size());
 }
 
 }  // namespace

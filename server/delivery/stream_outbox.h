@@ -74,9 +74,16 @@ class StreamOutbox {
     virtual void OnEnd(const absl::Status& status, const OutgoingEvent* last) = 0;
   };
 
-  // `send_buffer_bytes` outlives the outbox. `replay.chunks` 0: what was sent is gone.
-  StreamOutbox(const OutboxLimits& limits, const ReplayLimits& replay, prometheus::Gauge* send_buffer_bytes)
-      : limits_(limits), replay_(replay), send_buffer_bytes_(send_buffer_bytes) {}
+  // `send_buffer_bytes` outlives the outbox. `replay.chunks` 0: what was sent is gone. `first_sequence`: of the first
+  // chunk; those before it are another server's.
+  StreamOutbox(const OutboxLimits& limits, const ReplayLimits& replay, prometheus::Gauge* send_buffer_bytes,
+               int64_t first_sequence = 0)
+      : limits_(limits),
+        replay_(replay),
+        send_buffer_bytes_(send_buffer_bytes),
+        taken_through_(first_sequence - 1),
+        acknowledged_through_(first_sequence - 1),
+        forgotten_through_(first_sequence - 1) {}
   ~StreamOutbox() { Close(); }
   StreamOutbox(const StreamOutbox&) = delete;
   StreamOutbox& operator=(const StreamOutbox&) = delete;
@@ -168,9 +175,9 @@ class StreamOutbox {
   int64_t kept_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int kept_chunks_ ABSL_GUARDED_BY(mutex_) = 0;
   // Sequences of chunks; -1: none.
-  int64_t taken_through_ ABSL_GUARDED_BY(mutex_) = -1;  // given to a connection
-  int64_t acknowledged_through_ ABSL_GUARDED_BY(mutex_) = -1;
-  int64_t forgotten_through_ ABSL_GUARDED_BY(mutex_) = -1;
+  int64_t taken_through_ ABSL_GUARDED_BY(mutex_);  // given to a connection
+  int64_t acknowledged_through_ ABSL_GUARDED_BY(mutex_);
+  int64_t forgotten_through_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
 

@@ -51,7 +51,10 @@ absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
   metrics.encode_seconds->Observe(absl::ToDoubleSeconds(event.encode));
   metrics.output_bytes_total->Increment(static_cast<double>(event.payload.size() + event.init_segment.size()));
   if (absl::Status status = outbox_->Push(std::move(event)); !status.ok()) return status;
-  if (chunk.sequence == 0) time_to_first_chunk_ = clock_->Now() - started_at_;
+  if (!time_to_first_chunk_.has_value()) time_to_first_chunk_ = clock_->Now() - started_at_;
+  if (const std::shared_ptr<SessionKeeper> keeper = keeper_.lock(); keeper != nullptr && chunk.latents != nullptr) {
+    keeper->OnChunkMade({chunk.sequence, chunk.prompt, chunk.latents}, chunk.scene_start, chunk.frames.frame_count);
+  }
   payload_bytes_ += payload_bytes;
   return payload_bytes;
 }
@@ -83,14 +86,15 @@ void StreamSink::OnEnded(const absl::Status& status, const SessionTotals& totals
     event.payload_bytes = payload_bytes_;
     event.content_duration = PlayingTime(totals.frames);
     event.wall_duration = clock_->Now() - started_at_;
-    event.time_to_first_chunk = time_to_first_chunk_;
+    event.time_to_first_chunk = time_to_first_chunk_.value_or(absl::ZeroDuration());
     event.nominal_retention_mean = totals.nominal_retention_mean;
     event.executed_retention_mean = totals.executed_retention_mean;
     event.reason = totals.reason;
     outbox_->End(failed_tell_, std::move(event));
     return;
   }
-  outbox_->End(status);
+  const std::shared_ptr<SessionKeeper> keeper = keeper_.lock();
+  outbox_->End(status, keeper == nullptr ? std::nullopt : keeper->OnEnding(status));
 }
 
 }  // namespace videodiffcr

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,16 @@
 
 namespace videodiffcr {
 
+// Who keeps what is needed to go on with a session elsewhere. Calls come one at a time, from the thread that delivers.
+class SessionKeeper {
+ public:
+  virtual ~SessionKeeper() = default;
+  // The chunk is in the outbox.
+  virtual void OnChunkMade(EarlierChunk chunk, bool scene_start, int frames) = 0;
+  // The session is about to end with `status`, not OK. What the client is told last, if anything.
+  virtual std::optional<StreamEvent> OnEnding(const absl::Status& status) = 0;
+};
+
 // One per session; its calls never overlap (SessionSink), so it needs no lock of its own.
 class StreamSink final : public SessionSink {
  public:
@@ -31,6 +42,9 @@ class StreamSink final : public SessionSink {
   // and either side may be done first.
   StreamSink(std::future<MadeEncoder> encoder, VideoCodec codec, int frames_per_second, absl::Time started_at,
              std::shared_ptr<StreamOutbox> outbox, const Clock* clock, DeliveryMetrics* metrics);
+
+  // Before the first call. Weak: a session that nobody can go on with is not kept.
+  void SetKeeper(std::weak_ptr<SessionKeeper> keeper) { keeper_ = std::move(keeper); }
 
   absl::StatusOr<int64_t> OnChunk(GeneratedChunk chunk) override;
   void OnUpdateApplied(int64_t update_id, int64_t first_chunk) override;
@@ -53,7 +67,8 @@ class StreamSink final : public SessionSink {
   DeliveryMetrics* const metrics_;
 
   int64_t payload_bytes_ = 0;
-  absl::Duration time_to_first_chunk_;
+  std::weak_ptr<SessionKeeper> keeper_;
+  std::optional<absl::Duration> time_to_first_chunk_;
   absl::Status failed_tell_;
 };
 

@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_SERVER_MEDIA_ENCODER_CONFIG_H_
 #define VIDEODIFFCR_SERVER_MEDIA_ENCODER_CONFIG_H_
 
+#include <cstdint>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -36,6 +37,9 @@ struct EncoderConfig {
   int height = 0;                        // pixels; even likewise
   int frames_per_second = 0;             // of playing time
   int rate_factor = kDefaultRateFactor;  // H.264 only: constant rate factor, lower is better and larger
+  // Of the whole video: those before are another encoder's, and fragments join its own without a seam.
+  int64_t first_chunk = 0;
+  int64_t first_frame = 0;
 
   absl::Status Validate() const;
 };

@@ -13,13 +13,15 @@ constexpr int kSinkBufferBytes = 64 * 1024;
 
 // frag_custom: a fragment ends where we flush, so at chunk boundaries. empty_moov: the moov box has no samples and can
 // be written first. default_base_moof: offsets are relative to their fragment, so fragments can be cut out and moved.
-constexpr char kMovFlags[] = "frag_custom+empty_moov+default_base_moof";
+// frag_discont: the first fragment's time is its packets', which is not 0 where another encoder made those before.
+constexpr char kMovFlags[] = "frag_custom+empty_moov+default_base_moof+frag_discont";
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<FragmentMuxer>> FragmentMuxer::Create(const AVCodecContext& encoder) {
+absl::StatusOr<std::unique_ptr<FragmentMuxer>> FragmentMuxer::Create(const AVCodecContext& encoder,
+                                                                     int64_t first_fragment) {
   auto muxer = absl::WrapUnique(new FragmentMuxer(encoder.time_base));
-  if (absl::Status status = muxer->Open(encoder); !status.ok()) return status;
+  if (absl::Status status = muxer->Open(encoder, first_fragment); !status.ok()) return status;
   return muxer;
 }
 
@@ -28,7 +30,7 @@ int FragmentMuxer::Append(void* opaque, SinkByte* bytes, int size) {
   return size;
 }
 
-absl::Status FragmentMuxer::Open(const AVCodecContext& encoder) {
+absl::Status FragmentMuxer::Open(const AVCodecContext& encoder, int64_t first_fragment) {
   AVFormatContext* format = nullptr;
   if (absl::Status status =
           AvStatus(avformat_alloc_output_context2(&format, nullptr, "mp4", nullptr), "making the MP4 muxer");
@@ -46,6 +48,8 @@ absl::Status FragmentMuxer::Open(const AVCodecContext& encoder) {
   }
   // Bit-exact: no version of the muxer and no time of day in the bytes, so equal frames give equal files.
   format_->flags |= AVFMT_FLAG_BITEXACT | AVFMT_FLAG_CUSTOM_IO;
+  // Times as they are: FFmpeg would move the first one to 0.
+  format_->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
 
   stream_ = avformat_new_stream(format_.get(), nullptr);
   if (stream_ == nullptr) return absl::ResourceExhaustedError("no memory for the muxer's stream");
@@ -59,6 +63,8 @@ absl::Status FragmentMuxer::Open(const AVCodecContext& encoder) {
 
   AvDictionary options;
   options.Set("movflags", kMovFlags);
+  options.Set("use_editlist", "0");  // which an empty moov box could not have, and FFmpeg would complain
+  options.Set("fragment_index", absl::StrCat(first_fragment + 1).c_str());
   if (absl::Status status =
           AvStatus(avformat_write_header(format_.get(), options.address()), "writing the init segment");
       !status.ok()) {

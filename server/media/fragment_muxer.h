@@ -23,7 +23,8 @@ using SinkByte = uint8_t;
 class FragmentMuxer {
  public:
   // `encoder` is open, with its parameter sets in the extradata. Its time base is that of the packets.
-  static absl::StatusOr<std::unique_ptr<FragmentMuxer>> Create(const AVCodecContext& encoder);
+  // `first_fragment`: its number, from 0. The first packet's time may be any: fragments say their own.
+  static absl::StatusOr<std::unique_ptr<FragmentMuxer>> Create(const AVCodecContext& encoder, int64_t first_fragment);
 
   FragmentMuxer(const FragmentMuxer&) = delete;
   FragmentMuxer& operator=(const FragmentMuxer&) = delete;
@@ -39,7 +40,7 @@ class FragmentMuxer {
 
  private:
   explicit FragmentMuxer(AVRational time_base) : packet_time_base_(time_base) {}
-  absl::Status Open(const AVCodecContext& encoder);
+  absl::Status Open(const AVCodecContext& encoder, int64_t first_fragment);
   // FFmpeg's byte sink: appends to sink_.
   static int Append(void* opaque, SinkByte* bytes, int size);
 

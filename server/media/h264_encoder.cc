@@ -112,7 +112,7 @@ absl::Status H264Encoder::Open() {
     return status;
   }
   if (config_.output.container == VideoContainer::kFragmentedMp4) {
-    absl::StatusOr<std::unique_ptr<FragmentMuxer>> muxer = FragmentMuxer::Create(*codec_);
+    absl::StatusOr<std::unique_ptr<FragmentMuxer>> muxer = FragmentMuxer::Create(*codec_, config_.first_chunk);
     if (!muxer.ok()) return muxer.status();
     muxer_ = *std::move(muxer);
   }

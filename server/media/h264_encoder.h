@@ -31,7 +31,8 @@ class H264Encoder final : public ChunkEncoder {
   const std::string& codec_string() const override { return codec_string_; }
 
  private:
-  explicit H264Encoder(const EncoderConfig& config) : config_(config), converter_(config.width, config.height) {}
+  explicit H264Encoder(const EncoderConfig& config)
+      : config_(config), converter_(config.width, config.height), next_frame_(config.first_frame) {}
   absl::Status Open();
   // One frame in, its one packet out (Note: one frame, one packet).
   absl::Status EncodeFrame(PixelFormat format, const uint8_t* pixels, bool first_of_chunk, EncodedChunk* encoded);
@@ -45,7 +46,7 @@ class H264Encoder final : public ChunkEncoder {
   UniquePacket packet_;                   // the packet
   std::unique_ptr<FragmentMuxer> muxer_;  // fragmented MP4 only
   bool init_segment_sent_ = false;
-  int64_t next_frame_ = 0;  // frames encoded so far: the presentation time of the next one
+  int64_t next_frame_;  // of the whole video: the presentation time of the next one
 };
 
 }  // namespace videodiffcr

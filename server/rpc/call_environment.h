@@ -11,6 +11,7 @@
 #include "server/rpc/rpc_limits.h"
 #include "server/rpc/rpc_metrics.h"
 #include "server/rpc/session_registry.h"
+#include "server/rpc/session_snapshot.h"
 #include "server/rpc/session_token.h"
 #include "threading/clock.h"
 
@@ -29,6 +30,7 @@ struct CallEnvironment {
   SessionRegistry* registry = nullptr;
   SessionDirectory* directory = nullptr;
   const SessionTokens* tokens = nullptr;
+  const SnapshotSeal* snapshot_seal = nullptr;
   RpcMetrics* rpc_metrics = nullptr;
   Access access;
   DeliveryMetrics* delivery_metrics = nullptr;

@@ -70,13 +70,16 @@ absl::Status ParseMessage(const grpc::ByteBuffer& bytes, int64_t max_bytes, goog
   }
   grpc::Slice slice;
   if (!bytes.DumpToSingleSlice(&slice).ok()) return absl::InternalError("cannot read the message's bytes");
-  const std::string flat(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  return ParseMessage(std::string(reinterpret_cast<const char*>(slice.begin()), slice.size()), message);
+}
+
+absl::Status ParseMessage(const std::string& flat, google::protobuf::Message* message) {
   // Looked for first, so that the protobuf library does not write a line about it to the log for whoever sends one.
   if (auto bad = FindBadString(*message->GetDescriptor(), flat, ""); bad.has_value()) {
     return FieldError("INVALID_UTF8", bad->field, bad->value, "must be valid UTF-8");
   }
   if (!message->ParseFromString(flat)) {
-    return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat("the ", size, " bytes are not a ",
+    return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat("the ", flat.size(), " bytes are not a ",
                                                                  message->GetDescriptor()->full_name(),
                                                                  " message (got \"", Printable(flat, 32), "\")")),
                          "MALFORMED_MESSAGE", {{"value", Printable(flat, 32)}});

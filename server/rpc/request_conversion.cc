@@ -18,6 +18,7 @@ constexpr char kUnsupported[] = "UNSUPPORTED_VALUE";
 constexpr int64_t kMaxChunkCredits = 1'000'000;
 constexpr int64_t kMaxByteCredits = int64_t{1} << 50;
 constexpr int kMaxRunAhead = 64;
+constexpr int kMaxSnapshotInterval = 1000;
 constexpr absl::Duration kMaxStartBuffer = absl::Seconds(60);
 constexpr size_t kMaxRequestIdBytes = 128;
 
@@ -211,7 +212,10 @@ absl::StatusOr<SessionPlan> ConvertConfig(const v1::SessionConfig& config, bool 
   plan.request.prompt = config.prompt();
   plan.request.seed = config.seed();
   plan.request_id = config.request_id();
+  plan.config = config;
   plan.resumable = config.resumable();
+  plan.request.keep_latents = config.resumable();
+  plan.snapshot_interval_chunks = config.snapshot_interval_chunks();
   plan.announced_length_chunks = config.length_chunks();
   plan.request.length_chunks = config.length_chunks() == 0 ? limits.max_length_chunks : config.length_chunks();
   for (const absl::Status& status : {
@@ -222,6 +226,8 @@ absl::StatusOr<SessionPlan> ConvertConfig(const v1::SessionConfig& config, bool 
            ConvertPriority(config.priority(), &plan.request),
            ConvertPlayout(config, &plan.request),
            CheckRequestId(config.request_id()),
+           CheckRange("config.snapshot_interval_chunks", config.snapshot_interval_chunks(), 0,
+                      config.resumable() ? kMaxSnapshotInterval : 0),
            one_clip ? absl::OkStatus() : ConvertCredits(config, &plan.request),
        }) {
     if (!status.ok()) return status;

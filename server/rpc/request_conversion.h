@@ -26,6 +26,10 @@ struct SessionPlan {
   std::string request_id;               // empty: none
   int64_t announced_length_chunks = 0;  // 0: until finished
   bool resumable = false;
+  int snapshot_interval_chunks = 0;  // 0: only when asked for, and at the end
+  v1::SessionConfig config;          // that this was made of
+  // Of a session that goes on from a snapshot.
+  int64_t controls_received = 0;
   std::vector<std::string> unknown_words;  // of the prompt
   int cut_prompt_tokens = 0;               // of a long prompt: what the model will not see
 };

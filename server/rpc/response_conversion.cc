@@ -143,6 +143,10 @@ v1::StreamVideoResponse ToResponse(StreamEvent event, absl::Time now, int64_t de
           Fill(std::move(content), response.mutable_budget_changed());
         } else if constexpr (std::is_same_v<Event, WarningEvent>) {
           Fill(std::move(content), response.mutable_warning());
+        } else if constexpr (std::is_same_v<Event, SnapshotEvent>) {
+          response.mutable_snapshot()->set_state(std::move(content.state));
+          response.mutable_snapshot()->set_seal(std::move(content.seal));
+          response.mutable_snapshot()->set_next_sequence(content.next_sequence);
         } else {
           Fill(std::move(content), deadline_misses, response.mutable_finished());
         }

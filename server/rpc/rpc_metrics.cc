@@ -21,8 +21,8 @@ RpcMetrics::RpcMetrics(prometheus::Registry* registry) {
                        .Name("videodiffcr_control_messages_total")
                        .Help("Messages of viewers to running sessions, by kind and by what became of them.")
                        .Register(*registry);
-  constexpr std::array<const char*, kControlTypes> kTypeNames = {"update",    "credit", "pause", "unpause",
-                                                                 "scene_cut", "finish", "ack",   "unknown"};
+  constexpr std::array<const char*, kControlTypes> kTypeNames = {"update", "credit", "pause",    "unpause", "scene_cut",
+                                                                 "finish", "ack",    "snapshot", "unknown"};
   constexpr std::array<const char*, kControlResults> kResultNames = {"accepted", "rejected", "too_late"};
   for (int type = 0; type < kControlTypes; ++type) {
     for (int result = 0; result < kControlResults; ++result) {

@@ -12,7 +12,7 @@
 namespace videodiffcr {
 
 enum class RpcMethod { kStreamVideo, kGenerateVideo, kUpdateSession, kCancelSession, kWatchSession, kGetServerInfo };
-enum class ControlType { kUpdate, kCredit, kPause, kUnpause, kSceneCut, kFinish, kAck, kUnknown };
+enum class ControlType { kUpdate, kCredit, kPause, kUnpause, kSceneCut, kFinish, kAck, kSnapshot, kUnknown };
 // What became of a control message: taken over, refused (the call ends), or come too late for its session (a warning).
 enum class ControlResult { kAccepted, kRejected, kTooLate };
 
@@ -41,7 +41,7 @@ struct RpcMetrics {
  private:
   static constexpr int kMethods = 6;
   static constexpr int kCodes = 17;
-  static constexpr int kControlTypes = 8;
+  static constexpr int kControlTypes = 9;
   static constexpr int kControlResults = 3;
   std::array<std::array<prometheus::Counter*, kCodes>, kMethods> calls_;
   std::array<std::array<prometheus::Counter*, kControlResults>, kControlTypes> controls_;

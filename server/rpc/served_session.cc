@@ -6,11 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "server/delivery/stream_sink.h"
 #include "server/media/encoder.h"
 #include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/session_controls.h"
+#include "server/rpc/session_snapshot.h"
 #include "system/guarded.h"
 
 namespace videodiffcr {
@@ -25,6 +25,14 @@ std::string NewSessionName() {
 // A session that another tenant has asked for is none of a caller's business, not even by its id.
 std::string RequestIdOf(const SessionPlan& plan, const Caller& caller) {
   return plan.request_id.empty() ? "" : absl::StrCat(TenantName(caller), "\n", plan.request_id);
+}
+
+int64_t FirstSequence(const SessionPlan& plan) {
+  return plan.request.continuation == nullptr ? 0 : plan.request.continuation->chunks;
+}
+
+SceneHistory HistoryOf(const SessionPlan& plan, const ModelInfo& model) {
+  return plan.request.continuation == nullptr ? SceneHistory(model) : SceneHistory(model, *plan.request.continuation);
 }
 
 ReplayLimits NothingKept() {
@@ -62,14 +70,22 @@ ServedSession::ServedSession(const CallEnvironment& environment, const SessionPl
       request_id_(RequestIdOf(plan, caller_)),
       fingerprint_(std::move(fingerprint)),
       resumable_(plan.resumable),
+      config_(plan.resumable ? plan.config : v1::SessionConfig()),
+      snapshot_interval_(plan.snapshot_interval_chunks),
+      first_sequence_(FirstSequence(plan)),
       came_at_(came_at),
       start_(DescribeStart(plan)),
       outbox_(std::make_shared<StreamOutbox>(environment.outbox_limits,
                                              resumable_ ? environment.replay_limits : NothingKept(),
-                                             environment.delivery_metrics->send_buffer_bytes)),
+                                             environment.delivery_metrics->send_buffer_bytes, first_sequence_)),
       watchers_(std::make_shared<WatchHub>(environment.limits.max_watchers_per_session, environment.clock)),
       control_allowance_(environment.limits.control_messages_per_second, environment.limits.control_message_burst,
-                         environment.clock->Now()) {}
+                         environment.clock->Now()),
+      controls_received_(plan.controls_received),
+      history_(HistoryOf(plan, environment.model->info())),
+      next_sequence_(first_sequence_),
+      controls_before_(plan.controls_received),
+      chunks_sent_(first_sequence_) {}
 
 StartedEvent ServedSession::DescribeStart(const SessionPlan& plan) const {
   const ModelInfo& model = environment_.model->info();
@@ -134,9 +150,10 @@ absl::Status ServedSession::Submit(SessionPlan plan) {
   const VideoCodec codec = plan.encoder.output.codec;
   const uint64_t seed = plan.request.seed;
   std::promise<StreamSink::MadeEncoder> encoder;
-  std::unique_ptr<SessionSink> sink =
-      std::make_unique<StreamSink>(encoder.get_future(), codec, plan.encoder.frames_per_second, came_at_, outbox_,
-                                   environment_.clock, environment_.delivery_metrics);
+  auto stream_sink = std::make_unique<StreamSink>(encoder.get_future(), codec, plan.encoder.frames_per_second, came_at_,
+                                                  outbox_, environment_.clock, environment_.delivery_metrics);
+  if (resumable_) stream_sink->SetKeeper(weak_from_this());
+  std::unique_ptr<SessionSink> sink = std::move(stream_sink);
   if (*queue != nullptr) {
     sink = std::make_unique<TenantSink>(std::move(sink), caller_.tenant, *queue, environment_.clock,
                                         environment_.access.metrics);
@@ -209,7 +226,7 @@ std::optional<StartedEvent> ServedSession::Describe(int64_t connection) {
   if (!admitted_ || connection != connection_) return std::nullopt;
   StartedEvent started = start_;
   started.codec_string = codec_string_;
-  started.resumed = connection != StreamOutbox::kFirstConnection;
+  started.resumed = connection != StreamOutbox::kFirstConnection || first_sequence_ > 0;
   started.next_sequence = next_sequence_;
   started.controls_received = controls_before_;
   return started;
@@ -262,8 +279,10 @@ absl::Status ServedSession::TryControl(const v1::StreamVideoRequest& request, Se
   PromptWarnings warnings;
   absl::Status status = TakeAllowance();
   if (status.ok()) {
-    status = Guarded("a control message",
-                     [&] { return ApplyControl(request, environment_, session, outbox_.get(), &warnings); });
+    status = Guarded("a control message", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return request.has_snapshot() ? PushSnapshot()
+                                    : ApplyControl(request, environment_, session, outbox_.get(), &warnings);
+    });
   }
   WarnUnknownWords(std::move(warnings.unknown_words));
   WarnCutPrompt(warnings.cut_tokens);
@@ -311,6 +330,56 @@ void ServedSession::WarnCutPrompt(int tokens) {
        absl::StrCat("the last ", tokens, " tokens of the prompt were cut: the model takes at most ",
                     environment_.model->info().max_prompt_tokens, " with the end token"),
        {absl::StrCat(tokens)});
+}
+
+// --- snapshots ---
+
+absl::StatusOr<SnapshotEvent> ServedSession::TakeSnapshot() {
+  if (!resumable_) {
+    return FieldError("NOT_RESUMABLE", "snapshot", "",
+                      "is of sessions that were started with config.resumable, which keep what it holds");
+  }
+  SessionId session;
+  {
+    MutexLock lock(&mutex_);
+    if (!session_.has_value()) return absl::NotFoundError("the session has not begun");
+    session = *session_;
+  }
+  absl::StatusOr<Outstanding> outstanding =
+      environment_.scheduler->OutstandingFrom(session, history_.chunks(), history_.frames());
+  if (!outstanding.ok()) return outstanding.status();
+  const SessionFacts facts = {config_, start_.seed, history_, *std::move(outstanding), controls_received_, absl::Now()};
+  v1::SessionSnapshot snapshot =
+      environment_.snapshot_seal->Close(MakeSnapshotState(facts, environment_.snapshot_seal->model_fingerprint()));
+  SnapshotEvent event;
+  event.state = std::move(*snapshot.mutable_state());
+  event.seal = std::move(*snapshot.mutable_seal());
+  event.next_sequence = snapshot.next_sequence();
+  return event;
+}
+
+absl::Status ServedSession::PushSnapshot() {
+  absl::StatusOr<SnapshotEvent> snapshot = TakeSnapshot();
+  if (!snapshot.ok()) return snapshot.status();
+  return outbox_->Push(*std::move(snapshot));
+}
+
+void ServedSession::OnChunkMade(EarlierChunk chunk, bool scene_start, int frames) {
+  MutexLock control_lock(&control_mutex_);
+  history_.Add(std::move(chunk), scene_start, frames);
+  if (snapshot_interval_ == 0 || history_.chunks() % snapshot_interval_ != 0) return;
+  // Without one the session is no worse off than before; a viewer who does not read hears of it with the next chunk.
+  Guarded("a snapshot", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return PushSnapshot(); }).IgnoreError();
+}
+
+std::optional<StreamEvent> ServedSession::OnEnding(const absl::Status& status) {
+  // Of its own accord, the server says that with; all else is an end for good.
+  if (!absl::IsAborted(status)) return std::nullopt;
+  MutexLock control_lock(&control_mutex_);
+  absl::StatusOr<SnapshotEvent> snapshot =
+      Guarded("a snapshot", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return TakeSnapshot(); });
+  if (!snapshot.ok()) return std::nullopt;
+  return *std::move(snapshot);
 }
 
 // --- ends ---

@@ -18,9 +18,11 @@
 #include "absl/time/time.h"
 #include "scheduler/scheduler.h"
 #include "server/delivery/stream_outbox.h"
+#include "server/delivery/stream_sink.h"
 #include "server/rpc/call_environment.h"
 #include "server/rpc/caller.h"
 #include "server/rpc/request_conversion.h"
+#include "server/rpc/scene_history.h"
 #include "server/rpc/session_directory.h"
 #include "server/rpc/tenant_quota.h"
 #include "server/rpc/token_bucket.h"
@@ -42,6 +44,7 @@ class SessionViewer {
 
 class ServedSession final : public DirectoryEntry,
                             public StreamOutbox::Listener,
+                            public SessionKeeper,
                             public std::enable_shared_from_this<ServedSession> {
  public:
   // `plan` is checked, its seed chosen. `caller` starts it; the session is its tenant's from then on. `fingerprint`:
@@ -103,6 +106,10 @@ class ServedSession final : public DirectoryEntry,
   void OnReadable() override;
   void OnBlockedChanged(bool blocked) override;
 
+  // SessionKeeper.
+  void OnChunkMade(EarlierChunk chunk, bool scene_start, int frames) override;
+  std::optional<StreamEvent> OnEnding(const absl::Status& status) override;
+
   // DirectoryEntry.
   void OnGraceOver(int64_t turn) override;
 
@@ -118,6 +125,9 @@ class ServedSession final : public DirectoryEntry,
   void SetSession(SessionId session, const std::string& codec_string, bool may_begin);
   absl::Status TryControl(const v1::StreamVideoRequest& request, SessionId session, bool unary)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
+  // FailedPrecondition of a session that is not resumable, and NotFound of one that is gone, with details.
+  absl::StatusOr<SnapshotEvent> TakeSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
+  absl::Status PushSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
   absl::Status TakeAllowance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
   std::optional<SessionId> Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WarnUnknownWords(std::vector<std::string> unknown_words);
@@ -132,6 +142,9 @@ class ServedSession final : public DirectoryEntry,
   const std::string request_id_;
   const std::string fingerprint_;
   const bool resumable_;
+  const v1::SessionConfig config_;   // as it was asked for; empty unless resumable
+  const int64_t snapshot_interval_;  // chunks; 0: none
+  const int64_t first_sequence_;     // of its first chunk: above 0 in a session that goes on
   const absl::Time came_at_;
   const StartedEvent start_;  // all but the codec string, which only an encoder knows, and what depends on the call
   const std::shared_ptr<StreamOutbox> outbox_;
@@ -140,7 +153,8 @@ class ServedSession final : public DirectoryEntry,
   // One control at a time, and none beside a change of calls, so that `controls_received_` is exact. Before mutex_.
   Mutex control_mutex_;
   TokenBucket control_allowance_ ABSL_GUARDED_BY(control_mutex_);
-  int64_t controls_received_ ABSL_GUARDED_BY(control_mutex_) = 0;
+  int64_t controls_received_ ABSL_GUARDED_BY(control_mutex_);
+  SceneHistory history_ ABSL_GUARDED_BY(control_mutex_);
 
   mutable Mutex mutex_ ABSL_ACQUIRED_AFTER(control_mutex_);
   TenantPlace tenant_place_ ABSL_GUARDED_BY(mutex_);  // while it may generate, with or without a call
@@ -154,10 +168,10 @@ class ServedSession final : public DirectoryEntry,
   std::optional<SessionId> session_ ABSL_GUARDED_BY(mutex_);
   std::string codec_string_ ABSL_GUARDED_BY(mutex_);
   // Of the latest call.
-  int64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t controls_before_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t next_sequence_ ABSL_GUARDED_BY(mutex_);
+  int64_t controls_before_ ABSL_GUARDED_BY(mutex_);
   // Chunks that were sent, each counted once.
-  int64_t chunks_sent_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t chunks_sent_ ABSL_GUARDED_BY(mutex_);
   int64_t deadline_misses_ ABSL_GUARDED_BY(mutex_) = 0;
 
   // The outbox's last word on its watermarks, kept apart because it may come before Submit() has returned the id. A

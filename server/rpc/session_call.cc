@@ -11,6 +11,7 @@
 #include "server/rpc/error_details.h"
 #include "server/rpc/response_conversion.h"
 #include "server/rpc/session_directory.h"
+#include "server/rpc/session_snapshot.h"
 #include "server/rpc/status_conversion.h"
 #include "system/guarded.h"
 
@@ -67,8 +68,10 @@ void SessionCall::Start(const v1::SessionConfig& config) {
 }
 
 void SessionCall::Resume(const v1::ResumeRequest& resume) {
+  const absl::Time came_at = environment_.clock->Now();
   if (!TakeFirstMessage()) return;
-  absl::Status status = Guarded("resuming the session", [&] { return TryResume(resume); });
+  absl::Status status = Guarded("resuming the session",
+                                [&] { return resume.has_snapshot() ? TryGoOn(resume, came_at) : TryResume(resume); });
   environment_.rpc_metrics->CountResume(ResultOf(status));
   if (!status.ok()) Fail(std::move(status));
 }
@@ -85,16 +88,20 @@ absl::Status SessionCall::TryStart(const v1::SessionConfig& config, absl::Time c
   const bool one_clip = method_ == RpcMethod::kGenerateVideo;
   absl::StatusOr<SessionPlan> plan = ConvertConfig(config, one_clip, *environment_.model, environment_.limits);
   if (!plan.ok()) return plan.status();
+  return Begin(*std::move(plan), config.request_id().empty() ? "" : config.SerializeAsString(), came_at);
+}
+
+absl::Status SessionCall::Begin(SessionPlan plan, std::string fingerprint, absl::Time came_at) {
   if (absl::Status status = EnterRegistry(); !status.ok()) return status;
-  if (plan->request.seed == 0) plan->request.seed = NewSeed();
-  const std::shared_ptr<ServedSession> session = ServedSession::Create(
-      environment_, *plan, caller_, config.request_id().empty() ? "" : config.SerializeAsString(), came_at);
+  if (plan.request.seed == 0) plan.request.seed = NewSeed();
+  const std::shared_ptr<ServedSession> session =
+      ServedSession::Create(environment_, plan, caller_, std::move(fingerprint), came_at);
   // The viewer first: a second start with the same id may find the session as soon as it is in the directory.
   session->SetFirstViewer(weak_from_this());
   if (const std::shared_ptr<DirectoryEntry> before = environment_.directory->Add(session); before != nullptr) {
     const auto running = std::static_pointer_cast<ServedSession>(before);
     if (!running->resumable() || running->fingerprint() != session->fingerprint()) {
-      return RequestIdInUse(plan->request_id);
+      return RequestIdInUse(plan.request_id);
     }
     absl::Status status = ConnectTo(running, std::nullopt);
     environment_.rpc_metrics->CountResume(ResultOf(status));
@@ -107,7 +114,20 @@ absl::Status SessionCall::TryStart(const v1::SessionConfig& config, absl::Time c
     gone = finished_;
   }
   if (gone) session->Disconnect(StreamOutbox::kFirstConnection, absl::CancelledError("the client is gone"));
-  return session->Submit(*std::move(plan));
+  return session->Submit(std::move(plan));
+}
+
+absl::Status SessionCall::TryGoOn(const v1::ResumeRequest& resume, absl::Time came_at) {
+  if (!resume.resume_token().empty() || resume.has_last_sequence()) {
+    return FieldError("OUT_OF_RANGE", "resume.snapshot", "",
+                      "comes alone: the snapshot says which session it is and which chunk comes next");
+  }
+  const absl::StatusOr<v1::SnapshotState> state = environment_.snapshot_seal->Open(resume.snapshot());
+  if (!state.ok()) return state.status();
+  absl::StatusOr<SessionPlan> plan = PlanFromSnapshot(*state, method_ == RpcMethod::kGenerateVideo, *environment_.model,
+                                                      environment_.limits, absl::Now());
+  if (!plan.ok()) return plan.status();
+  return Begin(*std::move(plan), "", came_at);
 }
 
 absl::StatusOr<std::shared_ptr<ServedSession>> SessionCall::FindSession(const v1::ResumeRequest& resume) const {

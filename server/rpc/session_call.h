@@ -72,6 +72,10 @@ class SessionCall final : public SessionViewer, public std::enable_shared_from_t
   // `came_at`: the first message.
   absl::Status TryStart(const v1::SessionConfig& config, absl::Time came_at);
   absl::Status TryResume(const v1::ResumeRequest& resume);
+  // From a snapshot.
+  absl::Status TryGoOn(const v1::ResumeRequest& resume, absl::Time came_at);
+  // A new session, or, with the same request id and `fingerprint`, the one that is there.
+  absl::Status Begin(SessionPlan plan, std::string fingerprint, absl::Time came_at);
   absl::StatusOr<std::shared_ptr<ServedSession>> FindSession(const v1::ResumeRequest& resume) const;
   // Goes on with a session that runs, behind chunk `last_sequence`.
   absl::Status ConnectTo(const std::shared_ptr<ServedSession>& session, std::optional<int64_t> last_sequence);

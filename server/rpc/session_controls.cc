@@ -9,7 +9,7 @@
 namespace videodiffcr {
 namespace {
 
-constexpr char kKnownControls[] = "must hold one of update, credit, ack, pause, unpause, scene_cut, finish";
+constexpr char kKnownControls[] = "must hold one of update, credit, ack, pause, unpause, scene_cut, finish, snapshot";
 
 absl::Status ChangeSession(absl::StatusOr<CheckedChange> change, Scheduler* scheduler, SessionId session,
                            PromptWarnings* warnings) {
@@ -45,6 +45,8 @@ ControlType TypeOf(const v1::StreamVideoRequest& request) {
       return ControlType::kSceneCut;
     case v1::StreamVideoRequest::kFinish:
       return ControlType::kFinish;
+    case v1::StreamVideoRequest::kSnapshot:
+      return ControlType::kSnapshot;
     default:
       return ControlType::kUnknown;
   }
@@ -78,6 +80,7 @@ absl::Status ApplyControl(const v1::StreamVideoRequest& request, const CallEnvir
     case v1::StreamVideoRequest::kResume:
       return FieldError("RESUME_REPEATED", "resume", "",
                         "may only be the first message; open another stream to go on with another session");
+    case v1::StreamVideoRequest::kSnapshot:  // the session's own, which has the history
     case v1::StreamVideoRequest::REQUEST_NOT_SET:
       break;
   }
@@ -107,6 +110,9 @@ absl::StatusOr<v1::StreamVideoRequest> ToStreamControl(const v1::UpdateSessionRe
       return control;
     case v1::UpdateSessionRequest::kFinish:
       control.mutable_finish();
+      return control;
+    case v1::UpdateSessionRequest::kSnapshot:
+      control.mutable_snapshot();
       return control;
     case v1::UpdateSessionRequest::CONTROL_NOT_SET:
       break;

@@ -48,12 +48,14 @@ absl::Status AnswerWith(const grpc::ByteBuffer& request_bytes, int64_t max_bytes
 }  // namespace
 
 VideoService::VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts,
-                           std::string session_key, Clock* clock, RpcMetrics* rpc_metrics, bool log_prompts)
+                           std::string session_key, SnapshotSeal snapshot_seal, Clock* clock, RpcMetrics* rpc_metrics,
+                           bool log_prompts)
     : facts_(facts),
       rpc_metrics_(rpc_metrics),
       registry_(limits.behind_proxy ? std::numeric_limits<int>::max() : limits.max_sessions_per_connection),
       directory_(limits.disconnect_grace, limits.replay_memory_bytes, clock),
       tokens_(std::move(session_key)),
+      snapshot_seal_(std::move(snapshot_seal)),
       room_(static_cast<size_t>(limits.max_streams_in_first_message)),
       gate_(clock) {
   environment_.limits = limits;
@@ -64,6 +66,7 @@ VideoService::VideoService(const RpcLimits& limits, const OutboxLimits& outbox_l
   environment_.registry = &registry_;
   environment_.directory = &directory_;
   environment_.tokens = &tokens_;
+  environment_.snapshot_seal = &snapshot_seal_;
   environment_.rpc_metrics = rpc_metrics;
   environment_.log_prompts = log_prompts;
   AddCall("/videodiffcr.v1.VideoGenerationService/StreamVideo", RpcMethod::kStreamVideo);

@@ -21,6 +21,7 @@
 #include "server/rpc/rpc_metrics.h"
 #include "server/rpc/session_directory.h"
 #include "server/rpc/session_registry.h"
+#include "server/rpc/session_snapshot.h"
 #include "server/rpc/session_token.h"
 #include "threading/clock.h"
 
@@ -31,9 +32,11 @@ class VideoService final : public grpc::Service {
  public:
   // `clock` and `rpc_metrics` outlive the service. Until StartServing() every call is answered UNAVAILABLE
   // (MODEL_LOADING).
-  // `session_key`: what tokens of sessions are made with; nobody else knows it.
+  // `session_key`: what tokens of sessions are made with; nobody else knows it. `snapshot_seal`: of this server's
+  // model.
   VideoService(const RpcLimits& limits, const OutboxLimits& outbox_limits, const ServerFacts& facts,
-               std::string session_key, Clock* clock, RpcMetrics* rpc_metrics, bool log_prompts);
+               std::string session_key, SnapshotSeal snapshot_seal, Clock* clock, RpcMetrics* rpc_metrics,
+               bool log_prompts);
 
   // Before calls come. By default everybody may call, which only tests want.
   void CheckAccess(const Access& access) { environment_.access = access; }
@@ -63,6 +66,7 @@ class VideoService final : public grpc::Service {
   SessionRegistry registry_;
   SessionDirectory directory_;
   const SessionTokens tokens_;
+  const SnapshotSeal snapshot_seal_;
   FirstMessageRoom room_;
   CallGate gate_;
   CallEnvironment environment_;  // written by StartServing(), constant once serving_ is set

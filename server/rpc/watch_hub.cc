@@ -95,7 +95,10 @@ void WatchHub::OnEnd(const absl::Status& status, const OutgoingEvent* last) {
     places_.clear();
   }
   absl::StatusOr<grpc::ByteBuffer> finished = absl::NotFoundError("nothing to say");
-  if (last != nullptr && !watchers.empty()) finished = Pack(ToResponse(*last->event, clock_->Now(), 0));
+  // A snapshot, which may be last too, is the owner's alone.
+  if (last != nullptr && !watchers.empty() && std::holds_alternative<FinishedEvent>(*last->event)) {
+    finished = Pack(ToResponse(*last->event, clock_->Now(), 0));
+  }
   for (const std::shared_ptr<Watcher>& watcher : watchers) {
     watcher->OnEnd(status, finished.ok() ? &*finished : nullptr);
   }

@@ -156,7 +156,7 @@ TEST(GenerateOptionsTest, TheHelpListsEveryFlagWithWhatItDoesAndItsDefault) {
   for (const char* line :
        {"  --prompt TEXT\n      What the video shows.", "  --chunks N\n", "Default: 8.", "  --seed N\n",
         "  --budget SHARE\n", "  --switch CHUNK:PROMPT\n", "  --switch-budget CHUNK:SHARE\n", "  --playout SECONDS\n",
-        "  --output PATH\n", "Default: video.mp4.", "  --contact-sheet PATH\n", "  --server HOST:PORT\n",
+        "  --output PATH\n", "Default: video.mp4.", "  --contact-sheet PATH\n", "  --server HOST:PORT,...\n",
         "Default: localhost:50051."}) {
     EXPECT_THAT(command.Help(), HasSubstr(line));
   }

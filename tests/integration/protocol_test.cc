@@ -68,6 +68,18 @@ Request ResumeRequest(const std::string& token, std::optional<int64_t> last_sequ
   return request;
 }
 
+Request SnapshotResumeRequest(const std::string& state) {
+  Request request;
+  request.mutable_resume()->mutable_snapshot()->set_state(state);
+  return request;
+}
+
+Request SnapshotRequest() {
+  Request request;
+  request.mutable_snapshot();
+  return request;
+}
+
 constexpr char kMissing[] = "INVALID_ARGUMENT CONFIG_MISSING";
 constexpr char kGoesOn[] = "finished LENGTH_REACHED, OK";
 constexpr char kFinishes[] = "finished FINISH_REQUESTED, OK";
@@ -77,6 +89,8 @@ const std::vector<Row>& Rows() {
   static const auto& rows = *new std::vector<Row>{
       {"`config`", ConfigRequest(RawConfig(3, 1)), kGoesOn, "INVALID_ARGUMENT CONFIG_REPEATED",
        "INVALID_ARGUMENT CONFIG_REPEATED"},
+      {"`resume`", SnapshotResumeRequest("no snapshot"), "INVALID_ARGUMENT SNAPSHOT_MALFORMED",
+       "INVALID_ARGUMENT RESUME_REPEATED", "INVALID_ARGUMENT RESUME_REPEATED"},
       {"`resume`", ResumeRequest("nobody's"), "UNAUTHENTICATED RESUME_TOKEN_INVALID",
        "INVALID_ARGUMENT RESUME_REPEATED", "INVALID_ARGUMENT RESUME_REPEATED"},
       {"`update`, `scene_cut`", PromptRequest("a blue square"), kMissing, "update_applied, finished LENGTH_REACHED, OK",
@@ -91,6 +105,7 @@ const std::vector<Row>& Rows() {
       {"`pause`", PauseRequest(), kMissing, "paused, finished LENGTH_REACHED, OK", kFinishes},
       {"`unpause`", UnpauseRequest(), kMissing, kGoesOn, kFinishes},
       {"`finish`", FinishRequest(), kMissing, kFinishes, kFinishes},
+      {"`snapshot`", SnapshotRequest(), kMissing, "INVALID_ARGUMENT NOT_RESUMABLE", "INVALID_ARGUMENT NOT_RESUMABLE"},
       {"none of these", Request(), kMissing, "INVALID_ARGUMENT REQUEST_NOT_SET", "INVALID_ARGUMENT REQUEST_NOT_SET"},
       {"the client closes its side", std::nullopt, kMissing, kGoesOn, kFinishes},
   };
@@ -300,6 +315,24 @@ TEST_P(BesideTest, WatchersJoinWhatRuns) {
   EXPECT_EQ(Watch(started_.resume_token()), "UNAUTHENTICATED WATCH_TOKEN_INVALID");
   const std::string over = "NOT_FOUND SESSION_OVER";
   EXPECT_EQ(Watch(started_.watch_token()), Wanted({"watches", "watches", over, over}));
+}
+
+TEST_P(BesideTest, AnotherSessionGoesOnFromASnapshotWhateverHasBecomeOfThisOne) {
+  Request request;
+  TestStream stream(connection_);
+  v1::SessionConfig config = config_;
+  config.set_request_id("order-18");
+  config.set_snapshot_interval_chunks(2);
+  stream.Send(ConfigRequest(config));
+  *request.mutable_resume()->mutable_snapshot() = stream.NextOf(Response::kSnapshot)->snapshot();
+  stream.Cancel();
+  TestStream next(connection_);
+  next.Send(request);
+  const v1::SessionStarted started = next.NextOf(Response::kStarted)->started();
+  EXPECT_NE(started.session_id(), started_.session_id());
+  EXPECT_EQ(started.next_sequence(), 2);
+  next.Cancel();
+  EXPECT_EQ(Resume(2), Wanted({"goes on", "goes on", "goes on", kLost}));
 }
 
 INSTANTIATE_TEST_SUITE_P(States, BesideTest,

@@ -43,6 +43,11 @@ TEST_F(DiagnoseTest, AFingerprintChangesWithWhatSaysWhichModelItIs) {
   other[9] = '"';
   Write("weights.safetensors", other);
   EXPECT_NE(ModelFingerprint(folder_), third) << "the header is read";
+  Write("weights.safetensors", std::string("\4\0\0\0\0\0\0\0{  }", 12) + std::string(100'000, 'v'));
+  EXPECT_NE(ModelFingerprint(folder_), third) << "values are looked at";
+  Write("weights.safetensors", weights);
+  Write("README.md", "about it");
+  EXPECT_EQ(ModelFingerprint(folder_), third) << "what is not loaded is not the model";
   EXPECT_EQ(ModelFingerprint("/nowhere"), "");
 }
 

@@ -145,6 +145,29 @@ TEST(H264EncoderTest, SendsTheInitSegmentOnceAndOneFragmentPerChunk) {
   }
 }
 
+// The number in a fragment's mfhd box.
+uint32_t NumberOf(const std::string& fragment) {
+  const size_t at = fragment.find("mfhd") + 8;
+  uint32_t number = 0;
+  for (size_t i = at; i < at + 4; ++i) number = number << 8 | static_cast<unsigned char>(fragment[i]);
+  return number;
+}
+
+TEST(H264EncoderTest, AnotherEncodersChunksJoinWithoutASeam) {
+  const std::unique_ptr<ChunkEncoder> whole = MakeEncoder(Config(VideoContainer::kFragmentedMp4));
+  std::vector<EncodedChunk> chunks = EncodeThreeChunks(whole.get());
+  EncoderConfig config = Config(VideoContainer::kFragmentedMp4);
+  config.first_chunk = 2;
+  config.first_frame = 21;
+  const std::unique_ptr<ChunkEncoder> rest = MakeEncoder(config);
+  const absl::StatusOr<EncodedChunk> third = rest->Encode(MovingPattern(kWidth, kHeight, 12, 21));
+  ASSERT_TRUE(third.ok()) << third.status();
+  EXPECT_EQ(third->init_segment, chunks[0].init_segment);
+  EXPECT_EQ(NumberOf(third->payload), NumberOf(chunks[2].payload));
+  chunks[2].payload = third->payload;
+  ExpectFramesOfThreeChunks(ProbeVideo(Join(chunks), "mp4"));
+}
+
 TEST(H264EncoderTest, AnnexBChunksBeginWithTheirParameterSetsAndDecodeAlone) {
   auto encoder = MakeEncoder(Config(VideoContainer::kAnnexB));
   const std::vector<EncodedChunk> chunks = EncodeThreeChunks(encoder.get());

@@ -164,6 +164,7 @@ class CallFixture : public ::testing::Test {
     environment_.registry = &registry_;
     environment_.directory = &directory_;
     environment_.tokens = &tokens_;
+    environment_.snapshot_seal = &seal_;
     environment_.rpc_metrics = &rpc_metrics_;
     environment_.delivery_metrics = &delivery_metrics_;
     call_ = SessionCall::Create(RpcMethod::kStreamVideo, Caller{"ipv4:127.0.0.1:5", {}, nullptr}, environment_,
@@ -221,6 +222,7 @@ class CallFixture : public ::testing::Test {
   SessionRegistry registry_{4};
   SessionDirectory directory_{absl::Seconds(30), 16 << 20, &clock_};
   const SessionTokens tokens_{std::string(32, 'k')};
+  const SnapshotSeal seal_{"the fake model", std::string(32, 's')};
   CallEnvironment environment_;
   FakeTransport transport_;
   std::unique_ptr<Scheduler> scheduler_;
