@@ -3,8 +3,8 @@
 # hold. Under half an hour on two cores.
 #
 #   tools/reliability_check.sh            all of them
-#   tools/reliability_check.sh NAME...    those alone: start first_chunk realtime cancel slow_reader cuts churn overload
-#                                         budgets allocations sigterm malformed fuzz replay
+#   tools/reliability_check.sh NAME...    those alone: start first_chunk realtime cancel slow_reader cuts kills churn
+#                                         overload budgets allocations sigterm malformed fuzz replay
 #
 # Needs what tools/test.sh has built. BIN names another folder of programs, FUZZ_SECONDS the time for each fuzzer (none is run
 # where the preset "fuzz" was not built). What a figure needs many minutes for is scaled by SCALE (1: as the page says).
@@ -95,6 +95,13 @@ check_cuts() {
   row "random cut and resume" "$wanted cuts: 0 lost, doubled or changed" \
     "$(figure resumes) cuts: $(figure lost) lost, $(figure damaged) damaged, $(figure changed) changed of $(figure verified)" $?
 }
+check_kills() {
+  local kills; kills=$(scaled 100)
+  VIDEODIFFCR_KILLS=$kills ctest --test-dir "${bin%/bin}" -R '^e2e_hand_over_test' --timeout 3600 --output-on-failure >"$work/tests.log" 2>&1
+  local result=$?
+  row "server killed under a session" "$kills kills: nothing lost or doubled" \
+    "$(sed -n 's/^\([0-9]*% tests passed.*\)/\1/p' "$work/tests.log"), $kills kills" $result
+}
 check_churn() {
   start_server
   load --arrivals closed:8 --duration 10s --chunks 1000 --playout off --kill-share 1 >/dev/null
@@ -150,7 +157,7 @@ check_replay() {
   row "replay by seed, four at once against alone" "bit-equal" "$first" $?
 }
 
-names=(start first_chunk realtime cancel slow_reader cuts churn overload budgets allocations sigterm malformed fuzz replay)
+names=(start first_chunk realtime cancel slow_reader cuts kills churn overload budgets allocations sigterm malformed fuzz replay)
 [ $# -eq 0 ] || names=("$@")
 echo "| property | wanted | measured | |"; echo "|---|---|---|---|"
 for name in "${names[@]}"; do

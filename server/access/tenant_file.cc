@@ -12,9 +12,9 @@
 #include <set>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
+#include "openssl/crypto.h"
 #include "system/regular_file.h"
 
 namespace videodiffcr {
@@ -52,7 +52,10 @@ absl::StatusOr<std::string> BytesOf(const Json& object, const std::string& where
   const bool digits = std::all_of(text->begin(), text->end(), [](unsigned char c) { return absl::ascii_isxdigit(c); });
   if (text->size() != 2 * bytes || !digits)
     return Wrong(where, ".", field, " must be ", 2 * bytes, " hexadecimal digits");
-  return absl::HexStringToBytes(*text);
+  std::string read(bytes, '\0');
+  size_t count = 0;
+  OPENSSL_hexstr2buf_ex(reinterpret_cast<unsigned char*>(read.data()), read.size(), &count, text->c_str(), '\0');
+  return read;
 }
 
 absl::Status ReadLimit(const Json& object, const std::string& where, const char* field, std::optional<int64_t>* out) {
