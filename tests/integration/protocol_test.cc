@@ -206,10 +206,16 @@ class BesideTest : public ::testing::TestWithParam<Stands> {
     started_ = owner_->NextOf(Response::kStarted)->started();
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(owner_->NextChunk().has_value());
     // Which comes behind the third chunk, so the server knows that this has left.
-    if (GetParam() != Stands::kOverKept) EXPECT_TRUE(owner_->WaitForState(v1::SESSION_STATE_BLOCKED));
+    if (GetParam() != Stands::kOverKept) {
+      EXPECT_TRUE(owner_->WaitForState(v1::SESSION_STATE_BLOCKED));
+    }
     if (GetParam() == Stands::kWaiting) owner_->Cancel();
-    if (GetParam() == Stands::kOverKept) EXPECT_TRUE(owner_->status().ok());
-    if (GetParam() == Stands::kGone) EXPECT_EQ(Cancel(started_.resume_token()), "OK");
+    if (GetParam() == Stands::kOverKept) {
+      EXPECT_TRUE(owner_->status().ok());
+    }
+    if (GetParam() == Stands::kGone) {
+      EXPECT_EQ(Cancel(started_.resume_token()), "OK");
+    }
     if (GetParam() != Stands::kConnected) owner_->Rest();
   }
 
@@ -277,7 +283,9 @@ constexpr char kOutOfRange[] = "INVALID_ARGUMENT OUT_OF_RANGE";
 
 TEST_P(BesideTest, ResumeGoesOnAndTheCallBeforeIsTold) {
   EXPECT_EQ(Resume(2), Wanted({"goes on", "goes on", "goes on", kLost}));
-  if (GetParam() == Stands::kConnected) EXPECT_EQ(CodeAndReason(owner_->status()), "ABORTED SUPERSEDED");
+  if (GetParam() == Stands::kConnected) {
+    EXPECT_EQ(CodeAndReason(owner_->status()), "ABORTED SUPERSEDED");
+  }
 }
 
 TEST_P(BesideTest, AResumeThatCannotBeChangesNothing) {
@@ -294,7 +302,9 @@ TEST_P(BesideTest, TheSameStartIsTheSameSessionAndAnotherIsRefused) {
   const std::string in_use = "ALREADY_EXISTS REQUEST_ID_IN_USE";
   EXPECT_EQ(StartAgain(other), Wanted({in_use, in_use, in_use, "a new session"}));
   // From its beginning, of which nothing is kept here.
-  if (GetParam() != Stands::kGone) EXPECT_EQ(StartAgain(config_), kLost);
+  if (GetParam() != Stands::kGone) {
+    EXPECT_EQ(StartAgain(config_), kLost);
+  }
 }
 
 TEST_P(BesideTest, ControlsFromBesideTheCall) {
@@ -308,7 +318,9 @@ TEST_P(BesideTest, CancelSessionIsTheEndWhereverItStands) {
   EXPECT_EQ(Cancel("nobody's"), "UNAUTHENTICATED RESUME_TOKEN_INVALID");
   EXPECT_EQ(Cancel(started_.resume_token()), "OK");
   EXPECT_EQ(Resume(2), kLost);
-  if (GetParam() == Stands::kConnected) EXPECT_EQ(CodeAndReason(owner_->status()), "CANCELLED CANCELLED");
+  if (GetParam() == Stands::kConnected) {
+    EXPECT_EQ(CodeAndReason(owner_->status()), "CANCELLED CANCELLED");
+  }
 }
 
 TEST_P(BesideTest, WatchersJoinWhatRuns) {
