@@ -4,8 +4,10 @@
 #include <random>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "checksum/crc32c.h"
 #include "client/call_status.h"
 #include "proto/grpc_deadline.h"
@@ -34,6 +36,13 @@ v1::SessionConfig Resumable(v1::SessionConfig config, bool resumable) {
   config.set_resumable(resumable);
   if (resumable && config.request_id().empty()) config.set_request_id(NewRequestId());
   return config;
+}
+
+// Leads the call to the server that made `token`, through a proxy in front of many: what stands before the first of its
+// two dots. A token with one dot is of a server that is reached as it is.
+void AddRoute(const std::string& token, grpc::ClientContext* context) {
+  const std::vector<std::string> parts = absl::StrSplit(token, '.');
+  if (parts.size() == 3) context->AddMetadata("videodiffcr-server", parts[0]);
 }
 
 v1::StreamVideoRequest ConfigRequest(const v1::SessionConfig& config) {
@@ -72,6 +81,7 @@ VideoCall::~VideoCall() {
 bool VideoCall::Open(const v1::StreamVideoRequest& first) {
   auto connection = std::make_shared<Connection>();
   if (!authorization_.empty()) connection->context.AddMetadata("authorization", authorization_);
+  if (started_.has_value()) AddRoute(started_->resume_token(), &connection->context);
   connection->stream = stub_->StreamVideo(&connection->context);
   {
     MutexLock lock(&mutex_);
@@ -213,6 +223,7 @@ void VideoCall::Cancel() {
   if (config_.resumable() && !request.resume_token().empty()) {
     grpc::ClientContext context;
     if (!authorization_.empty()) context.AddMetadata("authorization", authorization_);
+    AddRoute(request.resume_token(), &context);
     context.set_deadline(GrpcDeadline(kCancelTimeout));
     v1::CancelSessionResponse response;
     (void)stub_->CancelSession(&context, request, &response);
