@@ -54,6 +54,14 @@ check_manifests() {
   say "checkov: $(grep -h 'Passed checks' "$work/checkov" "$work/checkov_image" | paste -sd ';')"
 }
 
+# The list is held to CUDA's libraries where they are: tools/setup.sh --cuda-wheels. To fetch them for this is too much.
+check_libraries() {
+  local torch=${XDG_CACHE_HOME:-$HOME/.cache}/videodiffcr/libtorch-2.11.0 kind=cpu
+  [ ! -e "$torch/.complete-cuda-wheels" ] || kind=cuda
+  python tools/deploy/check_libraries.py "$torch" $kind "$bin/videodiffcr-server" >"$work/libraries" || { cat "$work/libraries"; fail "the list of libraries does not hold"; }
+  say "libraries ($kind): $(tail -1 "$work/libraries")"
+}
+
 check_gateway() {
   with_tools envoy --mode validate -l error -c deploy/envoy/envoy.yaml >"$work/envoy" 2>&1 || { cat "$work/envoy"; fail "Envoy refuses its config"; }
   # The hardened one names files that only a cluster has.
@@ -86,6 +94,7 @@ check_unit() {
 if [ "$fast" = 1 ]; then
   build_programs
   check_manifests
+  check_libraries
   check_gateway
   check_rules
   check_unit

@@ -179,12 +179,14 @@ def check_same_rules(documents):
 
 def check_image(binary, ports):
     text = (ROOT / "Dockerfile").read_text()
-    command = json.loads(re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)[1])
-    check_flags("Dockerfile", binary, [flag for flag in command if not flag.startswith("--model-folder=")])
+    commands = [json.loads(found) for found in re.findall(r"^CMD (\[.*\])$", text, re.MULTILINE)]
+    expect(len(commands) == 2, "Dockerfile", f"has {len(commands)} commands for its two images")
     exposed = {int(port) for port in re.search(r"^EXPOSE (.*)$", text, re.MULTILINE)[1].split()}
     expect(exposed == set(ports.values()), "Dockerfile", f"exposes {exposed}, the server has {set(ports.values())}")
-    for name, flag in ADDRESS_FLAGS.items():
-        expect(port_of(command, flag) == ports[name], "Dockerfile", f"{flag} has another port than the manifests")
+    for command in commands:
+        check_flags("Dockerfile", binary, [flag for flag in command if not flag.startswith("--model-folder=")])
+        for name, flag in ADDRESS_FLAGS.items():
+            expect(port_of(command, flag) == ports[name], "Dockerfile", f"{flag} has another port than the manifests")
     expect(f'"localhost:{ports["admin"]}"' in text, "Dockerfile", "HEALTHCHECK does not ask the port for probes")
 
 
