@@ -82,6 +82,11 @@ check_rules() {
   say "dashboard and rules: every query has data from a real Prometheus"
 }
 
+check_tls() {
+  python tools/deploy/check_tls.py "$bin" >"$work/tls" || fail "certificates or tokens do not hold, see above"
+  say "TLS: $(cat "$work/tls")"
+}
+
 check_unit() {
   sed "s#^ExecStart=/usr/bin/videodiffcr-server#ExecStart=$bin/videodiffcr-server#; s#^User=.*#User=nobody#" deploy/systemd/videodiffcr.service >"$work/videodiffcr.service"
   systemd-analyze verify --man=no "$work/videodiffcr.service" >"$work/unit" 2>&1 || { cat "$work/unit"; fail "systemd refuses the unit"; }
@@ -96,8 +101,14 @@ if [ "$fast" = 1 ]; then
   check_manifests
   check_libraries
   check_gateway
+  check_tls
   check_rules
   check_unit
+fi
+# Only in a whole run: a wrong port, a missing flag, a dead query and an expired certificate, each of which must fail.
+if [ "$fast" = 1 ] && [ "$image" = 1 ]; then
+  python tools/deploy/check_mutations.py "$bin" || fail "what is spoiled is not noticed, see above"
+  say "mutations: what is spoiled on purpose is noticed"
 fi
 if [ "$image" = 1 ]; then with_tools tools/deploy/check_image.sh; fi
 say "all held"
