@@ -4,8 +4,10 @@
 #include <random>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "checksum/crc32c.h"
 #include "client/call_status.h"
 #include "proto/grpc_deadline.h"
@@ -39,6 +41,13 @@ v1::SessionConfig Resumable(v1::SessionConfig config, const ResumeOptions& optio
   }
   if (resumable && config.request_id().empty()) config.set_request_id(NewRequestId());
   return config;
+}
+
+// Leads the call to the server that made `token`, through a proxy in front of many: what stands before the first of its
+// two dots. A token with one dot is of a server that is reached as it is.
+void AddRoute(const std::string& token, grpc::ClientContext* context) {
+  const std::vector<std::string> parts = absl::StrSplit(token, '.');
+  if (parts.size() == 3) context->AddMetadata("videodiffcr-server", parts[0]);
 }
 
 // Our server gives a reason with every end; an end without one is the network's, or that of a proxy.
@@ -82,6 +91,7 @@ VideoCall::~VideoCall() {
 void VideoCall::Open(const v1::StreamVideoRequest& first) {
   auto connection = std::make_shared<Connection>();
   if (!authorization_.empty()) connection->context.AddMetadata("authorization", authorization_);
+  if (first.has_resume()) AddRoute(first.resume().resume_token(), &connection->context);
   connection->server = servers_[server_];
   connection->stream = connection->server->StreamVideo(&connection->context);
   {
@@ -214,7 +224,8 @@ VideoCall::Step VideoCall::Decide(const absl::Status& status) const {
   if (started_->resume_token().empty()) return Step::kEnd;
   // Its server ends it and says so, has begun anew since, or cannot be had while others can.
   const bool gone = IsThisServersAlone(status) || ReasonOf(status) == "RESUME_TOKEN_INVALID" ||
-                    ReasonOf(status) == "REPLAY_WINDOW_LOST" || (going_on_ && network);
+                    ReasonOf(status) == "REPLAY_WINDOW_LOST" || ReasonOf(status) == "SESSION_ELSEWHERE" ||
+                    (going_on_ && network);
   const bool elsewhere = network && !server_answers_ && servers_.size() > 1;
   if (gone || elsewhere) return snapshot_.has_value() ? Step::kGoOn : elsewhere ? Step::kStart : Step::kEnd;
   return network ? Step::kResume : Step::kEnd;
@@ -290,6 +301,7 @@ void VideoCall::Cancel() {
   if (config_.resumable() && !request.resume_token().empty()) {
     grpc::ClientContext context;
     if (!authorization_.empty()) context.AddMetadata("authorization", authorization_);
+    AddRoute(request.resume_token(), &context);
     context.set_deadline(GrpcDeadline(kCancelTimeout));
     v1::CancelSessionResponse response;
     (void)connection->server->CancelSession(&context, request, &response);

@@ -102,8 +102,9 @@ void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
   const absl::StatusOr<int64_t> bytes =
       Guarded(absl::StrCat("encoding chunk ", sequence), [&] { return session->sink()->OnChunk(std::move(leaving)); });
   if (!bytes.ok()) return Fail(session, bytes.status());
+  const std::optional<ChunkHold> hold = session->sink()->HoldAfterChunk();
   MutexLock lock(&state_->mutex);
-  session->Delivered(chunk, *bytes, state_->clock->Now());
+  session->Delivered(chunk, *bytes, hold, state_->clock->Now());
   state_->engine_wake.NotifyAll();
 }
 

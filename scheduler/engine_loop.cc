@@ -55,6 +55,7 @@ EngineLoop::Turn EngineLoop::NextTurn() {
     for (const auto& [id, session] : state_->sessions) {
       if (session->ended()) continue;
       any_left = true;
+      session->EndHold(now);
       session->EndIfIdle(state_->config.idle_timeout, now);
       session->EndIfTooOld(state_->config.session_lifetime, now);
       if (session->ShouldEnd()) {

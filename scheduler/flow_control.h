@@ -1,10 +1,12 @@
-// What a client and its connection allow: credits in chunks and in encoded bytes, and whether the transport takes more.
-// Not thread-safe.
+// What a client and its connection allow: credits in chunks and in encoded bytes, and whether the transport takes more;
+// and what its tenant allows, which is a matter of time. Not thread-safe.
 #ifndef VIDEODIFFCR_SCHEDULER_FLOW_CONTROL_H_
 #define VIDEODIFFCR_SCHEDULER_FLOW_CONTROL_H_
 
 #include <cstdint>
+#include <optional>
 
+#include "absl/time/time.h"
 #include "scheduler/session_types.h"
 
 namespace videodiffcr {
@@ -22,6 +24,16 @@ class FlowControl {
     Add(&byte_credits_, bytes);
   }
   void SetTransportBlocked(bool blocked) { transport_blocked_ = blocked; }
+  void Hold(const ChunkHold& hold) { hold_ = hold; }
+  // Whether a hold has ended by `now`.
+  bool EndHold(absl::Time now) {
+    if (!hold_.has_value() || now < hold_->until) return false;
+    hold_.reset();
+    return true;
+  }
+  std::optional<absl::Time> held_until() const {
+    return hold_.has_value() ? std::optional<absl::Time>(hold_->until) : std::nullopt;
+  }
 
   // A chunk is paid for when it is started, and its bytes when they are known.
   void ChunkStarted() {
@@ -31,12 +43,19 @@ class FlowControl {
     if (byte_credits_ != kUnlimitedCredits) byte_credits_ -= bytes;
   }
 
-  // Why no chunk may be started, in words for the client; nullptr when one may.
-  const char* BlockReason() const {
+  // What its client does to let no chunk be started, in words for the client; nullptr when it does nothing of that
+  // kind.
+  const char* ClientsBlockReason() const {
     if (chunk_credits_ <= 0) return "out of chunk credits";
     if (byte_credits_ <= 0) return "out of byte credits";
     if (transport_blocked_) return "the connection takes no more bytes";
     return nullptr;
+  }
+
+  // Why no chunk may be started, in words for the client; nullptr when one may.
+  const char* BlockReason() const {
+    const char* const reason = ClientsBlockReason();
+    return reason == nullptr && hold_.has_value() ? hold_->reason : reason;
   }
 
   // With byte credits only the chunk that crosses the limit may still leave, so the sizes of all before it must be
@@ -56,6 +75,7 @@ class FlowControl {
   int64_t chunk_credits_;
   int64_t byte_credits_;
   bool transport_blocked_ = false;
+  std::optional<ChunkHold> hold_;
 };
 
 }  // namespace videodiffcr

@@ -64,7 +64,10 @@ SessionView SessionRecord::View(absl::Time now) {
   view.submitted = submitted_;
   if (begun_ && !step_running_) view.next_step = NextStep(now);
   view.work_began = progress_.WorkBegan(now);
-  if (!progress_.in_chunk()) view.ready_at = playout_.StartAllowedAt(now);
+  if (!progress_.in_chunk()) {
+    view.ready_at = playout_.StartAllowedAt(now);
+    if (flow_.held_until().has_value()) view.ready_at = std::max(*flow_.held_until(), view.ready_at.value_or(now));
+  }
   if (request_.playout_start_buffer.has_value()) view.deadline = playout_.DueAt(progress_.presentation_start());
   if (!failure_.has_value()) view.idle_since = idle_since_;
   view.target = progress_.wanted_target();
@@ -180,6 +183,10 @@ void SessionRecord::Admit(absl::Time now) {
 void SessionRecord::EndIfIdle(absl::Duration timeout, absl::Time now) {
   if (timeout == absl::ZeroDuration() || !idle_since_.has_value() || now < *idle_since_ + timeout) return;
   Fail(IdleError(StateReason(), timeout), now);
+}
+
+void SessionRecord::EndHold(absl::Time now) {
+  if (flow_.EndHold(now)) Refresh(now);
 }
 
 void SessionRecord::EndIfTooOld(absl::Duration lifetime, absl::Time now) {
@@ -341,8 +348,10 @@ void SessionRecord::Rebuilt(absl::Time now) {
   Refresh(now);
 }
 
-void SessionRecord::Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, absl::Time now) {
+void SessionRecord::Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, const std::optional<ChunkHold>& hold,
+                              absl::Time now) {
   outbox_.ChunkLeft();
+  if (hold.has_value()) flow_.Hold(*hold);
   flow_.ChunkEncoded(encoded_bytes);
   playout_.Delivered(chunk.presentation_start, now);
   meter_.Delivered(chunk, now);
@@ -379,7 +388,8 @@ void SessionRecord::Refresh(absl::Time now) {
   if (ended()) return;
   const SessionState state = CurrentState();
   if (state != state_) EnterState(state, now);
-  if (state_ != SessionState::kPaused && state_ != SessionState::kBlocked) {
+  const bool client_blocks = state_ == SessionState::kBlocked && flow_.ClientsBlockReason() != nullptr;
+  if (state_ != SessionState::kPaused && !client_blocks) {
     idle_since_.reset();
   } else if (!idle_since_.has_value()) {
     idle_since_ = now;

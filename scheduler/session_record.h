@@ -81,6 +81,8 @@ class SessionRecord {
   std::optional<absl::Time> idle_since() const { return idle_since_; }
   // Ends it if that is `timeout` ago; see SchedulerConfig::idle_timeout.
   void EndIfIdle(absl::Duration timeout, absl::Time now);
+  // Lets it go on if its sink has held it until now.
+  void EndHold(absl::Time now);
   // Ends it after its chunk in progress if it is `lifetime` old; see SchedulerConfig::session_lifetime.
   void EndIfTooOld(absl::Duration lifetime, absl::Time now);
   void Admit(absl::Time now);      // memory is reserved
@@ -114,8 +116,9 @@ class SessionRecord {
   bool Decoded(FinishedChunk* chunk, absl::Time began, absl::Duration waited_for_latents, absl::Time now);
   // A rebuilt chunk went through the decoder.
   void Rebuilt(absl::Time now);
-  // The sink took it as `encoded_bytes`.
-  void Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, absl::Time now);
+  // The sink took it as `encoded_bytes`, and says whether the next one is to wait.
+  void Delivered(const FinishedChunk& chunk, int64_t encoded_bytes, const std::optional<ChunkHold>& hold,
+                 absl::Time now);
 
  private:
   bool WantsAnotherChunk() const;

@@ -117,6 +117,12 @@ struct SessionTotals {
   std::string reason;  // "LENGTH_REACHED" or "FINISH_REQUESTED"; empty after an error
 };
 
+// No chunk is to be started before `until`.
+struct ChunkHold {
+  absl::Time until;
+  const char* reason = "";  // in words for the client; a literal
+};
+
 // Where a session's results leave the scheduler. One per session; owned by the scheduler from Submit() on, destroyed
 // after OnEnded(). Calls never overlap for one session. OnChunk() comes from a delivery thread and may take as long as
 // encoding takes; all others must return at once.
@@ -127,6 +133,9 @@ class SessionSink {
   // Encodes and queues the chunk. Returns the encoded bytes (they count against byte credits), or why this session
   // cannot go on.
   virtual absl::StatusOr<int64_t> OnChunk(GeneratedChunk chunk) = 0;
+
+  // Behind each OnChunk() that went well, from the same thread: whether the session is to slow down.
+  virtual std::optional<ChunkHold> HoldAfterChunk() { return std::nullopt; }
 
   virtual void OnUpdateApplied(int64_t update_id, int64_t first_chunk) = 0;
   virtual void OnBudgetChanged(int64_t first_chunk, RetentionTenths target, bool by_server,

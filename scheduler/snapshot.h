@@ -54,7 +54,7 @@ struct SessionView {
   int passes_left = 0;          // of it
   bool context_owed = false;    // the pass before it
 
-  // When the clock alone will let it start its next chunk (run-ahead limit); unset otherwise.
+  // When the clock alone will let it start its next chunk (run-ahead limit, its sink's hold); unset otherwise.
   std::optional<absl::Time> ready_at;
   // Since when its own client has held it back; unset otherwise.
   std::optional<absl::Time> idle_since;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -17,6 +18,7 @@
 #include "server/rpc/grpc_log.h"
 #include "server/rpc/grpc_options.h"
 #include "server/sockets/descriptor_limit.h"
+#include "server/sockets/host_port.h"
 #include "server/warm_up.h"
 #include "system/port_file.h"
 #include "system/regular_file.h"
@@ -184,6 +186,11 @@ absl::Status Server::StartGrpc() {
   if (grpc_server_ == nullptr) return absl::UnavailableError("gRPC does not start");
   SetServing(false);
   port_ = socket->port;
+  if (!config_.advertised_ip.empty()) {
+    const absl::StatusOr<std::string> address = JoinIpPort(config_.advertised_ip, port_);
+    if (!address.ok()) return address.status();
+    service_.SetRoute(absl::Base64Escape(*address));
+  }
   own_port_ = {socket->address, socket->address_bytes, /*tls=*/config_.tls.any(),
                /*may_close_at_once=*/config_.max_connections_per_peer > 0 && !config_.rpc_limits.behind_proxy};
   return StartAcceptor(*std::move(socket), std::move(grpc_side));

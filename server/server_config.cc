@@ -33,6 +33,7 @@ absl::Status ServerConfig::Validate() const {
            CheckAddress("listen", listen),
            metrics_listen.empty() ? absl::OkStatus() : CheckAddress("metrics_listen", metrics_listen),
            admin_listen.empty() ? absl::OkStatus() : CheckAddress("admin_listen", admin_listen),
+           advertised_ip.empty() ? absl::OkStatus() : JoinIpPort(advertised_ip, 0).status(),
            CheckTogether(tls),
            CheckDuration("drain_timeout", drain_timeout, absl::ZeroDuration(), absl::Hours(1)),
            CheckDuration("upkeep_interval", upkeep_interval, absl::Milliseconds(1), absl::Hours(24)),

@@ -31,6 +31,10 @@ struct ServerConfig {
   // Empty: none.
   std::string port_file;
 
+  // IP address at which a proxy in front of many servers reaches this one, by the port of `listen`: tokens of sessions
+  // then lead to this server. Empty: they lead nowhere.
+  std::string advertised_ip;
+
   // --- who may call ---
 
   // TLS on the port for calls; the files are read again when they change. None: plaintext.

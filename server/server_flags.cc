@@ -32,6 +32,13 @@ void AddAddresses(ServerConfig* config, Command* command) {
        "0 takes a free one, empty, as it is by default, means none.",
        "127.0.0.1:50052"},
       ReadString(&config->admin_listen));
+  command->AddFlag({"advertised-ip", "ADDRESS",
+                    "IP address at which a proxy in front of many servers reaches this one, by the port of --listen. "
+                    "Then resume and "
+                    "watch tokens say by which value of the metadata videodiffcr-server the proxy finds it again "
+                    "(docs/operating.md); empty, as it is by default, means they say nothing.",
+                    "10.1.2.3"},
+                   ReadString(&config->advertised_ip));
   command->AddFlag({"port-file", "FILE",
                     "File to write the ports in use to (grpc_port=N, metrics_port=N, admin_port=N) once the server "
                     "serves; empty, as "

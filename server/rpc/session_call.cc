@@ -11,6 +11,7 @@
 #include "server/rpc/error_details.h"
 #include "server/rpc/response_conversion.h"
 #include "server/rpc/session_directory.h"
+#include "server/rpc/session_requests.h"
 #include "server/rpc/session_snapshot.h"
 #include "server/rpc/status_conversion.h"
 #include "system/guarded.h"
@@ -134,9 +135,10 @@ absl::StatusOr<std::shared_ptr<ServedSession>> SessionCall::FindSession(const v1
   const std::optional<std::string> name =
       environment_.tokens->SessionOf(TokenKind::kControl, resume.resume_token(), TenantName(caller_));
   if (!name.has_value()) {
-    return WithErrorInfo(
-        absl::UnauthenticatedError("resume.resume_token: is not one that this server gave out; start a new session"),
-        "RESUME_TOKEN_INVALID", {{"field", "resume.resume_token"}});
+    return RefuseToken(*environment_.tokens, "resume.resume_token", resume.resume_token(), absl::StatusCode::kDataLoss,
+                       WithErrorInfo(absl::UnauthenticatedError("resume.resume_token: is not one that this server gave "
+                                                                "out; start a new session"),
+                                     "RESUME_TOKEN_INVALID", {{"field", "resume.resume_token"}}));
   }
   const std::shared_ptr<DirectoryEntry> session = environment_.directory->Find(*name);
   if (session == nullptr) {

@@ -18,9 +18,11 @@ absl::Status CheckToken(const CallEnvironment& environment, const Caller& caller
                         const std::string& token) {
   const std::optional<std::string> name = environment.tokens->SessionOf(TokenKind::kControl, token, TenantName(caller));
   if (name.has_value() && *name == session_id) return absl::OkStatus();
-  return WithErrorInfo(
-      absl::UnauthenticatedError("resume_token: is not that of the session which session_id names; `started` has both"),
-      "RESUME_TOKEN_INVALID", {{"field", "resume_token"}});
+  return RefuseToken(
+      *environment.tokens, "resume_token", token, absl::StatusCode::kNotFound,
+      WithErrorInfo(absl::UnauthenticatedError(
+                        "resume_token: is not that of the session which session_id names; `started` has both"),
+                    "RESUME_TOKEN_INVALID", {{"field", "resume_token"}}));
 }
 
 absl::Status SessionOver(const std::string& session_id) {
@@ -33,6 +35,16 @@ std::shared_ptr<ServedSession> FindSession(const CallEnvironment& environment, c
 }
 
 }  // namespace
+
+absl::Status RefuseToken(const SessionTokens& tokens, absl::string_view field, absl::string_view token,
+                         absl::StatusCode elsewhere, absl::Status unauthenticated) {
+  if (!tokens.IsOfAnotherServer(token)) return unauthenticated;
+  return WithErrorInfo(absl::Status(elsewhere, absl::StrCat(field,
+                                                            ": is of a session of another server, which is gone or was "
+                                                            "not asked; what stands before the token's first dot goes "
+                                                            "along as the metadata videodiffcr-server")),
+                       "SESSION_ELSEWHERE", {{"field", std::string(field)}});
+}
 
 absl::Status UpdateSession(const CallEnvironment& environment, const Caller& caller,
                            const v1::UpdateSessionRequest& request) {
@@ -67,9 +79,11 @@ absl::StatusOr<std::shared_ptr<ServedSession>> FindWatchedSession(const CallEnvi
   const std::optional<std::string> name =
       environment.tokens->SessionOf(TokenKind::kWatch, request.watch_token(), TenantName(caller));
   if (!name.has_value() || *name != request.session_id()) {
-    return WithErrorInfo(absl::UnauthenticatedError(
-                             "watch_token: is not that of the session which session_id names; `started` has both"),
-                         "WATCH_TOKEN_INVALID", {{"field", "watch_token"}});
+    return RefuseToken(
+        *environment.tokens, "watch_token", request.watch_token(), absl::StatusCode::kNotFound,
+        WithErrorInfo(absl::UnauthenticatedError(
+                          "watch_token: is not that of the session which session_id names; `started` has both"),
+                      "WATCH_TOKEN_INVALID", {{"field", "watch_token"}}));
   }
   std::shared_ptr<ServedSession> session = FindSession(environment, request.session_id());
   if (session == nullptr) return SessionOver(request.session_id());

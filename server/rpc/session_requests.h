@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "server/rpc/call_environment.h"
 #include "server/rpc/caller.h"
 #include "videodiffcr/v1/video_generation.pb.h"
@@ -13,9 +14,15 @@
 namespace videodiffcr {
 
 class ServedSession;
+class SessionTokens;
+
+// Why `token`, which is none of this server's, is refused: `unauthenticated`, unless it names another server, to which
+// the call should have gone; then `elsewhere` (SESSION_ELSEWHERE). `field`: which one holds it.
+absl::Status RefuseToken(const SessionTokens& tokens, absl::string_view field, absl::string_view token,
+                         absl::StatusCode elsewhere, absl::Status unauthenticated);
 
 // All: Unauthenticated unless the token is the one of that very session and the caller is of its tenant, whether there
-// is such a session or not.
+// is such a session or not; NotFound (SESSION_ELSEWHERE) for a token of another server.
 
 // NotFound when the session is over.
 absl::Status UpdateSession(const CallEnvironment& environment, const Caller& caller,

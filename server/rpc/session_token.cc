@@ -1,9 +1,12 @@
 #include "server/rpc/session_token.h"
 
 #include <array>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "openssl/crypto.h"
 #include "openssl/evp.h"
 #include "openssl/hmac.h"
@@ -16,6 +19,7 @@ constexpr size_t kDigestBytes = 32;  // SHA-256
 constexpr size_t kKeyBytes = 32;
 // Longer than any name that this server gives, so that a hostile token costs no more than a good one.
 constexpr size_t kMaxSessionBytes = 64;
+constexpr size_t kMaxTokenBytes = 256;
 
 absl::string_view LabelOf(TokenKind kind) {
   switch (kind) {
@@ -47,11 +51,14 @@ absl::StatusOr<std::string> SessionTokens::RandomKey() {
 }
 
 std::string SessionTokens::Make(TokenKind kind, absl::string_view session, absl::string_view tenant) const {
-  return absl::StrCat(session, ".", Digest(key_, kind, session, tenant));
+  return absl::StrCat(route_, route_.empty() ? "" : ".", session, ".", Digest(key_, kind, session, tenant));
 }
 
 std::optional<std::string> SessionTokens::SessionOf(TokenKind kind, absl::string_view token,
                                                     absl::string_view tenant) const {
+  if (!route_.empty() && !(absl::ConsumePrefix(&token, route_) && absl::ConsumePrefix(&token, "."))) {
+    return std::nullopt;
+  }
   const size_t dot = token.rfind('.');
   if (dot == absl::string_view::npos || dot > kMaxSessionBytes || token.size() - dot - 1 != 2 * kDigestBytes) {
     return std::nullopt;
@@ -60,6 +67,13 @@ std::optional<std::string> SessionTokens::SessionOf(TokenKind kind, absl::string
   const std::string digest = Digest(key_, kind, session, tenant);
   if (CRYPTO_memcmp(digest.data(), token.data() + dot + 1, digest.size()) != 0) return std::nullopt;
   return std::string(session);
+}
+
+bool SessionTokens::IsOfAnotherServer(absl::string_view token) const {
+  if (token.size() > kMaxTokenBytes) return false;
+  const std::vector<absl::string_view> parts = absl::StrSplit(token, '.');
+  return parts.size() == 3 && !parts[0].empty() && parts[0] != route_ && !parts[1].empty() &&
+         parts[2].size() == 2 * kDigestBytes;
 }
 
 }  // namespace videodiffcr

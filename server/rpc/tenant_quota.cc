@@ -10,6 +10,8 @@
 namespace videodiffcr {
 namespace {
 
+constexpr char kChunksUsedUp[] = "the tenant's chunks_per_minute are used up";
+
 absl::Status Refused(const Tenant& tenant, const QuotaRefusal& refusal, AccessMetrics* metrics) {
   metrics->CountRefusal(refusal.limit);
   absl::Status status = absl::ResourceExhaustedError(
@@ -23,7 +25,7 @@ absl::Status Refused(const Tenant& tenant, const QuotaRefusal& refusal, AccessMe
 }  // namespace
 
 absl::StatusOr<TenantPlace> EnterTenant(const std::shared_ptr<Tenant>& tenant, absl::Time now, AccessMetrics* metrics) {
-  if (const std::optional<QuotaRefusal> refusal = tenant->TakeChunk(now, /*only_look=*/true); refusal.has_value()) {
+  if (const std::optional<QuotaRefusal> refusal = tenant->LookForChunk(now); refusal.has_value()) {
     return Refused(*tenant, *refusal, metrics);
   }
   if (const std::optional<QuotaRefusal> refusal = tenant->EnterSession(); refusal.has_value()) {
@@ -57,8 +59,13 @@ void TenantQueue::Leave() {
 
 absl::StatusOr<int64_t> TenantSink::OnChunk(GeneratedChunk chunk) {
   queue_->Leave();
-  const std::optional<QuotaRefusal> refusal = tenant_->TakeChunk(clock_->Now());
-  if (refusal.has_value()) return Refused(*tenant_, *refusal, metrics_);
+  const absl::Time now = clock_->Now();
+  const absl::Duration wait = tenant_->TakeChunk(now);
+  if (wait == absl::InfiniteDuration()) {
+    return Refused(*tenant_, QuotaRefusal{"chunks_per_minute", "none at all", absl::ZeroDuration()}, metrics_);
+  }
+  hold_.reset();
+  if (wait > absl::ZeroDuration()) hold_ = {now + wait, kChunksUsedUp};
   return sink_->OnChunk(std::move(chunk));
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
@@ -45,7 +46,8 @@ class TenantQueue {
   bool left_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// Stands before a session's sink and counts its chunks; one too many ends the session as above.
+// Stands before a session's sink and counts its chunks: when the tenant's are used up the session waits for the next
+// one, and ends as above when there never will be one.
 class TenantSink final : public SessionSink {
  public:
   // `clock` and `metrics` outlive the sink.
@@ -58,6 +60,7 @@ class TenantSink final : public SessionSink {
         metrics_(metrics) {}
 
   absl::StatusOr<int64_t> OnChunk(GeneratedChunk chunk) override;
+  std::optional<ChunkHold> HoldAfterChunk() override { return hold_; }
   void OnUpdateApplied(int64_t update_id, int64_t first_chunk) override {
     sink_->OnUpdateApplied(update_id, first_chunk);
   }
@@ -73,6 +76,7 @@ class TenantSink final : public SessionSink {
   const std::shared_ptr<TenantQueue> queue_;
   const Clock* const clock_;
   AccessMetrics* const metrics_;
+  std::optional<ChunkHold> hold_;  // what the latest chunk has made of it
 };
 
 }  // namespace videodiffcr

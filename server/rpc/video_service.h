@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <string>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "grpcpp/impl/codegen/service_type.h"
@@ -41,6 +42,9 @@ class VideoService final : public grpc::Service {
   // Before calls come. By default everybody may call, which only tests want.
   void CheckAccess(const Access& access) { environment_.access = access; }
 
+  // Before calls come. What leads a call to this server, see SessionTokens; by default nothing.
+  void SetRoute(std::string route) { tokens_.SetRoute(std::move(route)); }
+
   // All three outlive the service's calls.
   void StartServing(const VideoModel* model, Scheduler* scheduler, DeliveryMetrics* delivery_metrics);
 
@@ -65,7 +69,7 @@ class VideoService final : public grpc::Service {
   RpcMetrics* const rpc_metrics_;
   SessionRegistry registry_;
   SessionDirectory directory_;
-  const SessionTokens tokens_;
+  SessionTokens tokens_;
   const SnapshotSeal snapshot_seal_;
   FirstMessageRoom room_;
   CallGate gate_;

@@ -1,9 +1,14 @@
 #include "server/sockets/host_port.h"
 
-#include <algorithm>
+#include <arpa/inet.h>
 
+#include <algorithm>
+#include <array>
+
+#include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 
 namespace videodiffcr {
 namespace {
@@ -31,6 +36,18 @@ std::optional<HostPort> ParseHostPort(absl::string_view address) {
   const bool valid = IsHost(host, bracketed) && digits && absl::SimpleAtoi(port, &parsed.port) && parsed.port <= 65535;
   if (!valid) return std::nullopt;
   return parsed;
+}
+
+absl::StatusOr<std::string> JoinIpPort(const std::string& ip, int port) {
+  std::array<unsigned char, sizeof(in6_addr)> bytes = {};
+  std::array<char, INET6_ADDRSTRLEN> text = {};
+  for (const int family : {AF_INET, AF_INET6}) {
+    if (inet_pton(family, ip.c_str(), bytes.data()) != 1) continue;
+    inet_ntop(family, bytes.data(), text.data(), text.size());
+    return family == AF_INET ? absl::StrCat(text.data(), ":", port) : absl::StrCat("[", text.data(), "]:", port);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("advertised_ip is \"", ip, "\"; it must be an IP address without a port, for example 10.1.2.3"));
 }
 
 }  // namespace videodiffcr

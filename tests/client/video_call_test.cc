@@ -81,6 +81,32 @@ TEST(VideoCallTest, ACallThatBreaksOffIsResumedBehindTheLastChunkThatArrived) {
   EXPECT_EQ(call->resumes(), 1);
 }
 
+std::string RouteOf(const grpc::ServerContext& context) {
+  const auto found = context.client_metadata().find("videodiffcr-server");
+  return found == context.client_metadata().end() ? "" : std::string(found->second.data(), found->second.size());
+}
+
+TEST(VideoCallTest, CallsThatGoOnWithASessionSayWhichServerHasIt) {
+  std::vector<std::string> routes;
+  Service service(
+      [&routes](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
+        routes.push_back(RouteOf(*context));
+        stream->Write(Service::Started("MTA6MQ==.session-1.digest"));
+        return kBroken;
+      },
+      [&routes](const v1::ResumeRequest&, grpc::ServerContext* context, Service::Stream* stream) {
+        routes.push_back(RouteOf(*context));
+        // Of a server that is reached as it is, which the next call goes to.
+        stream->Write(Service::Started("session-1.digest"));
+        return routes.size() == 2 ? kBroken : grpc::Status::OK;
+      });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt());
+  EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started"));
+  EXPECT_TRUE(call->Finish().ok()) << call->Finish();
+  EXPECT_THAT(routes, ElementsAre("", "MTA6MQ==", ""));
+}
+
 TEST(VideoCallTest, WhatIsSentAgainAlthoughItHadArrivedIsNotDoubled) {
   Service service(
       [](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {

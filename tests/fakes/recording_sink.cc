@@ -52,6 +52,11 @@ void SinkLog::SetBytesPerChunk(int64_t bytes) {
   bytes_per_chunk_ = bytes;
 }
 
+void SinkLog::SetHold(std::optional<ChunkHold> hold) {
+  MutexLock lock(&mutex_);
+  hold_ = hold;
+}
+
 bool SinkLog::WaitFor(const std::function<bool()>& done) {
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
   while (!done()) {
@@ -129,6 +134,11 @@ RecordingSink::~RecordingSink() {
   MutexLock lock(&log_->mutex_);
   log_->destroyed_ = true;
   log_->changed_.NotifyAll();
+}
+
+std::optional<ChunkHold> RecordingSink::HoldAfterChunk() {
+  MutexLock lock(&log_->mutex_);
+  return log_->hold_;
 }
 
 absl::StatusOr<int64_t> RecordingSink::OnChunk(GeneratedChunk chunk) {

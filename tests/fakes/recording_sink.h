@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ class SinkLog {
   void HoldChunks();     // from now on OnChunk() blocks
   void ReleaseChunks();  // lets it go on, now and later
   void FailChunk(int64_t sequence, absl::Status status);
-  void SetBytesPerChunk(int64_t bytes);  // what OnChunk() answers; 1000 at first
+  void SetBytesPerChunk(int64_t bytes);         // what OnChunk() answers; 1000 at first
+  void SetHold(std::optional<ChunkHold> hold);  // what HoldAfterChunk() answers
 
   // --- waiting: false when it did not happen within half a minute of real time ---
   bool WaitForChunks(int64_t count);  // that many taken
@@ -50,6 +52,7 @@ class SinkLog {
   bool hold_chunks_ ABSL_GUARDED_BY(mutex_) = false;
   bool chunk_held_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t bytes_per_chunk_ ABSL_GUARDED_BY(mutex_) = 1000;
+  std::optional<ChunkHold> hold_ ABSL_GUARDED_BY(mutex_);
   std::map<int64_t, absl::Status> failures_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> events_ ABSL_GUARDED_BY(mutex_);
   std::vector<GeneratedChunk> chunks_ ABSL_GUARDED_BY(mutex_);
@@ -67,6 +70,7 @@ class RecordingSink final : public SessionSink {
   ~RecordingSink() override;
 
   absl::StatusOr<int64_t> OnChunk(GeneratedChunk chunk) override;
+  std::optional<ChunkHold> HoldAfterChunk() override;
   void OnUpdateApplied(int64_t update_id, int64_t first_chunk) override;
   void OnBudgetChanged(int64_t first_chunk, RetentionTenths target, bool by_server, std::string_view reason) override;
   void OnStateChanged(SessionState state, std::string_view reason) override;

@@ -135,9 +135,13 @@ class TokenTest : public testing::Test {
 
   // One tenant with these limits; the header that names it.
   std::string WriteTenant(const TenantLimits& limits) {
-    const NewToken token = *MakeToken("2026-11-27");
-    EXPECT_TRUE(WriteTenants(path_, {TenantEntry{"acme", limits, {token.stored}}}).ok());
-    return absl::StrCat("Bearer ", token.text);
+    token_ = *MakeToken("2026-11-27");
+    WriteLimits(limits);
+    return absl::StrCat("Bearer ", token_.text);
+  }
+  // Of the same tenant with the same token.
+  void WriteLimits(const TenantLimits& limits) {
+    EXPECT_TRUE(WriteTenants(path_, {TenantEntry{"acme", limits, {token_.stored}}}).ok());
   }
   ServerConfig Config() const {
     ServerConfig config = TestConfig();
@@ -161,6 +165,7 @@ class TokenTest : public testing::Test {
   }
 
   const std::string path_;
+  NewToken token_;
 };
 
 TEST_F(TokenTest, EveryMethodWantsATokenAndSaysTheSameToWhoHasNone) {
@@ -204,17 +209,54 @@ TEST_F(TokenTest, ATenantsLimitIsNamedInTheQuotaFailureAndCounted) {
   EXPECT_EQ(server.Metric("videodiffcr_access_refusals_total{reason=\"max_sessions\"}"), 1);
 }
 
-TEST_F(TokenTest, ChunksBeyondTheMinutesEndTheSessionAndThePlacesComeBack) {
+TEST_F(TokenTest, ChunksBeyondTheMinutesWaitForTheNextAndANewSessionIsRefusedMeanwhile) {
   TenantLimits limits;
-  limits.max_sessions = 1;
   limits.chunks_per_minute = 3;
   const std::string authorization = WriteTenant(limits);
   TestServer server(Config());
-  const grpc::Status ended = Generate(server, authorization, 5);
-  EXPECT_EQ(RefusalOf(ended).reason, "TENANT_QUOTA_EXCEEDED") << ended.error_message();
-  EXPECT_THAT(DetailOf<google::rpc::QuotaFailure>(ended)->violations(0).description(), HasSubstr("chunks_per_minute"));
-  EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(ended).has_value());
-  EXPECT_EQ(RefusalOf(Generate(server, authorization, 1)).reason, "TENANT_QUOTA_EXCEEDED") << "and so does the next";
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", authorization);
+  const auto stub = v1::VideoGenerationService::NewStub(server.NewConnection());
+  const auto stream = stub->StreamVideo(&context);
+  stream->Write(ConfigRequest(SmallConfig(0)));
+  v1::StreamVideoResponse response;
+  while (stream->Read(&response) && response.state_changed().state() != v1::SESSION_STATE_BLOCKED) {
+  }
+  EXPECT_THAT(response.state_changed().reason(), HasSubstr("chunks_per_minute"));
+  const grpc::Status refused = Generate(server, authorization, 1);
+  EXPECT_EQ(RefusalOf(refused).reason, "TENANT_QUOTA_EXCEEDED") << refused.error_message();
+  EXPECT_THAT(DetailOf<google::rpc::QuotaFailure>(refused)->violations(0).description(),
+              HasSubstr("chunks_per_minute"));
+  EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(refused).has_value());
+  context.TryCancel();
+  stream->Finish();
+}
+
+TEST_F(TokenTest, ASessionWithinItsMinutesIsNotHeld) {
+  TenantLimits limits;
+  limits.chunks_per_minute = 6'000;
+  const std::string authorization = WriteTenant(limits);
+  TestServer server(Config());
+  EXPECT_TRUE(Generate(server, authorization, 20).ok());
+}
+
+TEST_F(TokenTest, ALimitOfNoChunksEndsWhatRuns) {
+  TenantLimits limits;
+  const std::string authorization = WriteTenant(limits);
+  TestServer server(Config());
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", authorization);
+  const auto stub = v1::VideoGenerationService::NewStub(server.NewConnection());
+  const auto stream = stub->StreamVideo(&context);
+  stream->Write(ConfigRequest(SmallConfig(0)));
+  v1::StreamVideoResponse response;
+  while (stream->Read(&response) && !response.has_chunk()) {
+  }
+  limits.chunks_per_minute = 0;
+  WriteLimits(limits);
+  while (stream->Read(&response)) {
+  }
+  EXPECT_EQ(RefusalOf(stream->Finish()).reason, "TENANT_QUOTA_EXCEEDED");
 }
 
 TEST_F(TokenTest, ATenantThatMayNotWaitIsRefusedWhereOthersWait) {

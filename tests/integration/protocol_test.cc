@@ -194,6 +194,7 @@ class BesideTest : public ::testing::TestWithParam<Stands> {
   static ServerConfig OneChunkKept() {
     ServerConfig config = TestConfig();
     config.replay_limits.chunks = 1;
+    config.advertised_ip = "127.0.0.1";
     return config;
   }
   BesideTest()
@@ -321,6 +322,14 @@ TEST_P(BesideTest, CancelSessionIsTheEndWhereverItStands) {
   if (GetParam() == Stands::kConnected) {
     EXPECT_EQ(CodeAndReason(owner_->status()), "CANCELLED CANCELLED");
   }
+}
+
+TEST_P(BesideTest, ATokenOfAnotherServerIsToldSo) {
+  const auto elsewhere = [](const std::string& token) { return "MTAuMS4yLjM6MQ==" + token.substr(token.find('.')); };
+  EXPECT_EQ(Open(ResumeRequest(elsewhere(started_.resume_token()))), "DATA_LOSS SESSION_ELSEWHERE");
+  EXPECT_EQ(Update(elsewhere(started_.resume_token()), true), "NOT_FOUND SESSION_ELSEWHERE");
+  EXPECT_EQ(Cancel(elsewhere(started_.resume_token())), "NOT_FOUND SESSION_ELSEWHERE");
+  EXPECT_EQ(Watch(elsewhere(started_.watch_token())), "NOT_FOUND SESSION_ELSEWHERE");
 }
 
 TEST_P(BesideTest, WatchersJoinWhatRuns) {

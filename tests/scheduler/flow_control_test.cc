@@ -50,6 +50,22 @@ TEST(FlowControlTest, ATransportThatTakesNoMoreBlocksUntilItTakesAgain) {
   EXPECT_EQ(flow.BlockReason(), nullptr);
 }
 
+TEST(FlowControlTest, AHoldEndsByTheClockAndIsNotTheClients) {
+  FlowControl flow(1, kUnlimitedCredits);
+  const absl::Time until = absl::UnixEpoch() + absl::Seconds(10);
+  flow.Hold({until, "not so fast"});
+  EXPECT_STREQ(flow.BlockReason(), "not so fast");
+  EXPECT_EQ(flow.ClientsBlockReason(), nullptr);
+  flow.ChunkStarted();
+  EXPECT_STREQ(flow.BlockReason(), "out of chunk credits") << "what the client can change comes first";
+  flow.AddCredits(1, 0);
+  EXPECT_FALSE(flow.EndHold(until - absl::Nanoseconds(1)));
+  EXPECT_FALSE(flow.MayStartChunk(0));
+  EXPECT_TRUE(flow.EndHold(until));
+  EXPECT_TRUE(flow.MayStartChunk(0));
+  EXPECT_FALSE(flow.EndHold(until)) << "there is none any more";
+}
+
 TEST(FlowControlTest, HugeGrantsAddUpWithoutOverflowOrBecomingUnlimited) {
   FlowControl flow(1, 1);
   flow.AddCredits(kUnlimitedCredits, kUnlimitedCredits);

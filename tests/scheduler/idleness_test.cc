@@ -108,6 +108,27 @@ TEST_F(IdlenessTest, NeitherAWaitForMemoryNorTheRunAheadLimitIsIdleness) {
   EXPECT_TRUE(waiting.log->end_status().ok());
 }
 
+TEST_F(IdlenessTest, ASessionThatItsSinkHoldsIsBlockedUntilThenAndNotIdle) {
+  Start();
+  model_.HoldPlans();
+  const TestSession session = Submit(Request(1, 20));
+  session.log->SetHold(ChunkHold{clock_.Now() + absl::Seconds(90), "not so fast"});
+  model_.FreePlans();
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
+  WaitForEngine();
+  const size_t before = session.log->chunks().size();
+  EXPECT_LT(before, 5u) << "what had begun when the first one was taken";
+  session.log->SetHold(std::nullopt);
+  clock_.Advance(absl::Seconds(89));
+  WaitForEngine();
+  EXPECT_EQ(scheduler_->load().active_sessions, 1);
+  EXPECT_EQ(session.log->chunks().size(), before);
+  clock_.Advance(absl::Seconds(1));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(session.log->end_status().ok()) << session.log->end_status();
+  EXPECT_EQ(session.log->chunks().size(), 20u);
+}
+
 TEST_F(IdlenessTest, WithoutAnIdleTimeASessionKeepsItsPlace) {
   config_.idle_timeout = absl::ZeroDuration();
   config_.session_lifetime = absl::ZeroDuration();

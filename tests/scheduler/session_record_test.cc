@@ -91,7 +91,7 @@ class SessionRecordTest : public ::testing::Test {
   FinishedChunk Deliver(int64_t bytes = 1000) {
     FinishedChunk chunk = TakeChunk();
     EXPECT_TRUE(record_->Decoded(&chunk, now_, absl::ZeroDuration(), now_));
-    record_->Delivered(chunk, bytes, now_);
+    record_->Delivered(chunk, bytes, std::nullopt, now_);
     return chunk;
   }
   void Advance(absl::Duration duration) { now_ += duration; }
@@ -306,7 +306,7 @@ TEST_F(SessionRecordTest, ASceneCutWaitsUntilTheChunksBeforeItAreDecodedAndThatI
   EXPECT_EQ(NextStep().kind, StepKind::kDenoise) << "before it is encoded";
   Advance(absl::Seconds(1));
   EXPECT_EQ(View().work_began, now_ - absl::Seconds(1));
-  record_->Delivered(chunk, 1000, now_);
+  record_->Delivered(chunk, 1000, std::nullopt, now_);
   MakeChunk();
   EXPECT_EQ(Deliver().chunk.timings.queue, absl::Seconds(1));
 }

@@ -47,6 +47,7 @@ TEST(ServerConfigTest, EveryFieldOutOfRangeIsRefusedByName) {
   const std::pair<const char*, std::function<void(ServerConfig*)>> spoilers[] = {
       {"listen", [](auto* config) { config->listen = "50051"; }},
       {"listen", [](auto* config) { config->listen = "127.0.0.1:99999"; }},
+      {"advertised_ip", [](auto* config) { config->advertised_ip = "videodiffcr-0"; }},
       {"metrics_listen", [](auto* config) { config->metrics_listen = "localhost:"; }},
       {"listen", [](auto* config) { config->listen = ":50051"; }},
       {"listen", [](auto* config) { config->listen = "127.0.0.1:-1"; }},

@@ -25,6 +25,7 @@ TEST(ServerFlagsTest, WithoutFlagsTheServerHasTheDefaultsOfItsConfig) {
   const ServerConfig& config = line->config;
   EXPECT_EQ(config.listen, expected.listen);
   EXPECT_EQ(config.metrics_listen, expected.metrics_listen);
+  EXPECT_EQ(config.advertised_ip, "");
   EXPECT_EQ(config.port_file, expected.port_file);
   EXPECT_EQ(config.reflection, expected.reflection);
   EXPECT_EQ(config.warm_up_chunks, expected.warm_up_chunks);
@@ -66,6 +67,7 @@ TEST(ServerFlagsTest, WithoutFlagsTheServerHasTheDefaultsOfItsConfig) {
 TEST(ServerFlagsTest, EveryFlagArrives) {
   const absl::StatusOr<CommandLine> line = Parse({"--listen=0.0.0.0:1",
                                                   "--metrics-listen=0.0.0.0:2",
+                                                  "--advertised-ip=10.1.2.3",
                                                   "--port-file=ports",
                                                   "--no-reflection",
                                                   "--warm-up-chunks=3",
@@ -107,6 +109,7 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
   const ServerConfig& config = line->config;
   EXPECT_EQ(config.listen, "0.0.0.0:1");
   EXPECT_EQ(config.metrics_listen, "0.0.0.0:2");
+  EXPECT_EQ(config.advertised_ip, "10.1.2.3");
   EXPECT_EQ(config.port_file, "ports");
   EXPECT_FALSE(config.reflection);
   EXPECT_EQ(config.warm_up_chunks, 3);

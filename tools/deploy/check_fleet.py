@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Many servers as one address, tried: load over all, affinity, a full server, a dead one, a rolling restart, a new one.
+"""Many servers as one address, tried: load over all, affinity, resume, browsers, a full server, a dead one, a rolling restart, a new one.
 
     tools/deploy/check_fleet.py ENVOY BIN
 
@@ -13,12 +13,14 @@ import time
 
 import grpc
 
+import check_calls
 from fleet import running_fleet, wait_until
 from viewer import Viewer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SESSIONS = 6  # of one server; two of the three carry the eight viewers of the rolling restart
-FLAGS = ["--model-folder", str(ROOT / "models/tiny"), "--threads=1", "--warm-up-chunks=1", f"--max-sessions={SESSIONS}", "--max-waiting-sessions=0",
+# Whether this machine is fast enough for them is not what is tried here.
+FLAGS = ["--no-slack-admission", "--model-folder", str(ROOT / "models/tiny"), "--threads=1", "--warm-up-chunks=1", f"--max-sessions={SESSIONS}", "--max-waiting-sessions=0",
          "--drain-timeout=20s"]
 
 
@@ -152,6 +154,11 @@ def main(envoy, folder):
         check_load_over_all(fleet)
         check_affinity(fleet)
         check_full_server(fleet)
+        check_calls.check_resume(fleet, say, require)
+        check_calls.check_beside(fleet, say, require)
+        check_calls.check_client(fleet, say, require, pathlib.Path(folder, "videodiffcr"))
+        check_calls.check_grpc_web(fleet, say, require)
+        check_calls.check_gone(fleet, say, require)
         check_dead_server(fleet)
         check_rolling_restart(fleet)
         check_fourth_server(fleet)

@@ -41,7 +41,9 @@ def port_of(flags, name):
 
 def seconds(flags, name, default):
     value = next((flag.split("=", 1)[1] for flag in flags if flag.startswith(name + "=")), default)
-    return float(value.removesuffix("s"))
+    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+    number, unit = re.fullmatch(r"([0-9.]+)(ms|s|m|h)", value).groups()
+    return float(number) * units[unit]
 
 
 def check_flags(where, server, flags):
@@ -60,11 +62,32 @@ def check_probes(where, container, admin_port, services):
         services.add(probe.get("service", ""))
 
 
+def with_environment(where, container):
+    """The container's flags, with what Kubernetes puts in place of $(NAME)."""
+    known = {"status.podIP": "10.1.2.3"}
+    values = {each["name"]: known.get(each.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")) for each in container.get("env", [])}
+
+    def value_of(match):
+        expect(values.get(match[1]), where, f"$({match[1]}) is nothing that this pod has")
+        return values.get(match[1]) or ""
+
+    return [re.sub(r"\$\((\w+)\)", value_of, flag) for flag in container["args"]]
+
+
+def check_behind_envoy(where, flags):
+    """Envoy carries many calls on each connection, and finds the server of a session by its token."""
+    expect("--behind-proxy" in flags, where, "servers behind Envoy want --behind-proxy")
+    expect(seconds(flags, "--max-connection-age", "30m") == 0, where, "an Envoy connection that is told to make way cuts the calls on it: "
+           "--max-connection-age=0s is wanted")
+    expect("--advertised-ip=10.1.2.3" in flags, where, "tokens do not lead to their pod: --advertised-ip=$(POD_IP) is wanted, of status.podIP")
+
+
 def check_server(where, workload, binary, services):
     """Of the pod template: flags, ports, probes, the time that an end may take."""
     pod = workload["spec"]["template"]["spec"]
     container = next(each for each in pod["containers"] if each["name"] == "server")
-    flags = container["args"]
+    flags = with_environment(where, container)
+    check_behind_envoy(where, flags)
     # Files that only the cluster has.
     local = [flag for flag in flags if not flag.startswith(("--model-folder=", "--tls-", "--tokens-file="))]
     check_flags(where, binary, local)
@@ -156,12 +179,14 @@ def check_same_rules(documents):
 
 def check_image(binary, ports):
     text = (ROOT / "Dockerfile").read_text()
-    command = json.loads(re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)[1])
-    check_flags("Dockerfile", binary, [flag for flag in command if not flag.startswith("--model-folder=")])
+    commands = [json.loads(found) for found in re.findall(r"^CMD (\[.*\])$", text, re.MULTILINE)]
+    expect(len(commands) == 2, "Dockerfile", f"has {len(commands)} commands for its two images")
     exposed = {int(port) for port in re.search(r"^EXPOSE (.*)$", text, re.MULTILINE)[1].split()}
     expect(exposed == set(ports.values()), "Dockerfile", f"exposes {exposed}, the server has {set(ports.values())}")
-    for name, flag in ADDRESS_FLAGS.items():
-        expect(port_of(command, flag) == ports[name], "Dockerfile", f"{flag} has another port than the manifests")
+    for command in commands:
+        check_flags("Dockerfile", binary, [flag for flag in command if not flag.startswith("--model-folder=")])
+        for name, flag in ADDRESS_FLAGS.items():
+            expect(port_of(command, flag) == ports[name], "Dockerfile", f"{flag} has another port than the manifests")
     expect(f'"localhost:{ports["admin"]}"' in text, "Dockerfile", "HEALTHCHECK does not ask the port for probes")
 
 

@@ -39,7 +39,7 @@ class FleetServer:
         port_file = self.folder / f"{self.name}.ports"
         port_file.unlink(missing_ok=True)
         of = self.ports or {"grpc_port": 0, "metrics_port": 0, "admin_port": 0}
-        addresses = [f"--listen=127.0.0.1:{of['grpc_port']}", f"--metrics-listen=127.0.0.1:{of['metrics_port']}",
+        addresses = ["--advertised-ip=127.0.0.1", f"--listen=127.0.0.1:{of['grpc_port']}", f"--metrics-listen=127.0.0.1:{of['metrics_port']}",
                      f"--admin-listen=127.0.0.1:{of['admin_port']}", f"--port-file={port_file}"]
         log = (self.folder / f"{self.name}.log").open("a")
         self.process = subprocess.Popen([self.binary, *self.flags, *addresses], stdout=log, stderr=log)
@@ -61,7 +61,8 @@ class Fleet:
     """`address` is the one that viewers use."""
 
     def __init__(self, envoy, binary, folder, flags):
-        self.folder, self.binary, self.flags = pathlib.Path(folder), binary, [*flags, "--log-format=json", "--behind-proxy"]
+        self.folder, self.binary = pathlib.Path(folder), binary
+        self.flags = [*flags, "--log-format=json", "--behind-proxy", "--max-connection-age=0s"]
         self.servers, self.version = [], 0
         self.endpoints = self.folder / "endpoints.json"
         self.publish()

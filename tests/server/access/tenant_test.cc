@@ -18,7 +18,8 @@ TEST(TenantTest, WithoutLimitsNothingIsRefused) {
   for (int i = 0; i < 1000; ++i) {
     EXPECT_FALSE(tenant.EnterSession().has_value());
     EXPECT_FALSE(tenant.EnterQueue().has_value());
-    EXPECT_FALSE(tenant.TakeChunk(absl::UnixEpoch()).has_value());
+    EXPECT_FALSE(tenant.LookForChunk(absl::UnixEpoch()).has_value());
+    EXPECT_EQ(tenant.TakeChunk(absl::UnixEpoch()), absl::ZeroDuration());
   }
 }
 
@@ -38,22 +39,30 @@ TEST(TenantTest, APlaceThatIsGivenBackIsThereForTheNext) {
 TEST(TenantTest, ChunksOfAMinuteComeBackAsTimePasses) {
   Tenant tenant("acme", Limits({}, {}, 60));
   absl::Time now = absl::UnixEpoch();
-  for (int i = 0; i < 60; ++i) EXPECT_FALSE(tenant.TakeChunk(now).has_value()) << i;
-  const std::optional<QuotaRefusal> refusal = tenant.TakeChunk(now);
+  for (int i = 0; i < 59; ++i) EXPECT_EQ(tenant.TakeChunk(now), absl::ZeroDuration()) << i;
+  EXPECT_FALSE(tenant.LookForChunk(now).has_value());
+  EXPECT_FALSE(tenant.LookForChunk(now).has_value()) << "a look takes nothing";
+  EXPECT_EQ(tenant.TakeChunk(now), absl::Seconds(1));
+  const std::optional<QuotaRefusal> refusal = tenant.LookForChunk(now);
   ASSERT_TRUE(refusal.has_value());
   EXPECT_STREQ(refusal->limit, "chunks_per_minute");
   EXPECT_EQ(refusal->retry_after, absl::Seconds(1));
   now += absl::Seconds(2);
-  EXPECT_FALSE(tenant.TakeChunk(now, /*only_look=*/true).has_value()) << "a look takes nothing";
-  EXPECT_FALSE(tenant.TakeChunk(now).has_value());
-  EXPECT_FALSE(tenant.TakeChunk(now).has_value());
-  EXPECT_TRUE(tenant.TakeChunk(now).has_value());
+  EXPECT_EQ(tenant.TakeChunk(now), absl::ZeroDuration());
+}
+
+TEST(TenantTest, WhatWasMadeTooEarlyIsMadeGoodByWaiting) {
+  Tenant tenant("acme", Limits({}, {}, 1));
+  const absl::Time now = absl::UnixEpoch();
+  EXPECT_EQ(tenant.TakeChunk(now), absl::Minutes(1));
+  EXPECT_EQ(tenant.TakeChunk(now), absl::Minutes(2)) << "of a session that had begun it when the first was counted";
+  EXPECT_EQ(tenant.TakeChunk(now + absl::Minutes(2)), absl::Minutes(1));
 }
 
 TEST(TenantTest, ALimitOfNoChunksIsKept) {
   Tenant tenant("acme", Limits({}, {}, 0));
-  EXPECT_TRUE(tenant.TakeChunk(absl::UnixEpoch()).has_value());
-  EXPECT_TRUE(tenant.TakeChunk(absl::UnixEpoch() + absl::Hours(1)).has_value());
+  EXPECT_TRUE(tenant.LookForChunk(absl::UnixEpoch()).has_value());
+  EXPECT_EQ(tenant.TakeChunk(absl::UnixEpoch() + absl::Hours(1)), absl::InfiniteDuration());
 }
 
 TEST(TenantTest, NewLimitsHoldAtOnce) {

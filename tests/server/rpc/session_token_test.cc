@@ -43,6 +43,32 @@ TEST(SessionTokenTest, AnotherTenantsTokenIsNobodys) {
   }
 }
 
+TEST(SessionTokenTest, ATokenBeginsWithWhatLeadsToItsServer) {
+  SessionTokens tokens(std::string(32, 'k'));
+  tokens.SetRoute("MTA6MQ==");
+  const std::string token = tokens.Make(TokenKind::kWatch, "session-12ab", "");
+  EXPECT_EQ(token.substr(0, token.rfind('.')), "MTA6MQ==.session-12ab");
+  EXPECT_EQ(tokens.SessionOf(TokenKind::kWatch, token, ""), "session-12ab");
+  EXPECT_FALSE(tokens.SessionOf(TokenKind::kWatch, token.substr(token.find('.') + 1), "").has_value());
+  EXPECT_FALSE(tokens.IsOfAnotherServer(token));
+}
+
+TEST(SessionTokenTest, ATokenThatLeadsElsewhereIsToldFromOneThatLeadsNowhere) {
+  SessionTokens here(std::string(32, 'k'));
+  SessionTokens there(std::string(32, 't'));
+  here.SetRoute("aGVyZQ==");
+  there.SetRoute("dGhlcmU=");
+  const std::string token = there.Make(TokenKind::kControl, "session-12ab", "acme");
+  EXPECT_FALSE(here.SessionOf(TokenKind::kControl, token, "acme").has_value());
+  EXPECT_TRUE(here.IsOfAnotherServer(token));
+  EXPECT_TRUE(kTokens.IsOfAnotherServer(token));  // of a server that has no route
+  for (const std::string& other :
+       {std::string(), std::string(".."), kTokens.Make(TokenKind::kControl, "session-12ab", "acme"), "more." + token,
+        "." + token.substr(token.find('.') + 1), token + "0", std::string(1000, 'x') + token}) {
+    EXPECT_FALSE(here.IsOfAnotherServer(other)) << other;
+  }
+}
+
 TEST(SessionTokenTest, KeysAreRandom) {
   const absl::StatusOr<std::string> one = SessionTokens::RandomKey();
   const absl::StatusOr<std::string> other = SessionTokens::RandomKey();

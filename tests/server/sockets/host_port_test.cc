@@ -48,5 +48,15 @@ TEST(HostPortTest, AllElseIsRefused) {
   }
 }
 
+TEST(HostPortTest, AddressesAndPortsAreJoinedAsInetNtopWritesThem) {
+  EXPECT_EQ(*JoinIpPort("10.1.2.3", 80), "10.1.2.3:80");
+  EXPECT_EQ(*JoinIpPort("FD00:0:0::1", 80), "[fd00::1]:80");
+  for (const char* ip : {"", "localhost", "10.1.2.3:80", "10.1.2", "[::1]", "10.1.2.3 "}) {
+    const absl::Status status = JoinIpPort(ip, 80).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << ip;
+    EXPECT_NE(status.message().find(std::string("advertised_ip is \"") + ip + "\""), std::string::npos) << status;
+  }
+}
+
 }  // namespace
 }  // namespace videodiffcr

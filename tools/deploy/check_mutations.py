@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Sees the checks fail: what operators are given is spoiled in one place at a time, and each time they must say so.
+
+    tools/deploy/check_mutations.py BIN
+
+BIN is the folder with videodiffcr-server and videodiffcr; kubectl is found by PATH. The tree itself is left as it is.
+"""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SPOILED = ("deploy", "tools/deploy", "Dockerfile", "docs")  # copied; all else is the tree's own
+LINKED = ("models", "proto", "tools/torch_libraries.txt")
+SERVER = "deploy/kubernetes/base/server.yaml"
+
+# What is spoiled, the file, what stands there, what shall, and what the checks must say.
+MUTATIONS = [
+    ("a wrong port of a Service", "deploy/kubernetes/base/services.yaml", "port: 50051", "port: 50061", "port grpc is 50061, the pod has 50051"),
+    ("a wrong port of a probe", SERVER, "port: 50052", "port: 9464", "asks port 9464"),
+    ("a wrong port of Envoy's", "deploy/envoy/envoy.yaml", "port_value: 50051", "port_value: 50052", "Envoy calls port 50052"),
+    ("a flag that is missing in the server", SERVER, "--drain-timeout=50s", "--drain-time=50s", "no flag --drain-time"),
+    ("a flag that is missing in the manifest", SERVER, "            - --advertised-ip=$(POD_IP)\n", "", "do not lead to their pod"),
+    ("a drain that Kubernetes would cut", SERVER, "terminationGracePeriodSeconds: 60", "terminationGracePeriodSeconds: 50", "the grace period is 50 s"),
+    ("a query of a metric that is not there", "deploy/grafana/dashboard.json", "videodiffcr_draining", "videodiffcr_drained",
+     "no server has the metric"),
+]
+
+
+def copy_tree(folder):
+    for name in SPOILED:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    for name in LINKED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(ROOT / name)
+
+
+def check_manifests(folder, binaries):
+    """What check_manifests.py says of the overlay cpu in `folder`; nothing when all holds."""
+    rendered = folder / "cpu.yaml"
+    with rendered.open("w") as out:
+        subprocess.run(["kubectl", "kustomize", "deploy/kubernetes/overlays/cpu"], cwd=folder, stdout=out, check=True)
+    done = subprocess.run([sys.executable, "tools/deploy/check_manifests.py", binaries, rendered], cwd=folder, capture_output=True, text=True,
+                          check=False, timeout=120)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def make_expired_certificate(folder):
+    """In place of check_queries.make_certificate(): tls.crt and tls.key of a year that is over."""
+    folder = pathlib.Path(folder)
+    (folder / "index.txt").touch()
+    (folder / "ca.cnf").write_text(f"[ca]\ndefault_ca=own\n[own]\ndatabase={folder}/index.txt\nnew_certs_dir={folder}\nrand_serial=yes\n"
+                                   "default_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n")
+    for command in (["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-keyout", "tls.key",
+                     "-out", "tls.csr"],
+                    ["ca", "-batch", "-selfsign", "-notext", "-config", "ca.cnf", "-in", "tls.csr", "-keyfile", "tls.key", "-out", "tls.crt",
+                     "-startdate", "20240101000000Z", "-enddate", "20250101000000Z"]):
+        subprocess.run(["openssl", *command], cwd=folder, check=True, capture_output=True)
+
+
+def check_expired_certificate(folder, binaries):
+    """What check_queries.py says, which starts a server with TLS, when its certificate has expired."""
+    checks = folder / "tools/deploy/check_queries.py"
+    spoil = "from check_mutations import make_expired_certificate as make_certificate\n\n\ndef main("
+    checks.write_text(checks.read_text().replace("def main(", spoil, 1))
+    done = subprocess.run([sys.executable, checks, binaries], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def main(binaries):
+    complaints = []
+    with tempfile.TemporaryDirectory(prefix="videodiffcr_mutations_") as work:
+        for number, (what, path, old, new, wanted) in enumerate([("nothing", "Dockerfile", "", "", ""), *MUTATIONS]):
+            folder = pathlib.Path(work, str(number))
+            copy_tree(folder)
+            text = (folder / path).read_text()
+            if old not in text:
+                complaints.append(f"{what}: {path} has no '{old}' any more")
+                continue
+            (folder / path).write_text(text.replace(old, new, 1) if old else text)
+            said = check_manifests(folder, binaries)
+            if (wanted not in said) if wanted else said:
+                complaints.append(f"{what}: the checks say: {said or 'all holds'}")
+        folder = pathlib.Path(work, "certificate")
+        copy_tree(folder)
+        if "has expired" not in (said := check_expired_certificate(folder, binaries)):
+            complaints.append(f"an expired certificate: the checks say: {said or 'all holds'}")
+    for line in complaints:
+        print(line)
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(main(pathlib.Path(sys.argv[1]).resolve()))
