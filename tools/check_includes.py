@@ -57,7 +57,7 @@ ALLOWED = {
     "gateway/http": "threading boost server/sockets server/logging",
     "gateway": "gateway/http client command_line proto protobuf grpc threading server/sockets server/metrics server/logging prometheus json openssl",
     "training/scenes": "model/config",
-    "training/prompts": "training model/config model/weights model/plain checksum torch json",
+    "training/prompts": "training model/api model/config model/weights model/plain model/gpu/text checksum torch json",
     "training": "model/api model/drive model/config model/weights model/plain model/rollout torch json",
     "training/figures": "training model media torch",
     "training/main.cc": "training/command command_line",

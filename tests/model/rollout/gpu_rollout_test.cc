@@ -19,7 +19,7 @@ struct Seen {
 };
 
 Seen Watch(const std::string& device, const std::string& precision, const std::vector<RolloutClip>& clips,
-         RetentionTenths budget) {
+           RetentionTenths budget) {
   LatentRolloutOptions options;
   options.model_folder = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny";
   options.device = device;
