@@ -19,10 +19,11 @@ at::Tensor DroppedEnergy(const at::Tensor& stream) {
   const at::Tensor places = at::tensor(left_out, at::kLong).to(stream.device());
   std::vector<at::Tensor> of_blocks;
   for (int64_t block = 0; block < blocks; ++block) {
-    const at::Tensor energy = (stream[block + 1] - stream[block]).square().sum(-1);  // [clips, N]
+    const at::Tensor after = stream[block + 1];
+    const at::Tensor energy = (after - stream[block]).square().sum(-1);  // [clips, N]
     const at::Tensor rising = std::get<0>(energy.sort(/*dim=*/1)).cumsum(1);
-    const at::Tensor sums = at::constant_pad_nd(rising, {1, 0});       // [clips, 1 + N]: of the n least
-    const at::Tensor whole = energy.sum(1, /*keepdim=*/true) + 1e-30;  // of a block that does nothing: 0, not NaN
+    const at::Tensor sums = at::constant_pad_nd(rising, {1, 0});  // [clips, 1 + N]: of the n least
+    const at::Tensor whole = after.square().sum({1, 2}).unsqueeze(1);
     of_blocks.push_back((sums.index_select(1, places) / whole).mean(0));
   }
   return at::stack(of_blocks);

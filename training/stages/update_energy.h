@@ -13,9 +13,8 @@
 namespace videodiffcr::training {
 
 // Of one denoising pass [blocks + 1, clips, N, D] (ObservedPass::stream): for every block and tenth t, the squared norm
-// of the updates of all tokens but the t N / 10 that it changes most, over that of all; mean over clips. [blocks, 10]
-// fp32, falling, 0 at the last. A share of the block's own update: in shares of the stream a first block, whose input
-// is small, would outweigh all others.
+// of the updates of all tokens but the t N / 10 that it changes most, over the squared norm of the stream that it
+// leaves; mean over clips. [blocks, 10] fp32, falling, 0 at the last.
 at::Tensor DroppedEnergy(const at::Tensor& stream);
 
 // From sums of DroppedEnergy() [blocks, steps, 10]: a block's loss at each ratio from the floor to 1, its steps'
