@@ -115,6 +115,15 @@ def kernel_lines(folder, most=6):
         yield f"{path.stem}: {', '.join(row['kernel'] + ' ' + row['ms per chunk'] for row in chosen)}"
 
 
+def training(folder, name):
+    """Seconds a chunk trained, and the most memory that the GPU held meanwhile."""
+    found = re.search(r"([\d.]+) s a chunk trained", text_of(folder / f"training-{name}.log", ""))
+    if not found:
+        return "not run"
+    looks = [int(line) for line in text_of(folder / f"training-{name}.mib", "").split() if line.isdigit()]
+    return f"{found[1]} s, peak {max(looks) / 1024:.1f} GiB" if looks else f"{found[1]} s, peak not seen"
+
+
 def table(folder):
     """(what, ours, mark, bound). Bounds: attention and products at the best rates measured on an H200, nothing else."""
     chunk = {part: rows_of(folder, f"chunk-{part}") for part in ("bf16", "fp8", "window12")}
@@ -140,6 +149,8 @@ def table(folder):
         for starts, ratios in continuous_play(folder, part):
             yield f"{what}, {starts}", ratios or "not run", mark, ""
     yield "`tiny`, 8 sessions together against one by one", batching(folder), ">= 4 times", ""
+    yield "routers, a chunk trained, real shape, one clip", training(folder, "real"), "<= 1.2 s, 80 GB", ""
+    yield "routers, a chunk trained, `tiny`, one clip", training(folder, "tiny"), "", ""
 
 
 def main(folder):

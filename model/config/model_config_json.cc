@@ -7,6 +7,7 @@
 #include "model/config/json_fields.h"
 #include "model/config/model_config.h"
 #include "model/config/model_config_file.h"
+#include "model/config/retention_tables_json.h"
 
 namespace videodiffcr {
 
@@ -307,6 +308,16 @@ absl::StatusOr<TextEncoderConfig> ParseTextEncoderConfig(std::string_view json_t
   if (absl::Status status = fields.FinishIgnoringUnknownKeys(); !status.ok()) return status;
   if (absl::Status status = config.Validate(); !status.ok()) return status;
   return config;
+}
+
+absl::Status ParseRetentionTables(std::string_view json_text, RetentionConfig* retention) {
+  absl::StatusOr<json> parsed = ParseBoundedJson(json_text, kMaxDepth);
+  if (!parsed.ok()) return parsed.status();
+  const json whole = {{"tables", *std::move(parsed)}};
+  JsonFields fields(whole, "");
+  retention->tables.clear();
+  if (const json* tables = fields.ReadObject("tables")) ReadTables(*tables, &fields, retention);
+  return fields.Finish();
 }
 
 std::string FormatModelConfig(const ModelConfig& config) {

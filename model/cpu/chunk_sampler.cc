@@ -44,6 +44,7 @@ int64_t ChunkSampler::Denoise(SamplerSession& session, int step, const Retention
   request.on_flow = [&](RowRange tokens, const float* flow) { TakeStep(session, step, tokens, flow); };
   request.routing_seconds = observer.routing_seconds;
   request.on_kept = observer.on_kept;
+  request.on_stream = observer.on_stream;
   transformer_->Pass(request, scratch, member);
   return evicted;
 }

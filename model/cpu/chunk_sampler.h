@@ -19,6 +19,7 @@ using NoiseSource = std::function<void(int step, FloatBuffer& out)>;
 struct PassObserver {
   double* routing_seconds = nullptr;
   std::function<void(int64_t layer, const std::vector<int32_t>& kept)> on_kept;
+  std::function<void(int64_t layer, const float* x)> on_stream;  // PassRequest::on_stream
 };
 
 // What a session's generation remembers between steps.

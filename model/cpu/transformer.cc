@@ -87,6 +87,7 @@ void CpuTransformer::Pass(const PassRequest& request, PassScratch& scratch, Team
   const int64_t tokens = config_.tokens_per_chunk();
   ForOwnGroups(member, tokens, [&](RowRange rows) { EmbedPatches(request, scratch, rows); });
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
+    ShowStream(layer, request, scratch, member);
     const int tenths = request.rule.tenths == nullptr ? kDenseTenths : (*request.rule.tenths)[layer][request.timestep];
     if (tenths == kDenseTenths) {
       DenseBlock(layer, request, scratch, member);
@@ -95,9 +96,18 @@ void CpuTransformer::Pass(const PassRequest& request, PassScratch& scratch, Team
     }
   }
   if (!request.context_pass) {
+    ShowStream(config_.num_layers, request, scratch, member);
     ForOwnGroups(member, tokens, [&](RowRange rows) { Head(request, scratch, rows); });
   }
   member.Barrier();
+}
+
+// Each block has a barrier before it writes the stream, and a pass one at its end: until then rank 0 may look.
+void CpuTransformer::ShowStream(int64_t layer, const PassRequest& request, const PassScratch& scratch,
+                                TeamMember& member) const {
+  if (!request.on_stream) return;
+  member.Barrier();
+  if (member.rank() == 0) request.on_stream(layer, scratch.x.data());
 }
 
 // Flattens the patches, channel slowest, then row, then column (causal_wan_dit.md section 3), and multiplies.

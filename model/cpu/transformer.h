@@ -67,6 +67,9 @@ struct PassRequest {
   std::function<void(RowRange tokens, const float* flow)> on_flow;
   double* routing_seconds = nullptr;  // may be null; grows by what rank 0 spends on scoring and ranking
   std::function<void(int64_t layer, const std::vector<int32_t>& kept)> on_kept;  // for checks; may be empty
+  // The residual stream [chunk tokens, D] as each block reads it; number num_layers is what the head reads. Called by
+  // rank 0, while no lane writes. May be empty: then no lane waits.
+  std::function<void(int64_t layer, const float* x)> on_stream;
 };
 
 class CpuTransformer {
@@ -95,6 +98,7 @@ class CpuTransformer {
   };
 
   void EmbedPatches(const PassRequest& request, PassScratch& scratch, RowRange rows) const;
+  void ShowStream(int64_t layer, const PassRequest& request, const PassScratch& scratch, TeamMember& member) const;
   void DenseBlock(int64_t layer, const PassRequest& request, PassScratch& scratch, TeamMember& member) const;
   void RoutedBlock(int64_t layer, int tenths, const PassRequest& request, PassScratch& scratch,
                    TeamMember& member) const;

@@ -197,7 +197,7 @@ void CpuVideoModel::DoStep(const PlannedStep& step, TeamMember& member, StepOutc
       };
       double routing_seconds = 0;
       const int64_t evicted = sampler_.Denoise(session.sampler, step.step, *table, noise, scratch, member,
-                                               {leads ? &routing_seconds : nullptr, nullptr});
+                                               {leads ? &routing_seconds : nullptr, nullptr, nullptr});
       if (leads) {
         outcome.routing = absl::Seconds(routing_seconds);
         outcome.tokens_evicted = evicted * model_.config.transformer.tokens_per_frame();

@@ -11,7 +11,7 @@ ChunkSampler::ChunkSampler(const TransformerConfig& config, const RetentionConfi
                            const StepSchedule& schedule, GpuTransformer* transformer, SessionPool* pool)
     : config_(config), retention_(retention), sigmas_(schedule.sigmas), transformer_(transformer), pool_(pool) {}
 
-void ChunkSampler::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kept) {
+void ChunkSampler::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kept, const StreamObserver& on_stream) {
   const kernels::Stream stream = c10::cuda::getCurrentCUDAStream().stream();
   const kernels::LatentShape shape = LatentShapeOf(config_);
   const auto draw = [](const ChunkStep& step, int number) {
@@ -36,7 +36,7 @@ void ChunkSampler::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kep
     request.rule = RuleOfPass(retention_, step.table, step.context_pass);
     requests.push_back(request);
   }
-  transformer_->Pass(requests, *pool_, on_kept);
+  transformer_->Pass(requests, *pool_, on_kept, on_stream);
   for (size_t i = 0; i < steps.size(); ++i) {
     const ChunkStep& step = steps[i];
     if (step.context_pass) {

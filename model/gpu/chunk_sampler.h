@@ -39,7 +39,7 @@ class ChunkSampler {
 
   // Queues the steps on the current stream, at most kernels::kMostSegments, each of another slot. After a last step the
   // slot's latents are the finished chunk.
-  void Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kept = {});
+  void Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kept = {}, const StreamObserver& on_stream = {});
 
  private:
   const TransformerConfig config_;

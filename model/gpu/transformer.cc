@@ -20,6 +20,10 @@ using kernels::RowSet;
 
 }  // namespace
 
+int SessionsPerPass(const TransformerConfig& config) {
+  return static_cast<int>(std::clamp<int64_t>(20000 / config.tokens_per_chunk(), 1, kernels::kMostSegments));
+}
+
 GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionConfig& retention,
                                GpuTransformerWeights weights, Precision precision, Element key_element,
                                int most_sessions, int processors)
@@ -36,16 +40,30 @@ void GpuTransformer::EncodeText(const at::Tensor& hidden, int slot, SessionPool&
   EncodePromptKeys(config_, weights_, precision_, hidden, slot, pool);
 }
 
-void GpuTransformer::Pass(const std::vector<PassRequest>& requests, SessionPool& pool, const KeptObserver& on_kept) {
-  Batch batch{requests, pool, on_kept};
+void GpuTransformer::Pass(const std::vector<PassRequest>& requests, SessionPool& pool, const KeptObserver& on_kept,
+                          const StreamObserver& on_stream) {
+  Batch batch{requests, pool, on_kept, on_stream};
   const bool only_context =
       std::all_of(requests.begin(), requests.end(), [](const PassRequest& r) { return r.context_pass; });
   Embed(batch);
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
+    ShowStream(layer, batch);
     // Of the last block a context pass wants only the keys.
     Block(layer, batch, only_context && layer + 1 == config_.num_layers);
   }
-  if (!only_context) Head(batch);
+  if (only_context) return;
+  ShowStream(config_.num_layers, batch);
+  Head(batch);
+}
+
+// The product that waits is added without the next norm, one crossing of memory more.
+void GpuTransformer::ShowStream(int64_t layer, const Batch& batch) {
+  if (!batch.on_stream) return;
+  stream_.AddNow();
+  const int64_t tokens = config_.tokens_per_chunk();
+  for (size_t i = 0; i < batch.requests.size(); ++i) {
+    batch.on_stream(static_cast<int>(i), layer, buffers_.stream.narrow(0, static_cast<int64_t>(i) * tokens, tokens));
+  }
 }
 
 RowSet GpuTransformer::AllRows(const Batch& batch) const {

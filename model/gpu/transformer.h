@@ -32,6 +32,12 @@ struct PassRequest {
 
 // Called for each routed block and session with the kept tokens, int32 on the device; for checks.
 using KeptObserver = std::function<void(int request, int64_t layer, const at::Tensor& kept)>;
+// Called with a session's residual stream [chunk tokens, D] fp32 as each block reads it; number num_layers is what the
+// head reads. What the call queues on the current stream sees it so.
+using StreamObserver = std::function<void(int request, int64_t layer, const at::Tensor& x)>;
+
+// Sessions worth one pass: about 20,000 rows keep the products at their best rate.
+int SessionsPerPass(const TransformerConfig& config);
 
 class GpuTransformer {
  public:
@@ -44,7 +50,8 @@ class GpuTransformer {
 
   // Reads the slots' latents and leaves each denoising request's flow in flow(request). Queues everything on the
   // current stream; nothing waits for the device.
-  void Pass(const std::vector<PassRequest>& requests, SessionPool& pool, const KeptObserver& on_kept = {});
+  void Pass(const std::vector<PassRequest>& requests, SessionPool& pool, const KeptObserver& on_kept = {},
+            const StreamObserver& on_stream = {});
   at::Tensor flow(int request) const;  // [chunk tokens, patch values] fp32
 
   int64_t RowsDense() const { return config_.num_layers * config_.tokens_per_chunk(); }
@@ -54,6 +61,7 @@ class GpuTransformer {
     const std::vector<PassRequest>& requests;
     SessionPool& pool;
     const KeptObserver& on_kept;
+    const StreamObserver& on_stream;
   };
   enum class Vector { kShiftAttention, kScaleAttention, kGateAttention, kShiftFfn, kScaleFfn, kGateFfn };
 
@@ -64,6 +72,7 @@ class GpuTransformer {
   RowFactors Modulation(const Batch& batch, int64_t layer, Vector which) const;
 
   void Embed(Batch& batch);
+  void ShowStream(int64_t layer, const Batch& batch);
   void Block(int64_t layer, Batch& batch, bool keys_only);
   void Head(Batch& batch);
   // Chooses the rows of every session for this layer; fills `factor` where routers gate.

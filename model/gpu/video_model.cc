@@ -31,11 +31,6 @@ kernels::Element KeyElement(const TransformerConfig& config, Precision precision
   return float8 ? kernels::Element::kFloat8 : ActivationElement(precision);
 }
 
-// Sessions worth one call: about 20,000 rows keep the products at their best rate.
-int SessionsPerPlan(const TransformerConfig& config) {
-  return static_cast<int>(std::clamp<int64_t>(20000 / config.tokens_per_chunk(), 1, kernels::kMostSegments));
-}
-
 // Queueing a chunk takes the host longer than the device needs for it. The other decoders' kernels are long: a graph
 // would gain nothing and keep gigabytes of work space.
 bool IsQueuedSlowly(const DecoderConfig& decoder) { return decoder.kind == DecoderKind::kPixelShuffleTaehv; }
@@ -98,7 +93,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> MakeVideoModel(ModelParts model, con
   ModelInfo info = DescribeModel(model, "cuda");
   info.kv_cache_bytes = SessionPool::KeyBytes(config, key_element);
   info.session_bytes = SessionPool::SlotBytes(config, precision, key_element) + model.decoder->state_bytes();
-  info.max_sessions_per_plan = SessionsPerPlan(config);
+  info.max_sessions_per_plan = SessionsPerPass(config);
   const int64_t scratch_bytes =
       Activations::Bytes(ActivationSizesOf(config, precision, key_element, info.max_sessions_per_plan)) +
       kProductWorkSpaceBytes;

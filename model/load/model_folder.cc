@@ -10,10 +10,8 @@
 #include "model/weights/safetensors_reader.h"
 
 namespace videodiffcr {
-namespace {
-
-absl::StatusOr<TransformerWeights> LoadTransformer(const std::string& folder, const ModelConfig& config,
-                                                   const WeightOptions& options) {
+absl::StatusOr<TransformerWeights> LoadTransformerOf(const std::string& folder, const ModelConfig& config,
+                                                     const WeightOptions& options) {
   absl::StatusOr<SafetensorsReader> file = SafetensorsReader::Open(absl::StrCat(folder, "/", config.transformer_file));
   if (!file.ok()) return file.status();
   absl::StatusOr<TransformerWeights> weights = LoadTransformerWeights(*file, config.transformer, options);
@@ -26,19 +24,21 @@ absl::StatusOr<TransformerWeights> LoadTransformer(const std::string& folder, co
   return weights;
 }
 
-}  // namespace
+absl::Status CheckServable(const std::string& folder) {
+  const std::string student = folder + "/student.safetensors";
+  if (std::error_code error; !std::filesystem::exists(student, error)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(student,
+                   ": a model that takes tokens out in a way of its own is for comparison and has no serving path; "
+                   "videodiffcr-train evaluate --plain judges it"));
+}
 
 absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const ModelPlacement& placement,
                                            bool truncate_prompts) {
   absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
   if (!config.ok()) return config.status();
   const auto path = [&folder](const std::string& file) { return absl::StrCat(folder, "/", file); };
-  if (std::error_code error; std::filesystem::exists(path("student.safetensors"), error)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path("student.safetensors"),
-                     ": a model that takes tokens out in a way of its own is for comparison and has no serving path; "
-                     "videodiffcr-train evaluate --plain judges it"));
-  }
+  if (absl::Status servable = CheckServable(folder); !servable.ok()) return servable;
 
   absl::StatusOr<Tokenizer> tokenizer = Tokenizer::LoadFromFolder(folder, *config, truncate_prompts);
   if (!tokenizer.ok()) return tokenizer.status();
@@ -55,7 +55,7 @@ absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const Mode
   WeightOptions transformer_options;
   transformer_options.dtype = placement.transformer_type;
   transformer_options.device = placement.device;
-  absl::StatusOr<TransformerWeights> transformer = LoadTransformer(folder, *config, transformer_options);
+  absl::StatusOr<TransformerWeights> transformer = LoadTransformerOf(folder, *config, transformer_options);
   if (!transformer.ok()) return transformer.status();
 
   VideoDecoderOptions decoder_options;

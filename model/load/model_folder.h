@@ -14,6 +14,13 @@ namespace videodiffcr {
 absl::StatusOr<ModelParts> LoadModelFolder(const std::string& folder, const ModelPlacement& placement,
                                            bool truncate_prompts = false);
 
+// The transformer alone, with its routers where the config names some.
+absl::StatusOr<TransformerWeights> LoadTransformerOf(const std::string& folder, const ModelConfig& config,
+                                                     const WeightOptions& options);
+
+// FailedPrecondition for the folder of a model that takes tokens out in a way of its own.
+absl::Status CheckServable(const std::string& folder);
+
 }  // namespace videodiffcr
 
 #endif  // VIDEODIFFCR_MODEL_LOAD_MODEL_FOLDER_H_

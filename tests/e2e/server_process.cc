@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -49,8 +50,11 @@ ServerProcess::ServerProcess(const std::vector<std::string>& more_flags) {
   ++started;
   const std::string port_file = TempPath("port" + std::to_string(started));
   log_path_ = TempPath("server" + std::to_string(started) + ".log");
-  std::vector<std::string> arguments = {BinaryPath("videodiffcr-server"), "--model-folder=" + SourcePath("models/tiny"),
-                                        "--listen=127.0.0.1:0", "--metrics-listen=", "--port-file=" + port_file};
+  std::vector<std::string> arguments = {BinaryPath("videodiffcr-server"), "--listen=127.0.0.1:0",
+                                        "--metrics-listen=", "--port-file=" + port_file};
+  const bool own_model = std::any_of(more_flags.begin(), more_flags.end(),
+                                     [](const std::string& flag) { return flag.starts_with("--model-folder="); });
+  if (!own_model) arguments.push_back("--model-folder=" + SourcePath("models/tiny"));
   arguments.insert(arguments.end(), more_flags.begin(), more_flags.end());
   process_ = std::make_unique<Process>(arguments, log_path_);
   // Another process writes the file, whole or not at all: looking again and again is all there is.

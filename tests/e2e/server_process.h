@@ -23,7 +23,8 @@ JudgedVideo ProbeFile(const std::string& path);
 
 class ServerProcess {
  public:
-  // Starts it and waits for its port. Ends the test program when the server does not come up.
+  // Starts it, on the tiny model unless the flags name a folder, and waits for its port. Ends the test program when the
+  // server does not come up.
   explicit ServerProcess(const std::vector<std::string>& more_flags = {});
 
   const std::string& address() const { return address_; }

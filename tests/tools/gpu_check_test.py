@@ -56,6 +56,8 @@ BENCH = textwrap.dedent('''\
     else:
         write([])
     ''').replace("PYTHON", os.path.realpath(sys.executable), 1)
+TRAIN = "#!/bin/sh\necho 'routers: 15 chunks, 0.512 s a chunk trained'\nsleep 0.3\n"
+LOOK = "#!/bin/sh\nwhile true; do echo 20480; echo 30720; echo 1024; sleep 0.1; done\n"
 TEST = "#!/bin/sh\necho '[  PASSED  ] 7 tests.'\n"
 PARITY = "#!/bin/sh\necho 'total: 70 outputs, 70 passed, 0 failed'\n"
 SANITIZER = "#!/bin/sh\necho '========= ERROR SUMMARY: 0 errors'\n"
@@ -72,10 +74,12 @@ class GpuCheck:
         (self.root / "python" / "torch" / "__init__.py").touch()
         self.program(stage / "bin" / "videodiffcr-bench", BENCH)
         self.program(stage / "bin" / "videodiffcr-parity", PARITY)
+        self.program(stage / "bin" / "videodiffcr-train", TRAIN)
         shutil.copy(shutil.which("sleep"), stage / "bin" / "videodiffcr-server")
         self.program(stage / "bin" / "cuda_kernels_test", TEST)
         self.program(stage / "bin" / "gpu_path_test", TEST)
         self.program(self.root / "tools" / "compute-sanitizer", SANITIZER)
+        self.program(self.root / "tools" / "nvidia-smi", LOOK)
         (stage / "gpu_tests").write_text("cuda_kernels_test\ngpu_path_test\n")
         (stage / "commit").write_text("abc1234\n")
         with tarfile.open(self.packed / "gpu_check.tar.xz", "w:xz") as tar:
@@ -119,6 +123,7 @@ class GpuCheckTest(unittest.TestCase):
         self.assertIn("| viewers, 30 % routed, fp8, staggered | 3 of 3, least CPR 1.0000, 60 s | 3 |  |", output)
         self.assertIn("sessions-window12, aligned: denoise 187.0 -> 188.0 ms; server memory 900 MiB, GPU 9000 MiB", output)
         self.assertIn("kernels-dense: Attention 216.80, nothing running 4.50", output)
+        self.assertIn("| routers, a chunk trained, real shape, one clip | 0.512 s, peak 30.0 GiB | <= 1.2 s, 80 GB |", output)
         self.assertIn("parity: total: 70 outputs, 70 passed, 0 failed", output)
         self.assertIn("test-gpu_path_test: [  PASSED  ] 7 tests.", output)
         self.assertIn("ERROR SUMMARY: 0 errors", output)

@@ -17,6 +17,7 @@
 #include "model/load/create_video_model.h"
 #include "training/command/contact_sheets.h"
 #include "training/command/evaluate_options.h"
+#include "training/command/evaluate_prompts.h"
 #include "training/evaluation/evaluation.h"
 #include "training/evaluation/identity_drift.h"
 #include "training/evaluation/quality_score.h"
@@ -230,6 +231,7 @@ absl::Status WriteBounds(const EvaluateOptions& options) {
 }
 
 absl::Status RunEvaluate(const EvaluateOptions& options) {
+  if (!options.prompts.file.empty()) return EvaluatePrompts(options);
   if (absl::Status prepared = PrepareOutputs(options); !prepared.ok()) return prepared;
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   if (!options.write_bounds.empty()) return WriteBounds(options);
@@ -263,7 +265,8 @@ Subcommand EvaluateSubcommand() {
       "with all of them right (n, standard error) at every retention budget: in short videos, at the end of long ones, "
       "after a prompt switch and for shape and colour pairs that were held out of training; what share of the tokens "
       "was processed and the multiply-adds; the Frechet distance of the classifier's features to those of renders, the "
-      "most frequent mistakes, and the autoencoder's PSNR on held-out scenes.",
+      "most frequent mistakes, and the autoencoder's PSNR on held-out scenes. With --prompts any model folder is "
+      "judged, without a classifier: by the distance of its budgets' latents to the dense ones.",
       "videodiffcr-train evaluate --model models/tiny --clips 256 --csv quality.csv --sheets docs/images"};
   const auto add = [](Command* command) {
     const auto options = std::make_shared<EvaluateOptions>();

@@ -69,6 +69,21 @@ void AddOutputFlags(EvaluateOptions* options, Command* command) {
       ReadString(&options->sheets));
 }
 
+void AddPromptFlags(PromptJudging* prompts, Command* command) {
+  command->AddFlag({"prompts", "FILE",
+                    "Judge a model folder of any kind by these prompts (text, .csv or .jsonl), the first --clips of "
+                    "them: how far each budget's latents are from the dense ones on the same noise; --sheets: a sheet "
+                    "per prompt, dense beside pruned.",
+                    "prompts.txt"},
+                   ReadString(&prompts->file));
+  command->AddFlag({"prompt-column", "NAME", "The column of a .csv file, or the key of a .jsonl one.", "caption"},
+                   ReadString(&prompts->column));
+  command->AddFlag({"device", "NAME", "With --prompts: where passes run, cpu or cuda.", "cuda"},
+                   ReadString(&prompts->device));
+  command->AddFlag({"chunks", "N", "With --prompts: length of a video, in chunks.", "4"},
+                   ReadInteger(1, 1000, &prompts->chunks));
+}
+
 absl::Status CheckFlags(const EvaluateOptions& options) {
   if (options.baselines && options.plain.empty()) {
     return WrongUsageError("--baselines yes: needs --plain cpu or --plain cuda; serving knows routers only");
@@ -94,6 +109,7 @@ void AddEvaluateFlags(EvaluateOptions* options, Command* command) {
                     "Classifier that reads the clips; by default classifier.safetensors of the model's folder.",
                     "out/tiny/classifier.safetensors"},
                    ReadString(&options->classifier));
+  AddPromptFlags(&options->prompts, command);
   AddChoiceFlags(options, command);
   command->AddFlag({"seed", "N", "Prompts, noise and scenes follow from it.", "7"}, ReadUnsigned(&options->seed));
   AddOutputFlags(options, command);

@@ -12,7 +12,16 @@
 
 namespace videodiffcr::training {
 
+// Judging a folder of any kind by prompts of one's own.
+struct PromptJudging {
+  std::string file;  // empty: judged by scenes
+  std::string column = "prompt";
+  std::string device = "cpu";
+  int64_t chunks = 7;
+};
+
 struct EvaluateOptions {
+  PromptJudging prompts;
   std::string model = "models/tiny";
   std::string classifier;  // empty: the model folder's
   std::string csv;

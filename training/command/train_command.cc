@@ -21,6 +21,7 @@
 #include "training/stages/classifier_stage.h"
 #include "training/stages/denoiser_stage.h"
 #include "training/stages/distillation_stage.h"
+#include "training/stages/prompt_router_stage.h"
 #include "training/stages/router_stage.h"
 #include "training/stages/videodiffcr_stage.h"
 #include "training/stages/wording_stage.h"
@@ -98,6 +99,7 @@ struct StageCommand {
     absl::StatusOr<std::optional<RankPlace>> place = PlaceOfThisProcess();
     if (!place.ok()) return place.status();
     if (world > 1 && !place->has_value()) return RunProcesses(name, arguments, common.gpus, world);
+    if constexpr (requires { options.run_folder; }) options.run_folder = common.run.run_folder;
     UseThreads(common.threads, world);
     UseFastGpuArithmetic();
     const auto exchange = JoinProcesses(*std::move(place), options.stage);
@@ -287,11 +289,52 @@ Subcommand Baseline() {
       .Build();
 }
 
+void AddPromptFlags(PromptOptions* prompts, BudgetOptions* budgets, Command* command) {
+  command->AddFlag({"prompts", "FILE",
+                    "Prompts: text, one a line; .csv or .jsonl, a column of it. Then any model folder will do, and the "
+                    "result has budgets; else the tiny model's scenes.",
+                    "VidProM_unique.csv"},
+                   ReadString(&prompts->file));
+  command->AddFlag({"prompt-column", "NAME", "The column of a .csv file, or the key of a .jsonl one.", "caption"},
+                   ReadString(&prompts->column));
+  command->AddFlag({"most-prompts", "N", "So many of the file, from its start.", "10000"},
+                   ReadInteger(1, 1'000'000, &prompts->most));
+  command->AddFlag({"held-out", "N", "Of the prompts, so many are not trained on but measured with.", "8"},
+                   ReadInteger(1, 10'000, &prompts->held_out));
+  command->AddFlag({"measure-every", "N", "Steps between measures on held-out prompts.", "20"},
+                   ReadInteger(1, 1'000'000, &prompts->measure_every));
+  command->AddFlag(
+      {"target", "X,...", "With --prompts: mean shares of tokens, each a budget of the result.", "0.7,0.5"},
+      ReadNumbers(&budgets->targets));
+  command->AddFlag(
+      {"accounting", "KIND", "What has to meet the target: nominal or executed ratios.", "executed"},
+      ReadEither("nominal", RatioAccounting::kNominal, "executed", RatioAccounting::kExecuted, &budgets->accounting));
+  command->AddFlag(
+      {"tables", "FILE",
+       "With --prompts: tables as config.json has them; by default what costs least of the blocks' updates.",
+       "tables.json"},
+      ReadString(&budgets->tables));
+}
+
+// What both kinds of data have in common is the scenes' options.
+struct RouterCommandOptions : RouterStageOptions {
+  std::string run_folder;
+  PromptOptions prompts;
+  BudgetOptions budgets;
+};
+
+absl::StatusOr<std::unique_ptr<TrainingStage>> MakeRouters(const RouterCommandOptions& options) {
+  if (options.prompts.file.empty()) return MakeRouterStage(options);
+  return MakePromptRouterStage(
+      {options.stage, options.run_folder, options.min_chunks, options.max_chunks, options.prompts, options.budgets});
+}
+
 Subcommand Routers() {
-  return StageCommand<RouterStageOptions>{
+  return StageCommand<RouterCommandOptions>{
       "routers", "teaches the routers which tokens their block changes most; the model stays as it is",
-      "--output out/tiny --run out/routers", &MakeRouterStage,
-      [](RouterStageOptions* options, Command* command) {
+      "--model wan --prompts VidProM_unique.csv --output wan-pruned --run out/routers", &MakeRouters,
+      [](RouterCommandOptions* options, Command* command) {
+        AddPromptFlags(&options->prompts, &options->budgets, command);
         command->AddFlag({"min-chunks", "N", "Shortest rollout, in chunks.", "1"},
                          ReadInteger(1, 1000, &options->min_chunks));
         command->AddFlag({"max-chunks", "N", "Longest rollout, in chunks.", "8"},

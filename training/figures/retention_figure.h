@@ -10,18 +10,6 @@
 
 namespace videodiffcr::training {
 
-// Where a panel has its axes: pixels of the panel's upper left corner.
-struct RetentionPanel {
-  static constexpr int kWidth = 420, kHeight = 300;  // with its labels
-  static constexpr int kLeft = 56, kTop = 40, kPlotWidth = 340, kPlotHeight = 210;
-
-  // Of a block out of `blocks`, and of a share of tokens in tenths.
-  static int X(size_t block, size_t blocks) {
-    return kLeft + (blocks < 2 ? kPlotWidth / 2 : static_cast<int>(block * kPlotWidth / (blocks - 1)));
-  }
-  static int Y(double tenths) { return kTop + kPlotHeight - static_cast<int>(tenths * kPlotHeight / 10); }
-};
-
 // The colour of a denoising step's line.
 RgbColor StepColor(size_t step);
 

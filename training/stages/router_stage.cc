@@ -9,12 +9,12 @@
 #include "model/plain/rollout/few_step_sampler.h"
 #include "model/plain/transformer/layers.h"
 #include "model/plain/transformer/router.h"
-#include "system/wrong_usage.h"
 #include "training/model/initial_weights.h"
 #include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
 #include "training/run/random_tensor.h"
 #include "training/run/stage_result.h"
+#include "training/stages/router_target.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/trained_weights.h"
 
@@ -26,13 +26,6 @@ struct BlockObservation {
   at::Tensor input;   // [B, N, D], after LayerNorm: what the router sees
   at::Tensor target;  // [B, N]
 };
-
-// (log |update| - mean) / deviation over the tokens of each chunk.
-at::Tensor StandardizedLogNorm(const at::Tensor& update) {
-  const at::Tensor log_norm = (update.norm(2, {-1}) + 1e-6).log();
-  const at::Tensor centred = log_norm - log_norm.mean(1, /*keepdim=*/true);
-  return centred / (centred.square().mean(1, /*keepdim=*/true).sqrt() + 1e-6);
-}
 
 struct ObservedPass {
   PassOutput output;
@@ -157,10 +150,7 @@ class RouterStage final : public TrainingStage {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeRouterStage(const RouterStageOptions& options) {
-  if (options.min_chunks > options.max_chunks) {
-    return WrongUsageError(
-        absl::StrCat("--min-chunks ", options.min_chunks, ": must be at most --max-chunks ", options.max_chunks));
-  }
+  if (absl::Status chunks = CheckChunks(options.min_chunks, options.max_chunks); !chunks.ok()) return chunks;
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();
   const RetentionConfig& retention = model->config.retention;

@@ -139,12 +139,13 @@ class SensitivityStage final : public TrainingStage {
 
 }  // namespace
 
-// Dynamic programming over the tenths that layers and steps execute together.
+// Dynamic programming over the tenths that layers and steps have together.
 std::vector<int> LeastSensitiveTenths(const std::vector<std::vector<double>>& losses, double target,
-                                      const RatioRule& rule) {
+                                      const RatioRule& rule, RatioAccounting accounting) {
   const int steps = static_cast<int>(rule.step_delta_tenths.size());
   const size_t most = losses.size() * static_cast<size_t>(kDenseTenths * steps);
-  const auto executed = [&](int ratio) {
+  const auto price = [&](int ratio) {
+    if (accounting == RatioAccounting::kNominal) return static_cast<size_t>(ratio * steps);
     int sum = 0;
     for (const int delta : rule.step_delta_tenths) sum += std::clamp(ratio + delta, rule.floor_tenths, kDenseTenths);
     return static_cast<size_t>(sum);
@@ -160,7 +161,7 @@ std::vector<int> LeastSensitiveTenths(const std::vector<std::vector<double>>& lo
     for (size_t sum = 0; sum <= most; ++sum) {
       if (!std::isfinite(best[sum].loss)) continue;
       for (int ratio = rule.floor_tenths; ratio <= kDenseTenths; ++ratio) {
-        Way& way = next[sum + executed(ratio)];
+        Way& way = next[sum + price(ratio)];
         const double loss = best[sum].loss + of_layer[static_cast<size_t>(ratio - rule.floor_tenths)];
         if (loss >= way.loss) continue;
         way = {loss, best[sum].tenths};

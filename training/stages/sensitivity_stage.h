@@ -16,10 +16,10 @@
 
 namespace videodiffcr::training {
 
-// Tenths per layer of least summed loss among those whose executed mean is as near to `target` as it gets. `losses`
-// [layer][tenths of its ratio - floor], the steps' summed.
+// Tenths per layer of least summed loss among those whose mean is as near to `target` as it gets: the mean of what they
+// execute, or of the ratios themselves. `losses` [layer][tenths of its ratio - floor], the steps' summed.
 std::vector<int> LeastSensitiveTenths(const std::vector<std::vector<double>>& losses, double target,
-                                      const RatioRule& rule);
+                                      const RatioRule& rule, RatioAccounting accounting = RatioAccounting::kExecuted);
 
 // At most eight steps, whatever the options say: a measurement needs no more. FailedPrecondition when the model has no
 // routers, InvalidArgument when the target is not in [0.1, 1).

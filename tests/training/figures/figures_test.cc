@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "training/figures/held_out_figure.h"
+#include "training/figures/plot_panel.h"
 #include "training/figures/retention_figure.h"
 #include "training/figures/router_maps.h"
 
@@ -21,10 +23,10 @@ TEST(RetentionFigureTest, EveryStepHasItsDotWhereItsShareIs) {
   const RetentionTable table = MakeRetentionTable(7, {8, 6}, {-3, -1, 1, 3});
   RgbImage image = DrawRetention("two blocks", {table, table}, 180);
   constexpr int kTitle = 28;
-  EXPECT_EQ(image.width, 2 * RetentionPanel::kWidth);
-  for (const int left : {0, RetentionPanel::kWidth}) {
+  EXPECT_EQ(image.width, 2 * PlotPanel::kWidth);
+  for (const int left : {0, PlotPanel::kWidth}) {
     const auto dot = [&](size_t block, double tenths, size_t step) {
-      return HasColor(image, left + RetentionPanel::X(block, 2), kTitle + RetentionPanel::Y(tenths), StepColor(step));
+      return HasColor(image, left + PlotPanel::X(block, 2), kTitle + PlotPanel::Y(tenths), StepColor(step));
     };
     EXPECT_TRUE(dot(0, 5, 0));
     EXPECT_TRUE(dot(1, 3, 0));
@@ -32,6 +34,23 @@ TEST(RetentionFigureTest, EveryStepHasItsDotWhereItsShareIs) {
     EXPECT_TRUE(dot(1, 9, 3));
     EXPECT_FALSE(dot(0, 3, 0));
   }
+}
+
+TEST(HeldOutFigureTest, TheLastMeasureIsColouredWhereItsSharesAreAndVariancesBelowZeroLieAtZero) {
+  const HeldOutMeasure first = {0, {-3, 0.2}, {0.5, 0.5}}, last = {20, {-1, 0.8}, {0.6, 0.9}};
+  RgbImage image = DrawHeldOut("two blocks", {first, last}, 0.5);
+  EXPECT_EQ(image.width, 3 * PlotPanel::kWidth);
+  const auto dot = [&](int panel, size_t place, double share, RgbColor color) {
+    return HasColor(image, panel * PlotPanel::kWidth + PlotPanel::X(place, 2),
+                    kPlotTitleHeight + PlotPanel::Y(10 * share), color);
+  };
+  EXPECT_TRUE(dot(0, 0, 0, VarianceColor()));
+  EXPECT_TRUE(dot(0, 1, 0.8, VarianceColor()));
+  EXPECT_FALSE(dot(0, 1, 0.2, VarianceColor()));
+  EXPECT_TRUE(dot(1, 0, 0.6, OverlapColor()));
+  EXPECT_TRUE(dot(1, 1, 0.9, OverlapColor()));
+  EXPECT_TRUE(dot(2, 1, 0.75, OverlapColor())) << "the mean over blocks";
+  EXPECT_FALSE(DrawHeldOut("one measure, one block", {{0, {0.5}, {0.5}}}, 0.5).pixels.empty());
 }
 
 TEST(RouterMapsTest, DroppedTokensAreDarkAndKeptOnesAreNot) {

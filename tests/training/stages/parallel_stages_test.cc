@@ -18,6 +18,7 @@
 #include "training/stages/classifier_stage.h"
 #include "training/stages/denoiser_stage.h"
 #include "training/stages/distillation_stage.h"
+#include "training/stages/prompt_router_stage.h"
 #include "training/stages/router_stage.h"
 #include "training/stages/wording_stage.h"
 
@@ -88,6 +89,18 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeSmallDistillation(const Stage
   return MakeDistillationStage(options);
 }
 
+absl::StatusOr<std::unique_ptr<TrainingStage>> MakeSmallPromptRouters(const StageOptions& stage) {
+  PromptRouterOptions options;
+  options.stage = stage;
+  options.run_folder = testing::TempDir() + "/parallel_stages_prompts";
+  options.min_chunks = options.max_chunks = 1;
+  options.prompts.file = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny/README.md";  // any text
+  options.prompts.most = 6;
+  options.prompts.held_out = 1;
+  options.prompts.measure_every = 100;
+  return MakePromptRouterStage(options);
+}
+
 TEST(ParallelStagesTest, TwoProcessesLoseWhatOneThatAccumulatesLosesOverTwentySteps) {
   const StageOptions options = SmallStage(20, 2);
   ExpectNear(LossesOfProcesses(MakeSmallDenoiser, options, 2), LossesOfOneProcess(MakeSmallDenoiser, options, 2));
@@ -103,6 +116,7 @@ TEST(ParallelStagesTest, EveryStageIsTrainedAlikeByTwoProcessesAndByOneThatAccum
       {"distill", MakeSmallDistillation},
       {"routers",
        [](const StageOptions& stage) { return MakeRouterStage({.stage = stage, .min_chunks = 1, .max_chunks = 2}); }},
+      {"routers of prompts", MakeSmallPromptRouters},
       {"wording", [](const StageOptions& stage) { return MakeWordingStage({.stage = stage}); }}};
   for (const auto& [name, make] : stages) {
     SCOPED_TRACE(name);

@@ -23,6 +23,7 @@
 #include "training/stages/classifier_stage.h"
 #include "training/stages/denoiser_stage.h"
 #include "training/stages/distillation_stage.h"
+#include "training/stages/prompt_router_stage.h"
 #include "training/stages/router_stage.h"
 #include "training/stages/videodiffcr_stage.h"
 #include "training/stages/wording_stage.h"
@@ -125,6 +126,22 @@ TEST_F(StagesTest, RoutersGoOnExactly) {
         return MakeRouterStage(RouterStageOptions{.stage = SmallStage(output, 2, 1), .min_chunks = 1, .max_chunks = 2});
       },
       "routers.safetensors");
+}
+
+TEST_F(StagesTest, RoutersOfPromptsGoOnExactly) {
+  std::filesystem::create_directories(folder_);
+  std::ofstream(folder_ + "/prompts.txt") << "a red circle moves right\na blue star\na green square bounces\n";
+  const auto make = [this](const std::string& output) {
+    PromptRouterOptions options;
+    options.stage = SmallStage(output, 3, 2);
+    options.run_folder = output + "_kept";
+    options.min_chunks = options.max_chunks = 1;
+    options.prompts.file = folder_ + "/prompts.txt";
+    options.prompts.measure_every = 2;
+    return MakePromptRouterStage(options);
+  };
+  ASSERT_NO_FATAL_FAILURE(ExpectResumable(make, "routers.safetensors"));
+  EXPECT_TRUE(ReadFile(folder_ + "/whole_kept/held_out.csv") == ReadFile(folder_ + "/pieces_kept/held_out.csv"));
 }
 
 TEST_F(StagesTest, DistillationGoesOnExactly) {
