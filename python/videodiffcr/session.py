@@ -70,7 +70,7 @@ class Session:
             self._on_event(event)
 
     def _after(self, error: VideoError) -> Opening:
-        """The call that comes behind one which ended with `error`; raises what the session ends with if there is none."""
+        """The call that comes behind one that ended with `error`; raises the session's end if there is none."""
         with self._lock:
             if self._cancelled:
                 raise VideoError("CANCELLED", "the session was cancelled") from None
