@@ -11,9 +11,9 @@
 from videodiffcr.aio import AsyncClient, AsyncStream
 from videodiffcr.client import Client, Stream
 from videodiffcr.errors import VideoError
-from videodiffcr.events import Applied, BudgetChange, Chunk, Finished, ServerWarning, Started
+from videodiffcr.events import Applied, BudgetChange, Chunk, Finished, Interrupted, ServerWarning, Started
 from videodiffcr.video import Video, iter_frames
 
-__all__ = ["Applied", "AsyncClient", "AsyncStream", "BudgetChange", "Chunk", "Client", "Finished", "ServerWarning",
-           "Started", "Stream", "Video", "VideoError", "iter_frames"]
+__all__ = ["Applied", "AsyncClient", "AsyncStream", "BudgetChange", "Chunk", "Client", "Finished", "Interrupted",
+           "ServerWarning", "Started", "Stream", "Video", "VideoError", "iter_frames"]
 __version__ = "0.1.0"

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from typing import Callable, Iterator, Optional
 
 import grpc
@@ -9,6 +10,7 @@ import grpc
 from videodiffcr import requests
 from videodiffcr.errors import from_rpc
 from videodiffcr.events import Chunk
+from videodiffcr.resume import CANCEL_TIMEOUT, PATIENCE, Course
 from videodiffcr.session import Session
 from videodiffcr.v1 import video_generation_pb2 as pb
 from videodiffcr.v1 import video_generation_pb2_grpc as pb_grpc
@@ -23,29 +25,68 @@ class Stream(Session):
                 if chunk.sequence == 3:
                     stream.set_prompt("a green star moves left")
 
-    What is no chunk (changes that take effect, warnings) goes to `on_event`, and is kept in `events`.
+    What is no chunk (changes that take effect, warnings) goes to `on_event`, and is kept in `events`. Calls that break
+    off are resumed, and lost servers followed by others, without a trace among the chunks.
     """
 
-    def __init__(self, stub, config, token: Optional[str], on_event: Optional[Callable[[object], None]] = None):
-        super().__init__(on_event)
-        self._outgoing: "queue.SimpleQueue" = queue.SimpleQueue()
-        self._put(config)
-        self._call = stub.StreamVideo(iter(self._outgoing.get, None), metadata=requests.metadata(token))
+    def __init__(self, stubs, config, token: Optional[str], on_event: Optional[Callable[[object], None]] = None,
+                 patience: float = PATIENCE):
+        super().__init__(Course(config, len(stubs), patience), on_event)
+        self._stubs = stubs
+        self._metadata = requests.metadata(token)
+        self._cancel_came = threading.Event()
+        self._open(0, self._course.first_message())
 
-    def _put(self, request) -> None:
+    def _open(self, server: int, first) -> None:
+        outgoing: "queue.SimpleQueue" = queue.SimpleQueue()
+        outgoing.put(first)
+        with self._lock:
+            self._outgoing = outgoing
+            self._stub = self._stubs[server]
+            self._call = self._stub.StreamVideo(iter(outgoing.get, None), metadata=self._metadata)
+            if self._cancelled:
+                outgoing.put(None)
+                self._call.cancel()
+
+    def _write(self, request) -> None:
         self._outgoing.put(request)
 
-    def _cancel_call(self) -> None:
-        self._call.cancel()
+    def cancel(self) -> None:
+        """Ends it at once."""
+        with self._lock:
+            request = None if self._over or self._cancelled else self._course.cancel_request()
+            self._cancelled = True
+            outgoing, stub, call = self._outgoing, self._stub, self._call
+        self._cancel_came.set()
+        if request is not None:
+            try:
+                stub.CancelSession(request, timeout=CANCEL_TIMEOUT, metadata=self._metadata)
+            except (grpc.RpcError, ValueError):  # ValueError: the client was closed before
+                pass
+        outgoing.put(None)
+        call.cancel()
+
+    def _open_again(self, error) -> None:
+        opening = self._after(error)
+        self._outgoing.put(None)  # the thread that sends for the call before ends
+        if self._cancel_came.wait(opening.pause):
+            self._after(error)  # raises
+        try:
+            self._open(opening.server, opening.first)
+        except ValueError:  # the client was closed
+            raise error from None
 
     def __iter__(self) -> Iterator[Chunk]:
         try:
-            for response in self._call:
-                chunk = self._read(response)
-                if chunk is not None:
-                    yield chunk
-        except grpc.RpcError as error:
-            raise from_rpc(error) from None
+            while not self._over:
+                try:
+                    for response in self._call:
+                        chunk = self._read(response)
+                        if chunk is not None:
+                            yield chunk
+                    self._over = True
+                except grpc.RpcError as error:
+                    self._open_again(from_rpc(error))
         finally:
             self.cancel()
 
@@ -57,29 +98,40 @@ class Stream(Session):
 
 
 class Client:
-    """A connection to one server. Thread-safe.
+    """Connections to one server, or to several of the same model. Thread-safe.
 
+    address             "host:port"; of several, "host:port,host:port", the first is used until it is full or gone
     token               sent as "authorization: Bearer ..."
     tls                 whether to speak TLS; root_certificates (PEM) implies it
     """
 
     def __init__(self, address: str = "localhost:50051", *, token: Optional[str] = None, tls: bool = False,
                  root_certificates: Optional[bytes] = None):
-        self._channel = requests.channel(grpc, address, tls, root_certificates)
-        self._stub = pb_grpc.VideoGenerationServiceStub(self._channel)
+        self._channels = requests.channels(grpc, address, tls, root_certificates)
+        self._stubs = [pb_grpc.VideoGenerationServiceStub(channel) for channel in self._channels]
         self._token = token
 
     def info(self):
-        """GetServerInfoResponse: the model, its words and budgets, the limits."""
-        try:
-            return self._stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=requests.INFO_TIMEOUT,
-                                            metadata=requests.metadata(self._token))
-        except grpc.RpcError as error:
-            raise from_rpc(error) from None
+        """GetServerInfoResponse of the first server that answers: the model, its words and budgets, the limits."""
+        for stub in self._stubs:
+            try:
+                return stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=requests.INFO_TIMEOUT,
+                                          metadata=requests.metadata(self._token))
+            except grpc.RpcError as rpc_error:
+                error = from_rpc(rpc_error)
+                if error.code != "UNAVAILABLE":
+                    break
+        raise error from None
 
-    def stream(self, prompt: str, *, on_event: Optional[Callable[[object], None]] = None, **options) -> Stream:
-        """Starts a session; `options` are those of videodiffcr.requests.config: chunks, seed, budget, floor, ..."""
-        return Stream(self._stub, requests.config(prompt, **options), self._token, on_event)
+    def stream(self, prompt: str, *, on_event: Optional[Callable[[object], None]] = None, resume: bool = True,
+               patience: float = PATIENCE, **options) -> Stream:
+        """Starts a session; `options` are those of videodiffcr.requests.config: chunks, seed, budget, floor, ...
+
+        patience  seconds that a session is asked for again after its call broke off; with resume=False it ends with
+                  its call
+        """
+        return Stream(self._stubs, requests.config(prompt, **options), self._token, on_event,
+                      requests.patience(resume, patience))
 
     def generate(self, prompt: str, *, chunks: int = 8, progress: bool = False, **options) -> Video:
         """A whole clip. `progress` shows a bar where tqdm is installed."""
@@ -91,7 +143,8 @@ class Client:
             return Video(b"".join(parts), prompt, stream.started, stream.finished)
 
     def close(self) -> None:
-        self._channel.close()
+        for channel in self._channels:
+            channel.close()
 
     def __enter__(self) -> "Client":
         return self

@@ -59,6 +59,12 @@ class ServerWarning:
 
 
 @dataclasses.dataclass(frozen=True)
+class Interrupted:
+    """The call broke off, and the session is being asked for again: nothing is lost, but it may take a while."""
+    error: VideoError
+
+
+@dataclasses.dataclass(frozen=True)
 class Finished:
     chunks: int
     frames: int

@@ -26,10 +26,11 @@ def metadata(token: Optional[str]) -> List[Tuple[str, str]]:
 
 def config(prompt: str, *, chunks: int = 0, seed: int = 0, budget: float = 1.0, floor: Optional[float] = None,
            width: int = 0, height: int = 0, start_buffer: Optional[float] = None, run_ahead_chunks: int = 0,
-           rate_factor: int = 0, batch: bool = False, request_id: str = ""):
+           rate_factor: int = 0, batch: bool = False, request_id: str = "", snapshot_interval_chunks: int = 0):
     """A SessionConfig. `start_buffer` in seconds makes deadlines; `batch`: nobody is waiting."""
     result = pb.SessionConfig(prompt=prompt, length_chunks=chunks, seed=seed, width=width, height=height,
-                              run_ahead_limit_chunks=run_ahead_chunks, request_id=request_id)
+                              run_ahead_limit_chunks=run_ahead_chunks, request_id=request_id,
+                              snapshot_interval_chunks=snapshot_interval_chunks)
     result.retention.target = budget
     if floor is not None:
         result.retention.floor = floor
@@ -57,6 +58,21 @@ def scene_cut(prompt: Optional[str], update_id: int):
 PAUSE = pb.StreamVideoRequest(pause=pb.PauseRequest())
 UNPAUSE = pb.StreamVideoRequest(unpause=pb.UnpauseRequest())
 FINISH = pb.StreamVideoRequest(finish=pb.FinishRequest())
+
+
+def channels(kind, addresses: str, tls: bool, root_certificates: Optional[bytes]):
+    """A channel to each of the addresses, which commas separate."""
+    parts = [part.strip() for part in addresses.split(",")]
+    if not all(parts):
+        raise ValueError(f"address: {addresses!r} has an empty address; host:port[,host:port...] is wanted")
+    return [channel(kind, part, tls, root_certificates) for part in parts]
+
+
+def patience(resume: bool, seconds: float) -> float:
+    """How long to ask for a session again; 0: it ends with its call."""
+    if not seconds >= 0:
+        raise ValueError(f"patience: {seconds} is no number of seconds from 0 on")
+    return seconds if resume else 0.0
 
 
 def channel(kind, address: str, tls: bool, root_certificates: Optional[bytes]):

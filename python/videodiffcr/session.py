@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Callable, List, Optional
 
 from videodiffcr import requests
-from videodiffcr.events import Chunk, Finished, Reader, Started
+from videodiffcr.errors import VideoError
+from videodiffcr.events import Chunk, Finished, Interrupted, Reader, Started
+from videodiffcr.resume import Course, Opening
 
 
 class Session:
@@ -16,31 +19,68 @@ class Session:
 
     MAX_EVENTS = 1000
 
-    def __init__(self, on_event: Optional[Callable[[object], None]]):
+    def __init__(self, course: Course, on_event: Optional[Callable[[object], None]]):
+        self._course = course
         self._reader = Reader()
         self._on_event = on_event
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._updates = 0
+        self._over = False  # its server knows
+        self._cancelled = False
         self.events: List[object] = []
 
-    def _put(self, request) -> None:
-        """Hands a message to the call, whose stream of messages ends with None. Never waits."""
+    def _write(self, request) -> None:
+        """Hands a message to the call in progress, whose stream of messages ends with None. Never waits."""
         raise NotImplementedError
 
-    def _cancel_call(self) -> None:
+    def cancel(self) -> None:
+        """Ends it at once."""
         raise NotImplementedError
+
+    def _put(self, request) -> None:
+        with self._lock:
+            if self._course.control(request):
+                self._write(request)
 
     def _read(self, response) -> Optional[Chunk]:
         """The chunk in a response; what else it holds is told."""
+        with self._lock:  # what is sent again goes out before what is sent next
+            wanted, lost = self._course.take(response)
+            for request in lost:
+                self._write(request)
+        if not wanted:
+            if response.HasField("started"):
+                self._reader.read(response)
+            return None
         event = self._reader.read(response)
         if isinstance(event, Chunk):
+            with self._lock:
+                acknowledgement = self._course.received(event.sequence, time.monotonic())
+                if acknowledgement is not None:
+                    self._write(acknowledgement)
             return event
         if event is not None:
-            self.events.append(event)
-            del self.events[:-self.MAX_EVENTS]
-            if self._on_event:
-                self._on_event(event)
+            self._tell(event)
         return None
+
+    def _tell(self, event) -> None:
+        self.events.append(event)
+        del self.events[:-self.MAX_EVENTS]
+        if self._on_event:
+            self._on_event(event)
+
+    def _after(self, error: VideoError) -> Opening:
+        """The call that comes behind one that ended with `error`; raises the session's end if there is none."""
+        with self._lock:
+            if self._cancelled:
+                raise VideoError("CANCELLED", "the session was cancelled") from None
+            opening = self._course.broke_off(error, time.monotonic())
+            if opening is None:
+                self._over = True
+                raise self._course.end_of(error) from None
+        if opening.news:
+            self._tell(Interrupted(error))
+        return opening
 
     def _change(self, make, value) -> int:
         with self._lock:  # changes go out in the order of their numbers
@@ -80,7 +120,12 @@ class Session:
         """Ends the session after the chunk in progress."""
         self._put(requests.FINISH)
 
-    def cancel(self) -> None:
-        """Ends it at once."""
-        self._put(None)
-        self._cancel_call()
+    @property
+    def resumes(self) -> int:
+        """How many times a call that broke off was followed by another."""
+        return self._course.resumes
+
+    @property
+    def hand_overs(self) -> int:
+        """How many times another server, or the same one anew, has gone on with the session."""
+        return self._course.hand_overs

@@ -1,4 +1,4 @@
-"""Builds the wheel of python/, installs it into a fresh environment and runs client_test.py there.
+"""Builds the wheel of python/, installs it into a fresh environment and runs the other tests there.
 
     package_test.py debian   with Debian's grpcio and protobuf, without network
     package_test.py pypi     with the versions of requirements.txt, and OpenAI's client against the gateway
@@ -35,7 +35,7 @@ def main():
             run(python, "-m", "pip", "install", "-q", "-r", HERE / "requirements.txt")
         run(python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", wheel)
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        for test in ("client_test.py", "examples_test.py"):
+        for test in ("course_test.py", "client_test.py", "recovery_test.py", "examples_test.py"):
             run(python, HERE / test, env=environment, cwd=folder)
         if kind == "pypi":
             run(python, HERE / "openai_test.py", env=environment, cwd=folder)
