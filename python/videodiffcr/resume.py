@@ -218,7 +218,7 @@ class Course:
         return Opening(step, self.server, pause, self.first_message(step), news)
 
     def end_of(self, error: VideoError) -> VideoError:
-        """What a session that ends with `error` is said to end with: what broke it, where nobody could be reached then."""
+        """What a session that ends with `error` is told to end with: what broke it, where nobody could be reached."""
         return self._cause if is_the_networks(error) and self._cause is not None else error
 
     def cancel_request(self) -> Optional[pb.CancelSessionRequest]:
