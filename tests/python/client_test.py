@@ -79,7 +79,8 @@ class ClientTest(unittest.TestCase):
         server = programs.start_server("--max-sessions=1", "--max-waiting-sessions=0")
         try:
             with videodiffcr.Client(f"127.0.0.1:{server.port}") as client, client.stream(PROMPT) as first:
-                next(iter(first))
+                chunks = iter(first)  # one that is forgotten cancels the session
+                next(chunks)
                 with self.assertRaises(videodiffcr.VideoError) as caught:
                     client.generate(PROMPT)
                 self.assertEqual(caught.exception.reason, "SERVER_FULL")
