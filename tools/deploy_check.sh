@@ -83,8 +83,8 @@ check_rules() {
 }
 
 check_tls() {
-  python tools/deploy/check_tls.py "$bin" >"$work/tls" || fail "certificates or tokens do not hold, see above"
-  say "TLS: $(cat "$work/tls")"
+  python tools/deploy/check_tls.py "$bin" >"$work/served" || fail "certificates or tokens do not hold, see above"
+  say "TLS: $(cat "$work/served")"
 }
 
 check_unit() {
