@@ -55,10 +55,10 @@ TEST(SessionCacheTest, ACallWithoutAContextPassBeforeItCommitsNothing) {
   SessionCache cache(Config(12, 3, RopePositions::kWindowRelative));
   cache.BeginChunk();
   cache.BeginChunk();
-  EXPECT_EQ(cache.past_tokens(), 0);
+  EXPECT_EQ(cache.past_rows(), 0);
   WriteChunk(cache, 1);
   EXPECT_EQ(cache.BeginChunk(), 0);
-  EXPECT_EQ(cache.past_tokens(), 3 * 2);
+  EXPECT_EQ(cache.past_rows(), 3 * 2);
 }
 
 TEST(SessionCacheTest, AResetForgetsThePastAndStartsAtPositionZero) {
@@ -71,11 +71,11 @@ TEST(SessionCacheTest, AResetForgetsThePastAndStartsAtPositionZero) {
   cache.Reset();
   cache.BeginChunk();
   fresh.BeginChunk();
-  EXPECT_EQ(cache.past_tokens(), 0);
+  EXPECT_EQ(cache.past_rows(), 0);
   EXPECT_TRUE(std::equal(cache.rotary_cos(), cache.rotary_cos() + 6 * 4, fresh.rotary_cos()));
 }
 
-TEST(SessionCacheTest, CountsEvictedFramesAndHoldsTheBytesItPromised) {
+TEST(SessionCacheTest, CountsEvictedKeysAndHoldsTheBytesItPromised) {
   const TransformerConfig config = Config(6, 1, RopePositions::kAbsolute);
   SessionCache cache(config);
   int64_t evicted = 0;
@@ -83,7 +83,7 @@ TEST(SessionCacheTest, CountsEvictedFramesAndHoldsTheBytesItPromised) {
     evicted += cache.BeginChunk();
     WriteChunk(cache, 0);
   }
-  EXPECT_EQ(evicted, 4 * 3 - 3);
+  EXPECT_EQ(evicted, (4 * 3 - 3) * config.tokens_per_frame());
   const LayerCache& layer = cache.layer(0);
   const int64_t keys =
       4 * (layer.past_keys.size() + layer.past_values.size() + layer.chunk_keys.size() + layer.chunk_values.size());
