@@ -16,9 +16,8 @@ void ChooseTokens(int64_t tokens, int64_t sink_tokens, const LayerCache& layer, 
   const int64_t count = sink_tokens + KeptKeys(layer.chunk_percent, tokens - sink_tokens);
   if (count == tokens) return;
   const FloatBuffer& scores = layer.chunk_scores;
-  std::nth_element(kept.begin() + sink_tokens, kept.begin() + count - 1, kept.end(), [&scores](int32_t a, int32_t b) {
-    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-  });
+  std::nth_element(kept.begin() + sink_tokens, kept.begin() + count - 1, kept.end(),
+                   [&scores](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
   kept.resize(static_cast<size_t>(count));
 }
 

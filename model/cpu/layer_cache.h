@@ -46,14 +46,14 @@ struct LayerCache {
 // Lists that CommitChunk() fills; as long as they can get, so that it needs no memory.
 struct CommitLists {
   explicit CommitLists(const TransformerConfig& config);
-  std::vector<int32_t> kept;                             // tokens of the chunk
-  std::vector<std::pair<int32_t, int32_t>> arriving;     // place and token of those that the window has room for
-  std::vector<int32_t> left_over;                        // rows whose frame has left and that nobody takes
-  std::vector<char> slot_is_new;                         // by slot
+  std::vector<int32_t> kept;                          // tokens of the chunk
+  std::vector<std::pair<int32_t, int32_t>> arriving;  // place and token of those that the window has room for
+  std::vector<int32_t> left_over;                     // rows whose frame has left and that nobody takes
+  std::vector<char> slot_is_new;                      // by slot
 };
 
-// Moves the chunk behind `frames_before` frames into the past: all of its sink frames, and the best chunk_percent of its
-// other tokens. Returns how many rows left the window.
+// Moves the chunk behind `frames_before` frames into the past: all of its sink frames, and the best chunk_percent of
+// its other tokens. Returns how many rows left the window.
 int64_t CommitChunk(const TransformerConfig& config, int64_t frames_before, CommitLists& lists, LayerCache& layer);
 
 }  // namespace videodiffcr::cpu

@@ -19,10 +19,10 @@ namespace {
 // The queries of the tokens that the block ran, as its attention used them: [B, L, N, d].
 at::Tensor QueriesOfBlock(const RanBlock& block) {
   const BlockContext& context = block.context;
-  const at::Tensor m = block.weights.modulation.unsqueeze(1) + context.time;                            // [B, F, 6, D]
-  const at::Tensor shift = m.select(2, 0).unsqueeze(2), scale = 1 + m.select(2, 1).unsqueeze(2);        // [B, F, 1, D]
-  const at::Tensor x = LayerNorm(block.x, context.eps).unflatten(1, {context.time.size(1), -1});        // [B, F, S, D]
-  const at::Tensor h = (x * scale + shift).flatten(1, 2);                                               // [B, N, D]
+  const at::Tensor m = block.weights.modulation.unsqueeze(1) + context.time;                             // [B, F, 6, D]
+  const at::Tensor shift = m.select(2, 0).unsqueeze(2), scale = 1 + m.select(2, 1).unsqueeze(2);         // [B, F, 1, D]
+  const at::Tensor x = LayerNorm(block.x, context.eps).unflatten(1, {context.time.size(1), -1});         // [B, F, S, D]
+  const at::Tensor h = (x * scale + shift).flatten(1, 2);                                                // [B, N, D]
   const at::Tensor q = ApplyRotary(Queries(block.weights.self_attn, h, context.num_heads, context.eps),  // [B, N, N, d]
                                    context.positions.chunk);
   const at::Tensor& kept = block.output.kept;

@@ -38,8 +38,8 @@ struct RanBlock {
 // Scores of the chunk's tokens: fp32 [B, N].
 at::Tensor RankCachedKeys(const CacheRule& rule, const RanBlock& block);
 
-// Marks `percent` of the best of a chunk's tokens, scores [B, N] -> bool [B, N], besides all of its first `sink_tokens`,
-// which are not counted.
+// Marks `percent` of the best of a chunk's tokens, scores [B, N] -> bool [B, N], besides all of its first
+// `sink_tokens`, which are not counted.
 at::Tensor ChooseCachedKeys(const at::Tensor& scores, int percent, int64_t sink_tokens);
 
 }  // namespace videodiffcr

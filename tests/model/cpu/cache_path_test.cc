@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "model/cpu/chunk_sampler.h"
@@ -68,16 +69,16 @@ std::vector<at::Tensor> Plain(const Case& c, const Video& video) {
   options.schedule = *MakeStepSchedule({});
   options.routing = {c.gate, c.kv_mode, c.frame_floor};
   options.context_mode = c.context_mode;
-  RolloutState state(video.model.config);
-  state.text = MakeTextKeys(video.model, video.prompts[0]);
+  auto state = std::make_unique<RolloutState>(video.model.config);
   std::vector<at::Tensor> latents;
   for (size_t chunk = 0; chunk < kChunks; ++chunk) {
-    if (chunk == kPromptSwitch) state.text = MakeTextKeys(video.model, video.prompts[1]);
-    if (chunk == kSceneCut) state.cache = KvCache(video.model.config);
+    if (chunk == kSceneCut) state = std::make_unique<RolloutState>(video.model.config);
+    state->text = MakeTextKeys(video.model, video.prompts[chunk < kPromptSwitch ? 0 : 1]);
     const RetentionTable* table = video.table(chunk);
-    state.cache_rule = CacheRuleAt(video.retention.cache, table == nullptr ? kDenseTenths : table->nominal, 2, {kSeed});
+    state->cache_rule =
+        CacheRuleAt(video.retention.cache, table == nullptr ? kDenseTenths : table->nominal, 2, {kSeed});
     latents.push_back(SampleChunk(video.model, options, table == nullptr ? DenseRetentionTable(2, 4) : *table,
-                                  video.noise[chunk], &state)
+                                  video.noise[chunk], state.get())
                           .latents.select(0, 0));
   }
   return latents;
@@ -116,9 +117,8 @@ Served Serve(const Video& video, int lanes) {
     if (const int64_t whole = session.cache.whole_past_rows(); whole > 0) {
       served.least_past_rows = std::min(served.least_past_rows, 1000 * session.cache.past_rows() / whole);
     }
-    pool.Run(1, lanes, [&](int, cpu::TeamMember& member) {
-      sampler.Context(session, video.table(chunk), scratch, member);
-    });
+    pool.Run(1, lanes,
+             [&](int, cpu::TeamMember& member) { sampler.Context(session, video.table(chunk), scratch, member); });
   }
   return served;
 }
@@ -136,7 +136,7 @@ TEST(CachePathTest, EqualsThePlainPathForEveryScoreWindowAndBudget) {
         EXPECT_TRUE(served.latents[chunk].equal(alone.latents[chunk]))
             << "two lanes and one lane differ in chunk " << chunk;
       }
-      EXPECT_EQ(served.least_past_rows < 1000, c.window - c.sink > 3) << served.least_past_rows;
+      EXPECT_EQ(served.least_past_rows<1000, c.window - c.sink> 3) << served.least_past_rows;
     }
   }
 }

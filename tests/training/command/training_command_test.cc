@@ -140,9 +140,8 @@ TEST_F(TrainingCommandTest, AStageRefusesAModelWhoseCacheIsNotWhole) {
   ASSERT_NE(config.find(mark), std::string::npos);
   config.insert(config.find(mark), R"("cache": {"score": "router", "percent": {"7": 50}}, )");
   std::ofstream(folder + "/config.json") << config;
-  const absl::Status refused =
-      RunSubcommand(StageSubcommands().back(),
-                    {"--model", folder, "--batch", "2", "--output", File("out"), "--run", File("run")});
+  const absl::Status refused = RunSubcommand(
+      StageSubcommands().back(), {"--model", folder, "--batch", "2", "--output", File("out"), "--run", File("run")});
   EXPECT_THAT(refused.message(), HasSubstr("retained/config.json: retention.cache.percent.7: 50; training keeps"));
 }
 

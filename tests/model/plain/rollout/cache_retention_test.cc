@@ -85,8 +85,7 @@ class ContextBlock {
       for (int pair = 0; pair < kDim / 2; ++pair) {
         const int in_head = pair % (kHeadDim / 2);  // 4 pairs turn with the frame, 2 with the row, 2 with the column
         const int place = token % kInFrame;
-        const double angle = in_head < 4
-                                 ? (token / kInFrame + first_position) * std::pow(10000.0, -in_head / 4.0)
+        const double angle = in_head < 4   ? (token / kInFrame + first_position) * std::pow(10000.0, -in_head / 4.0)
                              : in_head < 6 ? place / kColumns * std::pow(10000.0, -(in_head - 4) / 2.0)
                                            : place % kColumns * std::pow(10000.0, -(in_head - 6) / 2.0);
         const double a = out[2 * pair], b = out[2 * pair + 1];
