@@ -202,6 +202,8 @@ std::optional<FinishedChunk> SessionProgress::StepEnded(const PlannedStep& step,
       chunk_->out.chunk.timings.denoise += outcome.elapsed;
       chunk_->rows_processed += outcome.rows_processed;
       chunk_->rows_dense += outcome.rows_dense;
+      chunk_->past_keys += outcome.past_keys;
+      chunk_->past_keys_whole += outcome.past_keys_whole;
       ++chunk_->next_pass;
       if (IsLastPass(step)) return FinishChunk(std::move(outcome.latents), now);
       break;
@@ -211,10 +213,11 @@ std::optional<FinishedChunk> SessionProgress::StepEnded(const PlannedStep& step,
 
 FinishedChunk SessionProgress::FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time now) {
   FinishedChunk out = std::move(chunk_->out);
-  if (chunk_->rows_dense > 0) {
-    out.chunk.executed_retention =
-        static_cast<double>(chunk_->rows_processed) / static_cast<double>(chunk_->rows_dense);
-  }
+  const auto share = [](int64_t part, int64_t whole) {
+    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 1.0;
+  };
+  out.chunk.executed_retention = share(chunk_->rows_processed, chunk_->rows_dense);
+  out.chunk.executed_cache = share(chunk_->past_keys, chunk_->past_keys_whole);
   last_chunk_target_ = out.chunk.nominal;
   chunk_.reset();
   out.latents = std::move(latents);

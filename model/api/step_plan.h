@@ -64,7 +64,11 @@ struct StepOutcome {
   int64_t rows_processed = 0;
   int64_t rows_dense = 0;
   absl::Duration routing;      // kDenoise: the part of `elapsed` spent on scoring and ranking tokens
-  int64_t tokens_evicted = 0;  // kDenoise, step 0: keys dropped from the window, in one block
+  int64_t tokens_evicted = 0;  // kDenoise, step 0: keys dropped from the window, mean over blocks
+  // kDenoise: keys of earlier chunks that were attended to, and what they would be if the cache kept everything, summed
+  // over blocks. 0 and 0: it does.
+  int64_t past_keys = 0;
+  int64_t past_keys_whole = 0;
   // Last denoising pass and kRebuild only: the chunk, ready for VideoModel::Decode. One owner at a time.
   std::unique_ptr<LatentChunk> latents;
 };

@@ -154,17 +154,46 @@ void ReadTables(const json& object, JsonFields* parent, RetentionConfig* config)
   parent->Merge(fields.Finish());
 }
 
+// A budget's entry is one number for all blocks or a list with one per block.
+void ReadCache(const json& object, JsonFields* parent, CacheRetention* config) {
+  JsonFields fields(object, "retention.cache");
+  fields.ReadEnum("score", CacheScoreNames(), &config->score);
+  if (const json* percent = fields.ReadObject("percent")) {
+    JsonFields by_budget(*percent, "retention.cache.percent");
+    for (const auto& item : percent->items()) {
+      int budget = 0;
+      if (!absl::SimpleAtoi(item.key(), &budget) || absl::StrCat(budget) != item.key()) {
+        return parent->Fail("cache.percent", absl::StrCat(item.key().substr(0, 64), "; must be a budget in tenths"));
+      }
+      CacheShares shares = {budget, {0}};
+      if (item.value().is_array()) {
+        by_budget.Read(item.key().c_str(), &shares.percent);
+      } else {
+        by_budget.Read(item.key().c_str(), &shares.percent.front());
+      }
+      config->shares.push_back(std::move(shares));
+    }
+    fields.Merge(by_budget.Finish());
+  }
+  std::sort(config->shares.begin(), config->shares.end(),
+            [](const CacheShares& a, const CacheShares& b) { return a.budget > b.budget; });
+  parent->Merge(fields.Finish());
+}
+
 void ReadRetention(const json& object, JsonFields* parent, RetentionConfig* config) {
   JsonFields fields(object, "retention");
-  fields.Read("file", &config->file);
-  fields.Read("router_dim", &config->router_dim);
-  fields.ReadEnum("gate", RouterGateNames(), &config->gate);
-  fields.ReadEnum("kv_mode", KvModeNames(), &config->kv_mode);
-  fields.ReadEnum("context_mode", ContextModeNames(), &config->context_mode);
-  fields.Read("frame_floor", &config->frame_floor);
-  fields.Read("step_delta_tenths", &config->step_delta_tenths);
-  fields.Read("floor_tenths", &config->floor_tenths);
-  if (const json* tables = fields.ReadObject("tables")) ReadTables(*tables, &fields, config);
+  // A dense model may have a cache setting and nothing else.
+  const Presence routed = fields.Has("cache") && !fields.Has("file") ? Presence::kOptional : Presence::kRequired;
+  fields.Read("file", &config->file, routed);
+  fields.Read("router_dim", &config->router_dim, routed);
+  fields.ReadEnum("gate", RouterGateNames(), &config->gate, routed);
+  fields.ReadEnum("kv_mode", KvModeNames(), &config->kv_mode, routed);
+  fields.ReadEnum("context_mode", ContextModeNames(), &config->context_mode, routed);
+  fields.Read("frame_floor", &config->frame_floor, routed);
+  fields.Read("step_delta_tenths", &config->step_delta_tenths, routed);
+  fields.Read("floor_tenths", &config->floor_tenths, routed);
+  if (const json* tables = fields.ReadObject("tables", routed)) ReadTables(*tables, &fields, config);
+  if (const json* cache = fields.ReadObject("cache", Presence::kOptional)) ReadCache(*cache, &fields, &config->cache);
   parent->Merge(fields.Finish());
 }
 
@@ -200,7 +229,28 @@ void ReadParts(JsonFields* top, ModelConfig* config) {
   }
 }
 
+json FormatCache(const CacheRetention& cache) {
+  json percent = json::object();
+  for (const CacheShares& shares : cache.shares) {
+    json& entry = percent[absl::StrCat(shares.budget)];
+    if (shares.percent.size() == 1) {
+      entry = shares.percent.front();
+    } else {
+      entry = shares.percent;
+    }
+  }
+  json text = json::object();
+  text["score"] = CacheScoreName(cache.score);
+  text["percent"] = percent;
+  return text;
+}
+
 json FormatRetention(const RetentionConfig& retention) {
+  if (retention.file.empty()) {
+    json text = json::object();
+    text["cache"] = FormatCache(retention.cache);
+    return text;
+  }
   json tables = json::object();
   for (const RetentionTable& table : retention.tables) {
     json& layers = tables[absl::StrCat(table.nominal)] = json::array();
@@ -214,15 +264,17 @@ json FormatRetention(const RetentionConfig& retention) {
       }
     }
   }
-  return {{"file", retention.file},
-          {"router_dim", retention.router_dim},
-          {"gate", NameOf(RouterGateNames(), retention.gate)},
-          {"kv_mode", NameOf(KvModeNames(), retention.kv_mode)},
-          {"context_mode", NameOf(ContextModeNames(), retention.context_mode)},
-          {"frame_floor", retention.frame_floor},
-          {"step_delta_tenths", retention.step_delta_tenths},
-          {"floor_tenths", retention.floor_tenths},
-          {"tables", tables}};
+  json text = {{"file", retention.file},
+               {"router_dim", retention.router_dim},
+               {"gate", NameOf(RouterGateNames(), retention.gate)},
+               {"kv_mode", NameOf(KvModeNames(), retention.kv_mode)},
+               {"context_mode", NameOf(ContextModeNames(), retention.context_mode)},
+               {"frame_floor", retention.frame_floor},
+               {"step_delta_tenths", retention.step_delta_tenths},
+               {"floor_tenths", retention.floor_tenths},
+               {"tables", tables}};
+  if (!retention.cache.shares.empty()) text["cache"] = FormatCache(retention.cache);
+  return text;
 }
 
 nlohmann::ordered_json FormatTransformer(const ModelConfig& config) {
@@ -343,7 +395,8 @@ std::string FormatModelConfig(const ModelConfig& config) {
                       {"cleaning", NameOf(PromptCleaningNames(), config.tokenizer.cleaning)}};
   out["decoder"] = FormatDecoder(config.decoder);
   out["sampling"] = {{"shift", config.sampling.shift}, {"denoise_steps", config.sampling.denoise_steps}};
-  if (!config.retention.file.empty()) out["retention"] = FormatRetention(config.retention);
+  if (!config.retention.file.empty() || !config.retention.cache.shares.empty())
+    out["retention"] = FormatRetention(config.retention);
   // "replace": a name that is not UTF-8 must not throw.
   return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

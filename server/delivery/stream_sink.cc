@@ -41,6 +41,7 @@ absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
   event.payload = std::move(encoded->payload);
   event.nominal = chunk.nominal;
   event.executed_retention = chunk.executed_retention;
+  event.executed_cache = chunk.executed_cache;
   event.timings = chunk.timings;
   event.encode = encode_ended - encode_began;
   event.work_began = chunk.work_began;
@@ -89,6 +90,7 @@ void StreamSink::OnEnded(const absl::Status& status, const SessionTotals& totals
     event.time_to_first_chunk = time_to_first_chunk_.value_or(absl::ZeroDuration());
     event.nominal_retention_mean = totals.nominal_retention_mean;
     event.executed_retention_mean = totals.executed_retention_mean;
+    event.executed_cache_mean = totals.executed_cache_mean;
     event.reason = totals.reason;
     outbox_->End(failed_tell_, std::move(event));
     return;

@@ -392,11 +392,16 @@ TEST(InfoCommandTest, PrintsModelBudgetsLimitsWordsAndExamples) {
   const std::string text = FormatServerInfo(info);
   EXPECT_THAT(text, HasSubstr("tiny"));
   EXPECT_THAT(text, HasSubstr("160x96 at 16 frames per second"));
-  EXPECT_THAT(text, HasSubstr("nominal 0.70, executed 0.734"));
+  EXPECT_THAT(text, HasSubstr("nominal 0.70, executed 0.734\n"));
   EXPECT_THAT(text, HasSubstr("H264 in ANNEX_B"));
   EXPECT_THAT(text, HasSubstr("prompt 4096 bytes"));
   EXPECT_THAT(text, HasSubstr("circle red"));
   EXPECT_THAT(text, HasSubstr("a red circle"));
+  info.mutable_model()->set_cache_score("saliency");
+  budget->set_cache(0.5);
+  const std::string retained = FormatServerInfo(info);
+  EXPECT_THAT(retained, HasSubstr("nominal 0.70, executed 0.734, 0.50 of the cache stays\n"));
+  EXPECT_THAT(retained, HasSubstr("cache      keys that stay are chosen by saliency\n"));
 }
 
 }  // namespace
