@@ -68,6 +68,11 @@ bool IsThisServersAlone(const absl::Status& status) {
   return reason == "SERVER_FULL" || reason == "DRAINING" || reason == "MODEL_LOADING" || reason == "MODEL_LOST";
 }
 
+bool KnowsNothingOfTheSession(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason == "RESUME_TOKEN_INVALID" || reason == "REPLAY_WINDOW_LOST" || reason == "SESSION_ELSEWHERE";
+}
+
 }  // namespace
 
 VideoCall::VideoCall(std::vector<v1::VideoGenerationService::StubInterface*> servers, v1::SessionConfig config,
@@ -223,9 +228,7 @@ VideoCall::Step VideoCall::Decide(const absl::Status& status) const {
   }
   if (started_->resume_token().empty()) return Step::kEnd;
   // Its server ends it and says so, has begun anew since, or cannot be had while others can.
-  const bool gone = IsThisServersAlone(status) || ReasonOf(status) == "RESUME_TOKEN_INVALID" ||
-                    ReasonOf(status) == "REPLAY_WINDOW_LOST" || ReasonOf(status) == "SESSION_ELSEWHERE" ||
-                    (going_on_ && network);
+  const bool gone = IsThisServersAlone(status) || KnowsNothingOfTheSession(status) || (going_on_ && network);
   const bool elsewhere = network && !server_answers_ && servers_.size() > 1;
   if (gone || elsewhere) return snapshot_.has_value() ? Step::kGoOn : elsewhere ? Step::kStart : Step::kEnd;
   return network ? Step::kResume : Step::kEnd;
