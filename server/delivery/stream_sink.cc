@@ -50,13 +50,17 @@ absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
   DeliveryMetrics::ForCodec& metrics = metrics_->of(codec_);
   metrics.encode_seconds->Observe(absl::ToDoubleSeconds(event.encode));
   metrics.output_bytes_total->Increment(static_cast<double>(event.payload.size() + event.init_segment.size()));
-  if (absl::Status status = outbox_->Push(std::move(event)); !status.ok()) return status;
+  absl::Status status = Deliver({chunk.sequence, chunk.prompt, chunk.latents}, std::move(event));
+  if (!status.ok()) return status;
   if (!time_to_first_chunk_.has_value()) time_to_first_chunk_ = clock_->Now() - started_at_;
-  if (const std::shared_ptr<SessionKeeper> keeper = keeper_.lock(); keeper != nullptr && chunk.latents != nullptr) {
-    keeper->OnChunkMade({chunk.sequence, chunk.prompt, chunk.latents}, chunk.scene_start, chunk.frames.frame_count);
-  }
   payload_bytes_ += payload_bytes;
   return payload_bytes;
+}
+
+absl::Status StreamSink::Deliver(EarlierChunk chunk, ChunkEvent event) {
+  const std::shared_ptr<SessionKeeper> keeper = keeper_.lock();
+  if (keeper == nullptr || chunk.latents == nullptr) return outbox_->Push(std::move(event));
+  return keeper->DeliverChunk(std::move(chunk), std::move(event));
 }
 
 void StreamSink::Tell(StreamEvent event) {

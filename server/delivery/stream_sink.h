@@ -24,8 +24,9 @@ namespace videodiffcr {
 class SessionKeeper {
  public:
   virtual ~SessionKeeper() = default;
-  // The chunk is in the outbox.
-  virtual void OnChunkMade(EarlierChunk chunk, bool scene_start, int frames) = 0;
+  // Puts the event of `chunk` into the outbox and remembers the chunk, in one step: a snapshot that is asked for by who
+  // has seen a chunk holds it, and none holds a chunk that is not on its way. Errors as StreamOutbox::Push().
+  virtual absl::Status DeliverChunk(EarlierChunk chunk, ChunkEvent event) = 0;
   // The session is about to end with `status`, not OK. What the client is told last, if anything.
   virtual std::optional<StreamEvent> OnEnding(const absl::Status& status) = 0;
 };
@@ -54,6 +55,8 @@ class StreamSink final : public SessionSink {
 
  private:
   absl::Duration PlayingTime(int64_t frames) const { return absl::Seconds(frames) / frames_per_second_; }
+  // By way of the keeper, of a session that has one.
+  absl::Status Deliver(EarlierChunk chunk, ChunkEvent event);
   // An event that is not a chunk. When it finds no room, the reason is kept for the next OnChunk() to return.
   void Tell(StreamEvent event);
 

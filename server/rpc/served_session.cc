@@ -10,7 +10,6 @@
 #include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/session_controls.h"
-#include "server/rpc/session_snapshot.h"
 #include "system/guarded.h"
 
 namespace videodiffcr {
@@ -29,10 +28,6 @@ std::string RequestIdOf(const SessionPlan& plan, const Caller& caller) {
 
 int64_t FirstSequence(const SessionPlan& plan) {
   return plan.request.continuation == nullptr ? 0 : plan.request.continuation->chunks;
-}
-
-SceneHistory HistoryOf(const SessionPlan& plan, const ModelInfo& model) {
-  return plan.request.continuation == nullptr ? SceneHistory(model) : SceneHistory(model, *plan.request.continuation);
 }
 
 ReplayLimits NothingKept() {
@@ -70,8 +65,6 @@ ServedSession::ServedSession(const CallEnvironment& environment, const SessionPl
       request_id_(RequestIdOf(plan, caller_)),
       fingerprint_(std::move(fingerprint)),
       resumable_(plan.resumable),
-      config_(plan.resumable ? plan.config : v1::SessionConfig()),
-      snapshot_interval_(plan.snapshot_interval_chunks),
       first_sequence_(FirstSequence(plan)),
       came_at_(came_at),
       start_(DescribeStart(plan)),
@@ -82,7 +75,7 @@ ServedSession::ServedSession(const CallEnvironment& environment, const SessionPl
       control_allowance_(environment.limits.control_messages_per_second, environment.limits.control_message_burst,
                          environment.clock->Now()),
       controls_received_(plan.controls_received),
-      history_(HistoryOf(plan, environment.model->info())),
+      snapshots_(environment, plan),
       next_sequence_(first_sequence_),
       controls_before_(plan.controls_received),
       chunks_sent_(first_sequence_) {}
@@ -335,27 +328,12 @@ void ServedSession::WarnCutPrompt(int tokens) {
 // --- snapshots ---
 
 absl::StatusOr<SnapshotEvent> ServedSession::TakeSnapshot() {
-  if (!resumable_) {
-    return FieldError("NOT_RESUMABLE", "snapshot", "",
-                      "is of sessions that were started with config.resumable, which keep what it holds");
-  }
-  SessionId session;
+  std::optional<SessionId> session;
   {
     MutexLock lock(&mutex_);
-    if (!session_.has_value()) return absl::NotFoundError("the session has not begun");
-    session = *session_;
+    session = session_;
   }
-  absl::StatusOr<Outstanding> outstanding =
-      environment_.scheduler->OutstandingFrom(session, history_.chunks(), history_.frames());
-  if (!outstanding.ok()) return outstanding.status();
-  const SessionFacts facts = {config_, start_.seed, history_, *std::move(outstanding), controls_received_, absl::Now()};
-  v1::SessionSnapshot snapshot =
-      environment_.snapshot_seal->Close(MakeSnapshotState(facts, environment_.snapshot_seal->model_fingerprint()));
-  SnapshotEvent event;
-  event.state = std::move(*snapshot.mutable_state());
-  event.seal = std::move(*snapshot.mutable_seal());
-  event.next_sequence = snapshot.next_sequence();
-  return event;
+  return snapshots_.Take(session, controls_received_);
 }
 
 absl::Status ServedSession::PushSnapshot() {
@@ -364,12 +342,17 @@ absl::Status ServedSession::PushSnapshot() {
   return outbox_->Push(*std::move(snapshot));
 }
 
-void ServedSession::OnChunkMade(EarlierChunk chunk, bool scene_start, int frames) {
+absl::Status ServedSession::DeliverChunk(EarlierChunk chunk, ChunkEvent event) {
   MutexLock control_lock(&control_mutex_);
-  history_.Add(std::move(chunk), scene_start, frames);
-  if (snapshot_interval_ == 0 || history_.chunks() % snapshot_interval_ != 0) return;
+  const bool scene_start = event.scene_start;
+  const int frames = event.frame_count;
+  if (absl::Status status = outbox_->Push(std::move(event)); !status.ok()) return status;
+  snapshots_.Add(std::move(chunk), scene_start, frames);
   // Without one the session is no worse off than before; a viewer who does not read hears of it with the next chunk.
-  Guarded("a snapshot", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return PushSnapshot(); }).IgnoreError();
+  if (snapshots_.Due()) {
+    Guarded("a snapshot", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return PushSnapshot(); }).IgnoreError();
+  }
+  return absl::OkStatus();
 }
 
 std::optional<StreamEvent> ServedSession::OnEnding(const absl::Status& status) {

@@ -22,8 +22,8 @@
 #include "server/rpc/call_environment.h"
 #include "server/rpc/caller.h"
 #include "server/rpc/request_conversion.h"
-#include "server/rpc/scene_history.h"
 #include "server/rpc/session_directory.h"
+#include "server/rpc/snapshot_taker.h"
 #include "server/rpc/tenant_quota.h"
 #include "server/rpc/token_bucket.h"
 #include "server/rpc/watch_hub.h"
@@ -107,7 +107,7 @@ class ServedSession final : public DirectoryEntry,
   void OnBlockedChanged(bool blocked) override;
 
   // SessionKeeper.
-  void OnChunkMade(EarlierChunk chunk, bool scene_start, int frames) override;
+  absl::Status DeliverChunk(EarlierChunk chunk, ChunkEvent event) override;
   std::optional<StreamEvent> OnEnding(const absl::Status& status) override;
 
   // DirectoryEntry.
@@ -125,7 +125,7 @@ class ServedSession final : public DirectoryEntry,
   void SetSession(SessionId session, const std::string& codec_string, bool may_begin);
   absl::Status TryControl(const v1::StreamVideoRequest& request, SessionId session, bool unary)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
-  // FailedPrecondition of a session that is not resumable, and NotFound of one that is gone, with details.
+  // Errors as SnapshotTaker::Take().
   absl::StatusOr<SnapshotEvent> TakeSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
   absl::Status PushSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
   absl::Status TakeAllowance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
@@ -142,9 +142,7 @@ class ServedSession final : public DirectoryEntry,
   const std::string request_id_;
   const std::string fingerprint_;
   const bool resumable_;
-  const v1::SessionConfig config_;   // as it was asked for; empty unless resumable
-  const int64_t snapshot_interval_;  // chunks; 0: none
-  const int64_t first_sequence_;     // of its first chunk: above 0 in a session that goes on
+  const int64_t first_sequence_;  // of its first chunk: above 0 in a session that goes on
   const absl::Time came_at_;
   const StartedEvent start_;  // all but the codec string, which only an encoder knows, and what depends on the call
   const std::shared_ptr<StreamOutbox> outbox_;
@@ -154,7 +152,7 @@ class ServedSession final : public DirectoryEntry,
   Mutex control_mutex_;
   TokenBucket control_allowance_ ABSL_GUARDED_BY(control_mutex_);
   int64_t controls_received_ ABSL_GUARDED_BY(control_mutex_);
-  SceneHistory history_ ABSL_GUARDED_BY(control_mutex_);
+  SnapshotTaker snapshots_ ABSL_GUARDED_BY(control_mutex_);
 
   mutable Mutex mutex_ ABSL_ACQUIRED_AFTER(control_mutex_);
   TenantPlace tenant_place_ ABSL_GUARDED_BY(mutex_);  // while it may generate, with or without a call
