@@ -1,12 +1,19 @@
-"""What others make of the gateway: ffprobe, ffplay's reader, curl and Python's own HTTP, before the real programs."""
+"""What others make of the gateway: ffprobe, ffplay, mpv, VLC, curl and Python's own HTTP, before the real programs."""
 import json
+import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import threading
 import unittest
 
 import programs
+
+try:
+    import requests
+except ImportError:
+    requests = None
 
 
 class PlayersTest(unittest.TestCase):
@@ -43,6 +50,53 @@ class PlayersTest(unittest.TestCase):
                                   capture_output=True, timeout=120)
             self.assertEqual((done.returncode, done.stderr), (0, b""))
             self.assertEqual(len(programs.probe(path)["frames"]), 9 + 7 * 12)
+
+    def play(self, session, link, *command, as_nobody=False, **environment):
+        """Runs a player on a link of the session, to its end; nothing but success is accepted."""
+        command = [*map(str, command), self.gateway.url + session["links"][link]]
+        if as_nobody and os.getuid() == 0:
+            command = ["runuser", "-u", "nobody", "--", *command]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120,
+                              env={**os.environ, "no_proxy": "127.0.0.1", **environment})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stderr
+
+    def test_ffplay_plays_the_growing_file_without_a_word_of_complaint(self):
+        said = self.play(self.live(length_chunks=4), "video", "ffplay", "-v", "error", "-autoexit",
+                         SDL_VIDEODRIVER="dummy", SDL_AUDIODRIVER="dummy")
+        self.assertEqual(said, "")
+
+    @unittest.skipIf(shutil.which("mpv") is None, "mpv is not installed")
+    def test_mpv_shows_every_frame_of_the_playlist(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.play(self.live(length_chunks=4), "playlist", "mpv", "--no-config", "--really-quiet", "--no-audio",
+                      "--vo=image", "--vo-image-format=jpg", f"--vo-image-outdir={folder}")
+            self.assertEqual(len(list(pathlib.Path(folder).glob("*.jpg"))), 9 + 3 * 12)
+
+    @unittest.skipIf(shutil.which("cvlc") is None, "VLC is not installed (tools/setup.sh --test installs it)")
+    def test_vlc_plays_the_playlist_and_the_growing_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o777)  # VLC does not want to be root
+            for link in ("playlist", "video"):
+                path = pathlib.Path(folder, link + ".ts")
+                self.play(self.live(length_chunks=4), link, "cvlc", "-q", "--play-and-exit", "--sout",
+                          f"#std{{access=file,mux=ts,dst={path}}}", as_nobody=True, HOME=folder)
+                # Its writer leaves the last frame of a stream out.
+                self.assertIn(len(programs.probe(path)["frames"]), (9 + 3 * 12 - 1, 9 + 3 * 12))
+
+    @unittest.skipIf(requests is None, "python3-requests is not installed (tools/setup.sh --test installs it)")
+    def test_requests_starts_a_session_and_reads_its_video_as_it_grows(self):
+        with requests.Session() as http:
+            http.trust_env = False  # no proxy from the environment
+            session = http.post(self.gateway.url + "/live", json={"prompt": "a red circle", "length_chunks": 3}).json()
+            with http.get(self.gateway.url + session["links"]["video"], stream=True, timeout=60) as answer, \
+                    tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+                for piece in answer.iter_content(None):
+                    file.write(piece)
+                file.flush()
+                self.assertEqual(len(programs.probe(file.name)["frames"]), 9 + 2 * 12)
+            refused = http.post(self.gateway.url + "/live", json={"prompt": ""})
+            self.assertEqual((refused.status_code, refused.json()["error"]["reason"]), (400, "PROMPT_EMPTY"))
 
     def test_a_viewer_who_comes_later_begins_at_a_whole_chunk(self):
         session = self.live(length_chunks=6)
