@@ -73,16 +73,25 @@ absl::StatusOr<LiveRequest> ParseLiveRequest(const std::string& body) {
   return request;
 }
 
-nlohmann::json ChangesJson(const std::map<int64_t, PlannedChange>& changes) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const auto& [chunk, change] : changes) {
-    nlohmann::json entry = {{"chunk", chunk}};
+nlohmann::json ReplayJson(const LiveRequest& request, uint64_t seed, const std::map<int64_t, PlannedChange>& applied) {
+  nlohmann::json replay = {{"prompt", request.prompt},
+                           {"seed", absl::StrCat(seed)},
+                           {"budget", request.budget},
+                           {"length_chunks", request.length_chunks},
+                           {"start_buffer_seconds", request.start_buffer_seconds},
+                           {"run_ahead_chunks", request.run_ahead_chunks},
+                           {"changes", nlohmann::json::array()}};
+  if (request.floor.has_value()) replay["floor"] = *request.floor;
+  for (const auto& [chunk, change] : applied) {
+    nlohmann::json later = {{"chunk", chunk}};
+    nlohmann::json& entry = chunk == 0 ? replay : later;
     if (change.prompt.has_value()) entry["prompt"] = *change.prompt;
     if (change.retention_target.has_value()) entry["budget"] = *change.retention_target;
-    if (change.scene_cut) entry["scene_cut"] = true;
-    list.push_back(std::move(entry));
+    if (chunk == 0) continue;  // where every session cuts
+    if (change.scene_cut) later["scene_cut"] = true;
+    replay["changes"].push_back(std::move(later));
   }
-  return list;
+  return replay;
 }
 
 v1::SessionConfig ToSessionConfig(const LiveRequest& request) {

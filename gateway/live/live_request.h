@@ -28,8 +28,10 @@ struct LiveRequest {
 // From JSON. InvalidArgument names the field; what only the server can judge passes.
 absl::StatusOr<LiveRequest> ParseLiveRequest(const std::string& body);
 
-// The changes as ParseLiveRequest() reads them: a list, in order.
-nlohmann::json ChangesJson(const std::map<int64_t, PlannedChange>& changes);
+// What ParseLiveRequest() reads so that the same video comes again: of a session that was started with `request`, got
+// `seed`, and in which `applied` took effect, by the first chunk they show in. A change that came before the first
+// chunk is part of the start.
+nlohmann::json ReplayJson(const LiveRequest& request, uint64_t seed, const std::map<int64_t, PlannedChange>& applied);
 
 // The first message of the call.
 v1::SessionConfig ToSessionConfig(const LiveRequest& request);

@@ -236,21 +236,14 @@ void LiveSession::End(const absl::Status& status) {
 nlohmann::json LiveSession::Describe() const {
   MutexLock lock(&mutex_);
   const char* state = ended_ ? (end_.ok() ? "finished" : "failed") : paused_ ? "paused" : "running";
-  nlohmann::json request = {{"prompt", request_.prompt},
-                            {"seed", absl::StrCat(started_.has_value() ? started_->seed() : request_.seed)},
-                            {"budget", request_.budget},
-                            {"length_chunks", request_.length_chunks},
-                            {"start_buffer_seconds", request_.start_buffer_seconds},
-                            {"run_ahead_chunks", request_.run_ahead_chunks},
-                            {"changes", ChangesJson(applied_)}};
-  if (request_.floor.has_value()) request["floor"] = *request_.floor;
+  const uint64_t seed = started_.has_value() ? started_->seed() : request_.seed;
   const std::string base = absl::StrCat("/live/", id_);
   nlohmann::json described = {{"id", id_},
                               {"state", started_.has_value() || ended_ ? state : "starting"},
                               {"server", server_},
                               {"viewers", viewers()},
                               {"next_chunk", chunks_.next()},
-                              {"request", std::move(request)},
+                              {"request", ReplayJson(request_, seed, applied_)},
                               {"links",
                                {{"video", base + "/video.mp4"},
                                 {"playlist", base + "/index.m3u8"},

@@ -269,6 +269,8 @@ absl::Status ServedSession::TakeAllowance() {
 }
 
 absl::Status ServedSession::TryControl(const v1::StreamVideoRequest& request, SessionId session, bool unary) {
+  const bool counted = !unary && !request.has_ack();
+  if (counted) ++controls_received_;
   PromptWarnings warnings;
   absl::Status status = TakeAllowance();
   if (status.ok()) {
@@ -285,6 +287,7 @@ absl::Status ServedSession::TryControl(const v1::StreamVideoRequest& request, Se
     return status;
   }
   environment_.rpc_metrics->CountControl(type, ControlResult::kTooLate);
+  if (counted) --controls_received_;  // whoever goes on with the session has not had it
   // Credits and pauses that cross the end on their way change nothing; a change that is not made should be known.
   if (type != ControlType::kUpdate && type != ControlType::kSceneCut) return absl::OkStatus();
   constexpr char kTooLate[] = "the session is ending; this change was not made";
@@ -301,7 +304,6 @@ absl::Status ServedSession::Control(const v1::StreamVideoRequest& request, std::
     if (over_ || !session_.has_value() || connection.value_or(connection_) != connection_) return absl::OkStatus();
     session = *session_;
   }
-  if (connection.has_value() && !request.has_ack()) ++controls_received_;
   return TryControl(request, session, /*unary=*/!connection.has_value());
 }
 

@@ -23,9 +23,15 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using Json = nlohmann::json;
 
+ServerConfig WithMetrics() {
+  ServerConfig config = TestConfig();
+  config.metrics_listen = "127.0.0.1:0";
+  return config;
+}
+
 class GatewayLiveTest : public ::testing::Test {
  protected:
-  explicit GatewayLiveTest(ServerConfig config = TestConfig()) : server_(config) {
+  explicit GatewayLiveTest(ServerConfig config = WithMetrics()) : server_(config) {
     config_.http.listen = "127.0.0.1:0";
     config_.metrics_listen = "";
     config_.servers = {server_.address()};
@@ -126,8 +132,9 @@ TEST_F(GatewayLiveTest, AChangeIsToldWithItsChunkAndTheLinkReplaysTheSameVideo) 
   server_.model().HoldPlans();
   const std::string id = Start(R"({"prompt": "a", "seed": 7, "length_chunks": 4, "run_ahead_chunks": 64})");
   const std::string base = absl::StrCat("/live/", id);
+  ASSERT_TRUE(server_.model().WaitForHeldPlan().has_value());  // the first chunk has begun
   EXPECT_EQ(Call(port(), "POST", base + "/prompt", R"({"prompt": "b"})").status, 202);
-  // The server's answer is on its way while the model stands still.
+  EXPECT_TRUE(server_.WaitForMetric("videodiffcr_control_messages_total{result=\"accepted\",type=\"update\"}", 1));
   server_.model().FreePlans();
   const std::string video = Call(port(), "GET", base + "/video.mp4").body;
   const Json described = Get(base);

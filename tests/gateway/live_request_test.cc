@@ -24,8 +24,34 @@ TEST(LiveRequestTest, EveryFieldReachesTheFirstMessage) {
   EXPECT_EQ(config.playout().start_buffer().nanos(), 500'000'000);
   EXPECT_EQ(config.run_ahead_limit_chunks(), 2);
   EXPECT_EQ(config.initial_chunk_credits(), 4);
-  EXPECT_EQ(ChangesJson(request->changes).dump(),
-            R"([{"chunk":4,"prompt":"b"},{"budget":0.9,"chunk":6,"scene_cut":true}])");
+}
+
+TEST(LiveRequestTest, WhatASessionHasBecomeReplaysIt) {
+  const auto request = ParseLiveRequest(R"({"prompt": "a", "budget": 0.8, "floor": 0.7, "length_chunks": 9})");
+  ASSERT_TRUE(request.ok()) << request.status();
+  PlannedChange prompt, cut;
+  prompt.prompt = "b";
+  cut.retention_target = 0.9;
+  cut.scene_cut = true;
+  const auto replay = ReplayJson(*request, UINT64_MAX, {{4, prompt}, {6, cut}});
+  EXPECT_EQ(replay["changes"].dump(), R"([{"chunk":4,"prompt":"b"},{"budget":0.9,"chunk":6,"scene_cut":true}])");
+  const auto again = ParseLiveRequest(replay.dump());
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->seed, UINT64_MAX);
+  EXPECT_EQ(ReplayJson(*again, again->seed, again->changes), replay);
+}
+
+TEST(LiveRequestTest, AChangeBeforeTheFirstChunkIsPartOfTheStart) {
+  const auto request = ParseLiveRequest(R"({"prompt": "a", "length_chunks": 9})");
+  ASSERT_TRUE(request.ok()) << request.status();
+  PlannedChange change;
+  change.prompt = "b";
+  change.retention_target = 0.9;
+  const auto again = ParseLiveRequest(ReplayJson(*request, 7, {{0, change}}).dump());
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->prompt, "b");
+  EXPECT_EQ(again->budget, 0.9);
+  EXPECT_TRUE(again->changes.empty());
 }
 
 TEST(LiveRequestTest, WhatIsWrongIsNamedWithItsValue) {

@@ -46,15 +46,17 @@ Received Read(VideoClient* client, const v1::SessionConfig& config,
 }
 
 TEST(HandOverTest, WhereAServerDrainsAnotherGoesOnAndNothingIsLostDoubledOrChanged) {
-  auto first = std::make_unique<TestServer>();
-  TestServer second;
+  ServerConfig config = TestConfig();
+  config.rpc_limits.control_message_burst = 1000;  // of the model's chunks, which cost nothing
+  auto first = std::make_unique<TestServer>(config);
+  TestServer second(config);
   const auto client = Connect(*first, second);
   const auto nothing = [](VideoCall*, int64_t) {};
-  const Received whole = Read(client.get(), RawConfig(12, 7), nothing);
+  const Received whole = Read(client.get(), RawConfig(100, 7), nothing);
   ASSERT_TRUE(whole.end.ok()) << whole.end;
   std::thread drain;
   const Received moved =
-      Read(client.get(), WithChunkCredits(RawConfig(12, 7), 4), [&](VideoCall* call, int64_t sequence) {
+      Read(client.get(), WithChunkCredits(RawConfig(100, 7), 4), [&](VideoCall* call, int64_t sequence) {
         call->Send(ChunkCreditRequest(1));
         if (sequence == 2) drain = std::thread([&first] { first->Drain(); });
       });

@@ -139,6 +139,31 @@ TEST_F(SessionSnapshotTest, ADrainingServerSaysLastWhereTheSessionStands) {
   EXPECT_EQ(Snapshots().back().next_sequence(), static_cast<int64_t>(made.size()));
 }
 
+TEST_F(SessionSnapshotTest, AControlThatComesTooLateIsNotCountedSoThatItsClientSendsItToWhereTheSessionGoesOn) {
+  v1::SessionConfig config = Resumable(0);
+  config.set_initial_chunk_credits(1);
+  call_->Start(config);
+  ASSERT_TRUE(WaitUntilAChunkWaits());
+  v1::StreamVideoRequest credit;
+  credit.mutable_credit()->set_chunks(1);
+  call_->Control(credit);
+  std::thread drain([this] { scheduler_->Drain(absl::InfiniteFuture()); });
+  EXPECT_TRUE(WaitUntilNoSessionRuns());
+  drain.join();
+  call_->Control(credit);
+  EXPECT_THAT(Scrape(), HasSubstr(Controls("too_late", "credit", 1)));
+  ASSERT_NO_FATAL_FAILURE(FinishOneWrite());
+  v1::StreamVideoRequest ask;
+  ask.mutable_resume()->set_resume_token(transport_.responses().front().started().resume_token());
+  FakeTransport transport;
+  const auto call =
+      SessionCall::Create(RpcMethod::kStreamVideo, Caller{"ipv4:127.0.0.1:6", {}, nullptr}, environment_, &transport);
+  call->Resume(ask.resume());
+  ASSERT_TRUE(transport.WaitForWriteOrEnd());
+  EXPECT_EQ(transport.responses().front().started().controls_received(), 1);
+  call->OnCancel();
+}
+
 TEST_F(SessionSnapshotTest, WhatNoServerWithThisKeyHasMadeIsNotTaken) {
   v1::SessionSnapshot snapshot = SecondOfFour();
   grpc::Status end;
