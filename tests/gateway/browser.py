@@ -97,7 +97,7 @@ class Page:
             raise RuntimeError(result["exceptionDetails"].get("exception", {}).get("description", str(result)))
         return result["result"].get("value")
 
-    def wait(self, condition, seconds=30):
+    def wait(self, condition, seconds=90):
         """Until the expression is true; the page looks each frame or so."""
         done = self.run(f"""new Promise((resolve) => {{
             const end = performance.now() + {seconds * 1000};
