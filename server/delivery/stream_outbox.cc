@@ -67,10 +67,35 @@ OutgoingEvent StreamOutbox::Append(StreamEvent event) {
   entry.number = next_number_++;
   entry.bytes = BytesOf(event);
   if (const auto* chunk = std::get_if<ChunkEvent>(&event)) entry.chunk = chunk->sequence;
+  entry.snapshot = std::holds_alternative<SnapshotEvent>(event);
   entry.event = std::make_shared<StreamEvent>(std::move(event));
-  AddWaiting(entry.bytes, entry.chunk.has_value() ? 1 : 0);
+  const int64_t dropped = entry.snapshot ? DropWaitingSnapshot() : 0;
+  AddWaiting(entry.bytes - dropped, entry.chunk.has_value() ? 1 : 0);
   entries_.push_back(entry);
   return {entry.number, std::move(entry.event)};
+}
+
+int64_t StreamOutbox::DropWaitingSnapshot() {
+  for (size_t i = entries_.size(); i > sent_ + (writing_ ? 1 : 0); --i) {
+    const Entry& entry = entries_[i - 1];
+    if (entry.chunk.has_value()) return 0;
+    if (!entry.snapshot) continue;
+    const int64_t bytes = entry.bytes;
+    entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(i - 1));
+    return bytes;
+  }
+  return 0;
+}
+
+void StreamOutbox::ForgetOlderSnapshot() {
+  if (!entries_[sent_ - 1].snapshot) return;
+  for (size_t i = sent_ - 1; i > 0; --i) {
+    if (!entries_[i - 1].snapshot) continue;
+    AddKept(entries_[i - 1], -1);
+    entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(i - 1));
+    --sent_;
+    return;  // there was one at most
+  }
 }
 
 absl::Status StreamOutbox::Push(StreamEvent event) {
@@ -123,6 +148,7 @@ void StreamOutbox::Delivered(int64_t connection) {
       const Entry& entry = entries_[sent_++];
       AddWaiting(-entry.bytes, entry.chunk.has_value() ? -1 : 0);
       AddKept(entry, 1);
+      ForgetOlderSnapshot();
       ForgetWhatMayGo();
     }
   }

@@ -35,7 +35,8 @@ struct OutboxLimits {
   absl::Status Validate() const;
 };
 
-// Chunks that were sent and are kept, with the events between them. When there are more, the oldest go.
+// Chunks that were sent and are kept, with the events between them; of snapshots the latest alone, which makes those
+// before it useless. When there are more, the oldest go.
 struct ReplayLimits {
   int chunks = 16;  // 0: nothing is kept
   int64_t bytes = int64_t{16} << 20;
@@ -140,11 +141,18 @@ class StreamOutbox {
     std::shared_ptr<StreamEvent> event;  // null once it was taken and is not to be kept
     int64_t bytes = 0;
     std::optional<int64_t> chunk;  // its sequence
+    bool snapshot = false;
   };
 
   void Notify();
   void NotifyBlocked();
+  // A snapshot takes the place of one that waits without a chunk between them: a client that asks for many and reads
+  // none has one.
   OutgoingEvent Append(StreamEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The bytes of the snapshot that waits behind the last chunk, which is dropped; 0 when there is none.
+  int64_t DropWaitingSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The entry delivered last makes useless what is kept of its kind.
+  void ForgetOlderSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddWaiting(int64_t bytes, int chunks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddKept(const Entry& entry, int sign) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The oldest, which was sent.

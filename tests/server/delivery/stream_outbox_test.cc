@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
+
+#include "tests/server/delivery/outbox_events.h"
 
 namespace videodiffcr {
 namespace {
@@ -15,21 +17,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-class RecordingListener final : public StreamOutbox::Listener {
- public:
-  void OnReadable() override { ++readable; }
-  void OnBlockedChanged(bool blocked) override { changes.push_back(blocked); }
-  int readable = 0;
-  std::vector<bool> changes;
-};
-
-StreamEvent Chunk(int64_t sequence, size_t bytes) {
-  ChunkEvent event;
-  event.sequence = sequence;
-  event.payload = std::string(bytes, 'x');
-  return event;
-}
 
 class StreamOutboxTest : public testing::Test {
  protected:
@@ -55,35 +42,6 @@ class StreamOutboxTest : public testing::Test {
   std::shared_ptr<RecordingListener> listener_ = std::make_shared<RecordingListener>();
   // Keeps nothing.
   StreamOutbox outbox_{Limits(), ReplayLimits{0}, &bytes_};
-};
-
-// Keeps four chunks of a thousand bytes together.
-class ReplayOutboxTest : public testing::Test {
- protected:
-  static OutboxLimits Limits() {
-    OutboxLimits limits;
-    limits.high_bytes = int64_t{1} << 20;
-    limits.max_events = 16;
-    limits.high_chunks = 10;
-    return limits;
-  }
-  ReplayOutboxTest() { outbox_.SetListener(listener_); }
-  void Push(int64_t sequence, size_t bytes = 10) { EXPECT_TRUE(outbox_.Push(Chunk(sequence, bytes)).ok()); }
-  // What goes to `connection` until nothing waits: chunks by their sequence, other events by their number below 0.
-  std::vector<int64_t> DeliverAll(int64_t connection) {
-    std::vector<int64_t> sent;
-    while (const std::optional<OutgoingEvent> taken = outbox_.Take(connection)) {
-      const auto* chunk = std::get_if<ChunkEvent>(taken->event.get());
-      sent.push_back(chunk == nullptr ? -taken->number : chunk->sequence);
-      outbox_.Delivered(connection);
-    }
-    return sent;
-  }
-  absl::StatusCode ReconnectCode(std::optional<int64_t> last) { return outbox_.Reconnect(last).status().code(); }
-
-  prometheus::Gauge bytes_;
-  std::shared_ptr<RecordingListener> listener_ = std::make_shared<RecordingListener>();
-  StreamOutbox outbox_{Limits(), ReplayLimits{4, 1000}, &bytes_};
 };
 
 TEST_F(StreamOutboxTest, GivesEventsBackInOrderOneAtATime) {
@@ -236,107 +194,21 @@ TEST_F(StreamOutboxTest, TheLastWordOnTheWatermarksIsTrueWhenTwoThreadsFillAndEm
   for (size_t i = 0; i < listener_->changes.size(); ++i) EXPECT_EQ(listener_->changes[i], i % 2 == 0);
 }
 
-TEST_F(ReplayOutboxTest, ANewConnectionIsSentWhatComesBehindTheLastChunkThatArrivedUnderTheSameNumbers) {
-  Push(0);
-  EXPECT_TRUE(outbox_.Push(UpdateAppliedEvent{7, 1}).ok());
-  Push(1);
-  Push(2);
-  EXPECT_THAT(DeliverAll(0), ElementsAre(0, -2, 1, 2));
-  const absl::StatusOr<int64_t> second = outbox_.Reconnect(0);
-  ASSERT_TRUE(second.ok());
-  EXPECT_THAT(DeliverAll(0), IsEmpty()) << "the connection before is given nothing any more";
-  EXPECT_THAT(DeliverAll(*second), ElementsAre(-2, 1, 2));
-  Push(3);
-  EXPECT_THAT(DeliverAll(*second), ElementsAre(3));
-}
-
-TEST_F(ReplayOutboxTest, WhatWasInFlightOnABrokenConnectionIsSentAgain) {
-  Push(0);
-  Push(1);
-  ASSERT_TRUE(outbox_.Take(0).has_value());
-  const absl::StatusOr<int64_t> second = outbox_.Reconnect(std::nullopt);
-  ASSERT_TRUE(second.ok());
-  outbox_.Delivered(0);  // what the old one says comes too late
-  EXPECT_THAT(DeliverAll(*second), ElementsAre(0, 1));
-}
-
-TEST_F(ReplayOutboxTest, WhatWasInFlightAndArrivedAfterAllIsNotSentAgain) {
-  Push(0);
-  Push(1);
-  ASSERT_TRUE(outbox_.Take(0).has_value());
-  const absl::StatusOr<int64_t> second = outbox_.Reconnect(0);
-  ASSERT_TRUE(second.ok());
-  EXPECT_THAT(DeliverAll(*second), ElementsAre(1));
-  EXPECT_EQ(bytes_.Value(), 0);
-}
-
-TEST_F(ReplayOutboxTest, FourChunksAreKeptAndTheFifthPushesTheFirstOut) {
-  for (int i = 0; i < 5; ++i) Push(i);
-  EXPECT_THAT(DeliverAll(0), ElementsAre(0, 1, 2, 3, 4));
-  EXPECT_EQ(ReconnectCode(std::nullopt), absl::StatusCode::kDataLoss);
-  const absl::StatusOr<int64_t> second = outbox_.Reconnect(0);
-  ASSERT_TRUE(second.ok()) << "a refused one changes nothing";
-  EXPECT_THAT(DeliverAll(*second), ElementsAre(1, 2, 3, 4));
-}
-
-TEST_F(ReplayOutboxTest, AThousandBytesAreKeptAndNotOneMore) {
-  Push(0, 500);
-  Push(1, 500);
-  EXPECT_THAT(DeliverAll(0), ElementsAre(0, 1));
-  EXPECT_EQ(outbox_.held_bytes(), 1000);
-  EXPECT_TRUE(outbox_.Reconnect(std::nullopt).ok());
-  EXPECT_THAT(DeliverAll(1), ElementsAre(0, 1));
-  Push(2, 1);
-  EXPECT_THAT(DeliverAll(1), ElementsAre(2));
-  EXPECT_EQ(outbox_.held_bytes(), 501);
-  EXPECT_EQ(ReconnectCode(std::nullopt), absl::StatusCode::kDataLoss);
-}
-
-TEST_F(ReplayOutboxTest, WhatIsAcknowledgedIsNotKept) {
-  for (int i = 0; i < 3; ++i) Push(i, 100);
-  EXPECT_THAT(DeliverAll(0), ElementsAre(0, 1, 2));
-  EXPECT_EQ(outbox_.held_bytes(), 300);
-  EXPECT_TRUE(outbox_.Acknowledge(1).ok());
-  EXPECT_EQ(outbox_.held_bytes(), 100);
-  EXPECT_TRUE(outbox_.Acknowledge(0).ok()) << "an old one changes nothing";
-  EXPECT_EQ(outbox_.Acknowledge(3).code(), absl::StatusCode::kOutOfRange);
-  EXPECT_EQ(ReconnectCode(0), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(ReconnectCode(1), absl::StatusCode::kOk);
-}
-
-TEST_F(ReplayOutboxTest, AnAcknowledgementMayComeBeforeTheTransportSaysThatItHasTheChunk) {
-  Push(0);
-  ASSERT_TRUE(outbox_.Take(0).has_value());
-  EXPECT_TRUE(outbox_.Acknowledge(0).ok());
+TEST_F(StreamOutboxTest, AClientThatAsksForSnapshotsAndReadsNoneHasOneBehindEachChunk) {
+  EXPECT_TRUE(outbox_.Push(Snapshot(0, 100)).ok());
+  EXPECT_TRUE(Take().has_value());  // in flight: it stays
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(outbox_.Push(Snapshot(0, 100)).ok());
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 10)).ok());
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(outbox_.Push(Snapshot(1, 100)).ok());
+  EXPECT_EQ(bytes_.Value(), 310);
   outbox_.Delivered(0);
-  EXPECT_EQ(outbox_.held_bytes(), 0);
-}
-
-TEST_F(ReplayOutboxTest, AChunkThatWasNeverSentCannotHaveArrived) {
-  Push(0);
-  EXPECT_EQ(ReconnectCode(0), absl::StatusCode::kOutOfRange);
-  EXPECT_EQ(ReconnectCode(std::nullopt), absl::StatusCode::kOk);
-}
-
-TEST_F(ReplayOutboxTest, TheEndIsToldAgainToo) {
-  Push(0);
-  outbox_.End(absl::OkStatus(), FinishedEvent());
-  EXPECT_THAT(DeliverAll(0), ElementsAre(0, -2));
-  EXPECT_EQ(outbox_.Ended(0), absl::OkStatus());
-  const absl::StatusOr<int64_t> second = outbox_.Reconnect(0);
-  ASSERT_TRUE(second.ok());
-  EXPECT_FALSE(outbox_.Ended(*second).has_value());
-  EXPECT_THAT(DeliverAll(*second), ElementsAre(-2));
-  EXPECT_EQ(outbox_.Ended(*second), absl::OkStatus());
-  EXPECT_FALSE(outbox_.Ended(0).has_value()) << "not to a connection that is not the latest";
-}
-
-TEST_F(ReplayOutboxTest, NothingIsKeptOfASessionThatIsOver) {
-  Push(0);
-  EXPECT_THAT(DeliverAll(0), ElementsAre(0));
-  outbox_.Close();
-  EXPECT_EQ(ReconnectCode(std::nullopt), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(outbox_.held_bytes(), 0);
+  std::vector<int64_t> numbers;
+  while (const std::optional<OutgoingEvent> taken = outbox_.Take(0)) {
+    numbers.push_back(taken->number);
+    outbox_.Delivered(0);
+  }
+  EXPECT_THAT(numbers, ElementsAre(101, 102, 202));
+  EXPECT_EQ(bytes_.Value(), 0);
 }
 
 TEST_F(StreamOutboxTest, ASessionThatKeepsNothingCannotBeGivenToAnotherConnection) {
