@@ -3,37 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "scheduler/failed_step.h"
 #include "scheduler/idleness.h"
 
 namespace videodiffcr {
-namespace {
-
-std::string Describe(const PlannedStep& step) {
-  switch (step.kind) {
-    case StepKind::kText:
-      return absl::StrCat("text encoding before chunk ", step.chunk);
-    case StepKind::kDenoise:
-      return absl::StrCat("denoising pass ", step.step, " of chunk ", step.chunk);
-    case StepKind::kContext:
-      return absl::StrCat("context pass of chunk ", step.chunk);
-    case StepKind::kRebuild:
-      return absl::StrCat("rebuilding chunk ", step.chunk);
-  }
-  return "step";
-}
-
-// `status` with the step in front of its message; what it carries stays.
-absl::Status Annotated(const absl::Status& status, const PlannedStep& step) {
-  absl::Status annotated(status.code(), absl::StrCat(Describe(step), ": ", status.message()));
-  status.ForEachPayload(
-      [&](absl::string_view type, const absl::Cord& payload) { annotated.SetPayload(type, payload); });
-  return annotated;
-}
-
-}  // namespace
-
 SessionRecord::SessionRecord(SessionId id, SessionRequest request, std::unique_ptr<SessionSink> sink,
                              const ModelInfo& info, SchedulerMetrics* metrics, absl::Time now)
     : sink_(std::move(sink)),
@@ -260,7 +234,7 @@ void SessionRecord::StepEnded(const PlannedStep& step, StepOutcome outcome, int 
     outcome.status = absl::InternalError("the model returned no latents");
   }
   if (!outcome.status.ok()) {
-    if (!absl::IsResourceExhausted(outcome.status) || !RetryOnce(step)) Fail(Annotated(outcome.status, step), now);
+    if (!absl::IsResourceExhausted(outcome.status) || !RetryOnce(step)) Fail(FailedStep(outcome.status, step), now);
     Refresh(now);
     return;
   }
