@@ -1,30 +1,19 @@
 #include "server/rpc/served_session.h"
 
 #include <future>
-#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "server/media/encoder.h"
 #include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/session_controls.h"
+#include "server/rpc/session_start.h"
+#include "server/rpc/session_warnings.h"
 #include "system/guarded.h"
 
 namespace videodiffcr {
 namespace {
-
-// Random, so that names of one server's sessions do not meet those of another in the same log store.
-std::string NewSessionName() {
-  std::random_device random;
-  return absl::StrCat("session-", absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
-}
-
-// A session that another tenant has asked for is none of a caller's business, not even by its id.
-std::string RequestIdOf(const SessionPlan& plan, const Caller& caller) {
-  return plan.request_id.empty() ? "" : absl::StrCat(TenantName(caller), "\n", plan.request_id);
-}
 
 int64_t FirstSequence(const SessionPlan& plan) {
   return plan.request.continuation == nullptr ? 0 : plan.request.continuation->chunks;
@@ -67,7 +56,7 @@ ServedSession::ServedSession(const CallEnvironment& environment, const SessionPl
       resumable_(plan.resumable),
       first_sequence_(FirstSequence(plan)),
       came_at_(came_at),
-      start_(DescribeStart(plan)),
+      start_(DescribeStart(environment, plan, name_, caller_)),
       outbox_(std::make_shared<StreamOutbox>(environment.outbox_limits,
                                              resumable_ ? environment.replay_limits : NothingKept(),
                                              environment.delivery_metrics->send_buffer_bytes, first_sequence_)),
@@ -79,25 +68,6 @@ ServedSession::ServedSession(const CallEnvironment& environment, const SessionPl
       next_sequence_(first_sequence_),
       controls_before_(plan.controls_received),
       chunks_sent_(first_sequence_) {}
-
-StartedEvent ServedSession::DescribeStart(const SessionPlan& plan) const {
-  const ModelInfo& model = environment_.model->info();
-  StartedEvent started;
-  started.session_name = name_;
-  started.resume_token = environment_.tokens->Make(TokenKind::kControl, name_, TenantName(caller_));
-  started.watch_token = environment_.tokens->Make(TokenKind::kWatch, name_, TenantName(caller_));
-  started.seed = plan.request.seed;
-  started.width = plan.encoder.width;
-  started.height = plan.encoder.height;
-  started.frames_per_second = plan.encoder.frames_per_second;
-  started.first_chunk_frames = model.first_chunk_frames;
-  started.chunk_frames = model.chunk_frames;
-  started.output = plan.encoder.output;
-  started.model = model.name;
-  started.length_chunks = plan.announced_length_chunks;
-  started.target = plan.request.target;
-  return started;
-}
 
 void ServedSession::SetFirstViewer(std::weak_ptr<SessionViewer> viewer) {
   MutexLock lock(&mutex_);
@@ -138,8 +108,7 @@ absl::Status ServedSession::Submit(SessionPlan plan) {
     outbox_->End(queue.status());  // for a second call that asks for the same start
     return queue.status();
   }
-  WarnUnknownWords(std::move(plan.unknown_words));
-  WarnCutPrompt(plan.cut_prompt_tokens);
+  WarnOf({std::move(plan.unknown_words), plan.cut_prompt_tokens});
   const VideoCodec codec = plan.encoder.output.codec;
   const uint64_t seed = plan.request.seed;
   std::promise<StreamSink::MadeEncoder> encoder;
@@ -258,29 +227,20 @@ int64_t ServedSession::CountChunk(int64_t connection, const ChunkEvent& chunk, b
 
 // --- controls ---
 
-absl::Status ServedSession::TakeAllowance() {
-  if (control_allowance_.Take(environment_.clock->Now())) return absl::OkStatus();
-  const RpcLimits& limits = environment_.limits;
-  const std::string allowed = absl::StrCat("at most ", limits.control_messages_per_second,
-                                           " control messages per second, ", limits.control_message_burst, " at once");
-  absl::Status status = WithErrorInfo(
-      absl::ResourceExhaustedError(absl::StrCat("too many control messages: ", allowed)), "CONTROL_RATE_EXCEEDED");
-  return WithQuotaFailure(WithRetryInfo(std::move(status), absl::Seconds(1)), "stream", allowed);
-}
-
 absl::Status ServedSession::TryControl(const v1::StreamVideoRequest& request, SessionId session, bool unary) {
   const bool counted = !unary && !request.has_ack();
   if (counted) ++controls_received_;
   PromptWarnings warnings;
-  absl::Status status = TakeAllowance();
-  if (status.ok()) {
+  absl::Status status;
+  if (!control_allowance_.Take(environment_.clock->Now())) {
+    status = ControlRateExceeded(environment_.limits);
+  } else {
     status = Guarded("a control message", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
       return request.has_snapshot() ? PushSnapshot()
                                     : ApplyControl(request, environment_, session, outbox_.get(), &warnings);
     });
   }
-  WarnUnknownWords(std::move(warnings.unknown_words));
-  WarnCutPrompt(warnings.cut_tokens);
+  WarnOf(std::move(warnings));
   const ControlType type = TypeOf(request);
   if (!CameTooLate(status)) {
     environment_.rpc_metrics->CountControl(type, status.ok() ? ControlResult::kAccepted : ControlResult::kRejected);
@@ -290,9 +250,9 @@ absl::Status ServedSession::TryControl(const v1::StreamVideoRequest& request, Se
   if (counted) --controls_received_;  // whoever goes on with the session has not had it
   // Credits and pauses that cross the end on their way change nothing; a change that is not made should be known.
   if (type != ControlType::kUpdate && type != ControlType::kSceneCut) return absl::OkStatus();
-  constexpr char kTooLate[] = "the session is ending; this change was not made";
-  if (unary) return WithErrorInfo(absl::FailedPreconditionError(kTooLate), "CHANGE_TOO_LATE");
-  Warn("CHANGE_TOO_LATE", kTooLate, {});
+  WarningEvent warning = ChangeTooLateWarning();
+  if (unary) return WithErrorInfo(absl::FailedPreconditionError(warning.message), warning.reason);
+  Warn(std::move(warning));
   return absl::OkStatus();
 }
 
@@ -307,24 +267,15 @@ absl::Status ServedSession::Control(const v1::StreamVideoRequest& request, std::
   return TryControl(request, session, /*unary=*/!connection.has_value());
 }
 
-void ServedSession::Warn(std::string reason, std::string message, std::vector<std::string> details) {
+void ServedSession::Warn(WarningEvent warning) {
   // No room for a warning means that the viewer does not read; the next chunk ends the session for it.
-  outbox_->Push(WarningEvent{std::move(reason), std::move(message), std::move(details)}).IgnoreError();
+  outbox_->Push(std::move(warning)).IgnoreError();
 }
 
-void ServedSession::WarnUnknownWords(std::vector<std::string> unknown_words) {
-  if (unknown_words.empty()) return;
-  std::string message = absl::StrCat("the model does not know: ", absl::StrJoin(unknown_words, ", "),
-                                     "; GetServerInfo lists the words it knows");
-  Warn("UNKNOWN_WORDS", std::move(message), std::move(unknown_words));
-}
-
-void ServedSession::WarnCutPrompt(int tokens) {
-  if (tokens == 0) return;
-  Warn("PROMPT_CUT",
-       absl::StrCat("the last ", tokens, " tokens of the prompt were cut: the model takes at most ",
-                    environment_.model->info().max_prompt_tokens, " with the end token"),
-       {absl::StrCat(tokens)});
+void ServedSession::WarnOf(PromptWarnings prompt) {
+  for (WarningEvent& warning : WarningsOf(std::move(prompt), environment_.model->info().max_prompt_tokens)) {
+    Warn(std::move(warning));
+  }
 }
 
 // --- snapshots ---

@@ -23,6 +23,7 @@
 #include "server/rpc/caller.h"
 #include "server/rpc/request_conversion.h"
 #include "server/rpc/session_directory.h"
+#include "server/rpc/session_warnings.h"
 #include "server/rpc/snapshot_taker.h"
 #include "server/rpc/tenant_quota.h"
 #include "server/rpc/token_bucket.h"
@@ -92,8 +93,6 @@ class ServedSession final : public DirectoryEntry,
   // comes too late is a warning to the call, and FailedPrecondition to UpdateSession if it is a change.
   absl::Status Control(const v1::StreamVideoRequest& request, std::optional<int64_t> connection);
 
-  void Warn(std::string reason, std::string message, std::vector<std::string> details);
-
   // The call is over, with `status`. A session that may be resumed waits for the next one; any other ends with its
   // call.
   void Disconnect(int64_t connection, const absl::Status& status);
@@ -117,7 +116,6 @@ class ServedSession final : public DirectoryEntry,
   ServedSession(const CallEnvironment& environment, const SessionPlan& plan, Caller caller, std::string fingerprint,
                 absl::Time came_at);
 
-  StartedEvent DescribeStart(const SessionPlan& plan) const;
   // A place of its tenant and what counts its chunks; null without a tenant.
   absl::StatusOr<std::shared_ptr<TenantQueue>> TakeTenantPlace(SessionRequest* request);
   // Once it generates no more, if no call is connected.
@@ -128,10 +126,9 @@ class ServedSession final : public DirectoryEntry,
   // Errors as SnapshotTaker::Take().
   absl::StatusOr<SnapshotEvent> TakeSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
   absl::Status PushSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
-  absl::Status TakeAllowance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
   std::optional<SessionId> Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void WarnUnknownWords(std::vector<std::string> unknown_words);
-  void WarnCutPrompt(int tokens);
+  void Warn(WarningEvent warning);
+  void WarnOf(PromptWarnings prompt);
   // For the audit: once, and only of a session that the scheduler had.
   void NoteEnd(const absl::Status& status);
 
@@ -144,7 +141,7 @@ class ServedSession final : public DirectoryEntry,
   const bool resumable_;
   const int64_t first_sequence_;  // of its first chunk: above 0 in a session that goes on
   const absl::Time came_at_;
-  const StartedEvent start_;  // all but the codec string, which only an encoder knows, and what depends on the call
+  const StartedEvent start_;  // see DescribeStart()
   const std::shared_ptr<StreamOutbox> outbox_;
   const std::shared_ptr<WatchHub> watchers_;  // the outbox's, too
 

@@ -1,5 +1,6 @@
 #include "server/rpc/session_controls.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +29,14 @@ absl::Status Acknowledge(const v1::AckRequest& ack, StreamOutbox* outbox) {
 }
 
 }  // namespace
+
+absl::Status ControlRateExceeded(const RpcLimits& limits) {
+  const std::string allowed = absl::StrCat("at most ", limits.control_messages_per_second,
+                                           " control messages per second, ", limits.control_message_burst, " at once");
+  absl::Status status = WithErrorInfo(
+      absl::ResourceExhaustedError(absl::StrCat("too many control messages: ", allowed)), "CONTROL_RATE_EXCEEDED");
+  return WithQuotaFailure(WithRetryInfo(std::move(status), absl::Seconds(1)), "stream", allowed);
+}
 
 ControlType TypeOf(const v1::StreamVideoRequest& request) {
   switch (request.request_case()) {

@@ -2,23 +2,18 @@
 #ifndef VIDEODIFFCR_SERVER_RPC_SESSION_CONTROLS_H_
 #define VIDEODIFFCR_SERVER_RPC_SESSION_CONTROLS_H_
 
-#include <string>
-#include <vector>
-
 #include "absl/status/status.h"
 #include "model/api/step_plan.h"
 #include "server/delivery/stream_outbox.h"
 #include "server/rpc/call_environment.h"
 #include "server/rpc/rpc_metrics.h"
+#include "server/rpc/session_warnings.h"
 #include "videodiffcr/v1/video_generation.pb.h"
 
 namespace videodiffcr {
 
-// What a viewer should hear of a prompt that was taken.
-struct PromptWarnings {
-  std::vector<std::string> unknown_words;
-  int cut_tokens = 0;
-};
+// What is said of one that comes sooner than `limits` allow: ResourceExhausted with details.
+absl::Status ControlRateExceeded(const RpcLimits& limits);
 
 ControlType TypeOf(const v1::StreamVideoRequest& request);
 
