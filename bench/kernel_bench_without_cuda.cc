@@ -1,4 +1,7 @@
 #include "bench/kernel_bench.h"
+
+#include <functional>
+
 #include "bench/kernel_trace.h"
 
 namespace videodiffcr {

@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_CONVERT_LORA_KEYS_H_
 #define VIDEODIFFCR_CONVERT_LORA_KEYS_H_
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>

@@ -1,6 +1,7 @@
 #include "convert/pickle_instruction.h"
 
 #include <bit>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>

@@ -1,5 +1,6 @@
 #include "convert/tensor_names.h"
 
+#include <functional>
 #include <map>
 #include <utility>
 

@@ -8,6 +8,7 @@
 //   <folder>/data/<key>    one storage each
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"

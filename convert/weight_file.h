@@ -3,6 +3,7 @@
 #define VIDEODIFFCR_CONVERT_WEIGHT_FILE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>

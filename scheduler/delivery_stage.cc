@@ -1,6 +1,7 @@
 #include "scheduler/delivery_stage.h"
 
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "system/guarded.h"

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Checks that every #include follows the one-way order between folders, which docs/architecture.md draws.
+"""Checks that every #include follows the one-way order between folders, which docs/architecture.md draws, and that a
+file includes what it uses of Abseil and of C++ itself: what other headers happen to bring along differs between releases.
 
     tools/check_includes.py [ROOT]
 
-Prints one line per wrong include and exits 1 when there is any. Headers of C++, of Abseil and of the folder system are
-free for all.
+Prints one line per wrong or missing include and exits 1 when there is any. Headers of C++, of Abseil and of the folder
+system are free for all.
 """
 import pathlib
 import re
@@ -87,6 +88,40 @@ PACKAGES = [  # package, pattern of the included path
     ("cuda", r"cuda|cublas|cudnn"),
 ]
 ROOTS = ("system", "checksum", "threading", "proto", "command_line", "media", "model", "convert", "parity", "training", "scheduler", "server", "client", "gateway", "bench")  # tests may include anything
+
+# Header, and what only it is sure to declare. Not here: what every header of ours brings along by the standard's word.
+DECLARES = {
+    "absl/cleanup/cleanup.h": r"absl::(Make)?Cleanup\b",
+    "absl/strings/ascii.h": r"absl::(StripAsciiWhitespace|AsciiStrTo\w+|ascii_is\w+)",
+    "absl/strings/escaping.h": r"absl::(CEscape|CHexEscape|BytesToHexString|HexStringToBytes|(Un)?escape|Base64\w+)",
+    "absl/strings/match.h": r"absl::(StartsWith|EndsWith|StrContains)\w*",
+    "absl/strings/numbers.h": r"absl::Simple(Ato|Hex)\w+",
+    "absl/strings/str_cat.h": r"absl::(StrCat|StrAppend|Hex|AlphaNum)\b",
+    "absl/strings/str_format.h": r"absl::(StrFormat|StrAppendFormat|PrintF|FPrintF)\b",
+    "absl/strings/str_join.h": r"absl::StrJoin\b",
+    "absl/strings/str_replace.h": r"absl::StrReplaceAll\b",
+    "absl/strings/str_split.h": r"absl::StrSplit\b",
+    "absl/strings/strip.h": r"absl::(ConsumePrefix|ConsumeSuffix|StripPrefix|StripSuffix)\b",
+    "absl/time/clock.h": r"absl::(Now|SleepFor|GetCurrentTimeNanos)\b",
+    "algorithm": r"std::(sort|stable_sort|min|max|clamp|find_if|find|count_if|count|any_of|all_of|none_of|transform|reverse|fill|copy|lower_bound|upper_bound|max_element|min_element|nth_element|equal|unique|rotate|shuffle)\(",
+    "array": r"std::array<",
+    "atomic": r"std::atomic",
+    "chrono": r"std::chrono::",
+    "cmath": r"std::(sqrt|exp|log|log2|pow|isfinite|isnan|lround|floor|ceil|sin|cos|abs\(\w+\.)\b",
+    "condition_variable": r"std::condition_variable",
+    "cstdlib": r"std::(getenv|abort|exit|_Exit)\(",
+    "cstring": r"std::(memcpy|memcmp|memset|strlen|strcmp)\(",
+    "deque": r"std::deque<",
+    "fstream": r"std::[io]?fstream\b",
+    "functional": r"std::(function<|bind|hash<|greater|less|plus<)",
+    "future": r"std::(promise|future|async|shared_future)\b",
+    "numeric": r"std::(accumulate|iota|inner_product|partial_sum|gcd|lcm)\(",
+    "random": r"std::(random_device|mt19937|uniform_\w+_distribution|normal_distribution)",
+    "sstream": r"std::[io]?stringstream\b",
+    "thread": r"std::(thread\b|this_thread)",
+    "unordered_map": r"std::unordered_map<",
+    "variant": r"std::(variant<|get_if<|holds_alternative|visit\()",
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.MULTILINE)
 
 
@@ -148,9 +183,23 @@ def wrong_includes(root):
                     yield f"{name}: reaches Torch: {' -> '.join(chain)}"
 
 
+def missing_includes(root):
+    for top in (*ROOTS, "tests"):
+        for path in sorted((root / top).rglob("*")):
+            if path.suffix not in (".h", ".cc", ".cu", ".cuh"):
+                continue
+            code = re.sub(r"//.*", "", path.read_text(encoding="utf-8", errors="replace"))
+            own = path.with_suffix(".h")
+            included = set(includes_of(path)) | (set(includes_of(own)) if own.is_file() else set())
+            for header, pattern in DECLARES.items():
+                used = re.search(pattern, code) if header not in included else None
+                if used:
+                    yield f"{path.relative_to(root).as_posix()}: uses {used[0].rstrip('(<')} and does not include <{header}>"
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
-    wrong = list(wrong_includes(root))
+    wrong = [*wrong_includes(root), *missing_includes(root)]
     for line in wrong:
         print(line)
     return 1 if wrong else 0

@@ -4,6 +4,7 @@
 #define VIDEODIFFCR_MODEL_WEIGHTS_SAFETENSORS_READER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>

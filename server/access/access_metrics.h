@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_SERVER_ACCESS_ACCESS_METRICS_H_
 #define VIDEODIFFCR_SERVER_ACCESS_ACCESS_METRICS_H_
 
+#include <functional>
 #include <map>
 #include <string>
 

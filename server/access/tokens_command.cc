@@ -1,6 +1,7 @@
 #include "server/access/tokens_command.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>

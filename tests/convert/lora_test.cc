@@ -1,5 +1,6 @@
 #include "convert/lora.h"
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <string>

@@ -1,5 +1,6 @@
 #include "convert/tensor_conversion.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>

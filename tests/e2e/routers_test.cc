@@ -1,6 +1,7 @@
 // From a dense model folder to one with budgets, and that one before viewers: the programs, one after the other.
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

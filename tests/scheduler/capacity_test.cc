@@ -1,4 +1,6 @@
 // Who gets in, who waits and who is refused, with real memory accounts.
+#include <algorithm>
+
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace videodiffcr {

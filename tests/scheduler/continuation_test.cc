@@ -1,4 +1,7 @@
 // Sessions that go on where another scheduler has left them.
+#include <functional>
+
+#include "absl/strings/str_cat.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace videodiffcr {

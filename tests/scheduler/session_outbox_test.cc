@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
+#include <variant>
+
 namespace videodiffcr {
 namespace {
 

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <variant>
+
 #include "tests/scheduler/session_record_fixture.h"
 
 namespace videodiffcr {

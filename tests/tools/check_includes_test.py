@@ -46,6 +46,17 @@ class CheckIncludesTest(unittest.TestCase):
         self.assertEqual(check({"server/main.cc": "#include \"model/load/model.h\"\n"})[0], 0)
         self.assertEqual(check({"server/server.cc": "#include \"model/load/model.h\"\n"})[0], 1)
 
+    def test_what_a_file_uses_it_includes_itself_or_by_its_own_header(self):
+        use = "std::string text = absl::StrCat(1);\n"
+        status, output = check({"scheduler/engine.cc": use, "tests/scheduler/engine_test.cc": use})
+        self.assertEqual(status, 1)
+        for name in ("scheduler/engine.cc", "tests/scheduler/engine_test.cc"):
+            self.assertIn(f"{name}: uses absl::StrCat and does not include <absl/strings/str_cat.h>", output)
+        header = "#include \"absl/strings/str_cat.h\"\n"
+        self.assertEqual(check({"scheduler/engine.cc": header + use})[0], 0)
+        self.assertEqual(check({"scheduler/engine.h": header, "scheduler/engine.cc": use})[0], 0)
+        self.assertEqual(check({"scheduler/engine.cc": "// absl::StrCat\n"})[0], 0)
+
     def test_this_repository_passes(self):
         self.assertEqual(small_tree.check_repository("check_includes.py"), (0, ""))
 

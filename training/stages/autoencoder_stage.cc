@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "model/plain/decoder/pixel_shuffle_taehv.h"
 #include "system/wrong_usage.h"
 #include "training/data/clip_painter.h"

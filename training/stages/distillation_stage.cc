@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "training/run/adam_w.h"
 #include "training/run/checkpoint.h"
 #include "training/run/learning_rate.h"

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "tests/server/delivery/outbox_events.h"

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "checksum/crc32c.h"
 #include "prometheus/registry.h"

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/rpc/session_call.h"
 #include "server/rpc/session_requests.h"
 #include "tests/server/rpc/call_fixture.h"

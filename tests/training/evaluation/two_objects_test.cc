@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "training/data/clip_tensor.h"
 
 namespace videodiffcr::training {

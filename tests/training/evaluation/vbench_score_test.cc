@@ -1,5 +1,6 @@
 #include "training/evaluation/vbench_score.h"
 
+#include <array>
 #include <limits>
 
 #include "gtest/gtest.h"

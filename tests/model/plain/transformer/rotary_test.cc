@@ -4,6 +4,7 @@
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/zeros.h>
 
+#include <array>
 #include <cmath>
 
 #include "gtest/gtest.h"
