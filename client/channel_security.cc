@@ -6,7 +6,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "command_line/flag_reader.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/client_interceptor.h"
@@ -17,13 +16,15 @@ namespace {
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 20;
 
-// Puts the header on each call. Call credentials would do it as well, but not where TLS ends in front of the server.
+// Puts the header on each call that has none of its own. Call credentials would do it as well, but not where TLS ends
+// in front of the server.
 class TokenInterceptor final : public grpc::experimental::Interceptor {
  public:
   explicit TokenInterceptor(std::string header) : header_(std::move(header)) {}
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(grpc::experimental::InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
-      methods->GetSendInitialMetadata()->insert({"authorization", header_});
+      auto* const metadata = methods->GetSendInitialMetadata();
+      if (metadata->count("authorization") == 0) metadata->insert({"authorization", header_});
     }
     methods->Proceed();
   }
@@ -60,31 +61,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsOf(const Ch
   return grpc::SslCredentials({*ca, *key, *certificate});
 }
 
-absl::Status CheckSecurity(const ChannelSecurity& security) {
-  if (security.tls_certificate.empty() != security.tls_key.empty()) {
-    return absl::InvalidArgumentError("--tls-certificate and --tls-key go together");
-  }
-  const bool tls = security.tls || !security.tls_ca.empty();
-  if (!security.tls_certificate.empty() && !tls) {
-    return absl::InvalidArgumentError("--tls-certificate needs --tls or --tls-ca");
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
-
-void AddSecurityFlags(ChannelSecurity* security, Command* command) {
-  command->BeginGroup("Who we are, and whom we believe");
-  command->AddSwitch("tls", "Speak TLS, and believe the authorities that this system believes.", &security->tls);
-  command->AddFlag({"tls-ca", "FILE", "Speak TLS, and believe these authorities, in PEM form.", "ca.crt"},
-                   ReadString(&security->tls_ca));
-  command->AddFlag({"tls-certificate", "FILE", "The client's own certificate, where servers want one.", "client.crt"},
-                   ReadString(&security->tls_certificate));
-  command->AddFlag({"tls-key", "FILE", "That certificate's key.", "client.key"}, ReadString(&security->tls_key));
-  command->AddFlag({"token-file", "FILE", "Holds the token that the server's operator gave, in one line.", "token"},
-                   ReadString(&security->token_file));
-  command->AddCheck([security] { return CheckSecurity(*security); });
-}
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address, const ChannelSecurity& security,
                                                            const grpc::ChannelArguments& arguments) {

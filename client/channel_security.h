@@ -1,4 +1,4 @@
-// How a client proves who it is, and whom it believes: TLS and a bearer token, by flags.
+// How a client proves who it is, and whom it believes: TLS and a bearer token.
 #ifndef VIDEODIFFCR_CLIENT_CHANNEL_SECURITY_H_
 #define VIDEODIFFCR_CLIENT_CHANNEL_SECURITY_H_
 
@@ -6,7 +6,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "command_line/command.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/support/channel_arguments.h"
 
@@ -21,10 +20,8 @@ struct ChannelSecurity {
   std::string token_file;       // holds the token in one line; empty: none
 };
 
-// They write to `security`, which must outlive `command`.
-void AddSecurityFlags(ChannelSecurity* security, Command* command);
-
-// A channel that carries the token with every call. The files' errors, with the path first.
+// A channel that carries the token with every call that has no `authorization` of its own. The files' errors, with the
+// path first.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address, const ChannelSecurity& security,
                                                            const grpc::ChannelArguments& arguments);
 

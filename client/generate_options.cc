@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/security_flags.h"
 #include "command_line/flag_reader.h"
 #include "proto/proto_duration.h"
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/security_flags.h"
 #include "client/video_client.h"
 #include "command_line/flag_reader.h"
 #include "command_line/printable_text.h"

@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "client/channel_security.h"
 #include "client/http_get.h"
+#include "client/security_flags.h"
 #include "client/top_table.h"
 #include "client/video_client.h"
 #include "command_line/flag_reader.h"

@@ -65,7 +65,8 @@ std::string ReasonOf(const absl::Status& status) {
 // Another server may take what this one does not.
 bool IsThisServersAlone(const absl::Status& status) {
   const std::string reason = ReasonOf(status);
-  return reason == "SERVER_FULL" || reason == "DRAINING" || reason == "MODEL_LOADING" || reason == "MODEL_LOST";
+  return reason == "SERVER_FULL" || reason == "DRAINING" || reason == "MODEL_LOADING" || reason == "MODEL_LOST" ||
+         reason == "TOO_MANY_SESSIONS_ON_CONNECTION";
 }
 
 bool KnowsNothingOfTheSession(const absl::Status& status) {
@@ -83,6 +84,8 @@ VideoCall::VideoCall(std::vector<v1::VideoGenerationService::StubInterface*> ser
       authorization_(std::move(authorization)),
       pause_(kShortestPause) {
   Open(FirstMessage(Step::kStart));
+  MutexLock lock(&send_mutex_);
+  takes_controls_ = true;
 }
 
 VideoCall::~VideoCall() {
@@ -158,13 +161,19 @@ void VideoCall::TakeStarted(const v1::SessionStarted& started) {
     MutexLock lock(&mutex_);
     started_ = started;
   }
+  const bool mended = cause_.has_value();
   give_up_at_ = absl::InfiniteFuture();
   cause_.reset();
   pause_ = kShortestPause;
   refused_by_ = 0;
   server_answers_ = true;
   going_on_ = false;
-  if (again) SendWhatWasLost(started.controls_received());
+  {
+    MutexLock lock(&send_mutex_);
+    if (!takes_controls_) SendWhatWasLost(started.controls_received());
+    takes_controls_ = true;
+  }
+  if (mended && options_.on_mended) options_.on_mended();
 }
 
 void VideoCall::TakeSnapshot(const v1::SessionSnapshot& snapshot) {
@@ -198,16 +207,18 @@ void VideoCall::AcknowledgeNowAndThen() {
   acknowledged_at_ = now;
   v1::StreamVideoRequest request;
   request.mutable_ack()->set_sequence(last);
+  MutexLock lock(&send_mutex_);
   (void)connection_->stream->Write(request);
 }
 
 void VideoCall::Send(const v1::StreamVideoRequest& request) {
+  MutexLock lock(&send_mutex_);
   if (config_.resumable()) {
     controls_.emplace_back(controls_sent_, request);
     if (controls_.size() > kMaxControlsKept) controls_.pop_front();
   }
   ++controls_sent_;
-  (void)connection_->stream->Write(request);
+  if (takes_controls_) (void)connection_->stream->Write(request);
 }
 
 void VideoCall::SendWhatWasLost(int64_t controls_received) {
@@ -230,7 +241,9 @@ VideoCall::Step VideoCall::Decide(const absl::Status& status) const {
   // Its server ends it and says so, has begun anew since, or cannot be had while others can.
   const bool gone = IsThisServersAlone(status) || KnowsNothingOfTheSession(status) || (going_on_ && network);
   const bool elsewhere = network && !server_answers_ && servers_.size() > 1;
-  if (gone || elsewhere) return snapshot_.has_value() ? Step::kGoOn : elsewhere ? Step::kStart : Step::kEnd;
+  // Before the first snapshot the same seed leads to the same chunks, and where snapshots are to come these are few.
+  const bool anew = elsewhere || config_.snapshot_interval_chunks() > 0;
+  if (gone || elsewhere) return snapshot_.has_value() ? Step::kGoOn : anew ? Step::kStart : Step::kEnd;
   return network ? Step::kResume : Step::kEnd;
 }
 
@@ -289,27 +302,41 @@ bool VideoCall::WaitALittle() {
 
 void VideoCall::Cancel() {
   std::shared_ptr<Connection> connection;
-  v1::CancelSessionRequest request;
+  std::shared_ptr<Farewell> farewell;
   {
     MutexLock lock(&mutex_);
-    cancelled_ = true;
+    if (std::exchange(cancelled_, true)) return;
     cancel_came_.NotifyAll();
     connection = connection_;
-    if (started_.has_value()) {
-      request.set_session_id(started_->session_id());
-      request.set_resume_token(started_->resume_token());
+    // Else the server would keep the session for a while, in case that its client comes back.
+    if (config_.resumable() && started_.has_value() && !started_->resume_token().empty()) {
+      farewell = farewell_ = std::make_shared<Farewell>();
+      farewell->request.set_session_id(started_->session_id());
+      farewell->request.set_resume_token(started_->resume_token());
     }
   }
-  // Else the server would keep the session for a while, in case that its client comes back.
-  if (config_.resumable() && !request.resume_token().empty()) {
-    grpc::ClientContext context;
-    if (!authorization_.empty()) context.AddMetadata("authorization", authorization_);
-    AddRoute(request.resume_token(), &context);
-    context.set_deadline(GrpcDeadline(kCancelTimeout));
-    v1::CancelSessionResponse response;
-    (void)connection->server->CancelSession(&context, request, &response);
+  if (farewell == nullptr) return connection->context.TryCancel();
+  if (!authorization_.empty()) farewell->context.AddMetadata("authorization", authorization_);
+  AddRoute(farewell->request.resume_token(), &farewell->context);
+  farewell->context.set_deadline(GrpcDeadline(kCancelTimeout));
+  connection->server->async()->CancelSession(&farewell->context, &farewell->request, &farewell->response,
+                                             [farewell, connection](const grpc::Status&) {
+                                               connection->context.TryCancel();
+                                               MutexLock lock(&farewell->mutex);
+                                               farewell->done = true;
+                                               farewell->said.NotifyAll();
+                                             });
+}
+
+void VideoCall::AwaitFarewell() {
+  std::shared_ptr<Farewell> farewell;
+  {
+    MutexLock lock(&mutex_);
+    farewell = farewell_;
   }
-  connection->context.TryCancel();
+  if (farewell == nullptr) return;
+  MutexLock lock(&farewell->mutex);
+  while (!farewell->done) farewell->said.Wait(&farewell->mutex);
 }
 
 void VideoCall::Break() {
@@ -326,13 +353,19 @@ absl::Status VideoCall::CloseStream() {
   v1::StreamVideoResponse rest;
   while (connection_->stream->Read(&rest)) {
   }
-  const absl::Status status = ToAbslStatus(connection_->stream->Finish());
+  absl::Status status;
+  {
+    MutexLock lock(&send_mutex_);
+    takes_controls_ = false;
+    status = ToAbslStatus(connection_->stream->Finish());
+  }
   MutexLock lock(&mutex_);
   return cancelled_ && !status.ok() ? absl::CancelledError("the session was cancelled") : status;
 }
 
 absl::Status VideoCall::Finish() {
   if (!end_.has_value()) end_ = CloseStream();
+  AwaitFarewell();
   return damage_.ok() ? *end_ : damage_;
 }
 

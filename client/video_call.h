@@ -31,13 +31,15 @@ struct ResumeOptions {
   // Of a session with several servers, unless its config says so: a snapshot comes behind every so many chunks, and no
   // more have to be made again when a server is lost.
   int snapshot_interval_chunks = 4;
+  // Hears, from Next(), that a session goes on again whose break `on_break` heard of: VideoCall::server() says where.
+  std::function<void()> on_mended;
 };
 
 // For programs that tell of a break rather than mend it.
 inline const ResumeOptions kEndWithTheCall = {absl::ZeroDuration(), nullptr};
 
-// Threads: Cancel() and Break() from any thread at any time; everything else from one thread. Without patience, Send()
-// may come from another thread than everything else, though from one at a time.
+// Threads: Send(), Cancel() and Break() from any thread at any time; everything else from one thread. Cancel() and
+// Break() wait for nothing, Send() for the flow control of a server that does not read.
 class VideoCall {
  public:
   // Starts the session. `servers`, at least one and all of the same model, outlive the call; it begins with the first
@@ -56,7 +58,8 @@ class VideoCall {
   std::optional<v1::StreamVideoResponse> Next();
 
   // Sends one control message; `config` has gone out already. What a broken connection may have swallowed is sent again
-  // if the session has not got it. A session that is over ignores it: Finish() says why.
+  // if the session has not got it; what comes while no server has the session is sent once one has. A session that is
+  // over ignores it: Finish() says why.
   void Send(const v1::StreamVideoRequest& request);
 
   // Asks the server to stop at once. Next() still returns what is on its way, then nullopt; Finish() says Cancelled.
@@ -69,6 +72,8 @@ class VideoCall {
   // (client/call_status.h reads them).
   absl::Status Finish();
 
+  // Index of the server that has the session, or had it last, or is asked for it.
+  size_t server() const { return server_; }
   int64_t resumes() const { return resumes_; }
   // Times that another server, or the same one anew, has gone on from a snapshot.
   int64_t hand_overs() const { return hand_overs_; }
@@ -79,6 +84,16 @@ class VideoCall {
     v1::VideoGenerationService::StubInterface* server = nullptr;
     grpc::ClientContext context;
     std::unique_ptr<Stream> stream;
+  };
+
+  // A CancelSession on its way, which owns itself as long.
+  struct Farewell {
+    grpc::ClientContext context;
+    v1::CancelSessionRequest request;
+    v1::CancelSessionResponse response;
+    Mutex mutex;
+    CondVar said;
+    bool done ABSL_GUARDED_BY(mutex) = false;
   };
 
   // What to do when a call is over: begin anew, resume by token, go on from the snapshot.
@@ -96,10 +111,12 @@ class VideoCall {
   bool AcceptChunk(v1::VideoChunk* chunk);
   void TakeStarted(const v1::SessionStarted& started);
   void TakeSnapshot(const v1::SessionSnapshot& snapshot);
-  void SendWhatWasLost(int64_t controls_received);
+  void SendWhatWasLost(int64_t controls_received) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_mutex_);
   void AcknowledgeNowAndThen();
   absl::Status CheckChunk(const v1::VideoChunk& chunk);
   absl::Status CloseStream();
+  // Waits until the server knows that the session was cancelled, or cannot be told.
+  void AwaitFarewell();
 
   const std::vector<v1::VideoGenerationService::StubInterface*> servers_;
   const v1::SessionConfig config_;
@@ -112,6 +129,15 @@ class VideoCall {
   // Replaced under the mutex, by the one thread; that one reads it without. Shared with a Cancel() in progress.
   std::shared_ptr<Connection> connection_;
   std::optional<v1::SessionStarted> started_;  // as above
+  std::shared_ptr<Farewell> farewell_ ABSL_GUARDED_BY(mutex_);
+
+  // Held while one is written, so that controls go out one by one, in their order. Never together with the other mutex.
+  Mutex send_mutex_;
+  // Whether `connection_` takes controls. It stays as long as this is true; until then they wait for its `started`.
+  bool takes_controls_ ABSL_GUARDED_BY(send_mutex_) = false;
+  // What was sent of late, each with how many were sent before it.
+  std::deque<std::pair<int64_t, v1::StreamVideoRequest>> controls_ ABSL_GUARDED_BY(send_mutex_);
+  int64_t controls_sent_ ABSL_GUARDED_BY(send_mutex_) = 0;
 
   size_t server_ = 0;           // in use
   size_t refused_by_ = 0;       // servers in a row that did not take the start
@@ -126,9 +152,6 @@ class VideoCall {
   int64_t last_event_ = 0;
   int64_t acknowledged_through_ = -1;
   absl::Time acknowledged_at_ = absl::InfinitePast();
-  // What was sent of late, each with how many were sent before it.
-  std::deque<std::pair<int64_t, v1::StreamVideoRequest>> controls_;
-  int64_t controls_sent_ = 0;
   absl::Time give_up_at_ = absl::InfiniteFuture();
   std::optional<absl::Status> cause_;  // why the call broke off that is being mended
   absl::Duration pause_;

@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_CLIENT_VIDEO_CLIENT_H_
 #define VIDEODIFFCR_CLIENT_VIDEO_CLIENT_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,8 +10,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/channel_security.h"
+#include "client/server_list.h"
 #include "client/video_call.h"
-#include "grpcpp/channel.h"
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
 
 namespace videodiffcr {
@@ -26,18 +27,23 @@ class VideoClient {
                                                               absl::Duration load_timeout = absl::Minutes(1),
                                                               const ChannelSecurity& security = {});
 
-  // Of the server that sessions begin with. `authorization` goes along as the metadata of that name ("Bearer ..."),
-  // unless it is empty; so it does below.
+  // Sessions begin with the server of index `first`, and go to those behind it, around the list, when it is full or
+  // gone.
+  VideoClient(const ServerList& servers, size_t first);
+
+  // Of the first server that answers, asked in the order that sessions go. `authorization` goes along as the metadata
+  // of that name ("Bearer ..."), unless it is empty; so it does below.
   absl::StatusOr<v1::GetServerInfoResponse> GetServerInfo(const std::string& authorization = "");
 
   // Starts a session. Whether the server takes it shows in the first event.
   std::unique_ptr<VideoCall> StreamVideo(const v1::SessionConfig& config, const ResumeOptions& options = {},
                                          const std::string& authorization = "");
 
- private:
-  // `first`: index of the one that answers.
-  VideoClient(const std::vector<std::shared_ptr<grpc::Channel>>& channels, size_t first);
+  // Of VideoCall::server().
+  const std::string& address(size_t server) const { return addresses_[server]; }
 
+ private:
+  std::vector<std::string> addresses_;                                    // as below
   std::vector<std::unique_ptr<v1::VideoGenerationService::Stub>> stubs_;  // keep the channels alive
 };
 

@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/security_flags.h"
 #include "command_line/flag_reader.h"
 
 namespace videodiffcr {

@@ -31,7 +31,7 @@ CHUNKS_PER_ACK = 4
 SECONDS_BETWEEN_ACKS = 0.25
 
 _NETWORK_CODES = ("UNAVAILABLE", "INTERNAL", "UNKNOWN", "CANCELLED")
-_THIS_SERVERS_REASONS = ("SERVER_FULL", "DRAINING", "MODEL_LOADING", "MODEL_LOST")
+_THIS_SERVERS_REASONS = ("SERVER_FULL", "DRAINING", "MODEL_LOADING", "MODEL_LOST", "TOO_MANY_SESSIONS_ON_CONNECTION")
 _LOST_REASONS = ("RESUME_TOKEN_INVALID", "REPLAY_WINDOW_LOST")
 
 
@@ -185,8 +185,10 @@ class Course:
         # Its server ends it and says so, has begun anew since, or cannot be had while others can.
         gone = is_this_servers_alone(error) or error.reason in _LOST_REASONS or (self._going_on and network)
         elsewhere = network and not self._server_answers and self._servers > 1
+        # Before the first snapshot the same seed leads to the same chunks, and where snapshots are to come these are few.
+        anew = elsewhere or self._config.snapshot_interval_chunks > 0
         if gone or elsewhere:
-            return Step.GO_ON if self._snapshot is not None else Step.START if elsewhere else Step.END
+            return Step.GO_ON if self._snapshot is not None else Step.START if anew else Step.END
         return Step.RESUME if network else Step.END
 
     def broke_off(self, error: VideoError, now: float) -> Optional[Opening]:

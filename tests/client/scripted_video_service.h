@@ -52,6 +52,15 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
     return script_(first.config(), context, stream);
   }
 
+  // Called by each CancelSession, before it is answered.
+  void OnCancelSession(std::function<void()> called) { on_cancel_session_ = std::move(called); }
+
+  grpc::Status CancelSession(grpc::ServerContext*, const v1::CancelSessionRequest*,
+                             v1::CancelSessionResponse*) override {
+    if (on_cancel_session_) on_cancel_session_();
+    return grpc::Status::OK;
+  }
+
   // As while a model is being loaded: the next `calls` calls of GetServerInfo are sent away.
   void LoadForCalls(int calls) { loading_calls_ = calls; }
 
@@ -108,6 +117,7 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
  private:
   const Script script_;
   const ResumeScript resume_script_;
+  std::function<void()> on_cancel_session_;
   int port_ = 0;
   std::atomic<int> loading_calls_ = 0;
   std::unique_ptr<grpc::Server> server_;

@@ -1,8 +1,11 @@
 #include "client/video_call.h"
 
+#include <atomic>
+#include <future>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/call_status.h"
 #include "client/video_client.h"
 #include "gmock/gmock.h"
@@ -157,6 +160,69 @@ TEST(VideoCallTest, ControlsThatTheSessionHasNotGotAreSentAgainInOrder) {
   EXPECT_TRUE(call->Finish().ok()) << call->Finish();
 }
 
+TEST(VideoCallTest, ControlsThatComeWhileNoServerHasTheSessionReachTheOneThatGoesOnEachOnce) {
+  VideoCall* sender = nullptr;
+  std::vector<int> credits;
+  const auto send = [&sender](int chunks) {
+    v1::StreamVideoRequest request;
+    request.mutable_credit()->set_chunks(chunks);
+    sender->Send(request);
+  };
+  Service service(
+      [](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+        stream->Write(Service::Started("token"));
+        return kBroken;
+      },
+      [&](const v1::ResumeRequest&, grpc::ServerContext*, Service::Stream* stream) {
+        send(2);  // the call is there, and has not been taken yet
+        stream->Write(Service::Started("token"));
+        v1::StreamVideoRequest request;
+        while (stream->Read(&request) && request.has_credit()) credits.push_back(request.credit().chunks());
+        return grpc::Status::OK;
+      });
+  ResumeOptions options;
+  options.on_break = [&send](const absl::Status&) { send(1); };
+  options.on_mended = [&] {
+    send(3);
+    v1::StreamVideoRequest last;
+    last.mutable_finish();
+    sender->Send(last);
+  };
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt(), options);
+  sender = call.get();
+  EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started"));
+  EXPECT_TRUE(call->Finish().ok()) << call->Finish();
+  EXPECT_THAT(credits, ElementsAre(1, 2, 3));
+}
+
+TEST(VideoCallTest, ABreakAndItsEndAreHeardInTurnAndTheServerThatGoesOnIsNamed) {
+  v1::StreamVideoResponse with_snapshot;
+  with_snapshot.mutable_snapshot()->set_state(v1::SnapshotState().SerializeAsString());
+  Service first([&](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started("token"));
+    stream->Write(with_snapshot);
+    return WithReason(grpc::StatusCode::ABORTED, "DRAINING");
+  });
+  Service second([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream*) { return kBroken; },
+                 [](const v1::ResumeRequest& resume, grpc::ServerContext*, Service::Stream* stream) {
+                   EXPECT_TRUE(resume.has_snapshot());
+                   stream->Write(Service::Started("another"));
+                   return grpc::Status::OK;
+                 });
+  std::vector<std::string> heard;
+  ResumeOptions options;
+  options.on_break = [&](const absl::Status& status) { heard.push_back(ErrorInfoOf(status)->reason()); };
+  options.on_mended = [&] { heard.push_back("mended"); };
+  const auto client = *VideoClient::Connect(absl::StrCat(first.address(), ",", second.address()), absl::Seconds(20));
+  const auto call = client->StreamVideo(Prompt(), options);
+  EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started"));
+  EXPECT_TRUE(call->Finish().ok()) << call->Finish();
+  EXPECT_THAT(heard, ElementsAre("DRAINING", "mended"));
+  EXPECT_EQ(client->address(call->server()), second.address());
+  EXPECT_EQ(call->hand_overs(), 1);
+}
+
 TEST(VideoCallTest, AStartWhoseAnswerWasLostIsMadeAgainUnderTheSameId) {
   std::vector<std::string> ids;
   Service service([&ids](const v1::SessionConfig& config, grpc::ServerContext*, Service::Stream* stream) {
@@ -186,6 +252,31 @@ TEST(VideoCallTest, AnEndThatTheServerGivesAReasonForIsAnEnd) {
   EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started"));
   EXPECT_EQ(ErrorInfoOf(call->Finish())->reason(), "MODEL_LOST");
   EXPECT_EQ(calls, 1);
+}
+
+TEST(VideoCallTest, AServerThatHasForgottenTheSessionBeginsAnewOnlyWhereSnapshotsWereToCome) {
+  for (const int interval : {0, 4}) {
+    int starts = 0;
+    Service service(
+        [&starts](const v1::SessionConfig& config, grpc::ServerContext*, Service::Stream* stream) {
+          EXPECT_EQ(config.seed(), ++starts == 1 ? 0 : 7);
+          stream->Write(Service::Started("token"));
+          stream->Write(Service::Chunk(0, "first"));
+          if (starts == 1) return kBroken;
+          stream->Write(Service::Chunk(1, "second"));
+          return grpc::Status::OK;
+        },
+        [](const v1::ResumeRequest&, grpc::ServerContext*, Service::Stream*) {
+          return WithReason(grpc::StatusCode::UNAUTHENTICATED, "RESUME_TOKEN_INVALID");
+        });
+    v1::SessionConfig config = Prompt();
+    config.set_snapshot_interval_chunks(interval);
+    const auto client = ConnectTo(service);
+    const auto call = client->StreamVideo(config);
+    const std::vector<std::string> seen = ReadToTheEnd(call.get());
+    EXPECT_EQ(seen.size(), interval == 0 ? 2u : 3u);
+    EXPECT_EQ(call->Finish().ok(), interval > 0) << call->Finish();
+  }
 }
 
 TEST(VideoCallTest, ASessionOfAServerThatKnowsNoResumeEndsWithItsCallAndIsSentNoAcks) {
@@ -229,6 +320,30 @@ TEST(VideoCallTest, PatienceEnds) {
   EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started"));
   EXPECT_TRUE(absl::IsUnavailable(call->Finish())) << call->Finish();
   EXPECT_GE(call->resumes(), 1);
+}
+
+TEST(VideoCallTest, CancelWaitsForNobodyAndFinishUntilTheServerKnows) {
+  std::promise<void> cancelled;
+  std::atomic<bool> asked = false;
+  Service service([](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
+    stream->Write(Service::Started("token"));
+    v1::StreamVideoRequest request;
+    while (!context->IsCancelled() && stream->Read(&request)) {
+    }
+    return grpc::Status::CANCELLED;
+  });
+  service.OnCancelSession([&] {
+    cancelled.get_future().wait();
+    asked = true;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt());
+  EXPECT_TRUE(call->Next()->has_started());
+  call->Cancel();
+  cancelled.set_value();
+  EXPECT_FALSE(call->Next().has_value());
+  EXPECT_TRUE(absl::IsCancelled(call->Finish())) << call->Finish();
+  EXPECT_TRUE(asked);
 }
 
 TEST(VideoCallTest, CancelEndsTheWaitForAServerThatIsGone) {

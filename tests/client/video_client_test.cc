@@ -208,5 +208,28 @@ TEST(VideoClientTest, ConnectWaitsForAServerThatIsLoadingItsModelButNoLongerThan
   EXPECT_EQ(ErrorInfoOf(client.status())->reason(), "MODEL_LOADING");
 }
 
+TEST(VideoClientTest, InfoIsAskedOfTheNextServerWhenTheFirstLoadsItsModelAndItsReasonIsToldWhenAllDo) {
+  const auto nothing = [](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream*) {
+    return grpc::Status::OK;
+  };
+  Service loading(nothing), ready(nothing);
+  const auto servers = ServerList::Make(absl::StrCat(loading.address(), ",", ready.address(), ",127.0.0.1:1"));
+  ASSERT_TRUE(servers.ok()) << servers.status();
+  VideoClient client(*servers, 0);
+  loading.LoadForCalls(2);
+  EXPECT_TRUE(client.GetServerInfo().ok());
+  ready.LoadForCalls(1);
+  EXPECT_EQ(ErrorInfoOf(client.GetServerInfo().status())->reason(), "MODEL_LOADING");
+}
+
+TEST(VideoClientTest, TheFirstToAnswerIsSoughtFromTheOneThatIsNamedAroundTheList) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream*) { return grpc::Status::OK; });
+  const auto servers = ServerList::Make(absl::StrCat("127.0.0.1:1,", service.address(), ",", service.address()));
+  EXPECT_EQ(servers->FirstToAnswer(0, kTimeout), 1u);
+  EXPECT_EQ(servers->FirstToAnswer(2, kTimeout), 2u);
+  EXPECT_EQ(VideoClient(*servers, 2).address(1), "127.0.0.1:1");
+  EXPECT_EQ(ServerList::Make("127.0.0.1:1,127.0.0.1:1")->FirstToAnswer(0, absl::Milliseconds(50)), std::nullopt);
+}
+
 }  // namespace
 }  // namespace videodiffcr

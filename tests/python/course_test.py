@@ -129,6 +129,14 @@ class CourseTest(unittest.TestCase):
         opening = course.broke_off(NETWORK, 0.0)
         self.assertEqual((opening.step, opening.server, opening.first.config.seed), (Step.START, 1, 7))
 
+    def test_the_same_server_that_has_forgotten_the_session_begins_anew_only_where_snapshots_were_to_come(self):
+        forgotten = VideoError("UNAUTHENTICATED", "", reason="RESUME_TOKEN_INVALID")
+        self.assertIsNone(running(chunks=2).broke_off(forgotten, 0.0))
+        course = Course(requests.config("a red circle", chunks=8, snapshot_interval_chunks=4))
+        course.take(started())
+        opening = course.broke_off(forgotten, 0.0)
+        self.assertEqual((opening.step, opening.server, opening.first.config.seed), (Step.START, 0, 7))
+
     def test_an_equal_init_segment_is_not_handed_out_twice(self):
         course = running(servers=2, chunks=2)
         course.take(snapshot(2, 3))
