@@ -82,6 +82,13 @@ absl::Status GatewayError(absl::StatusCode code, const std::string& reason, cons
   return status;
 }
 
+absl::Status RetryAfter(absl::Duration delay, absl::Status status) {
+  google::rpc::RetryInfo retry;
+  *retry.mutable_retry_delay() = ToProtoDuration(delay);
+  Attach(retry, &status);
+  return status;
+}
+
 absl::Status Busy() {
   return GatewayError(absl::StatusCode::kResourceExhausted, "GATEWAY_BUSY",
                       "the gateway has too much to do already: try again later");

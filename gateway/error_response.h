@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "gateway/http/http_message.h"
 #include "nlohmann/json.hpp"
 
@@ -13,6 +14,9 @@ namespace videodiffcr {
 // An error of the gateway's own, with details as the server's have them. `field` may be empty.
 absl::Status GatewayError(absl::StatusCode code, const std::string& reason, const std::string& message,
                           const std::string& field = "");
+
+// `status` with the word that trying again after `delay` may help.
+absl::Status RetryAfter(absl::Duration delay, absl::Status status);
 
 // ResourceExhausted: the gateway's own threads have no time.
 absl::Status Busy();

@@ -5,6 +5,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "gateway/error_response.h"
@@ -75,11 +76,10 @@ absl::Status GatewayConfig::Validate() const {
         absl::StrCat(range.field, " is ", range.value, "; it must be from ", range.min, " to ", range.max));
   }
   if (jobs.keep < absl::Seconds(1)) return absl::InvalidArgumentError("keep_jobs must be a second at least");
-  const std::pair<const char*, absl::Duration> durations[] = {{"request_timeout", http.request_timeout},
-                                                              {"send_timeout", http.send_timeout},
-                                                              {"answer_timeout", http.answer_timeout},
-                                                              {"abandoned_after", live.abandoned_after},
-                                                              {"keep_ended", live.keep_ended}};
+  const std::pair<const char*, absl::Duration> durations[] = {
+      {"request_timeout", http.request_timeout}, {"send_timeout", http.send_timeout},
+      {"answer_timeout", http.answer_timeout},   {"abandoned_after", live.abandoned_after},
+      {"keep_ended", live.keep_ended},           {"server_patience", server_patience}};
   for (const auto& [field, duration] : durations) {
     if (duration >= absl::Milliseconds(10) && duration <= absl::Hours(24)) continue;
     return absl::InvalidArgumentError(
@@ -89,10 +89,10 @@ absl::Status GatewayConfig::Validate() const {
   return absl::OkStatus();
 }
 
-Gateway::Gateway(const GatewayConfig& config, const Clock* clock)
+Gateway::Gateway(const GatewayConfig& config, ServerList servers, const Clock* clock)
     : config_(config),
       metrics_(&registry_),
-      servers_(config.servers),
+      servers_(std::move(servers), config.server_patience),
       sessions_(config.live, clock, &servers_, &metrics_),
       live_(&sessions_, &workers_, &metrics_),
       workers_(kWorkers, kMaxWaitingWork) {}
@@ -103,7 +103,9 @@ Gateway::~Gateway() {
 }
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Create(const GatewayConfig& config, const Clock* clock) {
-  auto gateway = absl::WrapUnique(new Gateway(config, clock));
+  absl::StatusOr<ServerList> servers = ServerList::Make(absl::StrJoin(config.servers, ","), config.server_security);
+  if (!servers.ok()) return servers.status();
+  auto gateway = absl::WrapUnique(new Gateway(config, *std::move(servers), clock));
   for (const auto step : {&Gateway::OpenJobs, &Gateway::Listen}) {
     if (absl::Status status = (gateway.get()->*step)(); !status.ok()) return status;
   }
@@ -217,13 +219,10 @@ void Gateway::Route(const HttpRequest& request, HttpReply reply) {
 
 void Gateway::SendInfo(const HttpRequest& request, HttpReply reply) {
   const auto work = [this, reply, authorization = std::string(request.Header("authorization"))] {
-    v1::GetServerInfoResponse info;
-    const absl::Status status = servers_.Try([&](VideoClient& client, const std::string&) -> ServerPool::Tried {
-      absl::StatusOr<v1::GetServerInfoResponse> answer = client.GetServerInfo(authorization);
-      if (answer.ok()) info = *std::move(answer);
-      return {answer.status(), !absl::IsUnavailable(answer.status())};
-    });
-    reply(status.ok() ? JsonResponse(200, MessageJson(info)) : ErrorResponse(status));
+    const absl::StatusOr<std::unique_ptr<VideoClient>> client = servers_.Client();
+    if (!client.ok()) return reply(ErrorResponse(client.status()));
+    const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo(authorization);
+    reply(info.ok() ? JsonResponse(200, MessageJson(*info)) : ErrorResponse(info.status()));
   };
   if (!workers_.Run(work)) reply(ErrorResponse(Busy()));
 }

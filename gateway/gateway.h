@@ -8,6 +8,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/channel_security.h"
+#include "client/server_list.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/http/http_server.h"
 #include "gateway/jobs/job_routes.h"
@@ -26,7 +29,10 @@ namespace videodiffcr {
 struct GatewayConfig {
   HttpServerOptions http;
   std::vector<std::string> servers = {"localhost:50051"};  // "host:port"
-  std::string metrics_listen = "127.0.0.1:9465";           // empty: none
+  ChannelSecurity server_security;                         // of the connections to them
+  // How long a session whose server is lost is asked for again, there and at the others.
+  absl::Duration server_patience = absl::Seconds(30);
+  std::string metrics_listen = "127.0.0.1:9465";  // empty: none
   // File to write the ports in use to: "http_port=N" and "metrics_port=N". Empty: none.
   std::string port_file;
   // Pages of this origin ("https://example.org") may call, too; "*": all. Empty: only our own page.
@@ -42,7 +48,8 @@ struct GatewayConfig {
 
 class Gateway {
  public:
-  // Serves when it returns. `config` is valid; `clock` outlives the gateway. Unavailable when a port cannot be had.
+  // Serves when it returns. `config` is valid; `clock` outlives the gateway. Unavailable when a port cannot be had, and
+  // MakeChannel()'s errors.
   static absl::StatusOr<std::unique_ptr<Gateway>> Create(const GatewayConfig& config, const Clock* clock);
   // Ends the live sessions and cuts every connection.
   ~Gateway();
@@ -53,7 +60,7 @@ class Gateway {
   const prometheus::Registry& registry() const { return registry_; }
 
  private:
-  Gateway(const GatewayConfig& config, const Clock* clock);
+  Gateway(const GatewayConfig& config, ServerList servers, const Clock* clock);
   absl::Status OpenJobs();
   absl::Status Listen();
   void EverySecond();

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "client/security_flags.h"
 #include "command_line/command.h"
 
 namespace videodiffcr {
@@ -45,10 +46,16 @@ FlagReader ReadBytes(size_t* out) {
 
 void AddAddresses(GatewayConfig* config, Command* command) {
   command->BeginGroup("Where");
-  command->AddRepeatedFlag(
-      {"server", "HOST:PORT", "The server to be a client of; several, by commas or by repeating the flag, take turns.",
-       "gpu-7:50051"},
-      ReadServers(&config->servers));
+  command->AddRepeatedFlag({"server", "HOST:PORT",
+                            "The server to be a client of; several, by commas or by repeating the flag, take turns, "
+                            "and go on with what one of "
+                            "them leaves.",
+                            "gpu-7:50051"},
+                           ReadServers(&config->servers));
+  command->AddFlag(
+      {"server-patience", "TIME",
+       "How long a live session or job whose server is lost is asked for again, there and at the others.", "2m"},
+      ReadDuration(&config->server_patience));
   command->AddFlag({"listen", "HOST:PORT", "Address for HTTP; port 0 takes a free one.", "0.0.0.0:8080"},
                    ReadString(&config->http.listen));
   command->AddFlag({"metrics-listen", "HOST:PORT", "Address for Prometheus; port 0 takes a free one, empty means none.",
@@ -121,6 +128,7 @@ absl::StatusOr<GatewayCommandLine> ParseGatewayCommandLine(const std::vector<std
   GatewayCommandLine line;
   Command command(ProgramText());
   AddAddresses(&line.config, &command);
+  AddSecurityFlags(&line.config.server_security, &command, "server-");
   AddLive(&line.config.live, &command);
   AddJobs(&line.config, &command);
   AddLimits(&line.config.http, &command);

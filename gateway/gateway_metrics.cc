@@ -23,6 +23,10 @@ GatewayMetrics::GatewayMetrics(prometheus::Registry* registry) {
   skipped_chunks = AddCounter(registry, "videodiffcr_gateway_skipped_chunks_total",
                               "Chunks that viewers did not get because they read too slowly.");
   sent_bytes = AddCounter(registry, "videodiffcr_gateway_sent_bytes_total", "Bytes of answers handed to the system.");
+  resumes = AddCounter(registry, "videodiffcr_gateway_resumes_total",
+                       "Breaks behind which a live session went on at the server that it was at.");
+  hand_overs = AddCounter(registry, "videodiffcr_gateway_hand_overs_total",
+                          "Breaks behind which a live session went on from a snapshot, mostly at another server.");
   job_bytes = AddGauge(registry, "videodiffcr_gateway_job_bytes", "Bytes of jobs' videos on the disk.");
   requests = &prometheus::BuildCounter()
                   .Name("videodiffcr_gateway_requests_total")

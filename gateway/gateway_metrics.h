@@ -27,6 +27,8 @@ struct GatewayMetrics {
   prometheus::Counter* chunks;
   prometheus::Counter* skipped_chunks;
   prometheus::Counter* sent_bytes;
+  prometheus::Counter* resumes;
+  prometheus::Counter* hand_overs;
   prometheus::Gauge* job_bytes;
   prometheus::Family<prometheus::Counter>* requests;
   prometheus::Family<prometheus::Counter>* jobs;  // ended; outcome completed, failed

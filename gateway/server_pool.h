@@ -2,50 +2,43 @@
 #ifndef VIDEODIFFCR_GATEWAY_SERVER_POOL_H_
 #define VIDEODIFFCR_GATEWAY_SERVER_POOL_H_
 
-#include <functional>
+#include <atomic>
+#include <cstddef>
 #include <memory>
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/server_list.h"
 #include "client/video_client.h"
-#include "threading/mutex.h"
 
 namespace videodiffcr {
 
-// Thread-safe; its calls wait for the network.
+// Hands out clients whose sessions begin with one server after the other; how a session comes from one to another is
+// the client library's. Thread-safe.
 class ServerPool {
  public:
-  // "host:port" each, one at least. `connect_timeout` is for one server to answer.
-  explicit ServerPool(std::vector<std::string> addresses, absl::Duration connect_timeout = absl::Seconds(2));
+  // `connect_timeout` is for a server to answer; `patience` as in ResumeOptions.
+  ServerPool(ServerList servers, absl::Duration patience, absl::Duration connect_timeout = absl::Seconds(2))
+      : servers_(std::move(servers)), patience_(patience), connect_timeout_(connect_timeout) {}
 
-  // What became of one server's try.
-  struct Tried {
-    absl::Status status;
-    bool final = true;  // no other server is to be asked
-  };
-  // Hands one server after another to `attempt`, another first each time, until one is final. The last status;
-  // Unavailable, reason NO_SERVER, when none of them answers.
-  absl::Status Try(const std::function<Tried(VideoClient& client, const std::string& address)>& attempt);
+  // Waits for the network. Unavailable, reason NO_SERVER, when no server answers.
+  absl::StatusOr<std::unique_ptr<VideoClient>> Client();
 
-  // Whether another server may take what this one refused with `status`.
-  static bool AnotherMayServe(const absl::Status& status);
-
-  size_t size() const { return addresses_.size(); }
+  // How the gateway's sessions outlive their connections and servers.
+  ResumeOptions MendBreaks() const;
 
  private:
-  absl::StatusOr<std::shared_ptr<VideoClient>> Client(size_t index);
-  void Forget(size_t index);
-
-  const std::vector<std::string> addresses_;
+  const ServerList servers_;
+  const absl::Duration patience_;
   const absl::Duration connect_timeout_;
-  Mutex mutex_;
-  std::vector<std::shared_ptr<VideoClient>> clients_ ABSL_GUARDED_BY(mutex_);  // by address; nullptr: not connected
-  size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::atomic<size_t> next_ = 0;
 };
+
+// Of the sessions of the gateway: so many chunks at most are made again when a server is lost, also the only one, which
+// comes back.
+inline constexpr int kSnapshotIntervalChunks = 4;
 
 }  // namespace videodiffcr
 

@@ -66,11 +66,7 @@ void JobRunner::Cancel(const std::string& id) {
 
 void JobRunner::Make(const Job& job, const std::string& authorization) {
   if (!store_->SetProgress(job.id, 0, job.request.seed)) return;  // deleted while it waited
-  const absl::Status status = pool_->Try([&](VideoClient& client, const std::string&) -> ServerPool::Tried {
-    bool begun = false;
-    const absl::Status made = MakeAt(&client, job, authorization, &begun);
-    return {made, begun || !ServerPool::AnotherMayServe(made)};
-  });
+  const absl::Status status = Generate(job, authorization);
   {
     MutexLock lock(&mutex_);
     if (stopping_) return;  // on the disk it still is in progress: the restart will find it so
@@ -78,8 +74,10 @@ void JobRunner::Make(const Job& job, const std::string& authorization) {
   status.ok() ? store_->Complete(job.id) : store_->Fail(job.id, status);
 }
 
-absl::Status JobRunner::MakeAt(VideoClient* client, const Job& job, const std::string& authorization, bool* begun) {
-  const absl::StatusOr<v1::GetServerInfoResponse> info = client->GetServerInfo(authorization);
+absl::Status JobRunner::Generate(const Job& job, const std::string& authorization) {
+  const absl::StatusOr<std::unique_ptr<VideoClient>> client = pool_->Client();
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo(authorization);
   if (!info.ok()) return info.status();
   const v1::ModelInfo& model = info->model();
   v1::SessionConfig config;
@@ -91,19 +89,20 @@ absl::Status JobRunner::MakeAt(VideoClient* client, const Job& job, const std::s
   config.set_length_chunks(
       static_cast<int32_t>(ChunksFor(job.request.seconds, model.first_chunk_frames(), model.chunk_frames(), rate)));
   if (absl::Status status = SetSize(job.request.size, &config); !status.ok()) return status;
-  const std::unique_ptr<VideoCall> call = client->StreamVideo(config, kEndWithTheCall, authorization);
+  config.set_snapshot_interval_chunks(kSnapshotIntervalChunks);
+  const std::unique_ptr<VideoCall> call = (*client)->StreamVideo(config, pool_->MendBreaks(), authorization);
   {
     MutexLock lock(&mutex_);
     calls_[job.id] = call.get();
     if (stopping_) call->Cancel();
   }
-  const absl::Status followed = Follow(call.get(), job.id, begun);
+  const absl::Status followed = Follow(call.get(), job.id);
   MutexLock lock(&mutex_);
   calls_.erase(job.id);
   return followed;
 }
 
-absl::Status JobRunner::Follow(VideoCall* call, const std::string& id, bool* begun) {
+absl::Status JobRunner::Follow(VideoCall* call, const std::string& id) {
   absl::Status status;
   uint64_t seed = 0;
   int64_t length = 1;
@@ -111,7 +110,6 @@ absl::Status JobRunner::Follow(VideoCall* call, const std::string& id, bool* beg
     const std::optional<v1::StreamVideoResponse> event = call->Next();
     if (!event.has_value()) break;
     if (event->has_started()) {
-      *begun = true;
       seed = event->started().seed();
       length = std::max(1, event->started().length_chunks());
     }

@@ -36,8 +36,8 @@ class JobRunner {
 
  private:
   void Make(const Job& job, const std::string& authorization);
-  absl::Status MakeAt(VideoClient* client, const Job& job, const std::string& authorization, bool* begun);
-  absl::Status Follow(VideoCall* call, const std::string& id, bool* begun);
+  absl::Status Generate(const Job& job, const std::string& authorization);
+  absl::Status Follow(VideoCall* call, const std::string& id);
 
   ServerPool* const pool_;
   JobStore* const store_;

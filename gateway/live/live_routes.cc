@@ -88,8 +88,8 @@ void LiveRoutes::Control(const std::shared_ptr<LiveSession>& session, const std:
                                             "Authorization header as with POST /live")));
   }
   const auto work = [session, control = *std::move(control), reply] {
-    const absl::Status status = session->Control(control);
-    reply(status.ok() ? JsonResponse(202, {{"accepted", true}}) : ErrorResponse(status));
+    const absl::StatusOr<bool> sent = session->Control(control);
+    reply(sent.ok() ? JsonResponse(202, {{"accepted", true}, {"sent", *sent}}) : ErrorResponse(sent.status()));
   };
   if (!workers_->Run(work)) reply(ErrorResponse(Busy()));
 }

@@ -1,5 +1,6 @@
 #include "gateway/live/live_session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,9 +16,20 @@ constexpr int64_t kFirstUpdateId = int64_t{1} << 32;
 
 constexpr size_t kMaxRememberedChanges = 1024;
 
+// Of controls while no server has the session: they reach the next one together, and it takes 40 at once by default,
+// those included that the last snapshot does not know of.
+constexpr int kMaxWaitingControls = 16;
+constexpr absl::Duration kWhileAway = absl::Seconds(1);
+
 absl::Status IsOver() {
   return GatewayError(absl::StatusCode::kFailedPrecondition, "SESSION_OVER",
                       "this live session does not run: it has ended or has not begun");
+}
+
+absl::Status IsAway() {
+  return RetryAfter(kWhileAway, GatewayError(absl::StatusCode::kUnavailable, "SERVER_AWAY",
+                                             "the server of this live session went away, and as many controls wait for "
+                                             "the next one as it takes at once: try again when it goes on"));
 }
 
 // Not what lets its owner resume or share the session: a viewer is neither.
@@ -80,9 +92,27 @@ bool LiveSession::AllowsControl(absl::string_view authorization) const {
   return difference == 0;
 }
 
-absl::Status LiveSession::Control(const LiveControl& control) {
-  MutexLock lock(&mutex_);
-  if (call_ == nullptr || !started_.has_value()) return IsOver();
+absl::StatusOr<bool> LiveSession::Control(const LiveControl& control) {
+  MutexLock order(&control_mutex_);
+  std::shared_ptr<VideoCall> call;
+  std::vector<v1::StreamVideoRequest> requests;
+  bool away = false;
+  {
+    MutexLock lock(&mutex_);
+    if (call_ == nullptr || !started_.has_value()) return IsOver();
+    if (away_ && waiting_controls_ >= kMaxWaitingControls) return IsAway();
+    absl::StatusOr<std::vector<v1::StreamVideoRequest>> made = RequestsOf(control);
+    if (!made.ok()) return made.status();
+    requests = *std::move(made);
+    call = call_;
+    away = away_;
+    if (away) waiting_controls_ += static_cast<int>(requests.size());
+  }
+  for (const v1::StreamVideoRequest& request : requests) call->Send(request);
+  return !away;
+}
+
+absl::StatusOr<std::vector<v1::StreamVideoRequest>> LiveSession::RequestsOf(const LiveControl& control) {
   v1::StreamVideoRequest request;
   switch (control.kind) {
     case LiveControl::Kind::kPause:
@@ -103,12 +133,10 @@ absl::Status LiveSession::Control(const LiveControl& control) {
       }
       const int64_t id = ++last_update_id_;
       asked_[id] = control.change;
-      for (const v1::StreamVideoRequest& part : RequestsFor(control.change, id)) call_->Send(part);
-      return absl::OkStatus();
+      return RequestsFor(control.change, id);
     }
   }
-  call_->Send(request);
-  return absl::OkStatus();
+  return std::vector<v1::StreamVideoRequest>{request};
 }
 
 void LiveSession::Cancel() {
@@ -117,21 +145,63 @@ void LiveSession::Cancel() {
   if (call_ != nullptr) call_->Cancel();
 }
 
-void LiveSession::Run() {
-  End(pool_->Try([this](VideoClient& client, const std::string& address) -> ServerPool::Tried {
-    const std::unique_ptr<VideoCall> call =
-        client.StreamVideo(ToSessionConfig(request_), kEndWithTheCall, authorization_);
-    {
-      MutexLock lock(&mutex_);
-      call_ = call.get();
-      server_ = address;
-      if (cancelled_) call->Cancel();
-    }
-    const absl::Status status = Follow(call.get());
+void LiveSession::Run() { End(Generate()); }
+
+absl::Status LiveSession::Generate() {
+  absl::StatusOr<std::unique_ptr<VideoClient>> client = pool_->Client();
+  if (!client.ok()) return client.status();
+  client_ = *std::move(client);
+  v1::SessionConfig config = ToSessionConfig(request_);
+  config.set_snapshot_interval_chunks(kSnapshotIntervalChunks);
+  const std::shared_ptr<VideoCall> call = client_->StreamVideo(config, MendBreaks(), authorization_);
+  {
     MutexLock lock(&mutex_);
-    call_ = nullptr;
-    return {status, started_.has_value() || cancelled_ || !ServerPool::AnotherMayServe(status)};
-  }));
+    call_ = call;
+    if (cancelled_) call->Cancel();
+  }
+  const absl::Status status = Follow(call.get());
+  MutexLock lock(&mutex_);
+  call_ = nullptr;
+  return status;
+}
+
+ResumeOptions LiveSession::MendBreaks() {
+  ResumeOptions options = pool_->MendBreaks();
+  options.on_break = [this](const absl::Status& status) { TellAway(status); };
+  options.on_mended = [this] { TellGoingOn(); };
+  return options;
+}
+
+void LiveSession::TellAway(const absl::Status& status) {
+  std::string server;
+  {
+    MutexLock lock(&mutex_);
+    if (!started_.has_value()) return;  // one that is full sends it to the next
+    away_ = true;
+    waiting_controls_ = 0;
+    server = server_;
+  }
+  TellServer({{"state", "away"}, {"server", server}, {"error", ErrorJson(status)}});
+}
+
+void LiveSession::TellGoingOn() {
+  std::string server;
+  bool handed_over = false;
+  {
+    MutexLock lock(&mutex_);
+    if (!std::exchange(away_, false)) return;
+    server = server_ = client_->address(call_->server());
+    handed_over = call_->hand_overs() > hand_overs_;
+    hand_overs_ = call_->hand_overs();
+  }
+  (handed_over ? metrics_->hand_overs : metrics_->resumes)->Increment();
+  TellServer({{"state", "going_on"}, {"server", server}, {"handed_over", handed_over}});
+}
+
+void LiveSession::TellServer(const nlohmann::json& message) {
+  LiveEvent event = {"server", JsonText(message)};
+  const size_t bytes = event.data.size();
+  events_.Append(std::move(event), bytes);
 }
 
 absl::Status LiveSession::Follow(VideoCall* call) {
@@ -152,6 +222,7 @@ absl::Status LiveSession::Handle(v1::StreamVideoResponse event, VideoCall* call)
       {
         MutexLock lock(&mutex_);
         started_ = event.started();
+        server_ = client_->address(call->server());
       }
       Tell(event);
       TellStarted(absl::OkStatus());
@@ -160,14 +231,19 @@ absl::Status LiveSession::Handle(v1::StreamVideoResponse event, VideoCall* call)
     case v1::StreamVideoResponse::kChunk:
       HandleChunk(event.mutable_chunk(), call);
       break;
-    case v1::StreamVideoResponse::kUpdateApplied:
-      if (absl::Status status = HandleApplied(event.update_applied()); !status.ok()) return status;
+    case v1::StreamVideoResponse::kUpdateApplied: {
+      const absl::StatusOr<bool> news = HandleApplied(event.update_applied(), call->hand_overs() > 0);
+      if (!news.ok()) return news.status();
+      if (!*news) return absl::OkStatus();
       break;
+    }
     case v1::StreamVideoResponse::kFinished: {
       MutexLock lock(&mutex_);
       finished_ = event.finished();
       break;
     }
+    case v1::StreamVideoResponse::kSnapshot:
+      return absl::OkStatus();  // the call keeps it; it is no viewer's
     default:
       break;
   }
@@ -188,22 +264,30 @@ void LiveSession::HandleChunk(v1::VideoChunk* chunk, VideoCall* call) {
   const size_t bytes = kept.fragment.size();
   metrics_->chunks->Increment();
   chunks_.Append(std::move(kept), bytes);
-  MutexLock lock(&mutex_);
   for (const v1::StreamVideoRequest& request : schedule_.AfterChunk(chunk->sequence())) call->Send(request);
 }
 
-absl::Status LiveSession::HandleApplied(const v1::UpdateApplied& applied) {
+absl::StatusOr<bool> LiveSession::HandleApplied(const v1::UpdateApplied& applied, bool handed_over) {
   MutexLock lock(&mutex_);
-  const auto asked = asked_.find(applied.update_id());
+  const int64_t id = applied.update_id();
+  // A server that has gone on may make a change again, and earlier: with the first of the chunks that it makes again.
+  // Viewers see it from the first chunk that they have not seen.
+  const int64_t first = handed_over ? std::max(applied.first_chunk(), chunks_.next()) : applied.first_chunk();
+  const auto asked = asked_.find(id);
   if (asked != asked_.end()) {
-    Merge(asked->second, &applied_[applied.first_chunk()]);
+    Merge(asked->second, &applied_[first]);
     asked_.erase(asked);
-    return absl::OkStatus();
+    return true;
   }
-  if (applied.update_id() > kFirstUpdateId) return absl::OkStatus();  // the second half of a change
-  if (absl::Status status = schedule_.CheckApplied(applied); !status.ok()) return status;
-  Merge(request_.changes.at(applied.update_id()), &applied_[applied.first_chunk()]);
-  return absl::OkStatus();
+  if (id > kFirstUpdateId) return !handed_over;  // the second half of a change, or made again
+  if (!handed_over) {
+    if (absl::Status status = schedule_.CheckApplied(applied); !status.ok()) return status;
+  }
+  const auto planned = request_.changes.find(id);
+  if (planned == request_.changes.end()) return false;
+  if (!planned_applied_.insert(id).second) return false;
+  Merge(planned->second, &applied_[first]);
+  return true;
 }
 
 void LiveSession::Tell(const v1::StreamVideoResponse& event) {
@@ -235,7 +319,7 @@ void LiveSession::End(const absl::Status& status) {
 
 nlohmann::json LiveSession::Describe() const {
   MutexLock lock(&mutex_);
-  const char* state = ended_ ? (end_.ok() ? "finished" : "failed") : paused_ ? "paused" : "running";
+  const char* state = ended_ ? (end_.ok() ? "finished" : "failed") : away_ ? "away" : paused_ ? "paused" : "running";
   const uint64_t seed = started_.has_value() ? started_->seed() : request_.seed;
   const std::string base = absl::StrCat("/live/", id_);
   nlohmann::json described = {{"id", id_},

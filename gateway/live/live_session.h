@@ -9,8 +9,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -39,7 +41,7 @@ struct LiveChunk {
 
 // Of server-sent events.
 struct LiveEvent {
-  std::string name;  // a response of the API ("chunk", "update_applied"), or "ended"
+  std::string name;  // a response of the API ("chunk", "update_applied"), "server", or "ended"
   std::string data;  // JSON: the message without its bytes
 };
 
@@ -48,7 +50,9 @@ struct LiveLimits {
   BroadcastLog<LiveEvent>::Limits events = {.max_items = 1024, .max_bytes = 1 << 20};
 };
 
-// Thread-safe. A thread of its own reads the server's stream; it waits for the server and for nothing else.
+// Thread-safe. A thread of its own reads the server's stream; it waits for the server and for nothing else. When the
+// server is lost or drains, the client library (client/video_call.h) goes on there or at another, and viewers see no
+// gap.
 class LiveSession {
  public:
   // `authorization` goes to the server as it is. `pool`, `metrics` outlive the session.
@@ -61,8 +65,10 @@ class LiveSession {
   using OnStarted = std::function<void(absl::StatusOr<nlohmann::json>)>;
   void Start(OnStarted on_started);
 
-  // Hands a control to the server; it may wait for the network. FailedPrecondition when the session is over.
-  absl::Status Control(const LiveControl& control);
+  // Hands a control to the server; it may wait for the network. False: no server has the session at this time, and the
+  // one that goes on will be told. FailedPrecondition when the session is over; Unavailable, with when to try again,
+  // when as many controls wait as one server takes at once.
+  absl::StatusOr<bool> Control(const LiveControl& control);
   // Ends the session soon.
   void Cancel();
   // Ends it and waits for its thread; nobody who follows it is called after. Not for that thread itself.
@@ -86,10 +92,20 @@ class LiveSession {
 
  private:
   void Run();
+  absl::Status Generate();
+  // With what viewers are told of breaks.
+  ResumeOptions MendBreaks();
   absl::Status Follow(VideoCall* call);
   absl::Status Handle(v1::StreamVideoResponse event, VideoCall* call);
   void HandleChunk(v1::VideoChunk* chunk, VideoCall* call);
-  absl::Status HandleApplied(const v1::UpdateApplied& applied);
+  // Whether viewers have not been told of it.
+  absl::StatusOr<bool> HandleApplied(const v1::UpdateApplied& applied, bool handed_over);
+  // What is to be sent for `control`. The session runs.
+  absl::StatusOr<std::vector<v1::StreamVideoRequest>> RequestsOf(const LiveControl& control)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellAway(const absl::Status& status);
+  void TellGoingOn();
+  void TellServer(const nlohmann::json& message);
   void Tell(const v1::StreamVideoResponse& event);
   void End(const absl::Status& status);
   void TellStarted(const absl::Status& status);
@@ -108,14 +124,21 @@ class LiveSession {
 
   // The thread's.
   OnStarted on_started_;
+  std::unique_ptr<VideoClient> client_;  // outlives the call, whoever still holds that
+  std::set<int64_t> planned_applied_;    // chunks of planned changes that have taken effect
   std::shared_ptr<const std::string> init_;
   int64_t init_chunk_ = 0;
 
+  // Held from the making of a control to its sending, so that they keep their order. Comes before the other.
+  Mutex control_mutex_;
   mutable Mutex mutex_;
-  VideoCall* call_ ABSL_GUARDED_BY(mutex_) = nullptr;  // while it runs
+  std::shared_ptr<VideoCall> call_ ABSL_GUARDED_BY(mutex_);  // while it runs
+  bool away_ ABSL_GUARDED_BY(mutex_) = false;                // no server has the session; one is looked for
+  int waiting_controls_ ABSL_GUARDED_BY(mutex_) = 0;         // since then
+  int64_t hand_overs_ ABSL_GUARDED_BY(mutex_) = 0;           // that viewers were told of
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
-  std::string server_ ABSL_GUARDED_BY(mutex_);
+  std::string server_ ABSL_GUARDED_BY(mutex_);  // that has the session, or had it last
   std::optional<v1::SessionStarted> started_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::SessionFinished> finished_ ABSL_GUARDED_BY(mutex_);
   absl::Status end_ ABSL_GUARDED_BY(mutex_);

@@ -38,7 +38,8 @@ export const startSession = (request) => post("/live", request);
 export const control = (id, name, body = {}) => post(`/live/${encodeURIComponent(id)}/${name}`, body);
 export const videoUrl = (id, from) => `/live/${encodeURIComponent(id)}/video.mp4?from=${from}`;
 
-const EVENTS = ["started", "chunk", "update_applied", "state_changed", "budget_changed", "warning", "finished", "ended"];
+const EVENTS = ["started", "chunk", "update_applied", "state_changed", "budget_changed", "warning", "finished", "server",
+  "ended"];
 
 // Calls on(name, message) for each event. Returns a function that stops listening. The browser connects again by itself.
 export function follow(id, on) {

@@ -8,7 +8,7 @@ const $ = (id) => document.getElementById(id);
 const INFO_INTERVAL_LOST = 2000;
 const INFO_INTERVAL = 15000;
 
-const state = { live: null, dense: null, info: null, paused: false, lost: false };
+const state = { live: null, dense: null, info: null, paused: false, lost: false, away: false };
 const graph = new Graph($("graph"));
 const sheet = new ContactSheet($("sheet"), $("video"));
 
@@ -50,7 +50,7 @@ async function askServer() {
     const info = await getInfo();
     showServer("ready", `${info.model.name} on ${info.device}, ${info.active_sessions} active sessions`);
     if (state.lost) {
-      notice("");
+      if (!state.away) notice("");
       log("The server is back.");
     }
     state.lost = false;
@@ -112,6 +112,19 @@ function handleChunk(message) {
     (slack === null ? "" : `, slack ${slack.toFixed(2)} s`) + `, ${describeRetention(message.retention)}`;
 }
 
+// The session goes on by itself, and what is there of the video plays meanwhile.
+function handleServer({ state: where, server, handed_over: handedOver }) {
+  state.away = where === "away";
+  if (state.away) {
+    notice("The server went away, going on at another …");
+    log(`The server ${server} went away.`);
+  } else {
+    notice("");
+    log(handedOver ? `Going on at ${server}.` : "The connection to the server is back.");
+  }
+  askServer();
+}
+
 function handleEnd(message) {
   if (message.ok) {
     log("The session has ended.");
@@ -121,6 +134,7 @@ function handleEnd(message) {
     log(`The session ended: ${error.message}`);
   }
   state.paused = false;
+  state.away = false;
   showButtons();
 }
 
@@ -136,6 +150,7 @@ function onEvent(name, message) {
   }
   if (name === "state_changed" && message.state === "SESSION_STATE_WAITING") log("Waiting for a place.");
   if (name === "finished") log(`Done: ${message.frames} frames, ${describeRetention(message.retention)}`);
+  if (name === "server") handleServer(message);
   if (name === "ended") handleEnd(message);
   if (name === "connection" && running()) {
     notice("The connection to the gateway is lost. Trying again …");
@@ -156,6 +171,7 @@ function stopAll() {
   state.live = null;
   state.dense = null;
   state.paused = false;
+  state.away = false;
 }
 
 function show(described, video, on, from) {

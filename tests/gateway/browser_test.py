@@ -239,6 +239,32 @@ class PageTest(unittest.TestCase):
             gateway.stop()
             server.stop()
 
+    def test_where_a_server_is_killed_another_goes_on_and_the_page_says_so_and_plays_on(self):
+        servers = [programs.start_server(), programs.start_server()]
+        gateway = programs.Gateway(servers)
+        try:
+            page = self.new_page(gateway.url)
+            page.wait("document.getElementById('server').dataset.state === 'ready'")
+            self.start(page, RED)
+            page.run("""window.notices = [];
+              new MutationObserver(() => notices.push(document.getElementById('notice').textContent))
+                .observe(document.getElementById('notice'), { childList: true })""")
+            live = page.run("videodiffcr.state.live.id")
+            address = gateway.json("/live/" + live)[1]["server"]
+            time = page.run("document.getElementById('video').currentTime")
+            next(server for server in servers if address.endswith(f":{server.port}")).process.kill()
+            page.wait("/Going on at /.test(document.getElementById('log').textContent)")
+            page.wait(f"document.getElementById('video').currentTime > {time} + 6")
+            self.assertIn("The server went away, going on at another …", page.run("notices"))
+            self.assertTrue(page.run("document.getElementById('notice').hidden"))
+            self.assertEqual(page.run("videodiffcr.state.live.player.jumps"), 0)
+            self.assertFalse(page.run("videodiffcr.state.live.over"))
+            self.finish(page)
+        finally:
+            gateway.stop()
+            for server in servers:
+                server.stop()
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2, warnings="ignore")

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace videodiffcr {
 namespace {
 
@@ -16,11 +19,26 @@ TEST(GatewayFlagsTest, ServersComeByCommasAndByRepeatingTheFlag) {
   EXPECT_THAT(ParseGatewayCommandLine({})->config.servers, ElementsAre("localhost:50051"));
 }
 
+TEST(GatewayFlagsTest, WhomServersBelieveIsSaidAsTheClientSaysItBehindServer) {
+  const auto line = ParseGatewayCommandLine(
+      {"--server-tls-ca=ca", "--server-tls-certificate=crt", "--server-tls-key=key", "--server-token-file=token"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  const ChannelSecurity& security = line->config.server_security;
+  EXPECT_THAT(
+      (std::vector<std::string>{security.tls_ca, security.tls_certificate, security.tls_key, security.token_file}),
+      ElementsAre("ca", "crt", "key", "token"));
+  EXPECT_FALSE(security.tls);
+  EXPECT_TRUE(ParseGatewayCommandLine({"--server-tls"})->config.server_security.tls);
+  const auto half = ParseGatewayCommandLine({"--server-tls", "--server-tls-key=key"});
+  EXPECT_THAT(std::string(half.status().message()), HasSubstr("--server-tls-certificate and --server-tls-key"));
+}
+
 TEST(GatewayFlagsTest, AValueOutOfRangeIsToldByItsFlag) {
   const std::pair<std::string_view, const char*> cases[] = {{"--max-viewers=-1", "--max-viewers is -1"},
                                                             {"--max-body-bytes=3", "--max-body-bytes is 3"},
                                                             {"--kept-chunks=0", "--kept-chunks is 0"},
                                                             {"--send-timeout=1ms", "--send-timeout is 1ms"},
+                                                            {"--server-patience=0s", "--server-patience is 0"},
                                                             {"--server=nonsense", "--server"},
                                                             {"--server=a:1,", "--server"},
                                                             {"--max-live-sessions=x", "--max-live-sessions is"}};
