@@ -2,6 +2,10 @@
 # videodiffcr_executable(NAME SOURCES ... DEPS ... [TORCH]): lands in build/<preset>/bin.
 # videodiffcr_test(NAME SOURCES ... DEPS ... [TORCH] [LABELS ...] [TIMEOUT seconds]): a GoogleTest program, one ctest entry.
 # TORCH lets a target see LibTorch's headers; a target without it must not include a header that includes Torch.
+
+# Here and where it is installed (client_package.cmake).
+set(VIDEODIFFCR_INCLUDE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/videodiffcr>)
+
 function(videodiffcr_configure target)
   target_compile_options(${target} PRIVATE ${VIDEODIFFCR_WARNINGS})
 endfunction()
@@ -11,7 +15,7 @@ function(videodiffcr_library name)
   set(target videodiffcr_${name})
   if(arg_SOURCES)
     add_library(${target} STATIC ${arg_SOURCES})
-    target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
+    target_include_directories(${target} PUBLIC ${VIDEODIFFCR_INCLUDE})
     target_link_libraries(${target} PUBLIC ${arg_DEPS} PRIVATE ${arg_PRIVATE_DEPS})
     videodiffcr_configure(${target})
     if(arg_TORCH)
@@ -21,7 +25,7 @@ function(videodiffcr_library name)
     endif()
   else()
     add_library(${target} INTERFACE)
-    target_include_directories(${target} INTERFACE ${PROJECT_SOURCE_DIR})
+    target_include_directories(${target} INTERFACE ${VIDEODIFFCR_INCLUDE})
     target_link_libraries(${target} INTERFACE ${arg_DEPS})
   endif()
   add_library(videodiffcr::${name} ALIAS ${target})

@@ -1,0 +1,58 @@
+// Saves a video with the installed client library, and nothing else of the project. Half way the prompt changes. Several
+// servers, with commas between them, are one: where one is lost, another goes on.
+//
+//   save_video localhost:50051 "a red circle moves right" "a green star moves left" video.mp4
+#include <client/call_status.h>
+#include <client/video_client.h>
+
+#include <cstdint>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+namespace {
+
+namespace v1 = videodiffcr::v1;
+
+constexpr int32_t kChunks = 8;
+
+int Fail(const absl::Status& status) {
+  std::cerr << videodiffcr::DescribeStatus(status) << '\n';
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 5) {
+    std::cerr << "usage: save_video HOST:PORT PROMPT NEW_PROMPT FILE\n";
+    return 2;
+  }
+  const auto client = videodiffcr::VideoClient::Connect(argv[1], absl::Seconds(10));
+  if (!client.ok()) return Fail(client.status());
+  v1::SessionConfig config;
+  config.set_prompt(argv[2]);
+  config.set_length_chunks(kChunks);
+  config.set_run_ahead_limit_chunks(1);
+  std::ofstream file(argv[4], std::ios::binary);
+  const std::unique_ptr<videodiffcr::VideoCall> call = (*client)->StreamVideo(config);
+  while (const std::optional<v1::StreamVideoResponse> event = call->Next()) {
+    if (event->has_update_applied()) {
+      std::cout << "the new prompt shows from chunk " << event->update_applied().first_chunk() << " on\n";
+    }
+    if (!event->has_chunk()) continue;
+    const v1::VideoChunk& chunk = event->chunk();
+    file << chunk.init_segment() << chunk.payload();
+    if (chunk.sequence() == kChunks / 2 - 1) {
+      v1::StreamVideoRequest request;
+      request.mutable_update()->set_prompt(argv[3]);
+      call->Send(request);
+    }
+  }
+  const absl::Status status = call->Finish();
+  if (!status.ok()) return Fail(status);
+  file.close();
+  if (!file) std::cerr << argv[4] << " cannot be written\n";
+  return file ? 0 : 1;
+}
