@@ -89,7 +89,7 @@ VideoCall::VideoCall(std::vector<v1::VideoGenerationService::StubInterface*> ser
 }
 
 VideoCall::~VideoCall() {
-  if (end_.has_value()) return;
+  if (end_.has_value()) return AwaitFarewell();
   Cancel();
   while (Next().has_value()) {
   }
@@ -303,6 +303,7 @@ bool VideoCall::WaitALittle() {
 void VideoCall::Cancel() {
   std::shared_ptr<Connection> connection;
   std::shared_ptr<Farewell> farewell;
+  v1::CancelSessionRequest request;
   {
     MutexLock lock(&mutex_);
     if (std::exchange(cancelled_, true)) return;
@@ -311,32 +312,29 @@ void VideoCall::Cancel() {
     // Else the server would keep the session for a while, in case that its client comes back.
     if (config_.resumable() && started_.has_value() && !started_->resume_token().empty()) {
       farewell = farewell_ = std::make_shared<Farewell>();
-      farewell->request.set_session_id(started_->session_id());
-      farewell->request.set_resume_token(started_->resume_token());
+      request.set_session_id(started_->session_id());
+      request.set_resume_token(started_->resume_token());
     }
   }
-  if (farewell == nullptr) return connection->context.TryCancel();
-  if (!authorization_.empty()) farewell->context.AddMetadata("authorization", authorization_);
-  AddRoute(farewell->request.resume_token(), &farewell->context);
-  farewell->context.set_deadline(GrpcDeadline(kCancelTimeout));
-  connection->server->async()->CancelSession(&farewell->context, &farewell->request, &farewell->response,
-                                             [farewell, connection](const grpc::Status&) {
-                                               connection->context.TryCancel();
-                                               MutexLock lock(&farewell->mutex);
-                                               farewell->done = true;
-                                               farewell->said.NotifyAll();
-                                             });
+  if (farewell != nullptr) {
+    if (!authorization_.empty()) farewell->context.AddMetadata("authorization", authorization_);
+    AddRoute(request.resume_token(), &farewell->context);
+    farewell->context.set_deadline(GrpcDeadline(kCancelTimeout));
+    farewell->call = connection->server->AsyncCancelSession(&farewell->context, request, &farewell->answered);
+    farewell->call->Finish(&farewell->response, &farewell->status, farewell.get());
+  }
+  connection->context.TryCancel();
 }
 
 void VideoCall::AwaitFarewell() {
   std::shared_ptr<Farewell> farewell;
   {
     MutexLock lock(&mutex_);
-    farewell = farewell_;
+    farewell.swap(farewell_);
   }
-  if (farewell == nullptr) return;
-  MutexLock lock(&farewell->mutex);
-  while (!farewell->done) farewell->said.Wait(&farewell->mutex);
+  void* tag = nullptr;
+  bool ok = false;
+  if (farewell != nullptr) (void)farewell->answered.Next(&tag, &ok);
 }
 
 void VideoCall::Break() {

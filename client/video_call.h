@@ -17,6 +17,9 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "grpcpp/client_context.h"
+#include "grpcpp/completion_queue.h"
+#include "grpcpp/support/async_unary_call.h"
+#include "grpcpp/support/status.h"
 #include "grpcpp/support/sync_stream.h"
 #include "threading/mutex.h"
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
@@ -62,7 +65,7 @@ class VideoCall {
   // over ignores it: Finish() says why.
   void Send(const v1::StreamVideoRequest& request);
 
-  // Asks the server to stop at once. Next() still returns what is on its way, then nullopt; Finish() says Cancelled.
+  // Asks the server to stop at once. Next() may still return what is on its way, then nullopt; Finish() says Cancelled.
   void Cancel();
 
   // Breaks the connection off under the session, as a network does. For tests and for the load tool.
@@ -86,14 +89,13 @@ class VideoCall {
     std::unique_ptr<Stream> stream;
   };
 
-  // A CancelSession on its way, which owns itself as long.
+  // A CancelSession on its way.
   struct Farewell {
     grpc::ClientContext context;
-    v1::CancelSessionRequest request;
+    grpc::CompletionQueue answered;  // once
+    std::unique_ptr<grpc::ClientAsyncResponseReaderInterface<v1::CancelSessionResponse>> call;
     v1::CancelSessionResponse response;
-    Mutex mutex;
-    CondVar said;
-    bool done ABSL_GUARDED_BY(mutex) = false;
+    grpc::Status status;
   };
 
   // What to do when a call is over: begin anew, resume by token, go on from the snapshot.

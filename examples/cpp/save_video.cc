@@ -1,5 +1,5 @@
-// Saves a video with the installed client library, and nothing else of the project. Half way the prompt changes. Several
-// servers, with commas between them, are one: where one is lost, another goes on.
+// Saves a video with the installed client library, and nothing else of the project. Half way the prompt changes.
+// Several servers, with commas between them, are one: where one is lost, another goes on.
 //
 //   save_video localhost:50051 "a red circle moves right" "a green star moves left" video.mp4
 #include <client/call_status.h>
