@@ -7,6 +7,7 @@
 #include "bench/chunk_run.h"
 #include "bench/commands.h"
 #include "bench/report.h"
+#include "model/config/kv_window.h"
 #include "model/config/model_config.h"
 #include "model/load/create_video_model.h"
 #include "system/wrong_usage.h"
@@ -14,19 +15,19 @@
 namespace videodiffcr {
 namespace {
 
-// Multiply-adds of all blocks for the four passes over a chunk with a full window, routed against dense.
+// Multiply-adds of all blocks for the four passes over a chunk with a full window, against dense with a whole cache.
 double PredictedShare(const ModelConfig& config, const RetentionTable& table) {
   const TransformerConfig& sizes = config.transformer;
   const BlockCostShape shape{sizes.dim, sizes.ffn_dim, sizes.text_len};
   const int64_t tokens = sizes.tokens_per_chunk(), past = sizes.window_tokens() - tokens;
+  const CacheShares* shares = FindCacheShares(config.retention.cache, table.nominal);
   double routed = 0, dense = 0;
-  for (const std::vector<int>& layer : table.tenths) {
+  for (size_t block = 0; block < table.tenths.size(); ++block) {
+    const std::vector<int>& layer = table.tenths[block];
+    const int64_t kept_past = MostPastKeys(sizes, PercentKept(shares, static_cast<int64_t>(block)));
     for (size_t step = 0; step < config.sampling.denoise_steps.size(); ++step) {
-      const double full = DenseBlockMacs(shape, tokens, past);
-      dense += full;
-      routed += layer[step] == kDenseTenths
-                    ? full
-                    : RoutedBlockMacs(shape, tokens, KeptRows(layer[step], tokens), past, config.retention.kv_mode);
+      dense += DenseBlockMacs(shape, tokens, past);
+      routed += RoutedBlockMacs(shape, tokens, KeptRows(layer[step], tokens), kept_past, config.retention.kv_mode);
     }
   }
   return routed / dense;
@@ -47,10 +48,12 @@ std::vector<std::string> Columns(const ModelInfo& info) {
 
 std::vector<std::string> Row(const ModelConfig& config, const ModelInfo& info, int sessions,
                              const RetentionBudget& budget, const ChunkSamples& samples) {
-  double predicted = 1.0, all_passes = 0;
-  for (const RetentionTable& table : config.retention.tables) {
-    if (table.nominal == budget.tenths) predicted = PredictedShare(config, table);
-  }
+  double all_passes = 0;
+  const absl::StatusOr<const RetentionTable*> table = FindTable(config.retention, budget.tenths);
+  const double predicted = PredictedShare(
+      config, table.ok() && *table != nullptr
+                  ? **table
+                  : DenseRetentionTable(config.transformer.num_layers, static_cast<int64_t>(info.denoise_steps)));
   std::vector<std::string> row = {absl::StrCat(sessions), absl::StrFormat("%.1f", budget.tenths / 10.0),
                                   absl::StrFormat("%.4f", budget.executed), absl::StrFormat("%.3f", predicted)};
   for (const Samples& pass : samples.passes) {

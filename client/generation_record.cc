@@ -23,6 +23,7 @@ void GenerationRecord::AddChunk(const v1::VideoChunk& chunk, absl::Time arrival)
   content_seconds_ += ToSeconds(chunk.presentation_duration());
   nominal_sum_ += chunk.retention().nominal();
   executed_sum_ += chunk.retention().executed();
+  cache_sum_ += chunk.retention().executed_cache();
   last_retention_ = chunk.retention();
   last_slack_seconds_.reset();
   if (chunk.has_slack()) {
@@ -62,8 +63,11 @@ std::string GenerationRecord::Summary() const {
   absl::StrAppendFormat(&text, "  time to first chunk  %.3f s\n", absl::ToDoubleSeconds(*first_arrival_ - start_));
   absl::StrAppendFormat(&text, "  frames per second    %.1f", FramesPerSecond());
   if (rate > 0) absl::StrAppendFormat(&text, " (%.1f times playing speed)", FramesPerSecond() / rate);
-  absl::StrAppendFormat(&text, "\n  retention            nominal %.3f, executed %.3f\n",
-                        nominal_sum_ / static_cast<double>(chunks_), executed_sum_ / static_cast<double>(chunks_));
+  const auto chunks = static_cast<double>(chunks_);
+  absl::StrAppendFormat(&text, "\n  retention            nominal %.3f, executed %.3f\n", nominal_sum_ / chunks,
+                        executed_sum_ / chunks);
+  const bool cache_was_pruned = cache_sum_ > 0 && cache_sum_ < chunks;
+  if (cache_was_pruned) absl::StrAppendFormat(&text, "  cache                %.3f of it seen\n", cache_sum_ / chunks);
   if (options_.playout_seconds.has_value()) {
     absl::StrAppendFormat(&text, "  late chunks          %d of %d\n", late_chunks_, chunks_);
   }

@@ -53,6 +53,7 @@ class GenerationRecord {
   double content_seconds_ = 0;
   double nominal_sum_ = 0;   // of retention, over chunks
   double executed_sum_ = 0;  // of retention, over chunks
+  double cache_sum_ = 0;     // of executed_cache, over chunks; 0: the server does not say
   v1::RetentionUsed last_retention_;
   std::optional<double> last_slack_seconds_;
   std::vector<PromptStart> prompts_;

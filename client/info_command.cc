@@ -40,7 +40,12 @@ std::string FormatModel(const v1::ModelInfo& model) {
   absl::StrAppend(&text, "chunk      ", model.chunk_frames(), " frames (the first of a scene ",
                   model.first_chunk_frames(), "), ", model.denoise_steps(), " denoising passes\n");
   for (const v1::BudgetInfo& budget : model.budgets()) {
-    absl::StrAppendFormat(&text, "budget     nominal %.2f, executed %.3f\n", budget.nominal(), budget.executed());
+    absl::StrAppendFormat(&text, "budget     nominal %.2f, executed %.3f", budget.nominal(), budget.executed());
+    if (!model.cache_score().empty()) absl::StrAppendFormat(&text, ", %.2f of the cache stays", budget.cache());
+    text += "\n";
+  }
+  if (!model.cache_score().empty()) {
+    absl::StrAppend(&text, "cache      keys that stay are chosen by ", PrintableText(model.cache_score()), "\n");
   }
   absl::StrAppendFormat(&text, "memory     %.1f MiB per session\n",
                         static_cast<double>(model.session_bytes()) / (1 << 20));

@@ -128,8 +128,10 @@ void SessionMeter::Delivered(const FinishedChunk& finished, absl::Time now) {
   totals_.frames += finished.frame_count;
   nominal_sum_ += static_cast<double>(chunk.nominal) / kDenseTenths;
   executed_sum_ += chunk.executed_retention;
+  cache_sum_ += chunk.executed_cache;
   totals_.nominal_retention_mean = nominal_sum_ / static_cast<double>(totals_.chunks);
   totals_.executed_retention_mean = executed_sum_ / static_cast<double>(totals_.chunks);
+  totals_.executed_cache_mean = cache_sum_ / static_cast<double>(totals_.chunks);
 }
 
 void SessionMeter::Ended(const absl::Status& status, std::string_view reason, std::optional<absl::Time> cancelled_at,

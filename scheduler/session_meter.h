@@ -60,6 +60,7 @@ class SessionMeter {
   SessionTotals totals_;
   double nominal_sum_ = 0;
   double executed_sum_ = 0;
+  double cache_sum_ = 0;
   std::optional<absl::Time> last_delivery_;
   std::optional<absl::Duration> last_interval_;
 };

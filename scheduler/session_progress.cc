@@ -67,6 +67,7 @@ PlannedStep SessionProgress::NextRebuildStep() const {
     return step;
   }
   step.kind = StepKind::kRebuild;
+  step.budget = chunk.budget;
   step.chunk = chunk.sequence;
   step.scene_start = rebuilt_ == 0;
   step.latents = chunk.latents;
@@ -91,7 +92,7 @@ PlannedStep SessionProgress::NextStep() const {
   } else if (context_owed_) {
     step.kind = StepKind::kContext;
     step.chunk = chunks_made_ - 1;
-    step.budget = target_;
+    step.budget = last_chunk_target_;  // what of it stays in the cache is up to its own
   } else {
     step.chunk = chunks_made_;
     step.budget = std::min(server_budget_.value_or(kDenseTenths), wanted_target());
@@ -169,6 +170,7 @@ void SessionProgress::Retry(const PlannedStep& failed) {
   if (failed.kind == StepKind::kText) chunk_->prompt = failed.prompt;
   chunk_->next_pass = 0;
   chunk_->rows_processed = chunk_->rows_dense = 0;
+  chunk_->past_keys = chunk_->past_keys_whole = 0;
 }
 
 absl::Duration& SessionProgress::QueueTimeOf(const PlannedStep& step) {
@@ -202,6 +204,8 @@ std::optional<FinishedChunk> SessionProgress::StepEnded(const PlannedStep& step,
       chunk_->out.chunk.timings.denoise += outcome.elapsed;
       chunk_->rows_processed += outcome.rows_processed;
       chunk_->rows_dense += outcome.rows_dense;
+      chunk_->past_keys += outcome.past_keys;
+      chunk_->past_keys_whole += outcome.past_keys_whole;
       ++chunk_->next_pass;
       if (IsLastPass(step)) return FinishChunk(std::move(outcome.latents), now);
       break;
@@ -211,10 +215,11 @@ std::optional<FinishedChunk> SessionProgress::StepEnded(const PlannedStep& step,
 
 FinishedChunk SessionProgress::FinishChunk(std::unique_ptr<LatentChunk> latents, absl::Time now) {
   FinishedChunk out = std::move(chunk_->out);
-  if (chunk_->rows_dense > 0) {
-    out.chunk.executed_retention =
-        static_cast<double>(chunk_->rows_processed) / static_cast<double>(chunk_->rows_dense);
-  }
+  const auto share = [](int64_t part, int64_t whole) {
+    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 1.0;
+  };
+  out.chunk.executed_retention = share(chunk_->rows_processed, chunk_->rows_dense);
+  out.chunk.executed_cache = share(chunk_->past_keys, chunk_->past_keys_whole);
   last_chunk_target_ = out.chunk.nominal;
   chunk_.reset();
   out.latents = std::move(latents);

@@ -106,6 +106,8 @@ class SessionProgress {
     std::shared_ptr<const std::string> prompt;  // to be encoded once more before the first pass
     int64_t rows_processed = 0;
     int64_t rows_dense = 0;
+    int64_t past_keys = 0;
+    int64_t past_keys_whole = 0;
   };
   // A chunk that has been started, with the changes that it began with.
   struct ChangedChunk {

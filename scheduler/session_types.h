@@ -29,6 +29,7 @@ struct EarlierChunk {
   int64_t sequence = 0;
   std::shared_ptr<const std::string> prompt;  // that was in force
   std::shared_ptr<const HalfLatents> latents;
+  RetentionTenths budget = kDenseTenths;  // that it was made at: says what of it stays in the cache
 };
 
 // Where another server has left a session.
@@ -101,6 +102,7 @@ struct GeneratedChunk {
   bool scene_start = false;
   RetentionTenths nominal = kDenseTenths;
   double executed_retention = 1.0;
+  double executed_cache = 1.0;  // keys of earlier chunks that it attended to, over those of a whole cache
   ChunkTimings timings;
   absl::Time work_began;               // first moment it could have been denoised, the context pass before it done
   std::optional<absl::Time> deadline;  // set with playout, from the second chunk on; the first starts the clock
@@ -114,6 +116,7 @@ struct SessionTotals {
   int64_t frames = 0;
   double nominal_retention_mean = 1.0;
   double executed_retention_mean = 1.0;
+  double executed_cache_mean = 1.0;
   std::string reason;  // "LENGTH_REACHED" or "FINISH_REQUESTED"; empty after an error
 };
 

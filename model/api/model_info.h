@@ -17,6 +17,8 @@ struct RetentionBudget {
   // Rows processed over rows of the dense model, over all blocks and the denoising passes (reference: retention
   // tables).
   double executed = 1.0;
+  // Share of a chunk's keys, sink frames not counted, that stays in the cache for later chunks, mean over all blocks.
+  double cache = 1.0;
 };
 
 // What the model holds on its device for good, by what it is for ("weights", "sessions", "scratch").
@@ -38,6 +40,7 @@ struct ModelInfo {
   int denoise_steps = 4;       // passes per chunk, the context pass not counted
 
   std::vector<RetentionBudget> budgets;  // dense first, then falling
+  std::string cache_score;               // by what the keys that stay are chosen; empty: all stay at every budget
 
   int max_prompt_tokens = 512;
   std::vector<std::string> vocabulary;  // words the model knows; empty: any text

@@ -30,9 +30,9 @@ using HalfLatents = std::vector<uint16_t>;
 struct PlannedStep {
   SessionId session = 0;
   StepKind kind = StepKind::kDenoise;
-  int64_t chunk = 0;  // from 0
-  int step = 0;       // kDenoise: 0 is the noisiest pass
-  RetentionTenths budget = kDenseTenths;
+  int64_t chunk = 0;                      // from 0
+  int step = 0;                           // kDenoise: 0 is the noisiest pass
+  RetentionTenths budget = kDenseTenths;  // kContext, kRebuild: the chunk's
   // kText only. Shared because a plan is copied into logs and tests while the session keeps its prompt.
   std::shared_ptr<const std::string> prompt;
   // First denoising pass of a chunk that starts a new scene, or the first rebuilt chunk: the session's KV cache and
@@ -64,7 +64,11 @@ struct StepOutcome {
   int64_t rows_processed = 0;
   int64_t rows_dense = 0;
   absl::Duration routing;      // kDenoise: the part of `elapsed` spent on scoring and ranking tokens
-  int64_t tokens_evicted = 0;  // kDenoise, step 0: keys dropped from the window, in one block
+  int64_t tokens_evicted = 0;  // kDenoise, step 0: keys dropped from the window, mean over blocks
+  // kDenoise: keys of earlier chunks that were attended to, and what they would be if the cache kept everything, summed
+  // over blocks. 0 and 0: it does.
+  int64_t past_keys = 0;
+  int64_t past_keys_whole = 0;
   // Last denoising pass and kRebuild only: the chunk, ready for VideoModel::Decode. One owner at a time.
   std::unique_ptr<LatentChunk> latents;
 };

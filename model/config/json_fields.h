@@ -16,6 +16,9 @@
 
 namespace videodiffcr {
 
+// Of the files of a model folder.
+inline constexpr int kMaxConfigDepth = 8;
+
 // Parses hostile JSON text: at most `max_depth` nested containers (so a file of brackets costs nothing), no key twice
 // in one object. InvalidArgument says what and where (byte offset).
 absl::StatusOr<nlohmann::json> ParseBoundedJson(std::string_view text, int max_depth);

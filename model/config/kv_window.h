@@ -45,6 +45,21 @@ struct PastWindow {
   }
 };
 
+// Keys of `frames` frames of a finished chunk that are no sink, when `percent` of them stay.
+inline int64_t KeptKeysOfFrames(const TransformerConfig& config, int percent, int64_t frames) {
+  return KeptKeys(percent, frames * config.tokens_per_frame());
+}
+
+// Keys that a block's past holds at most when `percent` of each chunk's stay: all of the sink's, those of the newest
+// chunks that are whole in the ring, and of one chunk more as many as have room in the frames that are left.
+inline int64_t MostPastKeys(const TransformerConfig& config, int percent) {
+  const PastWindow window = {config.window_frames - config.chunk_frames, config.sink_frames};
+  const int64_t chunks = window.ring_frames() / config.chunk_frames, rest = window.ring_frames() % config.chunk_frames;
+  const int64_t of_chunk = KeptKeysOfFrames(config, percent, config.chunk_frames);
+  const int64_t of_rest = rest * config.tokens_per_frame();
+  return window.sink_frames * config.tokens_per_frame() + chunks * of_chunk + (of_rest < of_chunk ? of_rest : of_chunk);
+}
+
 inline PastWindow MakePastWindow(const TransformerConfig& config) {
   return {config.window_frames - config.chunk_frames, config.sink_frames};
 }

@@ -63,9 +63,13 @@ absl::Status CheckSampling(const SamplingConfig& sampling) {
   return absl::OkStatus();
 }
 
+absl::Status CheckCache(const RetentionConfig& retention, int64_t layers) {
+  return ValidateCacheRetention(retention.cache, BudgetsOf(retention), layers, !retention.file.empty());
+}
+
 absl::Status CheckRetention(const RetentionConfig& retention, int64_t layers, size_t steps) {
   if (retention.file.empty()) {
-    if (retention.tables.empty()) return absl::OkStatus();
+    if (retention.tables.empty()) return CheckCache(retention, layers);
     return Invalid("retention.file", "\"\"", "must name the router weights, since there are tables");
   }
   absl::Status status = CheckFileName("retention.file", retention.file);
@@ -106,7 +110,7 @@ absl::Status CheckRetention(const RetentionConfig& retention, int64_t layers, si
       }
     }
   }
-  return absl::OkStatus();
+  return CheckCache(retention, layers);
 }
 
 }  // namespace

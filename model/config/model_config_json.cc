@@ -1,13 +1,12 @@
 // config.json to ModelConfig and back: which keys there are. What values may be is ModelConfig::Validate()'s part.
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "model/config/enum_names.h"
 #include "model/config/json_fields.h"
 #include "model/config/model_config.h"
 #include "model/config/model_config_file.h"
-#include "model/config/retention_tables_json.h"
+#include "model/config/retention_json.h"
 
 namespace videodiffcr {
 
@@ -16,10 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr int kFormatVersion = 1;
-constexpr int kMaxDepth = 8;
-
-template <typename Enum>
-using EnumNames = std::vector<std::pair<Enum, const char*>>;
 
 const EnumNames<RopePositions>& RopePositionsNames() {
   static const auto& names = *new EnumNames<RopePositions>{{RopePositions::kAbsolute, "absolute"},
@@ -37,29 +32,6 @@ const EnumNames<DecoderKind>& DecoderKindNames() {
                                                          {DecoderKind::kPixelShuffleTaehv, "pixel_shuffle_taehv"}};
   return names;
 }
-const EnumNames<RouterGate>& RouterGateNames() {
-  static const auto& names = *new EnumNames<RouterGate>{
-      {RouterGate::kTwoSigmoid, "two_sigmoid"}, {RouterGate::kSigmoid, "sigmoid"}, {RouterGate::kNone, "none"}};
-  return names;
-}
-const EnumNames<KvMode>& KvModeNames() {
-  static const auto& names = *new EnumNames<KvMode>{{KvMode::kKept, "kept"}, {KvMode::kFull, "full"}};
-  return names;
-}
-const EnumNames<ContextMode>& ContextModeNames() {
-  static const auto& names =
-      *new EnumNames<ContextMode>{{ContextMode::kDense, "dense"}, {ContextMode::kRoutedFullKv, "routed_full_kv"}};
-  return names;
-}
-
-template <typename Enum>
-const char* NameOf(const EnumNames<Enum>& names, Enum value) {
-  for (const auto& [candidate, name] : names) {
-    if (candidate == value) return name;
-  }
-  return "";
-}
-
 void ReadTransformerSizes(JsonFields* fields, Presence presence, TransformerConfig* config) {
   fields->Read("in_dim", &config->in_dim, presence);
   fields->Read("out_dim", &config->out_dim, presence);
@@ -112,62 +84,6 @@ void ReadDecoder(const json& object, JsonFields* parent, DecoderConfig* config) 
   parent->Merge(fields.Finish());
 }
 
-// A layer of a table is one number, its ratio, to which the steps' deltas are added, or a number per denoising step and
-// one for the context pass.
-RetentionTable TableOfLayers(RetentionTenths nominal, const std::vector<std::vector<int>>& layers,
-                             const RetentionConfig& config) {
-  RetentionTable table;
-  table.nominal = nominal;
-  for (const std::vector<int>& layer : layers) {
-    table.tenths.push_back(
-        layer.size() != 1
-            ? layer
-            : MakeRetentionTable(nominal, layer, config.step_delta_tenths, config.floor_tenths).tenths.front());
-  }
-  return table;
-}
-
-void ReadTables(const json& object, JsonFields* parent, RetentionConfig* config) {
-  JsonFields fields(object, "retention.tables");
-  for (const auto& item : object.items()) {
-    int nominal = 0;
-    std::vector<std::vector<int>> layers;
-    if (!absl::SimpleAtoi(item.key(), &nominal) || nominal < 1 || nominal > 9) {
-      return parent->Fail("tables", absl::StrCat(item.key().substr(0, 64), "; a budget must be 1 to 9 tenths"));
-    }
-    fields.Read(item.key().c_str(), &layers);
-    for (const std::vector<int>& layer : layers) {
-      for (const int tenths : layer) {
-        if (tenths < config->floor_tenths || tenths > kDenseTenths) {
-          fields.Fail(item.key(), absl::StrCat(tenths, "; must be from ", config->floor_tenths, " to 10"));
-        }
-      }
-    }
-    for (const int delta : config->step_delta_tenths) {
-      if (delta < -kDenseTenths || delta > kDenseTenths) return;  // Validate() names it; here it must not overflow
-    }
-    if (config->floor_tenths > kDenseTenths) return;  // the same
-    config->tables.push_back(TableOfLayers(nominal, layers, *config));
-  }
-  std::sort(config->tables.begin(), config->tables.end(),
-            [](const RetentionTable& a, const RetentionTable& b) { return a.nominal > b.nominal; });
-  parent->Merge(fields.Finish());
-}
-
-void ReadRetention(const json& object, JsonFields* parent, RetentionConfig* config) {
-  JsonFields fields(object, "retention");
-  fields.Read("file", &config->file);
-  fields.Read("router_dim", &config->router_dim);
-  fields.ReadEnum("gate", RouterGateNames(), &config->gate);
-  fields.ReadEnum("kv_mode", KvModeNames(), &config->kv_mode);
-  fields.ReadEnum("context_mode", ContextModeNames(), &config->context_mode);
-  fields.Read("frame_floor", &config->frame_floor);
-  fields.Read("step_delta_tenths", &config->step_delta_tenths);
-  fields.Read("floor_tenths", &config->floor_tenths);
-  if (const json* tables = fields.ReadObject("tables")) ReadTables(*tables, &fields, config);
-  parent->Merge(fields.Finish());
-}
-
 void ReadParts(JsonFields* top, ModelConfig* config) {
   if (const json* part = top->ReadObject("transformer")) {
     JsonFields fields(*part, "transformer");
@@ -198,31 +114,6 @@ void ReadParts(JsonFields* top, ModelConfig* config) {
   if (const json* part = top->ReadObject("retention", Presence::kOptional)) {
     ReadRetention(*part, top, &config->retention);
   }
-}
-
-json FormatRetention(const RetentionConfig& retention) {
-  json tables = json::object();
-  for (const RetentionTable& table : retention.tables) {
-    json& layers = tables[absl::StrCat(table.nominal)] = json::array();
-    for (const std::vector<int>& row : table.tenths) {
-      // The context pass has no delta: when the row is a ratio with deltas, its column is that ratio.
-      const bool is_ratio = TableOfLayers(table.nominal, {{row.back()}}, retention).tenths.front() == row;
-      if (is_ratio) {
-        layers.push_back(row.back());
-      } else {
-        layers.push_back(row);
-      }
-    }
-  }
-  return {{"file", retention.file},
-          {"router_dim", retention.router_dim},
-          {"gate", NameOf(RouterGateNames(), retention.gate)},
-          {"kv_mode", NameOf(KvModeNames(), retention.kv_mode)},
-          {"context_mode", NameOf(ContextModeNames(), retention.context_mode)},
-          {"frame_floor", retention.frame_floor},
-          {"step_delta_tenths", retention.step_delta_tenths},
-          {"floor_tenths", retention.floor_tenths},
-          {"tables", tables}};
 }
 
 nlohmann::ordered_json FormatTransformer(const ModelConfig& config) {
@@ -267,7 +158,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view json_text) {
     return absl::InvalidArgumentError(
         absl::StrCat("config of ", json_text.size(), " bytes; at most ", kMostConfigBytes, " are read"));
   }
-  absl::StatusOr<json> parsed = ParseBoundedJson(json_text, kMaxDepth);
+  absl::StatusOr<json> parsed = ParseBoundedJson(json_text, kMaxConfigDepth);
   if (!parsed.ok()) return parsed.status();
 
   ModelConfig config;
@@ -290,7 +181,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view json_text) {
 std::string DecoderKindName(DecoderKind kind) { return NameOf(DecoderKindNames(), kind); }
 
 absl::StatusOr<TransformerConfig> ParseTransformerConfig(std::string_view json_text) {
-  absl::StatusOr<json> parsed = ParseBoundedJson(json_text, kMaxDepth);
+  absl::StatusOr<json> parsed = ParseBoundedJson(json_text, kMaxConfigDepth);
   if (!parsed.ok()) return parsed.status();
   TransformerConfig config;
   JsonFields fields(*parsed, "");
@@ -300,7 +191,7 @@ absl::StatusOr<TransformerConfig> ParseTransformerConfig(std::string_view json_t
 }
 
 absl::StatusOr<TextEncoderConfig> ParseTextEncoderConfig(std::string_view json_text) {
-  absl::StatusOr<json> parsed = ParseBoundedJson(json_text, kMaxDepth);
+  absl::StatusOr<json> parsed = ParseBoundedJson(json_text, kMaxConfigDepth);
   if (!parsed.ok()) return parsed.status();
   TextEncoderConfig config;
   JsonFields fields(*parsed, "");
@@ -308,16 +199,6 @@ absl::StatusOr<TextEncoderConfig> ParseTextEncoderConfig(std::string_view json_t
   if (absl::Status status = fields.FinishIgnoringUnknownKeys(); !status.ok()) return status;
   if (absl::Status status = config.Validate(); !status.ok()) return status;
   return config;
-}
-
-absl::Status ParseRetentionTables(std::string_view json_text, RetentionConfig* retention) {
-  absl::StatusOr<json> parsed = ParseBoundedJson(json_text, kMaxDepth);
-  if (!parsed.ok()) return parsed.status();
-  const json whole = {{"tables", *std::move(parsed)}};
-  JsonFields fields(whole, "");
-  retention->tables.clear();
-  if (const json* tables = fields.ReadObject("tables")) ReadTables(*tables, &fields, retention);
-  return fields.Finish();
 }
 
 std::string FormatModelConfig(const ModelConfig& config) {
@@ -343,7 +224,8 @@ std::string FormatModelConfig(const ModelConfig& config) {
                       {"cleaning", NameOf(PromptCleaningNames(), config.tokenizer.cleaning)}};
   out["decoder"] = FormatDecoder(config.decoder);
   out["sampling"] = {{"shift", config.sampling.shift}, {"denoise_steps", config.sampling.denoise_steps}};
-  if (!config.retention.file.empty()) out["retention"] = FormatRetention(config.retention);
+  const bool dense = config.retention.file.empty() && config.retention.cache.shares.empty();
+  if (!dense) out["retention"] = FormatRetention(config.retention);
   // "replace": a name that is not UTF-8 must not throw.
   return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

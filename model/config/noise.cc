@@ -5,6 +5,12 @@
 #include "model/config/normal_pair.h"
 
 namespace videodiffcr {
+namespace {
+
+// Draws of a rollout count from 0; those of scores lie far above them, one per block.
+constexpr uint32_t kFirstScoreDraw = uint32_t{1} << 16;
+
+}  // namespace
 
 std::array<uint32_t, 4> Philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
   const PhiloxWords out = Philox(PhiloxWords{{counter[0], counter[1], counter[2], counter[3]}}, key[0], key[1]);
@@ -24,6 +30,10 @@ void FillNormal(const NoiseKey& key, absl::Span<float> out) {
       if (i + 2 * pair + 1 < out.size()) out[i + 2 * pair + 1] = normals.values[1];
     }
   }
+}
+
+void FillRandomScores(uint64_t seed, int64_t frames_before, int64_t block, absl::Span<float> scores) {
+  FillNormal({seed, static_cast<uint64_t>(frames_before), kFirstScoreDraw + static_cast<uint32_t>(block)}, scores);
 }
 
 }  // namespace videodiffcr

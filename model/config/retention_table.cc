@@ -7,6 +7,12 @@
 
 namespace videodiffcr {
 
+std::vector<RetentionTenths> BudgetsOf(const RetentionConfig& retention) {
+  std::vector<RetentionTenths> budgets = {kDenseTenths};
+  for (const RetentionTable& table : retention.tables) budgets.push_back(table.nominal);
+  return budgets;
+}
+
 absl::StatusOr<const RetentionTable*> FindTable(const RetentionConfig& retention, RetentionTenths budget) {
   if (budget == kDenseTenths) return nullptr;
   for (const RetentionTable& table : retention.tables) {

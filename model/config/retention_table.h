@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/api/model_info.h"
+#include "model/config/cache_retention.h"
 
 namespace videodiffcr {
 
@@ -43,7 +44,11 @@ struct RetentionConfig {
   std::vector<int> step_delta_tenths;  // added per denoising step, noisiest first
   int floor_tenths = 1;                // no step keeps less
   std::vector<RetentionTable> tables;  // one per budget below 1.0, falling
+  CacheRetention cache;
 };
+
+// Dense first, then falling.
+std::vector<RetentionTenths> BudgetsOf(const RetentionConfig& retention);
 
 // Nearest tenth, half up: floor(10 rho + 0.5).
 constexpr int NearestTenths(double rho) { return static_cast<int>(10.0 * rho + 0.5); }

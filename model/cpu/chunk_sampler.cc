@@ -11,12 +11,13 @@ int64_t LatentValues(const TransformerConfig& config) {
 
 }  // namespace
 
-SamplerSession::SamplerSession(const TransformerConfig& config)
-    : cache(config), latents(LatentValues(config)), noise(LatentValues(config)) {}
+SamplerSession::SamplerSession(const TransformerConfig& config, const RetentionConfig& retention, uint64_t seed)
+    : seed(seed), cache(config, retention), latents(LatentValues(config)), noise(LatentValues(config)) {}
 
-int64_t SamplerSession::Bytes(const TransformerConfig& config) {
+int64_t SamplerSession::Bytes(const TransformerConfig& config, const RetentionConfig& retention) {
   const int64_t text = 2 * config.num_layers * config.text_len * config.dim;
-  return SessionCache::Bytes(config) + (text + 2 * LatentValues(config)) * static_cast<int64_t>(sizeof(float));
+  return SessionCache::Bytes(config, retention) +
+         (text + 2 * LatentValues(config)) * static_cast<int64_t>(sizeof(float));
 }
 
 ChunkSampler::ChunkSampler(const CpuTransformer* transformer, const RetentionConfig& retention,
@@ -96,8 +97,10 @@ void ChunkSampler::Context(SamplerSession& session, const RetentionTable* table,
   request.timestep = steps();
   request.context_pass = true;
   request.rule = RuleOfPass(retention_, table, /*context_pass=*/true);
+  request.cache_shares = FindCacheShares(retention_.cache, table == nullptr ? kDenseTenths : table->nominal);
+  request.cache_seed = session.seed;
   transformer_->Pass(request, scratch, member);
-  if (member.rank() == 0) session.cache.MarkChunkComplete();
+  if (member.rank() == 0) session.cache.MarkChunkComplete(request.cache_shares);
 }
 
 }  // namespace videodiffcr::cpu

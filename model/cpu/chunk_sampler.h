@@ -24,8 +24,10 @@ struct PassObserver {
 
 // What a session's generation remembers between steps.
 struct SamplerSession {
-  explicit SamplerSession(const TransformerConfig& config);
-  static int64_t Bytes(const TransformerConfig& config);
+  explicit SamplerSession(const TransformerConfig& config, const RetentionConfig& retention = {}, uint64_t seed = 0);
+  static int64_t Bytes(const TransformerConfig& config, const RetentionConfig& retention = {});
+
+  uint64_t seed;  // of what the cache draws; the rollout's noise is the caller's
 
   SessionCache cache;
   TextKeys text;
@@ -40,12 +42,13 @@ class ChunkSampler {
 
   int steps() const { return static_cast<int>(sigmas_.size()); }
 
-  // Every lane of the team calls this. Step 0 begins the chunk. `table` null: the dense model. Returns the frames that
-  // the window dropped to make room (step 0 only), on rank 0.
+  // Every lane of the team calls this. Step 0 begins the chunk. `table` null: the dense model. Returns the keys that
+  // the window dropped to make room (step 0 only), mean over blocks, on rank 0.
   int64_t Denoise(SamplerSession& session, int step, const RetentionTable* table, const NoiseSource& noise,
                   PassScratch& scratch, TeamMember& member, const PassObserver& observer = {}) const;
 
-  // The clean pass over the finished chunk; its keys and values join the window when the next chunk begins.
+  // The clean pass over the finished chunk, made at `table`'s budget; its keys and values, as many as the cache keeps
+  // at that budget, join the window when the next chunk begins.
   void Context(SamplerSession& session, const RetentionTable* table, PassScratch& scratch, TeamMember& member) const;
 
   // The same for a chunk that was not made here: `session.latents` are its own. Every lane of the team calls this.

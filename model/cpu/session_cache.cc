@@ -41,21 +41,16 @@ void FillFrameTable(const TransformerConfig& config, int64_t frame_position, con
   }
 }
 
+int MostPercent(const RetentionConfig& retention, int64_t layer) {
+  return MostPercentKept(retention.cache, BudgetsOf(retention), layer);
+}
+
 }  // namespace
 
-SessionCache::SessionCache(const TransformerConfig& config)
-    : config_(config), window_(MakePastWindow(config)), layers_(config.num_layers) {
-  const int64_t chunk = config.tokens_per_chunk() * config.dim;
-  const int64_t past = window_.capacity_frames * config.tokens_per_frame() * config.dim;
-  for (LayerCache& layer : layers_) {
-    layer.past_keys.resize(past);
-    layer.past_values.resize(past);
-    layer.chunk_keys.resize(chunk);
-    layer.chunk_values.resize(chunk);
-    if (relative()) {
-      layer.past_keys_rotated.resize(past);
-      layer.chunk_keys_plain.resize(chunk);
-    }
+SessionCache::SessionCache(const TransformerConfig& config, const RetentionConfig& retention)
+    : config_(config), window_(MakePastWindow(config)), lists_(config) {
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    layers_.emplace_back(config, MostPercent(retention, layer), !retention.cache.whole());
   }
   const RotarySplit split(config.head_dim());
   const int64_t pairs = config.head_dim() / 2, spatial = split.row + split.column;
@@ -75,28 +70,26 @@ SessionCache::SessionCache(const TransformerConfig& config)
   }
 }
 
-int64_t SessionCache::Bytes(const TransformerConfig& config) {
+int64_t SessionCache::Bytes(const TransformerConfig& config, const RetentionConfig& retention) {
   const bool relative = config.rope_positions == RopePositions::kWindowRelative;
   const int64_t past = config.window_tokens() - config.tokens_per_chunk(), chunk = config.tokens_per_chunk();
-  const int64_t row_values = config.num_layers * config.dim;
-  const int64_t key_values = (past + chunk) * row_values * (relative ? 3 : 2);
+  int64_t layers = 0;
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    layers += LayerCache::Bytes(config, MostPercent(retention, layer), !retention.cache.whole());
+  }
   const int64_t rotary = (chunk + (relative ? past : 0)) * config.head_dim();
   const int64_t spatial = config.tokens_per_frame() * 4 * (config.head_dim() / 6);
-  return (key_values + rotary + spatial) * static_cast<int64_t>(sizeof(float));
+  return layers + (rotary + spatial) * static_cast<int64_t>(sizeof(float));
 }
 
 void SessionCache::Reset() {
+  for (LayerCache& layer : layers_) layer.past_places.clear();
   frames_committed_ = 0;
   chunk_complete_ = false;
 }
 
 int64_t SessionCache::BeginChunk() {
-  const int64_t before = window_.visible(frames_committed_);
-  int64_t evicted = 0;
-  if (chunk_complete_) {
-    CommitChunk();
-    evicted = before + config_.chunk_frames - window_.visible(frames_committed_);
-  }
+  const int64_t evicted = chunk_complete_ ? CommitChunk() : 0;
   chunk_complete_ = false;
 
   const int64_t first = relative() ? window_.visible(frames_committed_) : frames_committed_;
@@ -123,26 +116,34 @@ void SessionCache::FillRotaryTable(int64_t frame_position, int64_t frame_in_chun
                  rotary_sin_.data() + frame_in_chunk * frame_values);
 }
 
-void SessionCache::CommitChunk() {
-  const int64_t total = frames_committed_ + config_.chunk_frames;
-  const int64_t frame_values = config_.tokens_per_frame() * config_.dim;
-  for (LayerCache& layer : layers_) {
-    const FloatBuffer& keys = relative() ? layer.chunk_keys_plain : layer.chunk_keys;
-    for (int64_t f = 0; f < config_.chunk_frames; ++f) {
-      const int64_t frame = frames_committed_ + f;
-      if (!window_.is_visible(frame, total)) continue;  // a ring shorter than a chunk
-      const int64_t to = window_.slot(frame) * frame_values, from = f * frame_values;
-      std::copy_n(keys.data() + from, frame_values, layer.past_keys.data() + to);
-      std::copy_n(layer.chunk_values.data() + from, frame_values, layer.past_values.data() + to);
-    }
+int64_t SessionCache::CommitChunk() {
+  int64_t left = 0;
+  for (LayerCache& layer : layers_) left += cpu::CommitChunk(config_, frames_committed_, lists_, layer);
+  frames_committed_ += config_.chunk_frames;
+  return left / config_.num_layers;
+}
+
+void SessionCache::MarkChunkComplete(const CacheShares* shares) {
+  for (size_t layer = 0; layer < layers_.size(); ++layer) {
+    layers_[layer].chunk_percent = PercentKept(shares, static_cast<int64_t>(layer));
   }
-  frames_committed_ = total;
+  chunk_complete_ = true;
+}
+
+int64_t SessionCache::past_rows() const {
+  int64_t rows = 0;
+  for (const LayerCache& layer : layers_) rows += layer.past_rows();
+  return rows;
+}
+
+int64_t SessionCache::whole_past_rows() const {
+  return config_.num_layers * window_.visible(frames_committed_) * config_.tokens_per_frame();
 }
 
 void SessionCache::RotatePast(int64_t index) {
   if (!relative()) return;
   LayerCache& layer = layers_[index];
-  Rotate(layer.past_keys.data(), past_cos_.data(), past_sin_.data(), /*token_of_row=*/nullptr, past_tokens(),
+  Rotate(layer.past_keys.data(), past_cos_.data(), past_sin_.data(), layer.past_places.data(), layer.past_rows(),
          config_.num_heads, config_.head_dim(), layer.past_keys_rotated.data());
 }
 
@@ -150,24 +151,31 @@ const float* SessionCache::attended_past_keys(int64_t layer) const {
   return relative() ? layers_[layer].past_keys_rotated.data() : layers_[layer].past_keys.data();
 }
 
-FloatBuffer SessionCache::InOrder(const FloatBuffer& past, const FloatBuffer& chunk) const {
-  const int64_t frame_values = config_.tokens_per_frame() * config_.dim;
+FloatBuffer SessionCache::InOrder(const LayerCache& layer, const FloatBuffer& past, const FloatBuffer& chunk) const {
+  const int64_t in_frame = config_.tokens_per_frame();
   FloatBuffer out;
   for (int64_t frame = 0; frame < frames_committed_; ++frame) {
     if (!window_.is_visible(frame, frames_committed_)) continue;
-    const float* from = past.data() + window_.slot(frame) * frame_values;
-    out.insert(out.end(), from, from + frame_values);
+    const int64_t first = window_.slot(frame) * in_frame;
+    for (int64_t place = first; place < first + in_frame; ++place) {
+      const auto found = std::find(layer.past_places.begin(), layer.past_places.end(), place);
+      if (found == layer.past_places.end()) continue;
+      const float* from = past.data() + (found - layer.past_places.begin()) * config_.dim;
+      out.insert(out.end(), from, from + config_.dim);
+    }
   }
   if (chunk_complete_) out.insert(out.end(), chunk.begin(), chunk.end());
   return out;
 }
 
-FloatBuffer SessionCache::KeysInOrder(int64_t layer) const {
-  return InOrder(layers_[layer].past_keys, relative() ? layers_[layer].chunk_keys_plain : layers_[layer].chunk_keys);
+FloatBuffer SessionCache::KeysInOrder(int64_t index) const {
+  const LayerCache& layer = layers_[index];
+  return InOrder(layer, layer.past_keys, relative() ? layer.chunk_keys_plain : layer.chunk_keys);
 }
 
-FloatBuffer SessionCache::ValuesInOrder(int64_t layer) const {
-  return InOrder(layers_[layer].past_values, layers_[layer].chunk_values);
+FloatBuffer SessionCache::ValuesInOrder(int64_t index) const {
+  const LayerCache& layer = layers_[index];
+  return InOrder(layer, layer.past_values, layer.chunk_values);
 }
 
 }  // namespace videodiffcr::cpu

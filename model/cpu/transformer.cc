@@ -7,7 +7,10 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/types/span.h"
+#include "model/config/noise.h"
 #include "model/cpu/attention.h"
+#include "model/cpu/key_scores.h"
 #include "model/cpu/row_kernels.h"
 
 namespace videodiffcr::cpu {
@@ -29,6 +32,11 @@ void ForOwnGroups(const TeamMember& member, int64_t rows, Work work) {
 // out[rows] = in[rows] W^T, without the bias: the next kernel adds it.
 void Apply(const PackedLinear& linear, const float* in, int64_t rows, float* out) {
   MultiplyTransposed({in, linear.in}, linear.matrix(), rows, linear.out, linear.in, false, {out, linear.out});
+}
+
+// Whether this block's keys have to be ranked for the cache.
+bool RanksKeys(const PassRequest& request, int64_t layer) {
+  return request.context_pass && PercentKept(request.cache_shares, layer) < kWholeCachePercent;
 }
 
 }  // namespace
@@ -135,6 +143,7 @@ void CpuTransformer::DenseBlock(int64_t layer, const PassRequest& request, PassS
                                 TeamMember& member) const {
   const RowSet all{scratch.x.data(), config_.tokens_per_chunk(), nullptr, nullptr};
   ForOwnGroups(member, all.rows, [&](RowRange rows) { KeysAndValues(layer, all, rows, true, request, scratch); });
+  RankKeys(layer, all.rows, /*routed=*/false, request, scratch, member);
   // Of the last block the cache wants only keys and values.
   if (request.context_pass && layer + 1 == config_.num_layers) return;
   member.Barrier();
@@ -164,7 +173,8 @@ void CpuTransformer::RoutedBlock(int64_t layer, int tenths, const PassRequest& r
     const RowSet all{scratch.x.data(), tokens, nullptr, nullptr};
     ForOwnGroups(member, tokens, [&](RowRange rows) { KeysAndValues(layer, all, rows, false, request, scratch); });
   }
-  if (request.context_pass && layer + 1 == config_.num_layers && full_keys) return;
+  const bool keys_only = request.context_pass && layer + 1 == config_.num_layers && full_keys;
+  if (keys_only && !RanksKeys(request, layer)) return;
 
   const float* factor = retention_.gate == RouterGate::kNone ? nullptr : lane.gate.data();
   const RowSet kept{scratch.kept_x.data(), count, lane.kept.data(), factor};
@@ -175,8 +185,15 @@ void CpuTransformer::RoutedBlock(int64_t layer, int tenths, const PassRequest& r
     if (!full_keys) KeysAndValues(layer, kept, rows, true, request, scratch);
   });
   member.Barrier();
+  if (full_keys) {
+    ForOwnGroups(member, count, [&](RowRange rows) { QueriesOnly(layer, kept, rows, request, scratch); });
+  }
+  if (RanksKeys(request, layer)) {
+    RankKeys(layer, count, /*routed=*/true, request, scratch, member);
+    if (keys_only) return;
+    member.Barrier();
+  }
   ForOwnGroups(member, count, [&](RowRange rows) {
-    if (full_keys) QueriesOnly(layer, kept, rows, request, scratch);
     AfterKeys(layer, kept, rows, full_keys ? tokens : count, request, scratch, lane);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       std::copy_n(scratch.kept_x.data() + row * dim, dim, scratch.x.data() + lane.kept[row] * dim);
@@ -184,6 +201,34 @@ void CpuTransformer::RoutedBlock(int64_t layer, int tenths, const PassRequest& r
   });
   // The next block reads rows of the residual stream by token, and these were written by kept row.
   member.Barrier();
+}
+
+// Between the making of the keys and what changes the block's rows: all meet, one ranks, and all must meet again before
+// they go on. `query_rows` of scratch.normed are the queries.
+void CpuTransformer::RankKeys(int64_t layer, int64_t query_rows, bool routed, const PassRequest& request,
+                              PassScratch& scratch, TeamMember& member) const {
+  if (!RanksKeys(request, layer)) return;
+  member.Barrier();
+  if (layer % member.size() != member.rank()) return;
+  PassScratch::Lane& lane = scratch.lanes[member.rank()];
+  LayerCache& cache = request.cache->layer(layer);
+  float* scores = cache.chunk_scores.data();
+  switch (retention_.cache.score) {
+    case CacheScore::kRouter:
+      if (!routed) ScoreTokens(*weights_.blocks[layer].router, scratch, lane);  // else the block's own are there
+      std::copy(lane.scores.begin(), lane.scores.end(), scores);
+      break;
+    case CacheScore::kSaliency:
+      ScoreBySaliency(config_, scratch.normed.data(), query_rows, cache.chunk_keys.data(), scores);
+      break;
+    case CacheScore::kKeyNorm:
+      ScoreByKeyNorm(config_, cache.chunk_keys.data(), scores);
+      break;
+    case CacheScore::kRandom:
+      FillRandomScores(request.cache_seed, request.cache->frames_before(), layer,
+                       absl::MakeSpan(scores, cache.chunk_scores.size()));
+      break;
+  }
 }
 
 // s = w . SiLU(mix over the chunk's frames of (LN(x) W_down + b)), one score per token (videodiffcr.md section 2.2).
@@ -315,7 +360,7 @@ void CpuTransformer::AfterKeys(int64_t layer, const RowSet& set, RowRange rows, 
   float* hidden = scratch.hidden.data() + rows.begin * config_.ffn_dim;
   const float* factor = set.gate_factor == nullptr ? nullptr : set.gate_factor + rows.begin;
 
-  const KeyRun past{request.cache->attended_past_keys(layer), cache.past_values.data(), request.cache->past_tokens()};
+  const KeyRun past{request.cache->attended_past_keys(layer), cache.past_values.data(), cache.past_rows()};
   const KeyRun chunk{cache.chunk_keys.data(), cache.chunk_values.data(), chunk_keys};
   Attend(normed, count, config_.num_heads, config_.head_dim(), past, chunk, 0.0f, lane.logits, attended);
   Apply(block.self_out, attended, count, projected);

@@ -63,6 +63,10 @@ struct PassRequest {
   int timestep = 0;                // index into the tabulated timesteps; the last one is the context pass
   bool context_pass = false;       // writes keys and values of the clean chunk; gives no flow
   PassRule rule;                   // read at column `timestep`
+  // Context pass: where less than everything of the chunk is to stay, its keys' scores are left in the cache. Null:
+  // everything stays.
+  const CacheShares* cache_shares = nullptr;
+  uint64_t cache_seed = 0;  // of CacheScore::kRandom
   // Called once per row group with the flow of its tokens, [rows, patch values], value ((ph * 2) + pw) * channels + c.
   std::function<void(RowRange tokens, const float* flow)> on_flow;
   double* routing_seconds = nullptr;  // may be null; grows by what rank 0 spends on scoring and ranking
@@ -104,6 +108,8 @@ class CpuTransformer {
                    TeamMember& member) const;
   void ScoreTokens(const PackedRouter& router, const PassScratch& scratch, PassScratch::Lane& lane) const;
   void SelectKept(int64_t count, PassScratch::Lane& lane) const;
+  void RankKeys(int64_t layer, int64_t query_rows, bool routed, const PassRequest& request, PassScratch& scratch,
+                TeamMember& member) const;
 
   void KeysAndValues(int64_t layer, const RowSet& set, RowRange rows, bool with_queries, const PassRequest& request,
                      PassScratch& scratch) const;

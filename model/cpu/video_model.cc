@@ -42,7 +42,7 @@ struct FinishedLatents final : LatentChunk {
 
 struct Session {
   Session(uint64_t seed, const ModelConfig& config, std::shared_ptr<DecoderState> state)
-      : seed(seed), sampler(config.transformer), decoder_state(std::move(state)) {}
+      : seed(seed), sampler(config.transformer, config.retention, seed), decoder_state(std::move(state)) {}
   const uint64_t seed;
   SamplerSession sampler;
   std::shared_ptr<DecoderState> decoder_state;
@@ -73,8 +73,9 @@ FrameChunk ToRgb24(const at::Tensor& pixels) {
 
 ModelInfo MakeInfo(const ModelParts& model, int lanes) {
   ModelInfo info = DescribeModel(model, "cpu");
-  info.kv_cache_bytes = SessionCache::Bytes(model.config.transformer);
-  info.session_bytes = SamplerSession::Bytes(model.config.transformer) + model.decoder->state_bytes();
+  const ModelConfig& config = model.config;
+  info.kv_cache_bytes = SessionCache::Bytes(config.transformer, config.retention);
+  info.session_bytes = SamplerSession::Bytes(config.transformer, config.retention) + model.decoder->state_bytes();
   info.max_sessions_per_plan = lanes;
   return info;
 }
@@ -200,7 +201,7 @@ void CpuVideoModel::DoStep(const PlannedStep& step, TeamMember& member, StepOutc
                                                {leads ? &routing_seconds : nullptr, nullptr, nullptr});
       if (leads) {
         outcome.routing = absl::Seconds(routing_seconds);
-        outcome.tokens_evicted = evicted * model_.config.transformer.tokens_per_frame();
+        outcome.tokens_evicted = evicted;
         FinishDenoise(step, *table, session, outcome);
       }
       break;
@@ -236,6 +237,8 @@ void CpuVideoModel::FinishDenoise(const PlannedStep& step, const RetentionTable*
   outcome.rows_processed = table == nullptr
                                ? outcome.rows_dense
                                : RowsProcessed(*table, step.step, model_.config.transformer.tokens_per_chunk());
+  outcome.past_keys = session.sampler.cache.past_rows();
+  outcome.past_keys_whole = session.sampler.cache.whole_past_rows();
   if (step.step + 1 == sampler_.steps()) outcome.latents = HandOut(session);
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/config/cache_retention.h"
 #include "model/config/noise_schedule.h"
 #include "model/gpu/device_video_model.h"
 #include "model/gpu/slot_count.h"
@@ -82,6 +83,8 @@ ModelPlacement PlacementFor(const DeviceAtStart& device) {
 
 absl::StatusOr<std::unique_ptr<VideoModel>> MakeVideoModel(ModelParts model, const DeviceAtStart& device) {
   const Precision precision = device.precision;
+  const absl::Status whole = RequireWholeCache(model.config.retention.cache, "device 'cuda'");
+  if (!whole.ok()) return whole;
   const absl::StatusOr<StepSchedule> schedule = MakeStepSchedule(model.config.sampling);
   if (!schedule.ok()) return schedule.status();
   const TransformerConfig& config = model.config.transformer;

@@ -21,10 +21,18 @@ constexpr char kDevices[] = "must be 'cpu' or 'cuda'";
 constexpr char kDevices[] = "this build runs the model on 'cpu' only; the preset cuda knows 'cuda'";
 #endif
 
+absl::StatusOr<ModelParts> Load(const VideoModelOptions& options, const ModelPlacement& placement) {
+  absl::StatusOr<ModelParts> model = LoadModelFolder(options.model_folder, placement, options.truncate_prompts);
+  if (!model.ok() || !options.cache_retention) return model;
+  model->config.retention.cache = *options.cache_retention;
+  if (absl::Status status = model->config.Validate(); !status.ok()) return status;
+  return model;
+}
+
 absl::StatusOr<std::unique_ptr<VideoModel>> CreateOnCpu(const VideoModelOptions& options) {
   const absl::StatusOr<int> lanes = cpu::LanesFor(options.threads);
   if (!lanes.ok()) return lanes.status();
-  absl::StatusOr<ModelParts> model = LoadModelFolder(options.model_folder, {}, options.truncate_prompts);
+  absl::StatusOr<ModelParts> model = Load(options, {});
   if (!model.ok()) return model.status();
   return cpu::MakeVideoModel(*std::move(model), *lanes);
 }
@@ -34,8 +42,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> CreateOnGpu(const VideoModelOptions&
   const absl::StatusOr<gpu::DeviceAtStart> device =
       gpu::PrepareDevice({options.precision, options.gpu_sessions, options.decode_graph});
   if (!device.ok()) return device.status();
-  absl::StatusOr<ModelParts> model =
-      LoadModelFolder(options.model_folder, gpu::PlacementFor(*device), options.truncate_prompts);
+  absl::StatusOr<ModelParts> model = Load(options, gpu::PlacementFor(*device));
   if (!model.ok()) return model.status();
   return gpu::MakeVideoModel(*std::move(model), *device);
 }

@@ -3,10 +3,12 @@
 #define VIDEODIFFCR_MODEL_LOAD_CREATE_VIDEO_MODEL_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "model/api/video_model.h"
+#include "model/config/cache_retention.h"
 
 namespace videodiffcr {
 
@@ -22,6 +24,8 @@ struct VideoModelOptions {
   bool decode_graph = true;
   // Cut prompts of too many tokens instead of refusing them.
   bool truncate_prompts = false;
+  // Instead of what the folder says, to find out what it should say.
+  std::optional<CacheRetention> cache_retention = std::nullopt;
 };
 
 // Loads and checks the whole folder. Errors name the file and what is wrong with it.

@@ -25,10 +25,14 @@ ModelInfo DescribeModel(const ModelParts& model, const std::string& device) {
   };
   info.sink_chunks = chunks_of(sizes.sink_frames);
   info.window_chunks = info.sink_chunks + chunks_of(sizes.window_frames - sizes.chunk_frames - sizes.sink_frames);
-  info.budgets.push_back({kDenseTenths, 1.0});
+  const CacheRetention& cache = config.retention.cache;
+  const auto cache_share = [&](RetentionTenths budget) { return MeanShareKept(cache, budget, sizes.num_layers); };
+  info.budgets.push_back({kDenseTenths, 1.0, cache_share(kDenseTenths)});
   for (const RetentionTable& table : config.retention.tables) {
-    info.budgets.push_back({table.nominal, ExecutedRetention(table, info.tokens_per_chunk)});
+    info.budgets.push_back(
+        {table.nominal, ExecutedRetention(table, info.tokens_per_chunk), cache_share(table.nominal)});
   }
+  if (!cache.whole()) info.cache_score = CacheScoreName(cache.score);
   info.max_prompt_tokens = static_cast<int>(config.transformer.text_len);
   info.vocabulary = model.tokenizer.vocabulary();
   info.example_prompts = config.example_prompts;

@@ -34,6 +34,7 @@ class Chunk:
     seconds: float  # that it took
     slack: Optional[float]  # playing time in hand when it left the server; None without playout
     scene_start: bool
+    executed_cache: float = 1.0  # keys of earlier chunks that it saw, over all there were; 0: the server does not say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Finished:
     nominal_retention: float
     executed_retention: float
     reason: str
+    executed_cache: float = 1.0  # mean over chunks
 
 
 def _seconds(duration) -> float:
@@ -124,7 +126,7 @@ class Reader:
         return Chunk(message.sequence, message.first_frame, message.frame_count, _seconds(message.presentation_start),
                      _seconds(message.presentation_duration), message.init_segment + message.payload,
                      message.retention.nominal, message.retention.executed, _seconds(message.timings.total), slack,
-                     message.scene_start)
+                     message.scene_start, message.retention.executed_cache)
 
     def _update_applied(self, message) -> Applied:
         return Applied(message.update_id, message.first_chunk)
@@ -139,5 +141,5 @@ class Reader:
     def _finished(self, message) -> Finished:
         self.finished = Finished(message.chunks, message.frames, message.payload_bytes,
                                  _seconds(message.time_to_first_chunk), message.retention.nominal,
-                                 message.retention.executed, message.reason)
+                                 message.retention.executed, message.reason, message.retention.executed_cache)
         return self.finished

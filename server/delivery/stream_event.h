@@ -50,6 +50,7 @@ struct ChunkEvent {
   uint32_t payload_crc32c = 0;
   RetentionTenths nominal = kDenseTenths;
   double executed_retention = 1.0;
+  double executed_cache = 1.0;
   ChunkTimings timings;
   absl::Duration encode;
   absl::Time work_began;
@@ -89,6 +90,7 @@ struct FinishedEvent {
   absl::Duration time_to_first_chunk;
   double nominal_retention_mean = 1.0;
   double executed_retention_mean = 1.0;
+  double executed_cache_mean = 1.0;
   std::string reason;
 };
 

@@ -41,6 +41,7 @@ absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
   event.payload = std::move(encoded->payload);
   event.nominal = chunk.nominal;
   event.executed_retention = chunk.executed_retention;
+  event.executed_cache = chunk.executed_cache;
   event.timings = chunk.timings;
   event.encode = encode_ended - encode_began;
   event.work_began = chunk.work_began;
@@ -50,7 +51,7 @@ absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
   DeliveryMetrics::ForCodec& metrics = metrics_->of(codec_);
   metrics.encode_seconds->Observe(absl::ToDoubleSeconds(event.encode));
   metrics.output_bytes_total->Increment(static_cast<double>(event.payload.size() + event.init_segment.size()));
-  absl::Status status = Deliver({chunk.sequence, chunk.prompt, chunk.latents}, std::move(event));
+  absl::Status status = Deliver({chunk.sequence, chunk.prompt, chunk.latents, chunk.nominal}, std::move(event));
   if (!status.ok()) return status;
   if (!time_to_first_chunk_.has_value()) time_to_first_chunk_ = clock_->Now() - started_at_;
   payload_bytes_ += payload_bytes;
@@ -93,6 +94,7 @@ void StreamSink::OnEnded(const absl::Status& status, const SessionTotals& totals
     event.time_to_first_chunk = time_to_first_chunk_.value_or(absl::ZeroDuration());
     event.nominal_retention_mean = totals.nominal_retention_mean;
     event.executed_retention_mean = totals.executed_retention_mean;
+    event.executed_cache_mean = totals.executed_cache_mean;
     event.reason = totals.reason;
     outbox_->End(failed_tell_, std::move(event));
     return;

@@ -45,18 +45,6 @@ absl::StatusOr<PromptCheck> CheckPromptField(absl::string_view field, const std:
   return check;
 }
 
-absl::StatusOr<RetentionTenths> ConvertBudget(absl::string_view field, double value, const ModelInfo& model) {
-  for (const RetentionBudget& budget : model.budgets) {
-    // Tenths arrive as the nearest double, or as the nearest float by way of some clients.
-    if (std::fabs(value - budget.tenths / 10.0) < 1e-6) return budget.tenths;
-  }
-  const std::string known = absl::StrJoin(model.budgets, ", ", [](std::string* out, const RetentionBudget& budget) {
-    absl::StrAppend(out, budget.tenths / 10, ".", budget.tenths % 10);
-  });
-  return FieldError(kUnsupported, field, absl::StrCat(value),
-                    absl::StrCat("must be a budget of the model's table: ", known));
-}
-
 absl::Status ConvertRetention(const v1::Retention& retention, const ModelInfo& model, SessionRequest* request) {
   if (retention.has_target()) {
     absl::StatusOr<RetentionTenths> target = ConvertBudget("config.retention.target", retention.target(), model);
@@ -201,6 +189,18 @@ absl::Status ConvertCredits(const v1::SessionConfig& config, SessionRequest* req
 }
 
 }  // namespace
+
+absl::StatusOr<RetentionTenths> ConvertBudget(absl::string_view field, double value, const ModelInfo& model) {
+  for (const RetentionBudget& budget : model.budgets) {
+    // Tenths arrive as the nearest double, or as the nearest float by way of some clients.
+    if (std::fabs(value - budget.tenths / 10.0) < 1e-6) return budget.tenths;
+  }
+  const std::string known = absl::StrJoin(model.budgets, ", ", [](std::string* out, const RetentionBudget& budget) {
+    absl::StrAppend(out, budget.tenths / 10, ".", budget.tenths % 10);
+  });
+  return FieldError(kUnsupported, field, absl::StrCat(value),
+                    absl::StrCat("must be a budget of the model's table: ", known));
+}
 
 absl::StatusOr<SessionPlan> ConvertConfig(const v1::SessionConfig& config, bool one_clip, const VideoModel& model,
                                           const RpcLimits& limits) {

@@ -50,6 +50,9 @@ struct CheckedCredits {
 absl::StatusOr<SessionPlan> ConvertConfig(const v1::SessionConfig& config, bool one_clip, const VideoModel& model,
                                           const RpcLimits& limits);
 
+// A budget in tenths of the model's table; `field` is its whole name.
+absl::StatusOr<RetentionTenths> ConvertBudget(absl::string_view field, double value, const ModelInfo& model);
+
 absl::StatusOr<CheckedChange> ConvertUpdate(const v1::SessionUpdate& update, const VideoModel& model,
                                             const RpcLimits& limits);
 absl::StatusOr<CheckedChange> ConvertSceneCut(const v1::SceneCutRequest& scene_cut, const VideoModel& model,

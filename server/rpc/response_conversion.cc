@@ -84,6 +84,7 @@ void Fill(ChunkEvent event, absl::Time now, v1::VideoChunk* chunk) {
   chunk->set_payload_crc32c(event.payload_crc32c);
   chunk->mutable_retention()->set_nominal(BudgetOf(event.nominal));
   chunk->mutable_retention()->set_executed(event.executed_retention);
+  chunk->mutable_retention()->set_executed_cache(event.executed_cache);
   v1::StageTimings* timings = chunk->mutable_timings();
   *timings->mutable_queue() = ToProtoDuration(event.timings.queue);
   *timings->mutable_text() = ToProtoDuration(event.timings.text);
@@ -121,6 +122,7 @@ void Fill(FinishedEvent event, int64_t deadline_misses, v1::SessionFinished* fin
   finished->set_deadline_misses(deadline_misses);
   finished->mutable_retention()->set_nominal(event.nominal_retention_mean);
   finished->mutable_retention()->set_executed(event.executed_retention_mean);
+  finished->mutable_retention()->set_executed_cache(event.executed_cache_mean);
   finished->set_reason(std::move(event.reason));
 }
 
@@ -179,10 +181,12 @@ v1::GetServerInfoResponse ToServerInfo(const ModelInfo& model, const RpcLimits& 
     v1::BudgetInfo* budget_info = info->add_budgets();
     budget_info->set_nominal(BudgetOf(budget.tenths));
     budget_info->set_executed(budget.executed);
+    budget_info->set_cache(budget.cache);
   }
   for (const std::string& word : model.vocabulary) info->add_vocabulary(word);
   for (const std::string& prompt : model.example_prompts) info->add_example_prompts(prompt);
   info->set_session_bytes(model.session_bytes);
+  info->set_cache_score(model.cache_score);
   for (const OutputKind& output : kSupportedOutputs) {
     v1::SupportedOutput* supported = response.add_outputs();
     supported->set_codec(ToProto(output.codec));

@@ -77,8 +77,9 @@ absl::StatusOr<std::vector<std::shared_ptr<const std::string>>> ReadPrompts(cons
   return prompts;
 }
 
+// `target`: the budget that the session goes on with.
 absl::Status ReadScene(const v1::SnapshotState& state, const VideoModel& model, const RpcLimits& limits,
-                       Continuation* before) {
+                       RetentionTenths target, Continuation* before) {
   const absl::StatusOr<std::vector<std::shared_ptr<const std::string>>> prompts = ReadPrompts(state, model, limits);
   if (!prompts.ok()) return prompts.status();
   if (absl::Status status = CheckField("scene", state.scene_size(), 0, model.info().window_chunks); !status.ok()) {
@@ -96,7 +97,12 @@ absl::Status ReadScene(const v1::SnapshotState& state, const VideoModel& model, 
     least = chunk.sequence() + 1;
     absl::StatusOr<std::shared_ptr<const HalfLatents>> latents = ReadLatents(chunk, model.info());
     if (!latents.ok()) return latents.status();
-    before->scene.push_back({chunk.sequence(), (*prompts)[static_cast<size_t>(chunk.prompt())], *std::move(latents)});
+    const absl::StatusOr<RetentionTenths> budget =
+        chunk.retention() == 0 ? target
+                               : ConvertBudget("resume.snapshot.scene.retention", chunk.retention(), model.info());
+    if (!budget.ok()) return budget.status();
+    before->scene.push_back(
+        {chunk.sequence(), (*prompts)[static_cast<size_t>(chunk.prompt())], *std::move(latents), *budget});
   }
   return absl::OkStatus();
 }
@@ -190,6 +196,7 @@ v1::SnapshotState MakeSnapshotState(const SessionFacts& facts, const std::string
     kept->set_sequence(chunk.sequence);
     kept->set_prompt(state.prompts_size() - 1);
     kept->set_latents(chunk.latents->data(), chunk.latents->size() * sizeof(uint16_t));
+    kept->set_retention(chunk.budget / 10.0);
   }
   for (const int64_t id : facts.outstanding.update_ids) state.add_update_ids(id);
   state.set_paused(facts.outstanding.paused);
@@ -216,7 +223,8 @@ absl::StatusOr<SessionPlan> PlanFromSnapshot(const v1::SnapshotState& state, boo
   before->frames = state.frames();
   before->paused = state.paused();
   before->update_ids.assign(state.update_ids().begin(), state.update_ids().end());
-  if (absl::Status status = ReadScene(state, model, limits, before.get()); !status.ok()) return status;
+  if (absl::Status status = ReadScene(state, model, limits, plan->request.target, before.get()); !status.ok())
+    return status;
   if (absl::Status status = ReadDue(state, wall_now, before.get()); !status.ok()) return status;
   plan->request.continuation = std::move(before);
   plan->encoder.first_chunk = state.chunks();

@@ -57,6 +57,22 @@ TEST_F(GenerationRecordTest, CaptionsAreThePromptsWithTheTimesFromWhichTheyShow)
   EXPECT_THAT(record_.PromptLines(), ElementsAre("0.00 s: a red circle", "0.75 s: a blue square"));
 }
 
+TEST_F(GenerationRecordTest, TheSummarySaysHowMuchOfTheCacheWasSeenOnlyWhereThatWasLessThanAll) {
+  for (const double seen : {1.0, 0.5}) {
+    GenerationRecord record(options_, kStart);
+    for (int i = 0; i < 2; ++i) {
+      v1::VideoChunk chunk = Chunk(i, 1, 1);
+      chunk.mutable_retention()->set_executed_cache(i == 0 ? 1.0 : seen);
+      record.AddChunk(chunk, kStart + absl::Seconds(1 + i));
+    }
+    if (seen < 1) {
+      EXPECT_THAT(record.Summary(), HasSubstr("  cache                0.750 of it seen\n"));
+    } else {
+      EXPECT_THAT(record.Summary(), Not(HasSubstr("cache")));
+    }
+  }
+}
+
 TEST_F(GenerationRecordTest, TheSummaryHoldsTheFiguresOfTheWholeGeneration) {
   v1::SessionStarted started;
   started.set_width(160);

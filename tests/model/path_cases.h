@@ -109,6 +109,7 @@ inline RetentionConfig RetentionOf(const Case& c) {
   retention.kv_mode = c.kv_mode;
   retention.context_mode = c.context_mode;
   retention.frame_floor = c.frame_floor;
+  if (!c.layer_tenths.empty()) retention.tables = {MakeRetentionTable(7, c.layer_tenths, {-3, -1, 1, 3})};
   return retention;
 }
 

@@ -23,7 +23,9 @@ class ContinuationTest : public SchedulerTest {
     before->chunks = count;
     before->frames = made[count - 1].first_frame + made[count - 1].frames.frame_count;
     const int64_t first = std::max<int64_t>(0, count - model_.info().window_chunks);
-    for (int64_t i = first; i < count; ++i) before->scene.push_back({i, made[i].prompt, made[i].latents});
+    for (int64_t i = first; i < count; ++i) {
+      before->scene.push_back({i, made[i].prompt, made[i].latents, made[i].nominal});
+    }
     SessionRequest request = Kept(length_chunks);
     request.prompt = *made[count - 1].prompt;
     request.continuation = std::move(before);
@@ -79,6 +81,30 @@ TEST_F(ContinuationTest, WhatTheModelLooksBackAtIsRebuiltUnderThePromptsOfThatTi
   ASSERT_TRUE(rest.log->WaitForEnd());
   EXPECT_THAT(StepsSince(plan), ElementsAre("text 2", "rebuild 0", "rebuild 1", "text 2", "denoise 2", "denoise 2",
                                             "denoise 2", "denoise 2"));
+}
+
+TEST_F(ContinuationTest, WhatTheModelLooksBackAtIsRebuiltAtTheBudgetsOfThatTime) {
+  Start();
+  const TestSession first = Submit(Kept(3));
+  ASSERT_TRUE(first.log->WaitForEnd());
+  std::vector<GeneratedChunk> made = first.log->chunks();
+  made[0].nominal = 10;
+  made[1].nominal = 7;
+  made[2].nominal = 9;
+  SessionRequest request = Behind(made, 3, 4);
+  request.target = 8;  // from the next chunk on
+  const int64_t plan = model_.plans_run();
+  const TestSession rest = Submit(request);
+  ASSERT_TRUE(rest.log->WaitForEnd());
+  std::vector<RetentionTenths> rebuilt;
+  const auto plans = model_.plans();
+  for (size_t i = static_cast<size_t>(plan); i < plans.size(); ++i) {
+    for (const ObservedStep& step : plans[i]) {
+      if (step.step.kind == StepKind::kRebuild) rebuilt.push_back(step.step.budget);
+    }
+  }
+  EXPECT_THAT(rebuilt, ElementsAre(10, 7, 9));
+  EXPECT_EQ(rest.log->chunks()[0].nominal, 8);
 }
 
 TEST_F(ContinuationTest, WithoutASceneTheNextChunkStartsOne) {

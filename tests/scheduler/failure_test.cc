@@ -65,6 +65,14 @@ TEST_F(FailureTest, AChunkThatMemoryWasShortForIsMadeAgainAtTheNextLowerBudgetAn
   EXPECT_EQ(chunks[1].nominal, 9);
   EXPECT_EQ(chunks[1].executed_retention, 0.9) << "passes that were given up do not count";
   EXPECT_EQ(chunks[2].nominal, 10);
+  std::vector<RetentionTenths> context_passes;
+  for (const std::vector<ObservedStep>& plan : model_.plans()) {
+    for (const ObservedStep& step : plan) {
+      const bool is_context_pass = step.seed == 1 && step.step.kind == StepKind::kContext;
+      if (is_context_pass) context_passes.push_back(step.step.budget);
+    }
+  }
+  EXPECT_THAT(context_passes, ElementsAre(10, 9)) << "what stays in the cache is up to the chunk's own budget";
   ExpectNeighboursUntouched();
   EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_retention_changes_total{model=\"fake\",direction=\"down\",priority="
                                   "\"standard\",reason=\"memory\"} 1"));

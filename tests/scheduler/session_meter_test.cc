@@ -195,11 +195,13 @@ TEST_F(SessionMeterTest, TheTotalsAreSumsAndMeansOfTheChunksDelivered) {
   meter_.Delivered(chunk, kStart);
   chunk.chunk.nominal = 7;
   chunk.chunk.executed_retention = 0.75;
+  chunk.chunk.executed_cache = 0.5;
   meter_.Delivered(chunk, kStart);
   EXPECT_EQ(meter_.totals().chunks, 2);
   EXPECT_EQ(meter_.totals().frames, 24);
   EXPECT_DOUBLE_EQ(meter_.totals().nominal_retention_mean, 0.85);
   EXPECT_DOUBLE_EQ(meter_.totals().executed_retention_mean, 0.875);
+  EXPECT_DOUBLE_EQ(meter_.totals().executed_cache_mean, 0.75);
 }
 
 TEST_F(SessionMeterTest, AnEndIsCountedByItsOutcomeWithTheLengthOfTheSession) {

@@ -87,6 +87,8 @@ TEST_F(SessionRecordTest, AChunkCarriesItsTimesItsPlaceAndItsRetention) {
     StepOutcome rows;
     rows.rows_processed = 30;
     rows.rows_dense = 40;
+    rows.past_keys = 6;
+    rows.past_keys_whole = 12;
     RunStep(std::move(rows));
   }
   FinishedChunk chunk = TakeChunk();
@@ -100,6 +102,7 @@ TEST_F(SessionRecordTest, AChunkCarriesItsTimesItsPlaceAndItsRetention) {
   EXPECT_EQ(chunk.presentation_start, absl::Seconds(1) * 9 / 16);
   EXPECT_EQ(chunk.presentation_duration, absl::Seconds(1) * 12 / 16);
   EXPECT_DOUBLE_EQ(chunk.chunk.executed_retention, 0.75);
+  EXPECT_DOUBLE_EQ(chunk.chunk.executed_cache, 0.5);
   EXPECT_EQ(chunk.chunk.timings.delivery_queue, absl::Seconds(2));
 }
 
@@ -117,10 +120,12 @@ TEST_F(SessionRecordTest, AWaitForTheOthersOfItsPlanIsQueueTime) {
   EXPECT_EQ(chunk.chunk.timings.queue, absl::Milliseconds(20));
 }
 
-TEST_F(SessionRecordTest, AModelThatCountsNoRowsRanThemAll) {
+TEST_F(SessionRecordTest, AModelThatCountsNoRowsRanThemAllAndSawTheWholeCache) {
   Begin(Request(0));
   MakeChunk();
-  EXPECT_EQ(Deliver().chunk.executed_retention, 1.0);
+  const FinishedChunk chunk = Deliver();
+  EXPECT_EQ(chunk.chunk.executed_retention, 1.0);
+  EXPECT_EQ(chunk.chunk.executed_cache, 1.0);
 }
 
 TEST_F(SessionRecordTest, StepsAndChunksReachTheMetrics) {

@@ -140,6 +140,15 @@ class MakeResultsTest(unittest.TestCase):
         self.assertEqual(second["verdict"], "better")
         self.assertTrue(third["difference"].startswith("0.125 ["), third)
 
+    def test_a_layout_tells_each_share_of_the_cache_from_the_whole_one_at_the_same_budget(self):
+        layout = self.write("layout.csv", "table,label,method,budget,scores\n1,Dense,dense,10,router\n3,whole,dense,10,router\n"
+                                          "3,whole at 0.7,ours,7,random\n3,half at 0.7,ours,7,router\n")
+        done = self.run_script("--clips", *self.files(), "--layout", layout)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        dense, whole, half = self.table("cache")
+        self.assertEqual((dense["difference"], whole["difference"]), ("", ""))
+        self.assertEqual(half["verdict"], "better")
+
     def test_latency_is_added_where_it_was_measured(self):
         latency = self.write("latency.csv", "method,budget,median_ms,p95_ms,command\ndense,10,520,580,videodiffcr-bench chunk\n")
         self.assertEqual(self.run_script("--clips", *self.files(), "--latency", latency).returncode, 0)

@@ -188,21 +188,25 @@ absl::Status EvaluateClips(const EvaluateOptions& options, const std::vector<Ret
   return WriteText(FormatTwoObjects(*quality), std::cout);
 }
 
+// Of whatever student a folder holds.
+std::vector<RetentionTenths> AllBudgets() {
+  std::vector<RetentionTenths> budgets;
+  for (RetentionTenths budget = kDenseTenths; budget > 0; --budget) budgets.push_back(budget);
+  return budgets;
+}
+
 absl::Status EvaluatePlain(const EvaluateOptions& options) {
   const absl::StatusOr<at::Device> device = ParseDevice(options.plain);
   if (!device.ok()) return device.status();
-  const absl::StatusOr<PlainSampler> sampler = PlainSampler::Load(options.model, *device);
+  const absl::StatusOr<PlainSampler> sampler =
+      PlainSampler::Load(options.model, *device, std::nullopt, CacheOf(options, AllBudgets()));
   if (!sampler.ok()) return sampler.status();
   const int64_t side_by_side = device->is_cpu() ? kSideBySideOnCpu : kSideBySideOnGpu;
   return EvaluateClips(options, sampler->budgets(), PlainClips(*sampler, side_by_side, options.seed), *device);
 }
 
-absl::Status EvaluateServed(const EvaluateOptions& options, VideoModel& model) {
-  const absl::StatusOr<ModelConfig> config = LoadModelConfig(options.model);
-  if (!config.ok()) return config.status();
-  std::vector<RetentionTenths> budgets;
-  for (const RetentionBudget& budget : model.info().budgets) budgets.push_back(budget.tenths);
-  return EvaluateClips(options, budgets, ServedClips(model, *config), at::kCPU);
+absl::Status EvaluateServed(const EvaluateOptions& options, const ModelConfig& config, VideoModel& model) {
+  return EvaluateClips(options, BudgetsOf(config.retention), ServedClips(model, config), at::kCPU);
 }
 
 // The dense model without the second half of its blocks, and renders: 0 and 1 of every dimension.
@@ -247,10 +251,14 @@ absl::Status RunEvaluate(const EvaluateOptions& options) {
   VideoModelOptions model_options;
   model_options.model_folder = options.model;
   model_options.threads = static_cast<int>(options.threads);
+  absl::StatusOr<ModelConfig> config = LoadModelConfig(options.model);
+  if (!config.ok()) return config.status();
+  model_options.cache_retention = CacheOf(options, BudgetsOf(config->retention));
+  if (model_options.cache_retention) config->retention.cache = *model_options.cache_retention;
   const absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateVideoModel(model_options);
   if (!model.ok()) return model.status();
   if (judge_served) {
-    if (absl::Status status = EvaluateServed(options, **model); !status.ok()) return status;
+    if (absl::Status status = EvaluateServed(options, *config, **model); !status.ok()) return status;
   }
   if (options.sheets.empty()) return absl::OkStatus();
   return WriteContactSheets({options.sheets, options.only, options.seed}, **model);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "command_line/flag_reader.h"
@@ -13,6 +14,20 @@
 
 namespace videodiffcr::training {
 namespace {
+
+std::vector<std::string> CacheScores() {
+  std::vector<std::string> names;
+  for (const auto& [score, name] : CacheScoreNames()) names.emplace_back(name);
+  return names;
+}
+
+int CachePercent(const EvaluateOptions& options) { return static_cast<int>(100 * options.cache_retention + 0.5); }
+
+// "cache 0.50 by router"; empty unless flags say it.
+std::string CacheName(const EvaluateOptions& options) {
+  if (options.cache_retention == 0) return "";
+  return absl::StrFormat("cache %.2f by %s", CachePercent(options) / 100.0, options.cache_score);
+}
 
 void AddChoiceFlags(EvaluateOptions* options, Command* command) {
   command->AddFlag({"clips", "N", "Clips per condition; 0: none.", "2048"}, ReadInteger(0, 1'000'000, &options->clips));
@@ -25,6 +40,16 @@ void AddChoiceFlags(EvaluateOptions* options, Command* command) {
       ReadString(&options->conditions));
   command->AddFlag({"budgets", "LIST", "Retention budgets in tenths; by default all of the model.", "10,7"},
                    ReadIntegerList(&options->budgets));
+  command->AddFlag({"cache-retention", "SHARE",
+                    "Share of a chunk's keys that stays in the cache, at every budget and in every block; in "
+                    "hundredths. By default what the model folder says.",
+                    "0.5"},
+                   ReadDouble(0.01, 1, &options->cache_retention));
+  command->AddFlag({"cache-score", "NAME",
+                    "With --cache-retention: by what the keys that stay are chosen: router, saliency, key-norm or "
+                    "random; by default router.",
+                    "saliency"},
+                   ReadChoice(CacheScores(), &options->cache_score));
   command->AddFlag({"only", "TEXT", "Only conditions, and sheets of budgets, whose name contains TEXT.", "0.7"},
                    ReadString(&options->only));
   command->AddFlag({"long-chunks", "K", "Length of the long videos, in chunks.", "48"},
@@ -91,6 +116,12 @@ absl::Status CheckFlags(const EvaluateOptions& options) {
   if (!options.write_bounds.empty() && options.plain.empty()) {
     return WrongUsageError("--write-bounds: needs --plain cpu or --plain cuda");
   }
+  if (options.cache_retention != 0 && !options.write_bounds.empty()) {
+    return WrongUsageError("--cache-retention: --write-bounds judges a dense model, whose cache is whole");
+  }
+  if (options.cache_retention == 0 && options.cache_score != EvaluateOptions().cache_score) {
+    return WrongUsageError(absl::StrCat("--cache-score ", options.cache_score, ": needs --cache-retention"));
+  }
   for (const auto& [flag, value] :
        {std::pair{"--method", options.method}, {"--training-seed", options.training_seed}}) {
     if (absl::StrContains(value, ',')) {
@@ -124,7 +155,16 @@ void AddEvaluateFlags(EvaluateOptions* options, Command* command) {
 std::string MethodOf(const EvaluateOptions& options) {
   if (!options.method.empty()) return options.method;
   const std::filesystem::path folder = std::filesystem::path(options.model + "/").lexically_normal().parent_path();
-  return absl::StrReplaceAll(folder.filename().string(), {{",", "_"}});
+  const std::string name = absl::StrReplaceAll(folder.filename().string(), {{",", "_"}});
+  return options.cache_retention == 0 ? name : absl::StrCat(name, " ", CacheName(options));
+}
+
+std::optional<CacheRetention> CacheOf(const EvaluateOptions& options, const std::vector<RetentionTenths>& budgets) {
+  if (options.cache_retention == 0) return std::nullopt;
+  for (const auto& [score, name] : CacheScoreNames()) {
+    if (options.cache_score == name) return UniformCacheRetention(score, CachePercent(options), budgets);
+  }
+  return std::nullopt;  // no such score passes the flag
 }
 
 std::string CommandOf(const EvaluateOptions& options) {
@@ -138,6 +178,8 @@ std::string CommandOf(const EvaluateOptions& options) {
   add(!options.budgets.empty(), "budgets", absl::StrJoin(options.budgets, ","));
   add(!options.only.empty(), "only", absl::StrCat("'", options.only, "'"));
   add(options.long_chunks != EvaluateOptions().long_chunks, "long-chunks", absl::StrCat(options.long_chunks));
+  add(options.cache_retention != 0, "cache-retention", absl::StrCat(options.cache_retention));
+  add(options.cache_retention != 0, "cache-score", options.cache_score);
   add(options.baselines, "baselines", "yes");
   add(options.proxies, "proxies", "yes");
   add(true, "method", MethodOf(options));
@@ -167,6 +209,7 @@ absl::StatusOr<std::vector<EvaluationCondition>> ConditionsOf(const EvaluateOpti
   std::vector<EvaluationCondition> conditions;
   std::vector<std::string> names;
   for (EvaluationCondition& condition : MakeConditions(choice)) {
+    if (options.cache_retention != 0) absl::StrAppend(&condition.name, " with ", CacheName(options));
     names.push_back(condition.name);
     if (absl::StrContains(condition.name, options.only)) conditions.push_back(std::move(condition));
   }

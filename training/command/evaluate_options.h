@@ -3,11 +3,13 @@
 #define VIDEODIFFCR_TRAINING_COMMAND_EVALUATE_OPTIONS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "command_line/command.h"
+#include "model/config/cache_retention.h"
 #include "training/evaluation/evaluation_condition.h"
 
 namespace videodiffcr::training {
@@ -32,8 +34,10 @@ struct EvaluateOptions {
   std::string only;
   std::string plain;  // the device of the plain path; empty: as served
   std::string conditions = "short,long,switch,held-out";
-  std::vector<int> budgets;  // empty: all of the model
-  std::string bounds;        // empty: the model folder's, when it has some
+  std::vector<int> budgets;            // empty: all of the model
+  double cache_retention = 0;          // 0: the model folder's
+  std::string cache_score = "router";  // with cache_retention
+  std::string bounds;                  // empty: the model folder's, when it has some
   std::string write_bounds;
   bool baselines = false;
   bool proxies = false;
@@ -51,6 +55,9 @@ void AddEvaluateFlags(EvaluateOptions* options, Command* command);
 std::string CommandOf(const EvaluateOptions& options);
 // The last part of the model folder's path, unless --method says another.
 std::string MethodOf(const EvaluateOptions& options);
+
+// What the flags say about the cache of a model with these budgets; nothing: what the model folder says.
+std::optional<CacheRetention> CacheOf(const EvaluateOptions& options, const std::vector<RetentionTenths>& budgets);
 
 // What is to be judged of a model with these budgets. InvalidArgument names a condition or budget that there is not.
 absl::StatusOr<std::vector<EvaluationCondition>> ConditionsOf(const EvaluateOptions& options,

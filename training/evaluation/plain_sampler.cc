@@ -58,9 +58,10 @@ at::Tensor RandomScores(uint64_t seed, const std::vector<uint64_t>& clip_seeds, 
 }
 
 absl::StatusOr<PlainSampler> PlainSampler::Load(const std::string& folder, at::Device device,
-                                                std::optional<int64_t> blocks) {
+                                                std::optional<int64_t> blocks, std::optional<CacheRetention> cache) {
   absl::StatusOr<TrainingModel> loaded = LoadTrainingModel(folder, device);
   if (!loaded.ok()) return loaded.status();
+  if (cache) loaded->config.retention.cache = *std::move(cache);
   const auto model = std::make_shared<TrainingModel>(*std::move(loaded));
   if (blocks) {
     KeepFirstBlocks(*blocks, model.get());
@@ -94,6 +95,19 @@ ChunkNoise PlainSampler::Noise(const std::vector<ClipRequest>& requests, int64_t
   return noise;
 }
 
+// The requests have their budget in common.
+absl::StatusOr<CacheRule> PlainSampler::RuleOfCache(const std::vector<ClipRequest>& requests) const {
+  std::vector<uint64_t> seeds;
+  for (const ClipRequest& request : requests) seeds.push_back(request.seed);
+  CacheRule rule = CacheRuleAt(model_->config.retention.cache, requests.front().budget,
+                               model_->config.transformer.num_layers, seeds);
+  if (!rule.percent.empty() && rule.score == CacheScore::kRouter &&
+      !model_->transformer.weights.blocks.front().router) {
+    return absl::InvalidArgumentError("retention.cache.score \"router\": the model has no routers of its own");
+  }
+  return rule;
+}
+
 absl::Status PlainSampler::Generate(const std::vector<ClipRequest>& requests, TokenRanking ranking, uint64_t seed,
                                     const ChunkVisitor& visit) const {
   const c10::NoGradGuard no_gradients;
@@ -106,9 +120,12 @@ absl::Status PlainSampler::Generate(const std::vector<ClipRequest>& requests, To
     return absl::InvalidArgumentError(
         absl::StrCat("ranking \"", RankingName(ranking), "\": the model ranks no tokens"));
   }
+  const absl::StatusOr<CacheRule> rule = RuleOfCache(requests);
+  if (!rule.ok()) return rule.status();
   if (ranking == TokenRanking::kRouter && student_->scores() == ScoreSource::kRandom) ranking = TokenRanking::kRandom;
   const auto network = student_->Open({first.budget, at::kFloat, {}, ScorerOf(ranking, seed, requests)});
   RolloutState state(model_->config.transformer);
+  state.cache_rule = *rule;
   std::vector<at::Tensor> memories;
   for (int64_t chunk = 0; chunk < first.chunks; ++chunk) {
     if (first.prompts.count(chunk) > 0) {

@@ -29,8 +29,10 @@ class PlainSampler {
  public:
   // The model of a folder, with its routers when it has some. Errors are those of the files. With `blocks`, only so
   // many blocks of the transformer are kept, and no budgets: a model that is known to be bad, to measure against.
+  // `cache`: instead of the folder's retention of the cache.
   static absl::StatusOr<PlainSampler> Load(const std::string& folder, at::Device device,
-                                           std::optional<int64_t> blocks = std::nullopt);
+                                           std::optional<int64_t> blocks = std::nullopt,
+                                           std::optional<CacheRetention> cache = std::nullopt);
 
   // Any student of a model.
   PlainSampler(std::shared_ptr<const TrainingModel> model, std::shared_ptr<const Student> student)
@@ -55,6 +57,7 @@ class PlainSampler {
 
  private:
   ChunkNoise Noise(const std::vector<ClipRequest>& requests, int64_t chunk) const;
+  absl::StatusOr<CacheRule> RuleOfCache(const std::vector<ClipRequest>& requests) const;
 
   std::shared_ptr<const TrainingModel> model_;
   std::shared_ptr<const Student> student_;

@@ -13,6 +13,14 @@ RetentionTable ContextPassOf(const RetentionTable& table) {
   return context;
 }
 
+// Keys that chunk `chunk` of a video sees of earlier ones, when `percent` of each but the sink stays.
+int64_t PastKeys(const TransformerConfig& config, int percent, int64_t chunk) {
+  const int64_t tokens = config.tokens_per_chunk();
+  const int64_t whole = std::min(chunk * tokens, config.window_tokens() - tokens);
+  const int64_t sink = std::min(chunk * tokens, config.sink_frames * config.tokens_per_frame());
+  return sink + KeptKeys(percent, whole - sink);
+}
+
 double ContextShare(const RetentionTable& table, int64_t tokens, ContextMode mode) {
   if (mode == ContextMode::kDense || table.tenths.empty()) return 1;
   int64_t kept = 0;
@@ -33,13 +41,17 @@ RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table
   cost.executed_with_context =
       (cost.executed * static_cast<double>(passes) + ContextShare(table, tokens, retention.context_mode)) /
       static_cast<double>(passes + 1);
+  const CacheShares* shares = FindCacheShares(retention.cache, table.nominal);
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const int64_t past = std::min(chunk * tokens, transformer.window_tokens() - tokens);
-    const double all = ChunkMacs(shape, table, tokens, past, retention.kv_mode, retention.context_mode);
-    const double context =
-        ChunkMacs(shape, ContextPassOf(table), tokens, past, retention.kv_mode, retention.context_mode);
-    cost.multiply_adds += (all - context) / static_cast<double>(chunks);
-    cost.multiply_adds_with_context += all / static_cast<double>(chunks);
+    for (size_t block = 0; block < table.tenths.size(); ++block) {
+      const RetentionTable of_block = {table.nominal, {table.tenths[block]}};
+      const int64_t past = PastKeys(transformer, PercentKept(shares, static_cast<int64_t>(block)), chunk);
+      const double all = ChunkMacs(shape, of_block, tokens, past, retention.kv_mode, retention.context_mode);
+      const double context =
+          ChunkMacs(shape, ContextPassOf(of_block), tokens, past, retention.kv_mode, retention.context_mode);
+      cost.multiply_adds += (all - context) / static_cast<double>(chunks);
+      cost.multiply_adds_with_context += all / static_cast<double>(chunks);
+    }
   }
   return cost;
 }

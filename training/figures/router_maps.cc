@@ -33,6 +33,7 @@ DrawnChunk SampleVideo(const TrainingModel& model, const RouterMapOptions& optio
   sampler.context_mode = retention.context_mode;
   RolloutState state(model.config.transformer);
   state.text = MakeTextKeys(model.transformer, hidden);
+  state.cache_rule = CacheRuleAt(retention.cache, table.nominal, model.config.transformer.num_layers, {options.seed});
   std::vector<at::Tensor> memories;
   DrawnChunk drawn;
   for (int64_t chunk = 0; chunk <= options.chunk; ++chunk) {

@@ -68,7 +68,11 @@ absl::StatusOr<TrainingModel> LoadTrainingModel(const StageOptions& stage) {
     return absl::FailedPreconditionError(
         absl::StrCat(student, ": nothing can be built on a model that takes tokens out in a way of its own"));
   }
-  return LoadTrainingModel(stage.model, *device);
+  absl::StatusOr<TrainingModel> model = LoadTrainingModel(stage.model, *device);
+  if (!model.ok()) return model.status();
+  const absl::Status whole = RequireWholeCache(model->config.retention.cache, "training");
+  if (!whole.ok()) return absl::Status(whole.code(), absl::StrCat(stage.model, "/config.json: ", whole.message()));
+  return model;
 }
 
 absl::Status LoadRouters(const std::string& folder, TrainingModel* model) {

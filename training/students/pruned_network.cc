@@ -11,7 +11,7 @@ at::Tensor PrunedNetwork::Flow(const at::Tensor& latents, size_t step, const Rol
 std::vector<KeysValues> PrunedNetwork::ContextKeys(const at::Tensor& latents, const RolloutState& state) {
   finished_ = latents.detach();
   estimate_ = at::Tensor();
-  return RunPass(network_, MakePass(Enter(latents), 0.0f, {}, state)).keys;
+  return RunPass(network_, MakeContextPass(Enter(latents), {}, ContextMode::kDense, {}, state)).keys;
 }
 
 }  // namespace videodiffcr::training

@@ -23,6 +23,7 @@ PassInput MakePass(const at::Tensor& latents, float timestep, const RoutingRule&
 PassInput MakeContextPass(const at::Tensor& latents, const RoutingRule& routing, ContextMode mode,
                           const RetentionTable& table, const RolloutState& state) {
   PassInput pass = MakePass(latents, 0.0f, routing, state);
+  pass.cache = state.cache_rule;
   if (mode == ContextMode::kRoutedFullKv && !table.tenths.empty()) {
     pass.tenths = TenthsOfPass(table, table.tenths.front().size() - 1);
     pass.routing.kv_mode = KvMode::kFull;

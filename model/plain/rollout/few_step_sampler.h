@@ -40,14 +40,15 @@ struct RolloutState {
   explicit RolloutState(const TransformerConfig& config) : cache(config) {}
 
   KvCache cache;
-  TextKeys text;  // of the current prompt; replace it to switch, the cache stays
+  TextKeys text;         // of the current prompt; replace it to switch, the cache stays
+  CacheRule cache_rule;  // of the current chunk: what it leaves in the cache; as it is made, everything
 };
 
 // A pass over `latents` [B, F, C, h, w] at the place where `state` is, all blocks dense; `state` outlives it.
 PassInput MakePass(const at::Tensor& latents, float timestep, const RoutingRule& routing, const RolloutState& state);
 
 // The context pass: on the clean chunk at timestep 0, for its keys only. Routed, it takes the table's last column and
-// still makes the keys of all rows (modes D and E); with an empty table it is dense.
+// still makes the keys of all rows (modes D and E); with an empty table it is dense. Marks the keys that stay.
 PassInput MakeContextPass(const at::Tensor& latents, const RoutingRule& routing, ContextMode mode,
                           const RetentionTable& table, const RolloutState& state);
 

@@ -1,6 +1,7 @@
 #include "model/plain/transformer/attention.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
 #include "model/plain/transformer/layers.h"
@@ -12,6 +13,12 @@ namespace {
 // [B, L, D] -> [B, L, N, d].
 at::Tensor SplitHeads(const at::Tensor& x, int64_t num_heads) {
   return x.unflatten(-1, {num_heads, x.size(-1) / num_heads});
+}
+
+// bool [B, L].
+at::Tensor SeenOf(const KeysValues& keys) {
+  return keys.seen.defined() ? keys.seen
+                             : at::ones({keys.k.size(0), keys.k.size(1)}, keys.k.options().dtype(at::kBool));
 }
 
 }  // namespace
@@ -27,14 +34,18 @@ KeysValues MakeKeysValues(const AttentionWeights& weights, const at::Tensor& x, 
 
 at::Tensor Attend(const at::Tensor& q, const KeysValues& keys) {
   // The operator wants heads before tokens: [B, N, L, d]. Its scale is 1/sqrt(d).
+  const std::optional<at::Tensor> seen =
+      keys.seen.defined() ? std::optional(keys.seen.unsqueeze(1).unsqueeze(1)) : std::nullopt;  // [B, 1, 1, L]
   const at::Tensor out =
-      at::scaled_dot_product_attention(q.transpose(1, 2), keys.k.transpose(1, 2), keys.v.transpose(1, 2));
+      at::scaled_dot_product_attention(q.transpose(1, 2), keys.k.transpose(1, 2), keys.v.transpose(1, 2), seen);
   return out.transpose(1, 2).flatten(2);
 }
 
 KeysValues Concatenate(const KeysValues& past, const KeysValues& chunk) {
   if (!past.k.defined()) return chunk;
-  return {at::cat({past.k, chunk.k}, 1), at::cat({past.v, chunk.v}, 1)};
+  KeysValues both = {at::cat({past.k, chunk.k}, 1), at::cat({past.v, chunk.v}, 1)};
+  if (past.seen.defined() || chunk.seen.defined()) both.seen = at::cat({SeenOf(past), SeenOf(chunk)}, 1);
+  return both;
 }
 
 }  // namespace videodiffcr

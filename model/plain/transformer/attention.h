@@ -15,6 +15,8 @@ namespace videodiffcr {
 struct KeysValues {
   at::Tensor k;  // [B, L, N, d]
   at::Tensor v;  // [B, L, N, d]
+  // Of a cache that does not keep everything: which of the L may be attended to, bool [B, L]. Undefined: all.
+  at::Tensor seen = {};
 };
 
 // Where the tokens of a pass are.
@@ -30,7 +32,7 @@ at::Tensor Queries(const AttentionWeights& weights, const at::Tensor& x, int64_t
 // RMS_gk(W_k x + b_k) and W_v x + b_v split into heads: x [B, L, D] -> [B, L, N, d] each.
 KeysValues MakeKeysValues(const AttentionWeights& weights, const at::Tensor& x, int64_t num_heads, double eps);
 
-// softmax(q Kt / sqrt(d)) V, no mask: q [B, L, N, d] -> [B, L, D].
+// softmax(q Kt / sqrt(d)) V over the keys that may be seen: q [B, L, N, d] -> [B, L, D].
 at::Tensor Attend(const at::Tensor& q, const KeysValues& keys);
 
 // `past` followed by `chunk`; `past` may have undefined tensors: nothing came before.

@@ -7,6 +7,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/silu.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "model/plain/transformer/layers.h"
@@ -93,6 +94,16 @@ BlockOutput RunBlock(const BlockWeights& weights, const BlockContext& context, c
                                 : RoutedBlock(weights, context, routing, KeptRows(tenths, x.size(1)), x);
 }
 
+namespace {
+
+// Of the chunk's tokens, the first so many are of sink frames.
+int64_t SinkTokens(const TransformerConfig& config, const PassInput& input) {
+  const int64_t frames = std::clamp<int64_t>(config.sink_frames - input.first_frame, 0, input.latents.size(1));
+  return frames * config.tokens_per_frame();
+}
+
+}  // namespace
+
 PassOutput RunPass(const DiffusionTransformer& model, const PassInput& input) {
   const int64_t frames = input.latents.size(1);
   const TimeEmbedding time = EmbedTime(model, input.timesteps);
@@ -110,6 +121,11 @@ PassOutput RunPass(const DiffusionTransformer& model, const PassInput& input) {
     const int tenths = input.tenths.empty() ? kDenseTenths : input.tenths[i];
     BlockOutput block =
         input.runner ? input.runner(i, context, x) : RunBlock(weights, context, input.routing, tenths, x);
+    if (!input.cache.percent.empty() && input.cache.percent[i] < kWholeCachePercent) {
+      const at::Tensor scores =
+          RankCachedKeys(input.cache, {static_cast<int64_t>(i), weights, context, x, block, input.first_frame});
+      block.chunk.seen = ChooseCachedKeys(scores, input.cache.percent[i], SinkTokens(model.config, input));
+    }
     x = block.x;
     output.keys.push_back(std::move(block.chunk));
     output.kept.push_back(std::move(block.kept));

@@ -10,6 +10,7 @@
 
 #include "model/config/model_config.h"
 #include "model/plain/transformer/block.h"
+#include "model/plain/transformer/cache_ranking.h"
 #include "model/plain/transformer/transformer_weights.h"
 
 namespace videodiffcr {
@@ -54,6 +55,7 @@ struct PassInput {
   std::vector<int> tenths;
   RoutingRule routing;
   BlockRunner runner;  // empty: RunBlock(), by the tenths and the routing above. Others are the trainer's.
+  CacheRule cache;     // of a context pass: marks the keys that stay
 };
 
 struct PassOutput {

@@ -6,9 +6,9 @@ namespace videodiffcr {
 
 namespace {
 
-// Drops `count` tokens after the first `keep_front` of x [B, L, N, d].
+// Drops `count` tokens after the first `keep_front` of x [B, L, ...], which may be undefined.
 at::Tensor DropAfterFront(const at::Tensor& x, int64_t keep_front, int64_t count) {
-  if (count == 0) return x;
+  if (count == 0 || !x.defined()) return x;
   return at::cat({x.slice(1, 0, keep_front), x.slice(1, keep_front + count)}, 1);
 }
 
@@ -25,8 +25,8 @@ void KvCache::Append(const std::vector<KeysValues>& chunk) {
   const int64_t evicted_tokens = window_.evicted(finished_, frames) * tokens_per_frame_;
   past_ = Window();
   for (KeysValues& layer : past_) {
-    layer = {DropAfterFront(layer.k, sink_tokens, evicted_tokens),
-             DropAfterFront(layer.v, sink_tokens, evicted_tokens)};
+    layer = {DropAfterFront(layer.k, sink_tokens, evicted_tokens), DropAfterFront(layer.v, sink_tokens, evicted_tokens),
+             DropAfterFront(layer.seen, sink_tokens, evicted_tokens)};
   }
   finished_ += frames;
 }

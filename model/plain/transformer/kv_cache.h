@@ -1,5 +1,6 @@
 // Keys and values of the finished chunks of one video, in the order of age. The plain path never writes in place, so a
-// cache is a value: a copy shares its tensors and stays as it was.
+// cache is a value: a copy shares its tensors and stays as it was. Where less than everything is kept (cache_ranking.h)
+// all rows are still here, so that a row is a place in the window; those that went are marked as not to be seen.
 #ifndef VIDEODIFFCR_MODEL_PLAIN_TRANSFORMER_KV_CACHE_H_
 #define VIDEODIFFCR_MODEL_PLAIN_TRANSFORMER_KV_CACHE_H_
 

@@ -34,6 +34,40 @@ TEST(PastWindowTest, KeepsTheSinkAndTheNewestFramesInDistinctSlots) {
   }
 }
 
+// Chunk after chunk, whose kept keys lie in as few frames as they can: that is when most of a part of a chunk stays.
+TEST(PastWindowTest, NoPastHoldsMoreKeysThanIsSaid) {
+  TransformerConfig config;
+  config.latent_height = config.latent_width = 8;  // 16 tokens per frame
+  const int64_t in_frame = config.tokens_per_frame();
+  for (config.window_frames = 3; config.window_frames <= 14; ++config.window_frames) {
+    for (config.sink_frames = 0; config.sink_frames <= config.window_frames - 3; ++config.sink_frames) {
+      for (const int percent : {1, 25, 40, 50, 75, 99, 100}) {
+        const PastWindow window = MakePastWindow(config);
+        int64_t most = 0;
+        std::vector<int64_t> kept;  // keys of each frame
+        for (int64_t total = 3; total < 45; total += 3) {
+          int64_t left = 0;
+          for (int64_t frame = total - 3; frame < total; ++frame) left += frame >= config.sink_frames ? 1 : 0;
+          left = KeptKeysOfFrames(config, percent, left);
+          kept.resize(static_cast<size_t>(total));
+          for (int64_t frame = total - 1; frame >= total - 3; --frame) {  // the newest go last
+            const int64_t own = frame < config.sink_frames ? in_frame : std::min(in_frame, left);
+            kept[static_cast<size_t>(frame)] = own;
+            if (frame >= config.sink_frames) left -= own;
+          }
+          int64_t held = 0;
+          for (int64_t frame = 0; frame < total; ++frame) {
+            if (window.is_visible(frame, total)) held += kept[static_cast<size_t>(frame)];
+          }
+          most = std::max(most, held);
+        }
+        EXPECT_EQ(MostPastKeys(config, percent), most)
+            << config.window_frames << " " << config.sink_frames << " " << percent;
+      }
+    }
+  }
+}
+
 // causal_wan_dit.md section 7, the reference's own counters and shifts, played through in frames.
 TEST(PastWindowTest, HoldsWhatTheReferencesShiftingCacheHolds) {
   constexpr int64_t kChunk = 3;

@@ -107,6 +107,54 @@ TEST(ModelConfig, ALayerOfATableIsARatioOrARowPerStep) {
   EXPECT_THAT(ErrorOf(With("/retention/tables/9", {{4, "9"}, 8, 10, 8, 10, 8})), HasSubstr("tables.9[0][1]"));
 }
 
+TEST(ModelConfig, RetentionOfTheCacheIsANumberOrARowPerBudgetAndReadsBackEqual) {
+  ModelConfig config = TinyConfig();
+  config.retention.cache.score = CacheScore::kSaliency;
+  config.retention.cache.shares = {{10, {50}}, {7, {100, 25, 50, 50, 25, 100}}};
+  const absl::StatusOr<ModelConfig> read = ParseModelConfig(FormatModelConfig(config));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(FormatModelConfig(*read), FormatModelConfig(config));
+  EXPECT_EQ(read->retention.cache.score, CacheScore::kSaliency);
+  ASSERT_EQ(read->retention.cache.shares.size(), 2u);
+  EXPECT_EQ(read->retention.cache.shares[0].percent, std::vector<int>{50});
+  EXPECT_EQ(read->retention.cache.shares[1].percent[1], 25);
+}
+
+TEST(ModelConfig, ADenseModelMayRetainItsCacheToo) {
+  ModelConfig config = TinyConfig();
+  config.retention = {};
+  config.retention.cache = UniformCacheRetention(CacheScore::kKeyNorm, 50, {10});
+  const absl::StatusOr<ModelConfig> read = ParseModelConfig(FormatModelConfig(config));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->retention.cache.score, CacheScore::kKeyNorm);
+  EXPECT_FALSE(read->retention.cache.whole());
+}
+
+TEST(ModelConfig, AWrongRetentionOfTheCacheIsNamed) {
+  const auto error = [](const nlohmann::json& cache) { return ErrorOf(With("/retention/cache", cache)); };
+  const auto percent = [&error](const nlohmann::json& value) {
+    return error({{"score", "router"}, {"percent", {{"7", value}}}});
+  };
+  EXPECT_THAT(percent(0), HasSubstr("retention.cache.percent.7: 0; must be from 1 to 100"));
+  EXPECT_THAT(percent(101), HasSubstr("retention.cache.percent.7: 101; must be from 1 to 100"));
+  EXPECT_THAT(percent("half"), HasSubstr("retention.cache.percent.7: is string"));
+  EXPECT_THAT(percent({50, 50}), HasSubstr("retention.cache.percent.7: 2 entries; must be a number or one per block"));
+  EXPECT_THAT(percent(nlohmann::json::array()), HasSubstr("retention.cache.percent.7: 0 entries"));
+  EXPECT_THAT(error({{"score", "router"}, {"percent", {{"6", 50}}}}),
+              HasSubstr("retention.cache.percent.6: 6; must be 10 or a budget of retention.tables"));
+  EXPECT_THAT(error({{"score", "router"}, {"percent", {{"07", 50}}}}), HasSubstr("07; must be a budget in tenths"));
+  EXPECT_THAT(error({{"score", "best"}, {"percent", {{"7", 50}}}}),
+              HasSubstr("retention.cache.score: \"best\"; must be one of: router, saliency, key-norm, random"));
+  EXPECT_THAT(error({{"score", "router"}}), HasSubstr("retention.cache.percent: is missing"));
+  EXPECT_THAT(error({{"score", "router"}, {"percent", 50}}), HasSubstr("retention.cache.percent: is number"));
+  EXPECT_THAT(error({{"score", "router"}, {"percent", {{"7", 50}}}, {"sink", 1}}),
+              HasSubstr("retention.cache.sink: unknown key"));
+  ModelConfig dense = TinyConfig();
+  dense.retention = {};
+  dense.retention.cache = UniformCacheRetention(CacheScore::kRouter, 50, {10});
+  EXPECT_THAT(std::string(dense.Validate().message()), HasSubstr("retention.cache.score: \"router\"; needs router"));
+}
+
 TEST(ModelConfig, AWrongValueIsNamedWithItsPathAndValue) {
   EXPECT_THAT(ErrorOf(With("/transformer/num_heads", 0)), HasSubstr("transformer.num_heads: 0; must be at least 1"));
   EXPECT_THAT(ErrorOf(With("/transformer/dim", 193)),

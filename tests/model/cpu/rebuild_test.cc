@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/drive/clip_run.h"
@@ -17,8 +19,10 @@ namespace {
 
 constexpr char kPrompt[] = "a large red circle moves right on a navy checkered background";
 
-std::unique_ptr<VideoModel> TinyModel(int threads = 2) {
-  absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateVideoModel({"models/tiny", "cpu", threads});
+std::unique_ptr<VideoModel> TinyModel(int threads = 2, std::optional<CacheRetention> cache = std::nullopt) {
+  VideoModelOptions options = {"models/tiny", "cpu", threads};
+  options.cache_retention = std::move(cache);
+  absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateVideoModel(options);
   EXPECT_TRUE(model.ok()) << model.status();
   return *std::move(model);
 }
@@ -26,26 +30,35 @@ std::unique_ptr<VideoModel> TinyModel(int threads = 2) {
 struct Made {
   std::vector<std::shared_ptr<const HalfLatents>> latents;
   std::vector<std::vector<uint8_t>> pixels;
+  std::vector<int64_t> past_keys;  // that the last pass of each chunk looked at
 };
+
+// Every other chunk is made at a budget of its own.
+RetentionTenths BudgetOf(int64_t chunk, RetentionTenths odd) { return chunk % 2 == 0 ? kDenseTenths : odd; }
 
 // Chunks [first, end) of a session that has been begun; `prompt` null: the model has it.
 void MakeChunks(VideoModel& model, ClipRun& run, int64_t first, int64_t end, std::shared_ptr<const std::string> prompt,
-                Made* made) {
+                RetentionTenths odd, Made* made) {
   const auto take = [&](std::vector<std::unique_ptr<LatentChunk>> latents) {
     made->latents.push_back(std::make_shared<const HalfLatents>(latents[0]->CopyToHost().value()));
     made->pixels.push_back(model.Decode(std::move(latents[0]))->pixels);
     return absl::OkStatus();
   };
   for (int64_t chunk = first; chunk < end; ++chunk) {
-    run.StartChunk({chunk, kDenseTenths, std::exchange(prompt, nullptr), /*scene_start=*/chunk == 0});
-    ASSERT_TRUE(RunChunks(model, {&run}, take).ok());
+    int64_t keys = 0;
+    const auto note = [&keys](const PlannedStep& step, const std::vector<StepOutcome>& outcomes, absl::Duration) {
+      if (step.kind == StepKind::kDenoise) keys = outcomes[0].past_keys;
+    };
+    run.StartChunk({chunk, BudgetOf(chunk, odd), std::exchange(prompt, nullptr), /*scene_start=*/chunk == 0});
+    ASSERT_TRUE(RunChunks(model, {&run}, take, note).ok());
+    made->past_keys.push_back(keys);
   }
 }
 
-Made MakeWhole(VideoModel& model, int64_t chunks) {
+Made MakeWhole(VideoModel& model, int64_t chunks, RetentionTenths odd = kDenseTenths) {
   Made made;
   const auto run = ClipRun::Begin(model, 1, /*seed=*/11).value();
-  MakeChunks(model, *run, 0, chunks, std::make_shared<const std::string>(kPrompt), &made);
+  MakeChunks(model, *run, 0, chunks, std::make_shared<const std::string>(kPrompt), odd, &made);
   return made;
 }
 
@@ -55,8 +68,8 @@ StepOutcome RunOne(VideoModel& model, const PlannedStep& step) {
 }
 
 // Chunks [next, end) behind `latents` of the chunks before them.
-Made GoOn(VideoModel& model, const std::vector<std::shared_ptr<const HalfLatents>>& latents, int64_t next,
-          int64_t end) {
+Made GoOn(VideoModel& model, const std::vector<std::shared_ptr<const HalfLatents>>& latents, int64_t next, int64_t end,
+          RetentionTenths odd = kDenseTenths) {
   Made made;
   const auto run = ClipRun::Begin(model, 2, /*seed=*/11).value();
   PlannedStep text;
@@ -69,13 +82,14 @@ Made GoOn(VideoModel& model, const std::vector<std::shared_ptr<const HalfLatents
     step.session = 2;
     step.kind = StepKind::kRebuild;
     step.chunk = next - static_cast<int64_t>(latents.size() - i);
+    step.budget = BudgetOf(step.chunk, odd);
     step.scene_start = i == 0;
     step.latents = latents[i];
     StepOutcome outcome = RunOne(model, step);
     EXPECT_TRUE(outcome.status.ok()) << outcome.status;
     EXPECT_TRUE(model.Decode(std::move(outcome.latents)).ok());
   }
-  MakeChunks(model, *run, next, end, nullptr, &made);
+  MakeChunks(model, *run, next, end, nullptr, odd, &made);
   return made;
 }
 
@@ -117,6 +131,19 @@ TEST(RebuildTest, WhereTheWindowHasMovedTheVideoGoesOnWithTheSameScene) {
     EXPECT_GT(psnr, 45) << "chunk " << next + i;
     RecordProperty(i == 0 ? "psnr_at_the_seam" : "psnr_after_it", std::to_string(psnr));
   }
+}
+
+// What of each chunk stays is up to the budget that it was made at.
+TEST(RebuildTest, WhereAPartOfTheCacheStaysTheRebuiltSessionLooksAtAsManyKeysAndGoesOn) {
+  std::unique_ptr<VideoModel> model = TinyModel(2, CacheRetention{CacheScore::kSaliency, {{10, {75}}, {7, {25}}}});
+  const Made whole = MakeWhole(*model, 6, /*odd=*/7);
+  const Made rest = GoOn(*model, PastOf(whole, 3, model->info()), 3, 6, /*odd=*/7);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(rest.past_keys[i], whole.past_keys[i + 3]) << "chunk " << i + 3;
+    EXPECT_GT(Psnr(rest.pixels[i], whole.pixels[i + 3]), 35) << "chunk " << i + 3;
+  }
+  const Made at_another = GoOn(*model, PastOf(whole, 3, model->info()), 3, 4, /*odd=*/kDenseTenths);
+  EXPECT_NE(at_another.past_keys[0], whole.past_keys[3]);
 }
 
 TEST(RebuildTest, TheSameLatentsLeadToTheSameBytesOnAnyNumberOfThreads) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <vector>
 
 namespace videodiffcr::cpu {
 namespace {
@@ -55,10 +56,10 @@ TEST(SessionCacheTest, ACallWithoutAContextPassBeforeItCommitsNothing) {
   SessionCache cache(Config(12, 3, RopePositions::kWindowRelative));
   cache.BeginChunk();
   cache.BeginChunk();
-  EXPECT_EQ(cache.past_tokens(), 0);
+  EXPECT_EQ(cache.past_rows(), 0);
   WriteChunk(cache, 1);
   EXPECT_EQ(cache.BeginChunk(), 0);
-  EXPECT_EQ(cache.past_tokens(), 3 * 2);
+  EXPECT_EQ(cache.past_rows(), 3 * 2);
 }
 
 TEST(SessionCacheTest, AResetForgetsThePastAndStartsAtPositionZero) {
@@ -71,11 +72,11 @@ TEST(SessionCacheTest, AResetForgetsThePastAndStartsAtPositionZero) {
   cache.Reset();
   cache.BeginChunk();
   fresh.BeginChunk();
-  EXPECT_EQ(cache.past_tokens(), 0);
+  EXPECT_EQ(cache.past_rows(), 0);
   EXPECT_TRUE(std::equal(cache.rotary_cos(), cache.rotary_cos() + 6 * 4, fresh.rotary_cos()));
 }
 
-TEST(SessionCacheTest, CountsEvictedFramesAndHoldsTheBytesItPromised) {
+TEST(SessionCacheTest, CountsEvictedKeysAndHoldsTheBytesItPromised) {
   const TransformerConfig config = Config(6, 1, RopePositions::kAbsolute);
   SessionCache cache(config);
   int64_t evicted = 0;
@@ -83,12 +84,43 @@ TEST(SessionCacheTest, CountsEvictedFramesAndHoldsTheBytesItPromised) {
     evicted += cache.BeginChunk();
     WriteChunk(cache, 0);
   }
-  EXPECT_EQ(evicted, 4 * 3 - 3);
+  EXPECT_EQ(evicted, (4 * 3 - 3) * config.tokens_per_frame());
   const LayerCache& layer = cache.layer(0);
   const int64_t keys =
       4 * (layer.past_keys.size() + layer.past_values.size() + layer.chunk_keys.size() + layer.chunk_values.size());
   EXPECT_GE(SessionCache::Bytes(config), keys);
   EXPECT_LE(SessionCache::Bytes(config), keys + 4096);
+}
+
+// Keys with the best scores in `order`, by chunk and token: what a past has to hold.
+TEST(SessionCacheTest, HoldsTheBestOfEachChunkSideBySideInHalfTheMemory) {
+  const TransformerConfig config = Config(10, 1, RopePositions::kWindowRelative);
+  RetentionConfig retention;
+  retention.cache = UniformCacheRetention(CacheScore::kRandom, 50, {10});
+  SessionCache cache(config, retention);
+  for (int chunk = 0; chunk < 7; ++chunk) {
+    cache.BeginChunk();
+    LayerCache& layer = cache.layer(0);
+    for (int64_t token = 0; token < 6; ++token) {  // two tokens per frame; the second of each is the better one
+      const float value = static_cast<float>(10 * chunk + token);
+      for (auto* rows : {&layer.chunk_keys, &layer.chunk_keys_plain, &layer.chunk_values}) {
+        std::fill_n(rows->begin() + token * config.dim, config.dim, value);
+      }
+      layer.chunk_scores[token] = token % 2 == 1 ? 2.0f - static_cast<float>(token) / 10 : 0.0f;
+    }
+    cache.MarkChunkComplete(FindCacheShares(retention.cache, 10));
+  }
+  cache.BeginChunk();
+  std::vector<float> held;
+  const FloatBuffer keys = cache.KeysInOrder(0);
+  for (size_t row = 0; row < keys.size(); row += config.dim) held.push_back(keys[row]);
+  // The sink's two; of seven chunks the past has room for the newest two.
+  EXPECT_EQ(held, (std::vector<float>{0, 1, 51, 53, 55, 61, 63, 65}));
+  EXPECT_EQ(cache.past_rows(), 8);
+  EXPECT_EQ(cache.whole_past_rows(), 14);
+  EXPECT_EQ(cache.layer(0).past_keys.size(), 8u * config.dim);
+  const int64_t whole_rows = 3 * 4 * (14 + 6) * config.dim, half_rows = 3 * 4 * (8 + 6) * config.dim;
+  EXPECT_NEAR(SessionCache::Bytes(config) - SessionCache::Bytes(config, retention), whole_rows - half_rows, 100);
 }
 
 }  // namespace

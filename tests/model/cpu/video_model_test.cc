@@ -6,7 +6,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/drive/clip_run.h"
@@ -17,8 +19,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::unique_ptr<VideoModel> TinyModel(int threads) {
-  absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateVideoModel({"models/tiny", "cpu", threads});
+std::unique_ptr<VideoModel> TinyModel(int threads, std::optional<CacheRetention> cache = std::nullopt) {
+  VideoModelOptions options = {"models/tiny", "cpu", threads};
+  options.cache_retention = std::move(cache);
+  absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateVideoModel(options);
   EXPECT_TRUE(model.ok()) << model.status();
   return *std::move(model);
 }
@@ -97,6 +101,65 @@ TEST(CpuVideoModelTest, AVideoIsTheSameAloneOrAmongOthersOnAnyNumberOfThreads) {
     EXPECT_TRUE(RunAlone(*two, scripts[s]) == together[s]) << "session " << s;
     EXPECT_TRUE(five_lanes[s] == together[s]) << "session " << s;
   }
+}
+
+// Budgets that keep different shares of the cache, in different blocks.
+CacheRetention Retained() {
+  return {CacheScore::kSaliency, {{10, {50}}, {9, {50}}, {8, {25}}, {7, {50, 25, 50, 25, 50, 25}}}};
+}
+
+TEST(CpuVideoModelTest, WithAPartOfTheCacheAVideoIsTheSameAloneOrAmongOthersToo) {
+  const std::vector<Script> scripts = {
+      {11, {kCircle, "", "", "", ""}, {10, 7, 10, 8, 7}},
+      {12, {kStar, "", "", ""}, {7, 7, 10, 7}, -1, 3},
+      {13, {kCircle, kStar, "", ""}, {9, 10, 8, 7}, 2, 7},
+  };
+  std::unique_ptr<VideoModel> one = TinyModel(1, Retained()), two = TinyModel(2, Retained());
+  const auto together = RunTogether(*two, scripts);
+  for (size_t s = 0; s < scripts.size(); ++s) {
+    EXPECT_TRUE(RunAlone(*one, scripts[s]) == together[s]) << "session " << s;
+  }
+  EXPECT_FALSE(RunAlone(*TinyModel(2), scripts[0]) == together[0]);
+}
+
+TEST(CpuVideoModelTest, APartOfTheCacheTakesLessMemoryAndSaysWhatItIs) {
+  const ModelInfo whole = TinyModel(1)->info(), part = TinyModel(1, Retained())->info();
+  // Per block 3 copies of (sink 3 + ring 6 + chunk 3) frames; of the ring's 6 half stay.
+  EXPECT_NEAR(static_cast<double>(part.kv_cache_bytes) / static_cast<double>(whole.kv_cache_bytes), 9.0 / 12, 0.01);
+  EXPECT_EQ(whole.session_bytes - part.session_bytes, whole.kv_cache_bytes - part.kv_cache_bytes);
+  EXPECT_EQ(whole.cache_score, "");
+  EXPECT_EQ(whole.budgets[3].cache, 1.0);
+  EXPECT_EQ(part.cache_score, "saliency");
+  EXPECT_DOUBLE_EQ(part.budgets[0].cache, 0.5);
+  EXPECT_DOUBLE_EQ(part.budgets[2].cache, 0.25);
+  EXPECT_DOUBLE_EQ(part.budgets[3].cache, 0.375);
+}
+
+TEST(CpuVideoModelTest, EachPassSaysHowMuchOfThePastItSaw) {
+  std::unique_ptr<VideoModel> model = TinyModel(1, Retained());
+  std::unique_ptr<ClipRun> run = ClipRun::Begin(*model, 1, 5).value();
+  std::vector<std::pair<int64_t, int64_t>> keys;
+  for (int64_t chunk = 0; chunk < 3; ++chunk) {
+    run->StartChunk({.chunk = chunk, .budget = 10, .prompt = chunk == 0 ? Prompt(kStar) : nullptr});
+    while (!run->ChunkDone()) {
+      const PlannedStep step = run->Next();
+      const StepOutcome outcome = std::move(model->Run({{step}}).front());
+      ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+      if (step.kind == StepKind::kDenoise && step.step == 3) {
+        keys.emplace_back(outcome.past_keys, outcome.past_keys_whole);
+      }
+      run->Advance();
+    }
+  }
+  // Six blocks; the first chunk is sink and stays whole, of the second half stays.
+  EXPECT_THAT(keys, ElementsAre(std::pair(0, 0), std::pair(6 * 180, 6 * 180), std::pair(6 * 270, 6 * 360)));
+}
+
+TEST(CpuVideoModelTest, ACacheSettingThatDoesNotFitTheModelIsRefused) {
+  VideoModelOptions options = {"models/tiny", "cpu", 1};
+  options.cache_retention = UniformCacheRetention(CacheScore::kRandom, 50, {5});
+  EXPECT_THAT(std::string(CreateVideoModel(options).status().message()),
+              HasSubstr("retention.cache.percent.5: 5; must be 10 or a budget"));
 }
 
 TEST(CpuVideoModelTest, AFirstChunkHasNineFramesALaterOneTwelveAndASceneStartsAfresh) {

@@ -103,6 +103,7 @@ TEST_F(StreamSinkTest, WhatTheSchedulerAndTheEncoderSayOfAChunkGoesWithIt) {
   chunk.scene_start = true;
   chunk.nominal = 7;
   chunk.executed_retention = 0.73;
+  chunk.executed_cache = 0.6;
   chunk.timings.denoise = absl::Milliseconds(40);
   chunk.work_began = clock_.Now() - absl::Seconds(1);
   chunk.deadline = clock_.Now() + absl::Seconds(9);
@@ -115,6 +116,7 @@ TEST_F(StreamSinkTest, WhatTheSchedulerAndTheEncoderSayOfAChunkGoesWithIt) {
   EXPECT_FALSE(event.keyframe);
   EXPECT_EQ(event.nominal, 7);
   EXPECT_EQ(event.executed_retention, 0.73);
+  EXPECT_EQ(event.executed_cache, 0.6);
   EXPECT_EQ(event.timings.denoise, absl::Milliseconds(40));
   EXPECT_EQ(event.work_began, chunk.work_began);
   EXPECT_EQ(event.deadline, chunk.deadline);
@@ -129,6 +131,7 @@ TEST_F(StreamSinkTest, TheTotalsCountFromTheFirstMessageToTheFirstAndTheLastChun
   totals.frames = 21;
   totals.nominal_retention_mean = 0.85;
   totals.executed_retention_mean = 0.875;
+  totals.executed_cache_mean = 0.65;
   totals.reason = "LENGTH_REACHED";
   sink_->OnEnded(absl::OkStatus(), totals);
   Take<ChunkEvent>();
@@ -142,6 +145,7 @@ TEST_F(StreamSinkTest, TheTotalsCountFromTheFirstMessageToTheFirstAndTheLastChun
   EXPECT_EQ(finished.frames, 21);
   EXPECT_EQ(finished.nominal_retention_mean, 0.85);
   EXPECT_EQ(finished.executed_retention_mean, 0.875);
+  EXPECT_EQ(finished.executed_cache_mean, 0.65);
   EXPECT_EQ(finished.reason, "LENGTH_REACHED");
   EXPECT_EQ(outbox_->Ended(0), absl::OkStatus());
 }

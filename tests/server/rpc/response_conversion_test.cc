@@ -61,6 +61,7 @@ TEST(ResponseConversionTest, AChunkSaysItsPlaceItsRetentionAndWhereItsTimeWent) 
   event.payload_crc32c = 99;
   event.nominal = 7;
   event.executed_retention = 0.73;
+  event.executed_cache = 0.6;
   event.timings.queue = absl::Milliseconds(1);
   event.timings.text = absl::Milliseconds(2);
   event.timings.denoise = absl::Milliseconds(3);
@@ -86,6 +87,7 @@ TEST(ResponseConversionTest, AChunkSaysItsPlaceItsRetentionAndWhereItsTimeWent) 
   EXPECT_EQ(chunk.payload_crc32c(), 99u);
   EXPECT_EQ(chunk.retention().nominal(), 0.7);
   EXPECT_EQ(chunk.retention().executed(), 0.73);
+  EXPECT_EQ(chunk.retention().executed_cache(), 0.6);
   EXPECT_EQ(Milliseconds(chunk.timings().queue()), 1);
   EXPECT_EQ(Milliseconds(chunk.timings().text()), 2);
   EXPECT_EQ(Milliseconds(chunk.timings().denoise()), 3);
@@ -140,6 +142,7 @@ TEST(ResponseConversionTest, TheEndSumsTheSessionUp) {
   event.time_to_first_chunk = absl::Milliseconds(900);
   event.nominal_retention_mean = 0.8;
   event.executed_retention_mean = 0.85;
+  event.executed_cache_mean = 0.65;
   event.reason = "LENGTH_REACHED";
   const v1::StreamVideoResponse response = ToResponse(event, kNow, 2);
   const v1::SessionFinished& finished = response.finished();
@@ -152,6 +155,7 @@ TEST(ResponseConversionTest, TheEndSumsTheSessionUp) {
   EXPECT_EQ(finished.deadline_misses(), 2);
   EXPECT_EQ(finished.retention().nominal(), 0.8);
   EXPECT_EQ(finished.retention().executed(), 0.85);
+  EXPECT_EQ(finished.retention().executed_cache(), 0.65);
   EXPECT_EQ(finished.reason(), "LENGTH_REACHED");
 }
 
@@ -166,7 +170,8 @@ TEST(ResponseConversionTest, TheServersInfoTellsAllThatIsKnownOfTheModel) {
   model.first_chunk_frames = 9;
   model.chunk_frames = 13;
   model.denoise_steps = 3;
-  model.budgets = {{10, 1.0}, {7, 0.73}};
+  model.budgets = {{10, 1.0}, {7, 0.73, 0.5}};
+  model.cache_score = "saliency";
   model.vocabulary = {"circle", "red"};
   model.example_prompts = {"a red circle"};
   model.session_bytes = 12345;
@@ -189,6 +194,9 @@ TEST(ResponseConversionTest, TheServersInfoTellsAllThatIsKnownOfTheModel) {
   ASSERT_EQ(info.model().budgets_size(), 2);
   EXPECT_EQ(info.model().budgets(1).nominal(), 0.7);
   EXPECT_EQ(info.model().budgets(1).executed(), 0.73);
+  EXPECT_EQ(info.model().budgets(0).cache(), 1.0);
+  EXPECT_EQ(info.model().budgets(1).cache(), 0.5);
+  EXPECT_EQ(info.model().cache_score(), "saliency");
   EXPECT_THAT(info.model().vocabulary(), ElementsAre("circle", "red"));
   EXPECT_THAT(info.model().example_prompts(), ElementsAre("a red circle"));
   EXPECT_EQ(info.model().session_bytes(), 12345);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
@@ -113,6 +114,26 @@ TEST_F(SessionSnapshotTest, OneComesWhenItIsAskedForAndKnowsWhatTheClientHasSaid
   call_->OnCancel();
 }
 
+// What of a chunk stays in the cache is up to its budget.
+TEST_F(SessionSnapshotTest, EachChunkCarriesTheBudgetThatItWasMadeAt) {
+  v1::SessionConfig config = Resumable(3, 2);
+  config.mutable_retention()->set_target(0.8);
+  call_->Start(config);
+  ReadToTheEnd();
+  absl::StatusOr<v1::SnapshotState> state = seal_.Open(Snapshots().at(0));
+  ASSERT_TRUE(state.ok()) << state.status();
+  ASSERT_EQ(state->scene_size(), 2);
+  EXPECT_DOUBLE_EQ(state->scene(0).retention(), 0.8);
+  EXPECT_DOUBLE_EQ(state->scene(1).retention(), 0.8);
+  state->mutable_scene(0)->set_retention(0.7);
+  state->mutable_scene(1)->clear_retention();
+  const absl::StatusOr<SessionPlan> plan =
+      PlanFromSnapshot(*state, /*one_clip=*/false, FakeVideoModel(), RpcLimits(), absl::UnixEpoch());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->request.continuation->scene[0].budget, 7);
+  EXPECT_EQ(plan->request.continuation->scene[1].budget, 8) << "the session's, where none is said";
+}
+
 TEST_F(SessionSnapshotTest, ASessionThatIsNotResumableHasNone) {
   v1::SessionConfig config = Config(0);
   config.set_initial_chunk_credits(1);
@@ -198,6 +219,9 @@ TEST_F(SessionSnapshotTest, EveryFieldIsCheckedAsAStrangers) {
   EXPECT_THAT(refusal([](auto* s) { s->mutable_scene(0)->set_latents("short"); }), HasSubstr("scene.latents"));
   EXPECT_THAT(refusal([](auto* s) { s->mutable_scene(0)->mutable_latents()->at(1) = '\x7c'; }), HasSubstr("finite"));
   EXPECT_THAT(refusal([](auto* s) { *s->add_scene() = s->scene(0); }), HasSubstr("resume.snapshot.scene"));
+  EXPECT_THAT(refusal([](auto* s) { s->mutable_scene(0)->set_retention(0.33); }),
+              HasSubstr("resume.snapshot.scene.retention: 0.33"));
+  EXPECT_THAT(refusal([](auto* s) { s->mutable_scene(0)->set_retention(std::nan("")); }), HasSubstr("scene.retention"));
   EXPECT_THAT(refusal([](auto* s) { s->set_prompts(0, ""); }), HasSubstr("resume.snapshot.prompts"));
   EXPECT_THAT(refusal([](auto* s) { s->mutable_due()->set_seconds(int64_t{1} << 60); }), HasSubstr("due.seconds"));
   EXPECT_THAT(refusal([](auto* s) { s->mutable_taken_at()->set_seconds(int64_t{-1} << 60); }), "")

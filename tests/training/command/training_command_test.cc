@@ -116,6 +116,35 @@ TEST_F(TrainingCommandTest, BaselinesNeedThePlainPath) {
   EXPECT_THAT(Evaluate({"--baselines", "yes"}).message(), HasSubstr("--baselines yes: needs --plain cpu"));
 }
 
+TEST_F(TrainingCommandTest, AShareOfTheCacheIsJudgedAndKeptUnderANameOfItsOwn) {
+  const std::string clips = File("clips.csv");
+  ASSERT_TRUE(Evaluate({"--clips", "1", "--conditions", "short", "--budgets", "10", "--cache-retention", "0.25",
+                        "--cache-score", "random", "--per-clip", clips, "--csv", File("table.csv")})
+                  .ok());
+  EXPECT_THAT(Read(clips), HasSubstr(" --cache-retention 0.25 --cache-score random"));
+  EXPECT_THAT(Read(clips), HasSubstr("\ntiny cache 0.25 by random,0,short,10,router,1,"));
+  EXPECT_THAT(Read(File("table.csv")), HasSubstr("\ndense with cache 0.25 by random,1,"));
+  EXPECT_THAT(Evaluate({"--cache-retention", "0"}).message(), HasSubstr("cache-retention"));
+  EXPECT_THAT(Evaluate({"--cache-retention", "0.5", "--cache-score", "best"}).message(), HasSubstr("cache-score"));
+  EXPECT_THAT(Evaluate({"--cache-score", "random"}).message(),
+              HasSubstr("--cache-score random: needs --cache-retention"));
+  EXPECT_THAT(Evaluate({"--write-bounds", clips, "--plain", "cpu", "--cache-retention", "0.5"}).message(),
+              HasSubstr("--cache-retention: --write-bounds judges"));
+}
+
+TEST_F(TrainingCommandTest, AStageRefusesAModelWhoseCacheIsNotWhole) {
+  const std::string folder = File("retained");
+  std::filesystem::copy(Tiny(), folder, std::filesystem::copy_options::recursive);
+  std::string config = Read(folder + "/config.json");
+  const std::string mark = "\"floor_tenths\": 1,";
+  ASSERT_NE(config.find(mark), std::string::npos);
+  config.insert(config.find(mark), R"("cache": {"score": "router", "percent": {"7": 50}}, )");
+  std::ofstream(folder + "/config.json") << config;
+  const absl::Status refused = RunSubcommand(
+      StageSubcommands().back(), {"--model", folder, "--batch", "2", "--output", File("out"), "--run", File("run")});
+  EXPECT_THAT(refused.message(), HasSubstr("retained/config.json: retention.cache.percent.7: 50; training keeps"));
+}
+
 TEST_F(TrainingCommandTest, AStageNeedsAPlaceForItsResultAndOneForItsRun) {
   EXPECT_THAT(Wording({"--run", File("run")}).message(), HasSubstr("--output is needed"));
   EXPECT_THAT(Wording({"--output", File("out")}).message(), HasSubstr("--run is needed"));

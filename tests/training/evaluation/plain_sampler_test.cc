@@ -41,6 +41,28 @@ TEST_F(PlainSamplerTest, MakesTheFramesThatServingMakes) {
   }
 }
 
+TEST(PlainSamplerCacheTest, KeepsOfTheCacheWhatServingKeepsByEveryScore) {
+  at::set_num_threads(1);
+  std::vector<ClipRequest> requests = Requests(7);
+  for (ClipRequest& request : requests) request.chunks = 4;
+  std::vector<at::Tensor> by_score;
+  for (const auto& [score, name] : CacheScoreNames()) {
+    const CacheRetention cache = UniformCacheRetention(score, 25, {10, 9, 8, 7});
+    const PlainSampler sampler = PlainSampler::Load(TinyModel(), at::kCPU, std::nullopt, cache).value();
+    VideoModelOptions options;
+    options.model_folder = TinyModel();
+    options.threads = 1;
+    options.cache_retention = cache;
+    const auto served = CreateVideoModel(options);
+    ASSERT_TRUE(served.ok()) << served.status();
+    const at::Tensor plain = sampler.Generate(requests, TokenRanking::kRouter, 1).value();
+    const at::Tensor of_server = MakeClips(ServedClips(**served, sampler.config()), {}, requests).value();
+    EXPECT_LT((plain - of_server).abs().max().item<double>(), 1.5 / 255) << name;
+    for (const at::Tensor& other : by_score) EXPECT_FALSE(plain.equal(other)) << name;
+    by_score.push_back(plain);
+  }
+}
+
 TEST_F(PlainSamplerTest, RanksTokensAsItIsTold) {
   const std::vector<ClipRequest> requests = Requests(7);
   const at::Tensor by_router = sampler_.Generate(requests, TokenRanking::kRouter, 1).value();

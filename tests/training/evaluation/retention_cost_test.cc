@@ -49,6 +49,19 @@ TEST(RetentionCostTest, CountsMultiplyAddsOverTheChunksOfTheVideo) {
   EXPECT_DOUBLE_EQ(three.multiply_adds_with_context, 3 * 2 * (first + 2 * later) / 3);
 }
 
+TEST(RetentionCostTest, CountsTheKeysThatTheCacheHasKept) {
+  ModelConfig config = SmallConfig();
+  config.transformer.window_frames = 4;
+  config.transformer.sink_frames = 1;
+  config.retention.cache = {CacheScore::kRandom, {{10, {50, 100}}}};
+  // Chunk 2 sees the sink's 10 keys, 5 or all of the chunk before it, and its own 10.
+  const double halved = 10 * (kLinear + kPerKey * 25), whole = 10 * (kLinear + kPerKey * 30);
+  const double before =
+      2 * 2 * 2 * 10 * (kLinear + kPerKey * 15);  // chunks 0 and 1, which see 10 and 20: no key has gone yet
+  EXPECT_DOUBLE_EQ(CostOfTable(config, DenseRetentionTable(2, 2), 3).multiply_adds,
+                   (before + 2 * (halved + whole)) / 3);
+}
+
 TEST(RetentionCostTest, CountsKeptRowsAgainstKeptKeys) {
   // Half the rows of the one denoising pass of each block: 5 rows that see 5 keys.
   const RetentionCost cost = CostOfTable(SmallConfig(), {5, {{5, 5}, {5, 5}}}, 1);
