@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/call_status.h"
 #include "gmock/gmock.h"
 #include "google/rpc/status.pb.h"
