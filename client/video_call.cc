@@ -89,9 +89,10 @@ VideoCall::VideoCall(std::vector<v1::VideoGenerationService::StubInterface*> ser
 }
 
 VideoCall::~VideoCall() {
-  if (end_.has_value()) return AwaitFarewell();
-  Cancel();
-  while (Next().has_value()) {
+  if (!end_.has_value()) {
+    Cancel();
+    while (Next().has_value()) {
+    }
   }
   (void)Finish();
 }
