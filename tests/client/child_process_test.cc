@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include "absl/status/status.h"
 #include "client/video_player.h"
 #include "system/signals.h"
+#include "tests/system/read_file.h"
 #include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
@@ -46,9 +46,7 @@ TEST(ChildProcessTest, ItsOutputAndItsErrorsGoIntoTheFileThatIsNamed) {
   const TemporaryFolder folder;
   const std::string file = folder.Path("output");
   EXPECT_EQ((*ChildProcess::Start({"sh", "-c", "echo out; echo error >&2"}, {.output_file = file}))->Wait(), 0);
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  EXPECT_EQ(text.str(), "out\nerror\n");
+  EXPECT_EQ(ReadFile(file), "out\nerror\n");
   EXPECT_TRUE(absl::IsNotFound(ChildProcess::Start({"true"}, {.output_file = "/nowhere/output"}).status()));
 }
 

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "client/call_status.h"
 #include "client/info_command.h"
@@ -14,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "tests/client/scripted_video_service.h"
 #include "tests/command_line/run_subcommand.h"
+#include "tests/system/read_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -23,12 +23,6 @@ using ::testing::Not;
 using Service = ScriptedVideoService;
 
 std::string TempPath(const std::string& name) { return ::testing::TempDir() + "/generate_command_test_" + name; }
-
-std::string ContentsOf(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 TEST(GenerateCommandTest, WritesInitSegmentAndPayloadsOneAfterAnother) {
   Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
@@ -43,7 +37,7 @@ TEST(GenerateCommandTest, WritesInitSegmentAndPayloadsOneAfterAnother) {
   const absl::Status status = RunSubcommand(
       GenerateSubcommand(), {"--prompt", "a", "--chunks", "2", "--server", service.address(), "--output", output});
   EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(ContentsOf(output), "[init][first][second]");
+  EXPECT_EQ(ReadFile(output), "[init][first][second]");
 }
 
 TEST(GenerateCommandTest, EachPromptOfAFileBecomesAVideoOfItsOwn) {
@@ -63,7 +57,7 @@ TEST(GenerateCommandTest, EachPromptOfAFileBecomesAVideoOfItsOwn) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("no luck with b"));
   EXPECT_THAT(told, HasSubstr("no luck with b"));
   for (const char* name : {"1", "2", "3"}) {
-    EXPECT_EQ(ContentsOf(TempPath(std::string("many-") + name + ".h264")),
+    EXPECT_EQ(ReadFile(TempPath(std::string("many-") + name + ".h264")),
               std::string(1, static_cast<char>('`' + *name - '0')));
     EXPECT_THAT(told, HasSubstr(std::string("many-") + name + ".h264: "));
   }
@@ -83,8 +77,8 @@ TEST(GenerateCommandTest, PlayFeedsAPlayerBesideTheFile) {
       RunSubcommand(GenerateSubcommand(), {"--server", service.address(), "--prompt", "p", "--play", "--output", video})
           .ok());
   unsetenv("VIDEODIFFCR_PLAYER");
-  EXPECT_EQ(ContentsOf(played), "onetwo");
-  EXPECT_EQ(ContentsOf(video), "onetwo");
+  EXPECT_EQ(ReadFile(played), "onetwo");
+  EXPECT_EQ(ReadFile(video), "onetwo");
 }
 
 TEST(GenerateCommandTest, StopsTheServerBeforeAChangeWithCreditsAndGrantsMoreOnlyAfterTheUpdate) {
@@ -139,7 +133,7 @@ TEST(GenerateCommandTest, ARefusedCallLeavesAnOlderFileAlone) {
   const absl::Status status =
       RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", output});
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
-  EXPECT_EQ(ContentsOf(output), "older video");
+  EXPECT_EQ(ReadFile(output), "older video");
 }
 
 TEST(GenerateCommandTest, AnErrorInTheMiddleKeepsWhatHasArrived) {
@@ -152,7 +146,7 @@ TEST(GenerateCommandTest, AnErrorInTheMiddleKeepsWhatHasArrived) {
   const absl::Status status =
       RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", output});
   EXPECT_TRUE(absl::IsAborted(status)) << status;
-  EXPECT_EQ(ContentsOf(output), "[first]");
+  EXPECT_EQ(ReadFile(output), "[first]");
 }
 
 TEST(GenerateCommandTest, WhatTheServerHasToSayIsToldBesideTheProgress) {
@@ -233,7 +227,7 @@ TEST(GenerateCommandTest, ADiskThatFillsUpKeepsWholeFragmentsOnly) {
     status = RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", output});
   }
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
-  EXPECT_EQ(ContentsOf(output), std::string(1000, '0'));
+  EXPECT_EQ(ReadFile(output), std::string(1000, '0'));
 }
 
 TEST(GenerateCommandTest, APlaceThatCannotBeWrittenIsRefusedBeforeAnythingIsGenerated) {

@@ -71,6 +71,19 @@ class FakeTransport final : public CallTransport {
     MutexLock lock(&mutex_);
     return responses_;
   }
+  // Those that were written.
+  std::vector<v1::VideoChunk> Chunks() const {
+    std::vector<v1::VideoChunk> chunks;
+    for (const v1::StreamVideoResponse& response : responses()) {
+      if (response.has_chunk()) chunks.push_back(response.chunk());
+    }
+    return chunks;
+  }
+  std::vector<int64_t> Sequences() const {
+    std::vector<int64_t> sequences;
+    for (const v1::VideoChunk& chunk : Chunks()) sequences.push_back(chunk.sequence());
+    return sequences;
+  }
   std::optional<grpc::Status> end() const {
     MutexLock lock(&mutex_);
     return end_;

@@ -36,18 +36,6 @@ struct Watch {
       Read();
     }
   }
-  std::vector<v1::VideoChunk> Chunks() const {
-    std::vector<v1::VideoChunk> chunks;
-    for (const v1::StreamVideoResponse& response : transport.responses()) {
-      if (response.has_chunk()) chunks.push_back(response.chunk());
-    }
-    return chunks;
-  }
-  std::vector<int64_t> Sequences() const {
-    std::vector<int64_t> sequences;
-    for (const v1::VideoChunk& chunk : Chunks()) sequences.push_back(chunk.sequence());
-    return sequences;
-  }
 };
 
 class SessionWatchTest : public CallFixture {
@@ -106,8 +94,8 @@ TEST_F(SessionWatchTest, AWatcherSeesTheOwnersChunksFromTheNextOneOnAndTheEnd) {
   ReadToTheEnd();
   watch->ReadToTheEnd();
   EXPECT_TRUE(watch->transport.end()->ok()) << watch->transport.end()->error_message();
-  EXPECT_THAT(watch->Sequences(), ElementsAre(1, 2, 3));
-  for (const v1::VideoChunk& chunk : watch->Chunks()) {
+  EXPECT_THAT(watch->transport.Sequences(), ElementsAre(1, 2, 3));
+  for (const v1::VideoChunk& chunk : watch->transport.Chunks()) {
     for (const v1::StreamVideoResponse& response : transport_.responses()) {
       if (response.has_chunk() && response.chunk().sequence() == chunk.sequence()) {
         EXPECT_EQ(response.chunk().payload(), chunk.payload());
@@ -136,10 +124,10 @@ TEST_F(SessionWatchTest, TheFirstChunkOfEveryWatcherHasTheInitSegment) {
   MakeChunks(2);
   ReadToTheEnd();
   for (Watch* watch : {early.get(), late.get()}) watch->ReadToTheEnd();
-  EXPECT_THAT(early->Chunks()[0].init_segment(), HasSubstr("ftyp"));
-  EXPECT_THAT(early->Chunks()[1].init_segment(), IsEmpty());
-  EXPECT_EQ(late->Chunks()[0].sequence(), 1);
-  EXPECT_EQ(late->Chunks()[0].init_segment(), early->Chunks()[0].init_segment());
+  EXPECT_THAT(early->transport.Chunks()[0].init_segment(), HasSubstr("ftyp"));
+  EXPECT_THAT(early->transport.Chunks()[1].init_segment(), IsEmpty());
+  EXPECT_EQ(late->transport.Chunks()[0].sequence(), 1);
+  EXPECT_EQ(late->transport.Chunks()[0].init_segment(), early->transport.Chunks()[0].init_segment());
 }
 
 TEST_F(SessionWatchTest, ASlowWatcherIsDroppedToALaterChunkAndTheOwnerMissesNothing) {
@@ -149,12 +137,12 @@ TEST_F(SessionWatchTest, ASlowWatcherIsDroppedToALaterChunkAndTheOwnerMissesNoth
   ASSERT_TRUE(WaitUntil([this] { return rpc_metrics_.watch_chunks_skipped_total->Value() == 4; }));
   while (watch->Read()) {
   }
-  EXPECT_THAT(watch->Sequences(), ElementsAre(0, 5));
+  EXPECT_THAT(watch->transport.Sequences(), ElementsAre(0, 5));
   MakeChunks(2);
   ReadToTheEnd();
   EXPECT_EQ(Chunks(), 8);
   watch->ReadToTheEnd();
-  EXPECT_THAT(watch->Sequences(), ElementsAre(0, 5, 6, 7));
+  EXPECT_THAT(watch->transport.Sequences(), ElementsAre(0, 5, 6, 7));
 }
 
 TEST_F(SessionWatchTest, ItTakesTheWatchTokenOfThatSession) {
