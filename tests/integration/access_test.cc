@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -215,22 +218,18 @@ TEST_F(TokenTest, ChunksBeyondTheMinutesWaitForTheNextAndANewSessionIsRefusedMea
   limits.chunks_per_minute = 3;
   const std::string authorization = WriteTenant(limits);
   TestServer server(Config());
-  grpc::ClientContext context;
-  context.AddMetadata("authorization", authorization);
-  const auto stub = v1::VideoGenerationService::NewStub(server.NewConnection());
-  const auto stream = stub->StreamVideo(&context);
-  stream->Write(ConfigRequest(SmallConfig(0)));
-  v1::StreamVideoResponse response;
-  while (stream->Read(&response) && response.state_changed().state() != v1::SESSION_STATE_BLOCKED) {
-  }
-  EXPECT_THAT(response.state_changed().reason(), HasSubstr("chunks_per_minute"));
+  TestStream stream(server.NewConnection(), SmallConfig(0), authorization);
+  std::optional<v1::StreamVideoResponse> blocked;
+  do {
+    blocked = stream.NextOf(v1::StreamVideoResponse::kStateChanged);
+    ASSERT_TRUE(blocked.has_value());
+  } while (blocked->state_changed().state() != v1::SESSION_STATE_BLOCKED);
+  EXPECT_THAT(blocked->state_changed().reason(), HasSubstr("chunks_per_minute"));
   const grpc::Status refused = Generate(server, authorization, 1);
   EXPECT_EQ(RefusalOf(refused).reason, "TENANT_QUOTA_EXCEEDED") << refused.error_message();
   EXPECT_THAT(DetailOf<google::rpc::QuotaFailure>(refused)->violations(0).description(),
               HasSubstr("chunks_per_minute"));
   EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(refused).has_value());
-  context.TryCancel();
-  stream->Finish();
 }
 
 TEST_F(TokenTest, ASessionWithinItsMinutesIsNotHeld) {
@@ -245,19 +244,11 @@ TEST_F(TokenTest, ALimitOfNoChunksEndsWhatRuns) {
   TenantLimits limits;
   const std::string authorization = WriteTenant(limits);
   TestServer server(Config());
-  grpc::ClientContext context;
-  context.AddMetadata("authorization", authorization);
-  const auto stub = v1::VideoGenerationService::NewStub(server.NewConnection());
-  const auto stream = stub->StreamVideo(&context);
-  stream->Write(ConfigRequest(SmallConfig(0)));
-  v1::StreamVideoResponse response;
-  while (stream->Read(&response) && !response.has_chunk()) {
-  }
+  TestStream stream(server.NewConnection(), SmallConfig(0), authorization);
+  ASSERT_TRUE(stream.NextChunk().has_value());
   limits.chunks_per_minute = 0;
   WriteLimits(limits);
-  while (stream->Read(&response)) {
-  }
-  EXPECT_EQ(RefusalOf(stream->Finish()).reason, "TENANT_QUOTA_EXCEEDED");
+  EXPECT_EQ(RefusalOf(stream.status()).reason, "TENANT_QUOTA_EXCEEDED");
 }
 
 TEST_F(TokenTest, ATenantThatMayNotWaitIsRefusedWhereOthersWait) {
@@ -267,20 +258,12 @@ TEST_F(TokenTest, ATenantThatMayNotWaitIsRefusedWhereOthersWait) {
   ServerConfig config = Config();
   config.scheduler.max_sessions = 1;
   TestServer server(config);
-  grpc::ClientContext first_context;
-  first_context.AddMetadata("authorization", authorization);
-  const auto stub = v1::VideoGenerationService::NewStub(server.NewConnection());
-  const auto first = stub->StreamVideo(&first_context);
-  first->Write(ConfigRequest(WithChunkCredits(SmallConfig(0), 1)));
-  v1::StreamVideoResponse response;
-  while (first->Read(&response) && !response.has_chunk()) {
-  }
+  TestStream first(server.NewConnection(), WithChunkCredits(SmallConfig(0), 1), authorization);
+  ASSERT_TRUE(first.NextChunk().has_value());
   const grpc::Status refused = Generate(server, authorization, 1);
   EXPECT_EQ(RefusalOf(refused).reason, "TENANT_QUOTA_EXCEEDED") << refused.error_message();
   EXPECT_THAT(DetailOf<google::rpc::QuotaFailure>(refused)->violations(0).description(),
               HasSubstr("max_waiting_sessions"));
-  first_context.TryCancel();
-  first->Finish();
 }
 
 TEST(AdminPortTest, ProbesHearWhetherTheServerServesAndLivesAndNothingElseIsAnsweredThere) {

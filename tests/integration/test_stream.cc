@@ -7,14 +7,16 @@
 
 namespace videodiffcr {
 
-TestStream::TestStream(const std::shared_ptr<grpc::Channel>& connection)
+TestStream::TestStream(const std::shared_ptr<grpc::Channel>& connection, const std::string& authorization)
     : stub_(v1::VideoGenerationService::NewStub(connection)) {
   context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  if (!authorization.empty()) context_.AddMetadata("authorization", authorization);
   stream_ = stub_->StreamVideo(&context_);
 }
 
-TestStream::TestStream(const std::shared_ptr<grpc::Channel>& connection, const v1::SessionConfig& config)
-    : TestStream(connection) {
+TestStream::TestStream(const std::shared_ptr<grpc::Channel>& connection, const v1::SessionConfig& config,
+                       const std::string& authorization)
+    : TestStream(connection, authorization) {
   SendConfig(config);
 }
 

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
@@ -17,9 +18,11 @@ class TestStream {
  public:
   using Stream = grpc::ClientReaderWriter<v1::StreamVideoRequest, v1::StreamVideoResponse>;
 
-  explicit TestStream(const std::shared_ptr<grpc::Channel>& connection);
+  // `authorization` empty: none is sent.
+  explicit TestStream(const std::shared_ptr<grpc::Channel>& connection, const std::string& authorization = "");
   // Begins with this config.
-  TestStream(const std::shared_ptr<grpc::Channel>& connection, const v1::SessionConfig& config);
+  TestStream(const std::shared_ptr<grpc::Channel>& connection, const v1::SessionConfig& config,
+             const std::string& authorization = "");
   // Cancels what still runs.
   ~TestStream();
 
