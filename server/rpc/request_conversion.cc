@@ -15,8 +15,6 @@ namespace {
 
 constexpr char kOutOfRange[] = "OUT_OF_RANGE";
 constexpr char kUnsupported[] = "UNSUPPORTED_VALUE";
-constexpr int64_t kMaxChunkCredits = 1'000'000;
-constexpr int64_t kMaxByteCredits = int64_t{1} << 50;
 constexpr int kMaxRunAhead = 64;
 constexpr int kMaxSnapshotInterval = 1000;
 constexpr absl::Duration kMaxStartBuffer = absl::Seconds(60);

@@ -19,6 +19,10 @@
 
 namespace videodiffcr {
 
+// The most that one message may grant. What is left of several grants may be more.
+inline constexpr int64_t kMaxChunkCredits = 1'000'000;
+inline constexpr int64_t kMaxByteCredits = int64_t{1} << 50;
+
 // A session as asked for, checked against the model and the limits.
 struct SessionPlan {
   SessionRequest request;  // seed 0 when the server is to pick one

@@ -134,11 +134,17 @@ void FillConfig(const SessionFacts& facts, v1::SessionConfig* config) {
   if (config->retention().has_floor()) {
     config->mutable_retention()->set_floor(std::min(config->retention().floor(), target));
   }
-  if (config->has_initial_chunk_credits()) config->set_initial_chunk_credits(facts.outstanding.chunk_credits);
-  if (config->has_initial_byte_credits()) {
-    config->set_initial_byte_credits(std::max<int64_t>(0, facts.outstanding.byte_credits));
+  // Of several grants there may be more left than one message may hold, and more than any video has use for.
+  if (config->has_initial_chunk_credits()) {
+    config->set_initial_chunk_credits(std::clamp<int64_t>(facts.outstanding.chunk_credits, 0, kMaxChunkCredits));
   }
-  if (facts.outstanding.finishing) config->set_length_chunks(static_cast<int32_t>(facts.outstanding.chunks_started));
+  if (config->has_initial_byte_credits()) {
+    config->set_initial_byte_credits(std::clamp<int64_t>(facts.outstanding.byte_credits, 0, kMaxByteCredits));
+  }
+  // No length would be no end.
+  if (facts.outstanding.finishing) {
+    config->set_length_chunks(static_cast<int32_t>(std::max<int64_t>(1, facts.outstanding.chunks_started)));
+  }
 }
 
 }  // namespace
@@ -200,7 +206,10 @@ v1::SnapshotState MakeSnapshotState(const SessionFacts& facts, const std::string
   }
   for (const int64_t id : facts.outstanding.update_ids) state.add_update_ids(id);
   state.set_paused(facts.outstanding.paused);
-  if (facts.outstanding.due.has_value()) *state.mutable_due() = ToProtoDuration(*facts.outstanding.due);
+  if (facts.outstanding.due.has_value()) {
+    // A session that cannot keep up may be late by hours, one that runs ahead early by hours: neither is to be refused.
+    *state.mutable_due() = ToProtoDuration(std::clamp(*facts.outstanding.due, -kLongestDue, kLongestDue));
+  }
   state.mutable_taken_at()->set_seconds(absl::ToUnixSeconds(facts.taken_at));
   state.mutable_taken_at()->set_nanos(static_cast<int32_t>(
       absl::ToInt64Nanoseconds(facts.taken_at - absl::FromUnixSeconds(state.taken_at().seconds()))));
