@@ -25,25 +25,27 @@ struct BadString {
   std::string value;
 };
 
-// The first string of the message in `bytes` that is not UTF-8. Reads the wire format without the generated classes,
-// which would stop at it without saying where. Goes no deeper than the messages' types do, and none holds itself.
-std::optional<BadString> FindBadString(const Descriptor& type, const std::string& bytes, const std::string& path) {
+// Looks for the first string of the message in `bytes` that is not UTF-8; false when the bytes are no message of the
+// wire format. Reads it without the generated classes, which would stop at such a string without saying where. Goes no
+// deeper than the messages' types do, and none holds itself.
+bool FindBadString(const Descriptor& type, const std::string& bytes, const std::string& path,
+                   std::optional<BadString>* found) {
   UnknownFieldSet fields;
-  if (!fields.ParseFromString(bytes)) return std::nullopt;
-  for (int i = 0; i < fields.field_count(); ++i) {
+  if (!fields.ParseFromString(bytes)) return false;
+  for (int i = 0; i < fields.field_count() && !found->has_value(); ++i) {
     const UnknownField& field = fields.field(i);
     const FieldDescriptor* descriptor = type.FindFieldByNumber(field.number());
     if (descriptor == nullptr || field.type() != UnknownField::TYPE_LENGTH_DELIMITED) continue;
     const std::string name = path.empty() ? descriptor->name() : absl::StrCat(path, ".", descriptor->name());
     if (descriptor->type() == FieldDescriptor::TYPE_STRING && !IsValidUtf8(field.length_delimited())) {
-      return BadString{name, field.length_delimited()};
+      *found = BadString{name, field.length_delimited()};
     }
-    if (descriptor->type() == FieldDescriptor::TYPE_MESSAGE) {
-      auto found = FindBadString(*descriptor->message_type(), field.length_delimited(), name);
-      if (found.has_value()) return found;
+    if (descriptor->type() == FieldDescriptor::TYPE_MESSAGE &&
+        !FindBadString(*descriptor->message_type(), field.length_delimited(), name, found)) {
+      return false;
     }
   }
-  return std::nullopt;
+  return true;
 }
 
 }  // namespace
@@ -75,10 +77,11 @@ absl::Status ParseMessage(const grpc::ByteBuffer& bytes, int64_t max_bytes, goog
 
 absl::Status ParseMessage(const std::string& flat, google::protobuf::Message* message) {
   // Looked for first, so that the protobuf library does not write a line about it to the log for whoever sends one.
-  if (auto bad = FindBadString(*message->GetDescriptor(), flat, ""); bad.has_value()) {
-    return FieldError("INVALID_UTF8", bad->field, bad->value, "must be valid UTF-8");
-  }
-  if (!message->ParseFromString(flat)) {
+  // Bytes that break off behind such a string are not shown to it at all.
+  std::optional<BadString> bad;
+  const bool whole = FindBadString(*message->GetDescriptor(), flat, "", &bad);
+  if (whole && bad.has_value()) return FieldError("INVALID_UTF8", bad->field, bad->value, "must be valid UTF-8");
+  if (!whole || !message->ParseFromString(flat)) {
     return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat("the ", flat.size(), " bytes are not a ",
                                                                  message->GetDescriptor()->full_name(),
                                                                  " message (got \"", Printable(flat, 32), "\")")),

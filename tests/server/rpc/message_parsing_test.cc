@@ -47,6 +47,16 @@ TEST(MessageParsingTest, ABadStringIsNamedByItsPath) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("scene_cut.prompt"));
 }
 
+TEST(MessageParsingTest, BytesThatBreakOffBehindABadStringAreMalformedAndWriteNothingToTheLog) {
+  v1::StreamVideoRequest received;
+  const std::string bad_prompt("\x0a\x03\x0a\x01\xff", 5), cut_inside("\x0a\x04\x0a\x01\xff\x0a", 6);
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(ErrorReason(ParseMessage(Bytes(bad_prompt), 1000, &received)), "INVALID_UTF8");
+  EXPECT_EQ(ErrorReason(ParseMessage(Bytes(bad_prompt + "\x0a"), 1000, &received)), "MALFORMED_MESSAGE");
+  EXPECT_EQ(ErrorReason(ParseMessage(Bytes(cut_inside), 1000, &received)), "MALFORMED_MESSAGE");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(MessageParsingTest, AMessageOfExactlyTheLimitIsTaken) {
   v1::StreamVideoRequest sent, received;
   sent.mutable_config()->set_prompt("a red circle");
