@@ -292,7 +292,9 @@ absl::StatusOr<SnapshotEvent> ServedSession::TakeSnapshot() {
 absl::Status ServedSession::PushSnapshot() {
   absl::StatusOr<SnapshotEvent> snapshot = TakeSnapshot();
   if (!snapshot.ok()) return snapshot.status();
-  return outbox_->Push(*std::move(snapshot));
+  absl::Status pushed = outbox_->Push(*std::move(snapshot));
+  // The session has ended since: what is left of it is not to be lost for that.
+  return absl::IsCancelled(pushed) ? absl::NotFoundError(pushed.message()) : pushed;
 }
 
 absl::Status ServedSession::DeliverChunk(EarlierChunk chunk, ChunkEvent event) {
