@@ -6,8 +6,9 @@
 #   tools/reliability_check.sh NAME...    those alone: start first_chunk realtime cancel slow_reader cuts kills churn
 #                                         overload budgets allocations sigterm malformed fuzz replay
 #
-# Needs what tools/test.sh has built. BIN names another folder of programs, FUZZ_SECONDS the time for each fuzzer (none is run
-# where the preset "fuzz" was not built). What a figure needs many minutes for is scaled by SCALE (1: as the page says).
+# Needs what tools/test.sh has built. BIN names another folder of programs, FUZZ_SECONDS the time for each fuzzer (where the
+# preset "fuzz" was not built, their short runs, which are tests, are all). What a figure needs many minutes for is scaled by
+# SCALE (1: as the page says).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 bin=${BIN:-build/release/bin}
@@ -153,12 +154,17 @@ check_allocations() { by_tests "allocation failures" "0 crashes, other sessions 
 check_sigterm() { by_tests "SIGTERM" "NOT_SERVING first, no truncated chunk, exit 0" 'e2e_shutdown_test|server_lifecycle_test'; }
 check_malformed() { by_tests "malformed input" "the right code, no crash, no hang" 'server_bad_input_test|server_protocol_test|message_parsing_test'; }
 check_fuzz() {
-  local fuzzer found=0 broken=0
-  for fuzzer in build/fuzz/tests/*_fuzz; do
+  local fuzzer name seeds found=0 broken=0
+  for fuzzer in build/fuzz/fuzz/*_fuzz; do
     [ -x "$fuzzer" ] || continue
     found=$((found + 1))
-    timeout $((${FUZZ_SECONDS:-60} + 60)) "$fuzzer" -max_total_time="${FUZZ_SECONDS:-60}" >"$work/fuzz.log" 2>&1 || broken=$((broken + 1))
+    name=$(basename "$fuzzer" _fuzz); mkdir -p "$work/inputs/$name"
+    seeds=tests/fuzz/seeds/$name; [ -d "$seeds" ] || seeds=
+    # What a fuzzer finds is written where the script is run, crash-* or timeout-*.
+    timeout $((${FUZZ_SECONDS:-60} + 60)) "$fuzzer" -max_total_time="${FUZZ_SECONDS:-60}" "$work/inputs/$name" $seeds \
+      >"$work/fuzz.log" 2>&1 || { broken=$((broken + 1)); tail -20 "$work/fuzz.log" >&2; }
   done
+  if [ "$found" -eq 0 ]; then by_tests "fuzz: short runs alone, without the preset fuzz" "no finding" '_fuzz$'; return; fi
   row "fuzz" "no finding" "$found fuzzers, ${FUZZ_SECONDS:-60} s each: $broken broke" "$broken"
 }
 check_replay() {
