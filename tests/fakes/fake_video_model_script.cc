@@ -1,5 +1,6 @@
 // What a test tells the fake model to do, and what it asks of it.
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include "tests/fakes/fake_video_model.h"
