@@ -308,12 +308,12 @@ void LiveSession::End(const absl::Status& status) {
     MutexLock lock(&mutex_);
     end_ = status;
   }
+  ended_ = true;  // before who reads events to their end can ask
   nlohmann::json end = {{"ok", status.ok()}};
   if (!status.ok()) end["error"] = ErrorJson(status);
   events_.Append({"ended", JsonText(end)}, 0);
   chunks_.Close();
   events_.Close();
-  ended_ = true;
   TellStarted(status);
 }
 

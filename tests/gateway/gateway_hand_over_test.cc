@@ -29,6 +29,7 @@ ServerConfig OneSession() {
   ServerConfig config = TestConfig();
   config.scheduler.max_sessions = 1;
   config.scheduler.max_waiting_sessions = 0;
+  config.metrics_listen = "127.0.0.1:0";
   return config;
 }
 
@@ -138,7 +139,10 @@ TEST_F(GatewayHandOverTest, ControlsThatComeWhileNoServerHasTheSessionWaitForThe
   EXPECT_EQ(next.status, 503);
   EXPECT_EQ(next.headers["retry-after"], "1");
   EXPECT_THAT(next.body, HasSubstr("SERVER_AWAY"));
+  second_->model().HoldPlans();
   running->Cancel();
+  EXPECT_TRUE(second_->WaitForMetric("videodiffcr_control_messages_total{result=\"accepted\",type=\"update\"}", 1));
+  second_->model().FreePlans();
   const std::string events = Ask("GET", live + "/events").body;  // to the end
   EXPECT_THAT(events, HasSubstr("event: update_applied"));
   EXPECT_EQ(Get(live)["state"], "finished");
