@@ -2,73 +2,22 @@
 import asyncio
 import os
 import pathlib
-import select
 import signal
-import socket
 import sys
 import tempfile
-import threading
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"], "tests/gateway")))
 import programs  # noqa: E402
 
+sys.path.insert(0, str(pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"], "tools/deploy")))
+from relay import Relay  # noqa: E402
+
 import videodiffcr  # noqa: E402
 
 PROMPT = "a red circle moves right on a blue plain background"
 CHUNKS = 8
-
-
-class Wire:
-    """A network between client and server that can be cut: a TCP proxy."""
-
-    def __init__(self, port):
-        self._to = port
-        self._lock = threading.Lock()
-        self._pairs = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            pair = near, socket.create_connection(("127.0.0.1", self._to))
-            with self._lock:
-                self._pairs.append(pair)
-            threading.Thread(target=self._carry, args=pair, daemon=True).start()
-
-    @staticmethod
-    def _carry(near, far):
-        other = {near: far, far: near}
-        try:
-            while True:
-                for source in select.select([near, far], [], [])[0]:
-                    data = source.recv(1 << 16)
-                    if not data:
-                        raise ConnectionError
-                    other[source].sendall(data)
-        except OSError:
-            for end in (near, far):
-                end.close()
-
-    def cut(self):
-        with self._lock:
-            pairs, self._pairs = self._pairs, []
-        for end in (end for pair in pairs for end in pair):
-            try:
-                end.shutdown(socket.SHUT_RDWR)  # wakes the thread that carries, which closes both
-            except OSError:
-                pass
-
-    def close(self):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.cut()
 
 
 def interruptions(stream):
@@ -97,7 +46,7 @@ class CutConnectionTest(unittest.TestCase):
         cls.server.stop()
 
     def setUp(self):
-        self.wire = Wire(self.server.port)
+        self.wire = Relay(f"127.0.0.1:{self.server.port}")
         self.addCleanup(self.wire.close)
         self.options = {"chunks": CHUNKS, "seed": 7, "run_ahead_chunks": 1}
 
