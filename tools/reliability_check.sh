@@ -40,7 +40,8 @@ load() {
   held=$?
 }
 figure() { python3 -c "import json,sys; print(json.load(open('$work/load.json'))['figures'][sys.argv[1]])" "$1" 2>/dev/null; }
-whole() { figure "$1" | sed 's/\..*//'; }
+# A figure without its fraction; 0 where the load tool has left none, which is a figure that does not hold.
+whole() { local value; value=$(figure "$1"); value=${value%%.*}; echo "${value:-0}"; }
 metric() { python3 -c "import sys,urllib.request
 print(sum(float(l.split()[-1]) for l in urllib.request.urlopen('$metrics').read().decode().splitlines() if l.startswith(sys.argv[1])))" "$1"; }
 resident_kib() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$server_pid/status"; }
