@@ -32,6 +32,7 @@
 #include "training/stages/router_target.h"
 #include "training/stages/trained_weights.h"
 #include "training/stages/update_energy.h"
+#include "training/students/dense_observation.h"
 
 namespace videodiffcr::training {
 namespace {

@@ -18,6 +18,7 @@
 #include "training/stages/router_target.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/trained_weights.h"
+#include "training/students/dense_observation.h"
 
 namespace videodiffcr::training {
 namespace {

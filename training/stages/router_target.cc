@@ -23,12 +23,6 @@ absl::Status CheckChunks(int64_t least, int64_t most) {
   return WrongUsageError(absl::StrCat("--min-chunks ", least, ": must be at most --max-chunks ", most));
 }
 
-at::Tensor StandardizedLogNorm(const at::Tensor& update) {
-  const at::Tensor log_norm = (update.norm(2, {-1}) + 1e-6).log();
-  const at::Tensor centred = log_norm - log_norm.mean(1, /*keepdim=*/true);
-  return centred / (centred.square().mean(1, /*keepdim=*/true).sqrt() + 1e-6);
-}
-
 RouterQuality JudgeScores(const at::Tensor& scores, const at::Tensor& targets, int64_t kept) {
   RouterQuality quality;
   quality.variance_explained = 1 - (scores - targets).square().mean().item<double>();

@@ -1,4 +1,4 @@
-// What routers learn, and how well they do it (tiny_recipe.md section 8 (a), videodiffcr.md section 2.2).
+// How well routers do it (tiny_recipe.md section 8 (a), videodiffcr.md section 2.2).
 #ifndef VIDEODIFFCR_TRAINING_STAGES_ROUTER_TARGET_H_
 #define VIDEODIFFCR_TRAINING_STAGES_ROUTER_TARGET_H_
 
@@ -9,9 +9,6 @@
 #include "absl/status/status.h"
 
 namespace videodiffcr::training {
-
-// (log |update| - mean) / deviation over the tokens of each chunk: [B, N, D] -> [B, N].
-at::Tensor StandardizedLogNorm(const at::Tensor& update);
 
 // InvalidArgument naming the flags unless there are lengths from `least` to `most`.
 absl::Status CheckChunks(int64_t least, int64_t most);

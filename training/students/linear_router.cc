@@ -10,21 +10,16 @@
 #include <c10/core/GradMode.h>
 
 #include <cmath>
-#include <string>
 #include <vector>
 
-#include "model/plain/rollout/few_step_sampler.h"
 #include "model/plain/transformer/layers.h"
 #include "training/run/random_tensor.h"
-#include "training/scenes/caption.h"
-#include "training/scenes/scene.h"
+#include "training/students/dense_observation.h"
 
 namespace videodiffcr::training {
 namespace {
 
-constexpr int64_t kChunks = 3;
-constexpr int64_t kClipsOnCpu = 4, kClipsOnGpu = 32;  // a CPU would take half a minute for more
-constexpr double kRidge = 1e-3;                       // of the mean of the diagonal
+constexpr double kRidge = 1e-3;  // of the mean of the diagonal
 
 // The normal equations of one block: sums over tokens of h h^T and h target.
 struct NormalEquations {
@@ -42,30 +37,6 @@ struct NormalEquations {
     return at::linalg_solve(a + ridge, b).to(at::kFloat);
   }
 };
-
-std::vector<std::string> DrawCaptions(uint64_t seed, int64_t clips) {
-  std::vector<std::string> captions;
-  for (int64_t clip = 0; clip < clips; ++clip) {
-    RandomStream random(seed, DrawPurpose::kCaption, static_cast<uint64_t>(clip));
-    captions.push_back(MakeCaption(SampleScene({}, random).segments[0], {}, random));
-  }
-  return captions;
-}
-
-// Runs a dense pass and shows each block's input, normalised, and the standardised log norm of its update.
-PassOutput ObservePass(const TrainingModel& model, const at::Tensor& latents, float timestep, const RolloutState& state,
-                       std::vector<NormalEquations>* blocks) {
-  PassInput pass = MakePass(latents, timestep, {}, state);
-  pass.runner = [&](size_t index, const BlockContext& context, const at::Tensor& x) {
-    BlockOutput block = DenseBlock(model.transformer.weights.blocks[index], context, x);
-    const at::Tensor log_norm = ((block.x - x).norm(2, {-1}) + 1e-6).log();
-    const at::Tensor centred = log_norm - log_norm.mean(1, /*keepdim=*/true);
-    (*blocks)[index].Add(LayerNorm(x, model.transformer.config.eps),
-                         centred / (centred.square().mean(1, /*keepdim=*/true).sqrt() + 1e-6));
-    return block;
-  };
-  return RunPass(model.transformer, pass);
-}
 
 }  // namespace
 
@@ -92,25 +63,12 @@ absl::StatusOr<at::Tensor> FitLinearRouters(const TrainingModel& model, uint64_t
   const at::Tensor nothing = at::zeros({config.dim}, at::TensorOptions(at::kDouble).device(model.device));
   std::vector<NormalEquations> blocks(static_cast<size_t>(config.num_layers),
                                       {at::zeros({config.dim, config.dim}, nothing.options()), nothing});
-  const int64_t clips = model.device.is_cpu() ? kClipsOnCpu : kClipsOnGpu;
-  StepRandom random(seed, 0, model.device);
-  RolloutState state(config);
-  const absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model, DrawCaptions(seed, clips));
-  if (!hidden.ok()) return hidden.status();
-  state.text = MakeTextKeys(model.transformer, *hidden);
-  const std::vector<int64_t> shape = {clips, config.chunk_frames, config.in_dim, config.latent_height,
-                                      config.latent_width};
-  for (int64_t chunk = 0; chunk < kChunks; ++chunk) {
-    at::Tensor x = random.Normal(shape), x0;
-    for (size_t step = 0; step < model.schedule.sigmas.size(); ++step) {
-      const PassOutput pass = ObservePass(model, x, model.schedule.timesteps[step], state, &blocks);
-      x0 = FlowToX0(pass.flow, x, model.schedule.sigmas[step]);
-      if (step + 1 < model.schedule.sigmas.size()) {
-        x = AddNoise(x0, random.Normal(shape), model.schedule.sigmas[step + 1]);
-      }
+  const absl::Status observed = ObserveDenseRollouts(model, seed, [&](const ResidualStream& stream) {
+    for (size_t block = 0; block < blocks.size(); ++block) {
+      blocks[block].Add(LayerNorm(stream[block], config.eps), StandardizedLogNorm(stream[block + 1] - stream[block]));
     }
-    state.cache.Append(RunPass(model.transformer, MakePass(x0, 0.0f, {}, state)).keys);
-  }
+  });
+  if (!observed.ok()) return observed;
   std::vector<at::Tensor> weights;
   for (const NormalEquations& block : blocks) weights.push_back(block.Solve());
   return at::stack(weights).to(model.device);

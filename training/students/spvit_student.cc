@@ -5,6 +5,7 @@
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/sort.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -17,11 +18,15 @@
 #include "model/plain/transformer/layers.h"
 #include "training/model/network_copy.h"
 #include "training/run/random_tensor.h"
+#include "training/students/dense_observation.h"
 #include "training/students/pruned_network.h"
 #include "training/students/token_pass.h"
 
 namespace videodiffcr::training {
 namespace {
+
+constexpr int64_t kFitUpdates = 240;
+constexpr double kFitLearningRate = 3e-3;
 
 // What a stage dropped.
 struct Package {
@@ -210,6 +215,29 @@ absl::Status SpvitStudent::Initialize(uint64_t seed) {
     } else {
       FillNormalWeight(row, 1 / std::sqrt(static_cast<double>(row.shape[1])), seed, index++, model().device);
     }
+  }
+  return FitSelectors(seed);
+}
+
+absl::Status SpvitStudent::FitSelectors(uint64_t seed) {
+  std::vector<ResidualStream> passes;
+  const auto keep = [&passes](const ResidualStream& stream) { passes.push_back(stream); };
+  if (absl::Status observed = ObserveDenseRollouts(model(), seed, keep); !observed.ok()) return observed;
+  const c10::AutoGradMode gradients(true);  // wherever it is called
+  AdamW optimizer(OwnRows(), {});
+  const TransformerConfig& config = model().config.transformer;
+  for (int64_t update = 0; update < kFitUpdates; ++update) {
+    const ResidualStream& stream = passes[static_cast<size_t>(update) % passes.size()];
+    at::Tensor loss;
+    for (size_t stage = 0; stage < kSpvitStages; ++stage) {
+      const at::Tensor& entered = stream[stages_.before_block[stage]];
+      const SpvitChances chances = ChancesOf(selectors_[stage], config.num_heads, config.eps, entered);
+      const at::Tensor error = chances.kept - chances.dropped - StandardizedLogNorm(stream.back() - entered);
+      loss = loss.defined() ? loss + error.square().mean() : error.square().mean();
+    }
+    loss.backward();
+    const absl::StatusOr<double> norm = optimizer.Update(kFitLearningRate, update);
+    if (!norm.ok()) return norm.status();
   }
   return absl::OkStatus();
 }

@@ -7,9 +7,10 @@
 // weighted by the chances, at their mean position; it is attended to and changed by all later blocks, and never cached.
 // After the last block a dropped token is as it was when it was dropped plus what became of its package.
 //
-// Trained passes draw what is kept: scores get the difference of two Gumbel draws, and the best are kept, so that rows
-// are exact and no loss on their number is needed. A kept token's chance has a straight-through gradient, through what
-// blocks add to the token; a dropped one's through its package.
+// Selectors begin as fitted to what the blocks behind them change most, as all rankings here do: drawn ones drop whole
+// regions. Trained passes draw what is kept: scores get the difference of two Gumbel draws, and the best are kept, so
+// that rows are exact and no loss on their number is needed. A kept token's chance has a straight-through gradient,
+// through what blocks add to the token; a dropped one's through its package.
 #ifndef VIDEODIFFCR_TRAINING_STUDENTS_SPVIT_STUDENT_H_
 #define VIDEODIFFCR_TRAINING_STUDENTS_SPVIT_STUDENT_H_
 
@@ -62,6 +63,9 @@ class SpvitStudent final : public BaselineStudent {
   SpvitStudent(const BaselineOptions& options, const SpvitStages& stages, TrainingModel& model)
       : BaselineStudent(options, model), stages_(stages) {}
 
+  // Teaches the selectors the standardised log norm of what the blocks behind them add to a token of the dense network,
+  // as the stage `routers` teaches routers.
+  absl::Status FitSelectors(uint64_t seed);
   std::unique_ptr<StudentNetwork> OpenPruned(const RolloutPurpose& purpose) const override;
   PassRows PrunedRows() const override;
 

@@ -19,6 +19,7 @@
 #include "training/stages/router_target.h"
 #include "training/stages/sensitivity_stage.h"
 #include "training/stages/update_energy.h"
+#include "training/students/dense_observation.h"
 
 namespace videodiffcr::training {
 namespace {
