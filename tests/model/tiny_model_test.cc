@@ -24,11 +24,10 @@ TEST(TinyModel, KnowsEveryWordOfItsExamplePrompts) {
 
 TEST(TinyModel, KeepsAboutAsManyRowsAsItsBudgetsSay) {
   const ModelConfig config = LoadModelConfig(TinyFolder()).value();
-  ASSERT_EQ(config.retention.tables.size(), 3);
-  const double executed[] = {0.8375, 0.775, 0.6875};
-  for (size_t i = 0; i < 3; ++i) {
-    EXPECT_NEAR(ExecutedRetention(config.retention.tables[i], config.transformer.tokens_per_chunk()), executed[i],
-                1e-9);
+  ASSERT_EQ(config.retention.tables.size(), 5);
+  const double executed[] = {0.8458, 0.775, 0.6917, 0.6, 0.5042};
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_NEAR(ExecutedRetention(config.retention.tables[i], config.transformer.tokens_per_chunk()), executed[i], 1e-4);
   }
 }
 

@@ -81,8 +81,10 @@ class RouterStage final : public TrainingStage {
   }
 
   absl::Status Finish() override {
-    return WriteStageResult(*this, options_.stage, {{model_.config.retention.file, weights_.rows(), at::kFloat}},
-                            "log norm of each dense block's update");
+    ModelConfig config = model_.config;
+    config.retention.gate = RouterGate::kNone;  // these rank and nothing else
+    return WriteStageResult(*this, options_.stage, {{config.retention.file, weights_.rows(), at::kFloat}},
+                            "log norm of each dense block's update", config);
   }
 
  private:
@@ -156,11 +158,9 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeRouterStage(const RouterStage
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();
   const RetentionConfig& retention = model->config.retention;
-  if (retention.router_dim < 1 || retention.file.empty() || retention.gate != RouterGate::kNone) {
+  if (retention.router_dim < 1 || retention.file.empty()) {
     return absl::FailedPreconditionError(
-        absl::StrCat(options.stage.model,
-                     "/config.json: retention needs a file, a router_dim of at least 1 and gate "
-                     "\"none\": this stage ranks tokens and trains no gate"));
+        absl::StrCat(options.stage.model, "/config.json: retention needs a file and a router_dim of at least 1"));
   }
   return std::make_unique<RouterStage>(options, *std::move(model));
 }
