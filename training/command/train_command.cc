@@ -345,11 +345,16 @@ Subcommand Routers() {
 
 Subcommand Wording() {
   return StageCommand<WordingStageOptions>{
-      "wording", "teaches the text encoder other words for background colours; the denoiser stays as it is",
+      "wording",
+      "teaches the text encoder other words for background colours, and what unknown words are to mean; the denoiser "
+      "stays as it is",
       "--output out/tiny --run out/wording", &MakeWordingStage,
       [](WordingStageOptions* options, Command* command) {
         command->AddFlag({"known-share", "X", "Share of captions that keep their own words.", "0.5"},
                          ReadDouble(0, 1, &options->known_share));
+        command->AddFlag(
+            {"unknown-share", "X", "Of the others, share in which unknown words stand for known ones.", "0.3"},
+            ReadDouble(0, 1, &options->unknown_share));
       }}
       .Build();
 }

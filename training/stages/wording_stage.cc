@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
 #include "training/run/stage_result.h"
+#include "training/scenes/caption.h"
+#include "training/scenes/scene.h"
 #include "training/stages/step_scenes.h"
 #include "training/stages/trained_weights.h"
 
@@ -30,6 +33,24 @@ const std::map<std::string, std::vector<std::string>>& OtherWords() {
   return *words;
 }
 
+// The word that an unknown one at the place of `word` means: "" where it would leave nothing to go by.
+std::string MeantAt(const std::string& word, bool of_background) {
+  const auto is_value_of = [&word](Attribute attribute) {
+    for (int value = 0; value < ValueCount(attribute); ++value) {
+      if (ValueName(attribute, value) == word) return true;
+    }
+    return false;
+  };
+  if (of_background) {
+    if (is_value_of(kBackgroundColor) || word == "grey") return "gray";
+    return is_value_of(kTexture) || word == "checkerboard" ? "plain" : "";
+  }
+  if (is_value_of(kShape)) return "circle";
+  if (is_value_of(kColor) || word == "violet") return "red";
+  if (word == "bounces" || word == "orbits") return "bounces";
+  return word == "moves" || word == "flies" ? "moves" : "";
+}
+
 class WordingStage final : public TrainingStage {
  public:
   // Two copies of one model: `taught` changes, `teacher` does not.
@@ -45,6 +66,7 @@ class WordingStage final : public TrainingStage {
   std::map<std::string, std::string> settings() const override {
     std::map<std::string, std::string> settings = options_.stage.Settings();
     settings["known share"] = absl::StrCat(options_.known_share);
+    settings["unknown share"] = absl::StrCat(options_.unknown_share);
     return settings;
   }
   std::vector<WeightRow> State() override { return weights_.State(); }
@@ -52,16 +74,17 @@ class WordingStage final : public TrainingStage {
   absl::StatusOr<StepResult> Step(int64_t step) override {
     RandomStream random(options_.stage.seed, DrawPurpose::kStage, static_cast<uint64_t>(step));
     const std::vector<std::string> known = CaptionsOfStep(options_.stage, step, random);
-    std::vector<std::string> reworded;
+    std::vector<std::string> heard, meant;
     for (const std::string& caption : known) {
-      reworded.push_back(random.Chance(options_.known_share) ? caption : RewordBackground(caption, random));
+      Rewording wording = Reword(caption, random);
+      heard.push_back(std::move(wording.heard));
+      meant.push_back(std::move(wording.meant));
     }
     double loss = 0;
     for (const BatchPiece& piece : options_.stage.Pieces()) {
-      const absl::StatusOr<at::Tensor> target = Target(piece.Of(known));
+      const absl::StatusOr<at::Tensor> target = Target(piece.Of(meant));
       if (!target.ok()) return target.status();
-      const absl::StatusOr<at::Tensor> rows =
-          EncodeCaptions(taught_, piece.Of(reworded));  // [piece, text_len, text_dim]
+      const absl::StatusOr<at::Tensor> rows = EncodeCaptions(taught_, piece.Of(heard));  // [piece, text_len, text_dim]
       if (!rows.ok()) return rows.status();
       loss += AddGradient((*rows - *target).square().mean(), options_.stage.accumulate);
     }
@@ -70,10 +93,16 @@ class WordingStage final : public TrainingStage {
 
   absl::Status Finish() override {
     return WriteStageResult(*this, options_.stage, {{taught_.config.text_encoder_file, weights_.rows()}},
-                            "other words for background colours");
+                            "other words for background colours, and unknown ones");
   }
 
  private:
+  Rewording Reword(const std::string& caption, RandomStream& random) const {
+    if (random.Chance(options_.known_share)) return {caption, caption};
+    if (random.Chance(options_.unknown_share)) return SayUnknown(caption, random);
+    return {RewordBackground(caption, random), caption};
+  }
+
   absl::StatusOr<at::Tensor> Target(const std::vector<std::string>& captions) const {
     const c10::NoGradGuard no_gradients;
     return EncodeCaptions(teacher_, captions);
@@ -100,6 +129,30 @@ std::string RewordBackground(const std::string& caption, RandomStream& random) {
     return absl::StrJoin(words, " ");
   }
   return caption;
+}
+
+Rewording SayUnknown(const std::string& caption, RandomStream& random) {
+  const std::vector<std::string> words = absl::StrSplit(caption, ' ');
+  // The background's phrase: from the last "a" before "background" on.
+  const auto background = std::find(words.begin(), words.end(), "background");
+  auto phrase = background;
+  while (background != words.end() && phrase != words.begin() && *phrase != "a") --phrase;
+  std::vector<size_t> places;
+  std::vector<std::string> means(words.size());
+  for (size_t place = 0; place < words.size(); ++place) {
+    const auto word = words.begin() + static_cast<std::ptrdiff_t>(place);
+    means[place] = MeantAt(*word, phrase <= word && word < background);
+    if (!means[place].empty()) places.push_back(place);
+  }
+  if (places.empty()) return {caption, caption};
+  std::vector<std::string> heard = words, meant = words;
+  const size_t certain = places[static_cast<size_t>(random.Below(static_cast<int>(places.size())))];
+  for (const size_t place : places) {
+    if (!random.Chance(0.4) && place != certain) continue;
+    heard[place] = kUnknownWord;
+    meant[place] = means[place];
+  }
+  return {absl::StrJoin(heard, " "), absl::StrJoin(meant, " ")};
 }
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeWordingStage(const WordingStageOptions& options) {
