@@ -10,8 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/weights/weight_table.h"
 #include "training/parallel/gradient_exchange.h"
+#include "training/run/state_row.h"
 
 namespace videodiffcr::training {
 
@@ -31,7 +31,7 @@ class TrainingStage {
   // What must be the same for a checkpoint to be gone on with: seed, batch size, ...
   virtual std::map<std::string, std::string> settings() const = 0;
   // Everything that steps change. The rows' tensors live as long as the stage.
-  virtual std::vector<WeightRow> State() = 0;
+  virtual std::vector<StateRow> State() = 0;
   virtual absl::StatusOr<StepResult> Step(int64_t step) = 0;
   // Called once, after the last step: puts the result where it is served from.
   virtual absl::Status Finish() = 0;

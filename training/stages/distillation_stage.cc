@@ -12,10 +12,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "training/run/adam_w.h"
-#include "training/run/checkpoint.h"
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
 #include "training/run/stage_result.h"
+#include "training/run/state_row.h"
 #include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
 #include "training/stages/self_rollout.h"
@@ -69,9 +69,9 @@ class DistillationStage final : public TrainingStage {
     settings["teacher"] = options_.teacher.empty() ? "the model" : options_.teacher;
     return settings;
   }
-  std::vector<WeightRow> State() override {
-    std::vector<WeightRow> rows;
-    const auto add = [&rows](const std::vector<WeightRow>& more) { rows.insert(rows.end(), more.begin(), more.end()); };
+  std::vector<StateRow> State() override {
+    std::vector<StateRow> rows;
+    const auto add = [&rows](const auto& more) { rows.insert(rows.end(), more.begin(), more.end()); };
     for (const ParameterGroup& group : student_->Parameters()) add(WithPrefix("generator", group.rows));
     add(WithPrefix("student", student_->State()));
     add(WithPrefix("generator", optimizer_.State("adam")));
@@ -90,6 +90,7 @@ class DistillationStage final : public TrainingStage {
     StepResult result;
     result.learning_rate = moment.weight_rate;
     for (Piece& piece : plan->pieces) {
+      if (moment.update >= 0 && &piece == &plan->pieces.back()) optimizer_.LastBackwardFollows();
       if (absl::Status made = MakeClips(*plan, moment, mask, piece); !made.ok()) return made;
     }
     if (moment.update >= 0) {
@@ -104,6 +105,7 @@ class DistillationStage final : public TrainingStage {
     for (int64_t update = 2 * step; update < 2 * step + 2; ++update) {
       double loss = 0;
       for (Piece& piece : plan->pieces) {
+        if (&piece == &plan->pieces.back()) scores_.LastBackwardFollows();
         loss += scores_.LearnFakeScore(piece.scored, mask, stage_.accumulate, piece.random);
       }
       if (absl::Status updated = scores_.UpdateFakeScore(update); !updated.ok()) return updated;

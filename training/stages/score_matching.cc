@@ -5,7 +5,7 @@
 
 #include "training/model/network_copy.h"
 #include "training/run/batch_piece.h"
-#include "training/run/checkpoint.h"
+#include "training/run/state_row.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -86,9 +86,10 @@ absl::Status ScoreMatching::UpdateFakeScore(int64_t update) {
   return optimizer_.Update(options_.critic_learning_rate, update).status();
 }
 
-std::vector<WeightRow> ScoreMatching::State() {
-  std::vector<WeightRow> rows = WithPrefix("fake", fake_rows_);
-  for (WeightRow& row : WithPrefix("fake", optimizer_.State("adam"))) rows.push_back(std::move(row));
+std::vector<StateRow> ScoreMatching::State() {
+  std::vector<StateRow> rows = WithPrefix("fake", optimizer_.State("adam"));
+  const std::vector<WeightRow> weights = WithPrefix("fake", fake_rows_);
+  rows.insert(rows.begin(), weights.begin(), weights.end());
   return rows;
 }
 

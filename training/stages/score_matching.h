@@ -47,6 +47,8 @@ class ScoreMatching {
   // Half the mean squared distance of the clips to where they should go, over the chunks where `mask` [B, 4] is 1.
   absl::StatusOr<at::Tensor> Loss(const ScoredClips& scored, const at::Tensor& mask, StepRandom& random) const;
 
+  // As AdamW's: LearnFakeScore() is called once more before the update.
+  void LastBackwardFollows() { optimizer_.LastBackwardFollows(); }
   // Adds the gradient of Q's flow-matching loss on one of the `pieces` that this process takes; returns its part of the
   // loss.
   double LearnFakeScore(const ScoredClips& scored, const at::Tensor& mask, int64_t pieces, StepRandom& random);
@@ -54,7 +56,7 @@ class ScoreMatching {
   absl::Status UpdateFakeScore(int64_t update);
 
   // Q and its optimiser.
-  std::vector<WeightRow> State();
+  std::vector<StateRow> State();
 
  private:
   // The four chunks of the window with their noise levels.

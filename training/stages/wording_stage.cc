@@ -47,7 +47,7 @@ class WordingStage final : public TrainingStage {
     settings["known share"] = absl::StrCat(options_.known_share);
     return settings;
   }
-  std::vector<WeightRow> State() override { return weights_.State(); }
+  std::vector<StateRow> State() override { return weights_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     RandomStream random(options_.stage.seed, DrawPurpose::kStage, static_cast<uint64_t>(step));

@@ -174,7 +174,7 @@ std::vector<ParameterGroup> VideodiffcrStudent::Parameters() {
   for (Budget& budget : budgets_) {
     if (budget.name == kDenseTenths) continue;
     const std::string name = absl::StrCat("ratios.", budget.name);
-    groups.push_back({name, {{name, budget.ratios.sizes().vec(), &budget.ratios}}, 0});
+    groups.push_back({name, {{name, budget.ratios.sizes().vec(), &budget.ratios}}, 0, /*late=*/true});  // Penalty()
   }
   return groups;
 }

@@ -79,7 +79,7 @@ TEST(ScoreMatchingTest, TheTeacherIsNoAliasOfTheStudentNorOfTheFakeScore) {
   TrainingModel again =
       LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value();
   const std::vector<WeightRow> first = TransformerWeightTable(again.config.transformer, &again.transformer.weights);
-  const std::vector<WeightRow> now = scores.State();
+  const std::vector<StateRow> now = scores.State();
   const c10::NoGradGuard no_gradients;
   for (size_t i = 0; i < first.size(); ++i) {
     ASSERT_EQ(now[i].name, "fake." + first[i].name);
