@@ -154,6 +154,23 @@ Subcommand Classifier() {
       .Build();
 }
 
+// Of stages whose losses go through the transformer.
+void AddRecomputeBlocks(StageOptions* stage, Command* command) {
+  command->AddFlag({"recompute-blocks", "YES",
+                    "Compute the transformer blocks' activations again in backward instead of keeping them, for less "
+                    "memory and more time: yes, no or auto, by the model's size.",
+                    "yes"},
+                   {[stage](std::string_view value) -> absl::Status {
+                      if (value != "yes" && value != "no" && value != "auto") {
+                        return absl::InvalidArgumentError("must be yes, no or auto");
+                      }
+                      stage->recompute_blocks.reset();
+                      if (value != "auto") stage->recompute_blocks = value == "yes";
+                      return absl::OkStatus();
+                    },
+                    "auto"});
+}
+
 void AddUnknownWords(double* share, Command* command) {
   command->AddFlag(
       {"unknown-words", "X", "Share of captions in which unknown words stand for one or two known ones.", "0.1"},
@@ -165,6 +182,7 @@ Subcommand Denoiser() {
       "denoiser", "trains the causal denoiser and its text encoder by flow matching with teacher forcing",
       "--model out/tiny --output out/tiny --run out/denoiser", &MakeDenoiserStage,
       [](DenoiserStageOptions* options, Command* command) {
+        AddRecomputeBlocks(&options->stage, command);
         command->AddFlag({"pool", "N", "Different clips, kept in memory once made: 0.2 MB each.", "10000"},
                          ReadInteger(1, 10'000'000, &options->pool));
         command->AddFlag({"warmup-steps", "N", "Steps until the learning rate is at its highest.", "100"},
@@ -205,6 +223,7 @@ Subcommand Distill() {
         command->AddFlag({"routed-share", "X",
                           "Share of rollouts at a retention budget below 1, with the routers of --model.", "0.3"},
                          ReadDouble(0, 1, &options->routed_share));
+        AddRecomputeBlocks(&options->stage, command);
         AddDistillationFlags(&options->distillation, command);
       }}
       .Build();
@@ -265,6 +284,7 @@ Subcommand Videodiffcr() {
             {"budget-weight", "X",
              "Weight of the budget loss; 0: as strong as the matching loss when 0.02 off the target.", "10"},
             ReadDouble(0, 1e6, &student->budget_weight));
+        AddRecomputeBlocks(&options->stage, command);
         AddDistillationFlags(&options->distillation, command);
       }}
       .Build();
@@ -284,6 +304,7 @@ Subcommand Baseline() {
         command->AddFlag(
             {"own-learning-rate", "X", "Learning rate of what the method adds to the transformer.", "0.0003"},
             ReadDouble(1e-9, 10, &options->student.own_learning_rate));
+        AddRecomputeBlocks(&options->stage, command);
         AddDistillationFlags(&options->distillation, command);
       }}
       .Build();

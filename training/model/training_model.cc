@@ -56,8 +56,15 @@ absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::D
   auto schedule = MakeStepSchedule(config->sampling);
   if (!schedule.ok()) return schedule.status();
   DiffusionTransformer network = {config->transformer, *std::move(transformer), at::kFloat};
-  return TrainingModel{*std::move(config),  *std::move(tokenizer), *std::move(text_encoder), std::move(network),
-                       *std::move(encoder), *std::move(decoder),   *std::move(schedule),     device};
+  return TrainingModel{*std::move(config),
+                       *std::move(tokenizer),
+                       *std::move(text_encoder),
+                       std::move(network),
+                       *std::move(encoder),
+                       *std::move(decoder),
+                       *std::move(schedule),
+                       device,
+                       false};
 }
 
 absl::StatusOr<TrainingModel> LoadTrainingModel(const StageOptions& stage) {

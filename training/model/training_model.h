@@ -29,6 +29,7 @@ struct TrainingModel {
   PixelShuffleDecoderWeights decoder;
   StepSchedule schedule;
   at::Device device = at::kCPU;
+  bool recompute_blocks = false;  // by backward(), in passes that carry gradients (recomputed_block.h)
 
   // What passes are computed in; weights, gradients' sums and losses are fp32 everywhere. bf16 on a GPU, as the recipe
   // had it; fp32 on a CPU.

@@ -14,6 +14,7 @@
 #include "system/wrong_usage.h"
 #include "training/model/initial_weights.h"
 #include "training/model/network_copy.h"
+#include "training/model/recomputed_block.h"
 #include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
 #include "training/run/random_tensor.h"
@@ -196,7 +197,7 @@ class DenoiserStage final : public TrainingStage {
     input.clean = latents * (1 - context_level) + random.Normal(latents.sizes()) * context_level;
     input.timesteps = sigma * 1000;
     input.text = MakeTextKeys(transformer, hidden);
-    const at::Tensor flow = TeacherForcingFlow(transformer, input);
+    const at::Tensor flow = TeacherForcingFlow(transformer, input, model_.recompute_blocks);
     return MaskedMeanSquare(flow - (noise - latents), piece.mask.to(model_.device), frames,
                             piece.counted.to(model_.device));
   }
@@ -220,6 +221,7 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDenoiserStage(const DenoiserS
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();
   if (absl::Status relative = CheckWindowRelative(*model, options.stage.model); !relative.ok()) return relative;
+  ChooseRecompute(options.stage, kWindowChunks, &*model);
   return std::make_unique<DenoiserStage>(options, *std::move(model));
 }
 

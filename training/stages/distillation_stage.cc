@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "training/model/recomputed_block.h"
 #include "training/run/adam_w.h"
 #include "training/run/learning_rate.h"
 #include "training/run/random_tensor.h"
@@ -227,6 +228,7 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> DistillStudent(const StageOptions
   if (!loaded.ok()) return loaded.status();
   if (absl::Status relative = CheckWindowRelative(*loaded, stage.model); !relative.ok()) return relative;
   auto model = std::make_unique<TrainingModel>(*std::move(loaded));
+  ChooseRecompute(stage, kWindowChunks, model.get());
   const absl::StatusOr<DiffusionTransformer> teacher = LoadTeacher(options.teacher, *model, stage.model);
   if (!teacher.ok()) return teacher.status();
   absl::StatusOr<std::unique_ptr<Student>> student = make(*model);

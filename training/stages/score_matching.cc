@@ -13,9 +13,10 @@ namespace {
 constexpr double kLowestSigma = 0.02, kHighestSigma = 0.98;
 
 // Flow of a score network over the window, in fp32; `hidden` [4 B, ...], chunk by chunk.
-at::Tensor ScoreFlow(const DiffusionTransformer& score, TeacherForcingInput input, const at::Tensor& hidden) {
+at::Tensor ScoreFlow(const DiffusionTransformer& score, TeacherForcingInput input, const at::Tensor& hidden,
+                     bool recompute) {
   input.text = MakeTextKeys(score, hidden);
-  return TeacherForcingFlow(score, input);
+  return TeacherForcingFlow(score, input, recompute);
 }
 
 }  // namespace
@@ -58,11 +59,11 @@ absl::StatusOr<at::Tensor> ScoreMatching::Target(const at::Tensor& clips, const 
   const NoisyWindow window = AddWindowNoise(clips, random);
   const absl::StatusOr<at::Tensor> empty = EncodeCaptions(model_, {""});
   if (!empty.ok()) return empty.status();
-  const at::Tensor conditional = ScoreFlow(real_, window.input, hidden);
-  const at::Tensor unconditional = ScoreFlow(real_, window.input, empty->expand_as(hidden));
+  const at::Tensor conditional = ScoreFlow(real_, window.input, hidden, false);
+  const at::Tensor unconditional = ScoreFlow(real_, window.input, empty->expand_as(hidden), false);
   const at::Tensor guided = conditional + (conditional - unconditional) * options_.guidance;
   const at::Tensor real = window.input.noisy - window.level * guided;
-  const at::Tensor fake = window.input.noisy - window.level * ScoreFlow(FakeScore(), window.input, hidden);
+  const at::Tensor fake = window.input.noisy - window.level * ScoreFlow(FakeScore(), window.input, hidden, false);
   return MatchingTarget(clips, real, fake, model_.config.transformer.chunk_frames);
 }
 
@@ -77,7 +78,7 @@ double ScoreMatching::LearnFakeScore(const ScoredClips& scored, const at::Tensor
                                      StepRandom& random) {
   const at::Tensor clips = scored.clips.detach();
   const NoisyWindow window = AddWindowNoise(clips, random);
-  const at::Tensor flow = ScoreFlow(FakeScore(), window.input, scored.hidden);
+  const at::Tensor flow = ScoreFlow(FakeScore(), window.input, scored.hidden, model_.recompute_blocks);
   return AddGradient(MaskedMeanSquare(flow - (window.noise - clips), mask, model_.config.transformer.chunk_frames),
                      pieces);
 }
