@@ -29,6 +29,7 @@ struct StageOptions {
   // Whether backward() computes the activations of the transformer's blocks again; nothing: by the model's size. Not
   // among the settings: the result is the same.
   std::optional<bool> recompute_blocks = std::nullopt;
+  int64_t timed_steps = 0;  // only so many, for the time and memory of their parts; 0: a run as any
 
   // What a checkpoint can only be gone on with unchanged.
   std::map<std::string, std::string> Settings() const {

@@ -121,7 +121,7 @@ class Run {
   }
 
   absl::Status Save(int64_t step) {
-    if (step == saved_step_) return absl::OkStatus();
+    if (!options_.keep || step == saved_step_) return absl::OkStatus();
     if (writes_) {
       if (absl::Status flushed = log_->Flush(); !flushed.ok()) return flushed;
     }
@@ -134,6 +134,7 @@ class Run {
   absl::StatusOr<RunEnd> End(int64_t step) {
     const RunEnd end = step < stage_.total_steps() && !options_.finish_at_limit ? RunEnd::kPaused : RunEnd::kFinished;
     if (writes_) progress_ << "\n";
+    if (!options_.keep) return RunEnd::kMeasured;
     if (absl::Status saved = Save(step); !saved.ok()) return saved;
     if (!writes_) return end;
     if (absl::Status drawn = Plot(*log_); !drawn.ok()) return drawn;

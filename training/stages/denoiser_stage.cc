@@ -220,7 +220,8 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDenoiserStage(const DenoiserS
   }
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();
-  if (absl::Status relative = CheckWindowRelative(*model, options.stage.model); !relative.ok()) return relative;
+  if (absl::Status relative = CheckWindowRelative(model->config.transformer, options.stage.model); !relative.ok())
+    return relative;
   ChooseRecompute(options.stage, kWindowChunks, &*model);
   return std::make_unique<DenoiserStage>(options, *std::move(model));
 }
