@@ -222,6 +222,7 @@ class DistillationStage final : public TrainingStage {
 
   // Captions of the window's chunks: [chunks B, ...] -> [K B, ...].
   at::Tensor WindowRows(const RolloutPlan& plan, const at::Tensor& hidden) const {
+    if (hidden.size(0) == stage_.PieceClips()) return hidden.repeat({plan.window_chunks, 1, 1});
     std::vector<at::Tensor> rows;
     for (const int64_t chunk : plan.window()) {
       rows.push_back(hidden.narrow(0, chunk * stage_.PieceClips(), stage_.PieceClips()));

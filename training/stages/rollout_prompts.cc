@@ -80,7 +80,7 @@ class FilePrompts final : public RolloutPrompts {
     return plan;
   }
 
-  absl::StatusOr<std::vector<at::Tensor>> Text(int64_t step, const RolloutPlan& plan, RandomStream&) const override {
+  absl::StatusOr<std::vector<at::Tensor>> Text(int64_t step, const RolloutPlan&, RandomStream&) const override {
     const std::vector<PromptClip> clips = draws_.OfStep(step);
     std::vector<at::Tensor> pieces;
     for (const BatchPiece& piece : stage_.Pieces()) {
@@ -90,7 +90,7 @@ class FilePrompts final : public RolloutPrompts {
         if (!text.ok()) return text.status();
         rows.push_back(*std::move(text));
       }
-      pieces.push_back(at::stack(rows).repeat({plan.chunks, 1, 1}));
+      pieces.push_back(at::stack(rows));
     }
     return pieces;
   }

@@ -30,7 +30,7 @@ class RolloutPrompts {
   // Length and exit step of a rollout, of `steps` denoising steps.
   virtual RolloutPlan Draw(size_t steps, RandomStream& random) const = 0;
   // Text rows of each piece that this process takes of a step, [chunks B, text_len, text_dim]: those of the first chunk
-  // of all its clips, then of the second, ... Draws for the whole batch.
+  // of all its clips, then of the second, ..., or [B, ...]: the same for all chunks. Draws for the whole batch.
   virtual absl::StatusOr<std::vector<at::Tensor>> Text(int64_t step, const RolloutPlan& plan,
                                                        RandomStream& random) const = 0;
   // Those of no words, [1, text_len, text_dim]: what guidance leads away from.

@@ -52,7 +52,7 @@ at::Tensor DenoiseChunk(StudentNetwork& network, const StepSchedule& schedule, s
 
 // The window's K chunks of a rollout of `batch` clips, [batch, K F, C, h, w] in fp32, with gradients through the exit
 // step of the chunks that count, unless `kind` is kServed. `hidden` [chunks batch, text_len, text_dim]: of all clips'
-// chunk 0, then of chunk 1, ...
+// chunk 0, then of chunk 1, ..., or [batch, ...]: the same for all chunks.
 at::Tensor SelfRollout(StudentNetwork& network, const TransformerConfig& config, const StepSchedule& schedule,
                        const RolloutPlan& plan, PassKind kind, const at::Tensor& hidden, int64_t batch,
                        StepRandom& random);
