@@ -117,22 +117,19 @@ def kernel_lines(folder, most=6):
 
 def training(folder, name):
     """Seconds a chunk trained, and the most memory that the GPU held meanwhile."""
-    return with_peak(folder, name, re.search(r"([\d.]+) s a chunk trained", text_of(folder / f"training-{name}.log", "")))
+    found = re.search(r"([\d.]+) s a chunk trained", text_of(folder / f"training-{name}.log", ""))
+    return with_peak(folder, name, found[1]) if found else "not run"
 
 
-def with_peak(folder, name, found):
-    if not found:
-        return "not run"
+def with_peak(folder, name, seconds):
     looks = [int(line) for line in text_of(folder / f"training-{name}.mib", "").split() if line.isdigit()]
-    return f"{found[1]} s, peak {max(looks) / 1024:.1f} GiB" if looks else f"{found[1]} s, peak not seen"
+    return f"{seconds} s, peak {max(looks) / 1024:.1f} GiB" if looks else f"{seconds} s, peak not seen"
 
 
 def training_parts(folder):
     """Seconds of a step of videodiffcr with its parts, each with the most memory that its tensors had."""
     found = re.search(r"mean without the first step: (.*), all ([\d.]+) s", text_of(folder / "training-videodiffcr.log", ""))
-    if not found:
-        return "not run"
-    return f"{with_peak(folder, 'videodiffcr', re.match('(.*)', found[2]))}: {found[1]}"
+    return f"{with_peak(folder, 'videodiffcr', found[2])}: {found[1]}" if found else "not run"
 
 
 def table(folder):
