@@ -8,7 +8,8 @@
 # Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny), decode,
 # text, chunk-together, sessions-fp8, sessions-window12, sessions-bf16, kernels (where a chunk's time goes: dense bf16; 0.7 fp8 at
 # both windows), attention, linears, chunk-few (fp8, window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step,
-# -frame-wise-1-step), training (routers of tiny and of the real shape, a few chunks); a name stands for all that begin with it.
+# -frame-wise-1-step), training (-routers: of tiny and of the real shape, a few chunks; -videodiffcr: a few steps with student, teacher
+# and fake score of the real shape); a name stands for all that begin with it.
 # A part that fails does not stop the others; the exit status says whether any did.
 # Environment: TIME_LIMIT_SECONDS (585) for all parts: the last are left out, or cut, when it is reached; RESULTS, a folder that gets
 # table.md and logs.tar.gz anew after each part; LOGS, where logs and JSON go (DIR/logs); SESSION_SECONDS (60), STARTS (both) and
@@ -18,13 +19,13 @@ set -uo pipefail
 # What is worth most comes first, since a run that is cut loses its end.
 all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
   sessions-bf16 kernels attention linears chunk-few-2-step chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step
-  chunk-few-frame-wise-1-step training)
+  chunk-few-frame-wise-1-step training-routers training-videodiffcr)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
 declare -A seconds_of=([checks]=53 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
   [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130
   [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20 [chunk-few-frame-wise-2-step]=12
-  [chunk-few-frame-wise-1-step]=10 [training]=100)
-usage() { sed -n '2,15p' "$0" | cut -c3-; exit 2; }
+  [chunk-few-frame-wise-1-step]=10 [training-routers]=100 [training-videodiffcr]=200)
+usage() { sed -n '2,16p' "$0" | cut -c3-; exit 2; }
 
 seconds_left() { echo $((limit - SECONDS)); }
 
@@ -128,7 +129,8 @@ run_part() {
     kernels)
       bench_kernels dense "$2" bf16 window21 10 && bench_kernels routed "$2" fp8 window21 7 &&
         bench_kernels window12 "$2" fp8 window12 7 ;;
-    training) train_routers tiny "$2" models/tiny 12 && train_routers real "$2" "$models/window21" 6 ;;
+    training-routers) train_routers tiny "$2" models/tiny 12 && train_routers real "$2" "$models/window21" 6 ;;
+    training-videodiffcr) train_videodiffcr "$2" "$models/window21" 7 ;;
     sessions-bf16) bench_sessions "$1" "$2" bf16 window21 1.0 2 ;;
     sessions-fp8) bench_sessions "$1" "$2" fp8 window21 0.7 3 ;;
     sessions-window12) bench_sessions "$1" "$2" fp8 window12 0.7 "$(python3 "$packed/gpu_check_table.py" --viewers "$logs")" ;;
@@ -142,22 +144,34 @@ bench_kernels() {
     --model-folder="$models/$4" --budgets="$5" --chunks=8
 }
 
-# train_routers NAME SECONDS MODEL STEPS: of three chunks each. What the GPU holds meanwhile, all programs together, is looked at five
+# train NAME SECONDS STAGE FLAG...: of some prompts, on the GPU. What the GPU holds meanwhile, all programs together, is looked at five
 # times a second: $logs/training-NAME.mib has a line for each look.
-train_routers() {
-  local name=$1 most=$2 model=$3 steps=$4 watcher status
+train() {
+  local name=$1 most=$2 stage=$3 watcher status
+  shift 3
   for shape in "red circle" "blue star" "green square" "white triangle"; do echo "a large $shape moves right fast"; done >"$logs/prompts.txt"
   nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits -lms 200 >"$logs/training-$name.mib" 2>/dev/null &
   watcher=$!
-  limited "$most" "training-$name" "$work/bin/videodiffcr-train" routers --model "$model" --prompts "$logs/prompts.txt" --device cuda \
-    --batch 1 --steps "$steps" --min-chunks 3 --max-chunks 3 --held-out 1 --measure-every 1000 --output "$models/routers-$name" \
-    --run "$models/run-$name"
+  limited "$most" "training-$name" "$work/bin/videodiffcr-train" "$stage" --prompts "$logs/prompts.txt" --device cuda --batch 1 \
+    --output "$models/trained-$name" --run "$models/run-$name" "$@"
   status=$?
   kill "$watcher" 2>/dev/null
   wait "$watcher" 2>/dev/null
   tail -n 3 "$logs/training-$name.log"
-  rm -rf "$models/routers-$name"
+  echo "the GPU held $(sort -n "$logs/training-$name.mib" | tail -n 1) MiB at most"
+  rm -rf "$models/trained-$name"
   return $status
+}
+
+# train_routers NAME SECONDS MODEL STEPS: of three chunks each.
+train_routers() {
+  train "$1" "$2" routers --model "$3" --steps "$4" --min-chunks 3 --max-chunks 3 --held-out 1 --measure-every 1000
+}
+
+# train_videodiffcr SECONDS MODEL STEPS: all three networks from one folder. Nothing is written: a checkpoint would be 45 GB.
+train_videodiffcr() {
+  train videodiffcr "$1" videodiffcr --model "$2" --teacher "$2" --fake-score "$2" --score-attention bidirectional --target 0.7 \
+    --critic-only-steps 0 --warmup-steps 1 --steps "$3" --timed-steps "$3"
 }
 
 # Fills `chosen` with the parts that the names stand for.
@@ -213,7 +227,7 @@ run() {
   choose_parts "$@"
   case " ${chosen[*]} " in
     *' checks '*) ;;  # makes them, too
-    *' chunk-'*|*' kernels '*|*' sessions-'*|*' training '*) make_models "$(seconds_left)" || failed+=(models) ;;
+    *' chunk-'*|*' kernels '*|*' sessions-'*|*' training-'*) make_models "$(seconds_left)" || failed+=(models) ;;
   esac
   for part in "${chosen[@]}"; do
     began=$SECONDS most=$((2 * seconds_of[$part] + 20))

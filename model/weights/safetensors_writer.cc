@@ -53,11 +53,13 @@ std::string FormatHeader(const std::map<std::string, TensorEntry>& tensors,
 }
 
 absl::Status WriteContents(int file, const std::string& path, const std::map<std::string, TensorEntry>& tensors,
-                           const std::map<std::string, std::string>& metadata) {
+                           const std::map<std::string, std::string>& metadata, const TensorFeed& feed) {
   const std::string header = FormatHeader(tensors, metadata);
   if (absl::Status status = WriteAll(file, path, header.data(), header.size()); !status.ok()) return status;
   for (const auto& [name, entry] : tensors) {
-    absl::Status status = WriteAll(file, path, entry.data, static_cast<size_t>(entry.bytes));
+    const absl::StatusOr<const void*> data = feed(name);
+    if (!data.ok()) return data.status();
+    absl::Status status = WriteAll(file, path, *data, static_cast<size_t>(entry.bytes));
     if (!status.ok()) return status;
   }
   if (fsync(file) != 0) return SystemError(path, "cannot be synced");
@@ -80,12 +82,18 @@ absl::Status CheckEntries(const std::string& path, const std::map<std::string, T
 
 absl::Status WriteSafetensors(const std::string& path, const std::map<std::string, TensorEntry>& tensors,
                               const std::map<std::string, std::string>& metadata) {
+  return WriteSafetensors(path, tensors, metadata,
+                          [&](const std::string& name) { return tensors.find(name)->second.data; });
+}
+
+absl::Status WriteSafetensors(const std::string& path, const std::map<std::string, TensorEntry>& tensors,
+                              const std::map<std::string, std::string>& metadata, const TensorFeed& feed) {
   if (absl::Status status = CheckEntries(path, tensors); !status.ok()) return status;
   // Beside the target, because a rename is atomic only inside one file system.
   std::string temporary = path + ".XXXXXX";
   const int file = mkostemp(temporary.data(), O_CLOEXEC);
   if (file < 0) return SystemError(temporary, "cannot be created");
-  absl::Status status = WriteContents(file, temporary, tensors, metadata);
+  absl::Status status = WriteContents(file, temporary, tensors, metadata, feed);
   if (status.ok() && fchmod(file, 0644) != 0) status = SystemError(temporary, "cannot be made readable");
   if (close(file) != 0) status.Update(SystemError(temporary, "cannot be closed"));
   if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) status = SystemError(path, "cannot be renamed to");

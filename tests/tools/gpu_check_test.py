@@ -56,7 +56,14 @@ BENCH = textwrap.dedent('''\
     else:
         write([])
     ''').replace("PYTHON", os.path.realpath(sys.executable), 1)
-TRAIN = "#!/bin/sh\necho 'routers: 15 chunks, 0.512 s a chunk trained'\nsleep 0.3\n"
+TRAIN = textwrap.dedent("""\
+    #!/bin/sh
+    case $1 in
+      routers) echo 'routers: 15 chunks, 0.512 s a chunk trained' ;;
+      *) echo 'mean without the first step: rollout 2.100 s (60.1 GiB), scores 3.000 s (65.0 GiB), all 5.100 s (65.0 GiB)' ;;
+    esac
+    sleep 0.3
+    """)
 LOOK = "#!/bin/sh\nwhile true; do echo 20480; echo 30720; echo 1024; sleep 0.1; done\n"
 TEST = "#!/bin/sh\necho '[  PASSED  ] 7 tests.'\n"
 PARITY = "#!/bin/sh\necho 'total: 70 outputs, 70 passed, 0 failed'\n"
@@ -124,6 +131,8 @@ class GpuCheckTest(unittest.TestCase):
         self.assertIn("sessions-window12, aligned: denoise 187.0 -> 188.0 ms; server memory 900 MiB, GPU 9000 MiB", output)
         self.assertIn("kernels-dense: Attention 216.80, nothing running 4.50", output)
         self.assertIn("| routers, a chunk trained, real shape, one clip | 0.512 s, peak 30.0 GiB | <= 1.2 s, 80 GB |", output)
+        self.assertIn("| videodiffcr, a step, real shape, one clip | 5.100 s, peak 30.0 GiB: rollout 2.100 s (60.1 GiB), "
+                      "scores 3.000 s (65.0 GiB) | 80 GB |", output)
         self.assertIn("parity: total: 70 outputs, 70 passed, 0 failed", output)
         self.assertIn("test-gpu_path_test: [  PASSED  ] 7 tests.", output)
         self.assertIn("ERROR SUMMARY: 0 errors", output)

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "command_line/flag_reader.h"
+#include "training/command/distillation_flags.h"
 #include "training/command/train_processes.h"
 #include "training/parallel/gradient_exchange.h"
 #include "training/parallel/rank_launcher.h"
@@ -100,6 +101,11 @@ struct StageCommand {
     if (!place.ok()) return place.status();
     if (world > 1 && !place->has_value()) return RunProcesses(name, arguments, common.gpus, world);
     if constexpr (requires { options.run_folder; }) options.run_folder = common.run.run_folder;
+    if constexpr (requires { options.distillation; }) options.distillation.run_folder = common.run.run_folder;
+    if (options.stage.timed_steps > 0) {
+      common.run.max_steps = options.stage.timed_steps;
+      common.run.keep = false;
+    }
     UseThreads(common.threads, world);
     UseFastGpuArithmetic();
     const auto exchange = JoinProcesses(*std::move(place), options.stage);
@@ -110,11 +116,20 @@ struct StageCommand {
     const absl::StatusOr<RunEnd> end = RunTraining(**stage, common.run, std::cerr);
     if (!end.ok()) return end.status();
     if (common.run.exchange->rank() != 0) return absl::OkStatus();
-    std::cerr << name
-              << (*end == RunEnd::kFinished ? ": done; the result is in " + options.stage.output
-                                            : std::string(": paused; the same command goes on"))
-              << "\n";
+    std::cerr << name << ": " << WordsFor(*end, options.stage.output) << "\n";
     return absl::OkStatus();
+  }
+
+  static std::string WordsFor(RunEnd end, const std::string& output) {
+    switch (end) {
+      case RunEnd::kFinished:
+        return "done; the result is in " + output;
+      case RunEnd::kPaused:
+        return "paused; the same command goes on";
+      case RunEnd::kMeasured:
+        break;
+    }
+    return "measured; neither checkpoint nor result was written";
   }
 
   Subcommand Build() const {
@@ -154,17 +169,12 @@ Subcommand Classifier() {
       .Build();
 }
 
-void AddUnknownWords(double* share, Command* command) {
-  command->AddFlag(
-      {"unknown-words", "X", "Share of captions in which unknown words stand for one or two known ones.", "0.1"},
-      ReadDouble(0, 1, share));
-}
-
 Subcommand Denoiser() {
   return StageCommand<DenoiserStageOptions>{
       "denoiser", "trains the causal denoiser and its text encoder by flow matching with teacher forcing",
       "--model out/tiny --output out/tiny --run out/denoiser", &MakeDenoiserStage,
       [](DenoiserStageOptions* options, Command* command) {
+        AddRecomputeBlocks(&options->stage, command);
         command->AddFlag({"pool", "N", "Different clips, kept in memory once made: 0.2 MB each.", "10000"},
                          ReadInteger(1, 10'000'000, &options->pool));
         command->AddFlag({"warmup-steps", "N", "Steps until the learning rate is at its highest.", "100"},
@@ -182,21 +192,6 @@ Subcommand Denoiser() {
       .Build();
 }
 
-void AddDistillationFlags(DistillationOptions* options, Command* command) {
-  command->AddFlag({"critic-learning-rate", "X", "Learning rate of the fake score.", "0.0001"},
-                   ReadDouble(1e-9, 10, &options->scores.critic_learning_rate));
-  command->AddFlag({"guidance", "X", "Guidance of the real score.", "2"},
-                   ReadDouble(0, 100, &options->scores.guidance));
-  command->AddFlag(
-      {"teacher", "FOLDER", "Model folder of the undistilled transformer; by default that of --model.", "out/teacher"},
-      ReadString(&options->teacher));
-  AddUnknownWords(&options->unknown_words, command);
-  command->AddFlag({"critic-only-steps", "N", "Steps before the student is trained.", "50"},
-                   ReadInteger(0, 1'000'000, &options->critic_only_steps));
-  command->AddFlag({"warmup-steps", "N", "Steps until the student's learning rate is at its highest.", "100"},
-                   ReadInteger(0, 1'000'000, &options->warmup_steps));
-}
-
 Subcommand Distill() {
   return StageCommand<DistillationStageOptions>{
       "distill", "distills the denoiser of --model to few steps on its own rollouts (DMD)",
@@ -205,6 +200,7 @@ Subcommand Distill() {
         command->AddFlag({"routed-share", "X",
                           "Share of rollouts at a retention budget below 1, with the routers of --model.", "0.3"},
                          ReadDouble(0, 1, &options->routed_share));
+        AddRecomputeBlocks(&options->stage, command);
         AddDistillationFlags(&options->distillation, command);
       }}
       .Build();
@@ -217,19 +213,6 @@ FlagReader ReadNumbers(std::vector<double>* out) {
             return numbers.status();
           },
           absl::StrJoin(*out, ",")};
-}
-
-// One of two words.
-template <typename Value>
-FlagReader ReadEither(const char* first, Value of_first, const char* second, Value of_second, Value* out) {
-  return {[=](std::string_view value) -> absl::Status {
-            if (value != first && value != second) {
-              return absl::InvalidArgumentError(absl::StrCat("must be ", first, " or ", second));
-            }
-            *out = value == first ? of_first : of_second;
-            return absl::OkStatus();
-          },
-          *out == of_first ? first : second};
 }
 
 Subcommand Videodiffcr() {
@@ -265,6 +248,8 @@ Subcommand Videodiffcr() {
             {"budget-weight", "X",
              "Weight of the budget loss; 0: as strong as the matching loss when 0.02 off the target.", "10"},
             ReadDouble(0, 1e6, &student->budget_weight));
+        AddSizeFlags(&options->stage, &options->distillation, command);
+        AddRecomputeBlocks(&options->stage, command);
         AddDistillationFlags(&options->distillation, command);
       }}
       .Build();
@@ -284,6 +269,7 @@ Subcommand Baseline() {
         command->AddFlag(
             {"own-learning-rate", "X", "Learning rate of what the method adds to the transformer.", "0.0003"},
             ReadDouble(1e-9, 10, &options->student.own_learning_rate));
+        AddRecomputeBlocks(&options->stage, command);
         AddDistillationFlags(&options->distillation, command);
       }}
       .Build();

@@ -25,6 +25,28 @@ absl::Status CheckKind(const ModelConfig& config, const std::string& folder) {
                                                     kSceneHeight, " with a pixel_shuffle_taehv decoder"));
 }
 
+absl::StatusOr<DiffusionTransformer> ReadTransformer(const std::string& folder, const ModelConfig& config,
+                                                     const WeightOptions& options) {
+  const auto file = SafetensorsReader::Open(folder + "/" + config.transformer_file);
+  if (!file.ok()) return file.status();
+  absl::StatusOr<TransformerWeights> weights = LoadTransformerWeights(*file, config.transformer, options);
+  if (!weights.ok()) return weights.status();
+  return DiffusionTransformer{config.transformer, *std::move(weights), at::kFloat};
+}
+
+// Whether a stage can build on a model folder.
+absl::Status CheckNoStudent(const std::string& folder) {
+  const std::string student = folder + "/student.safetensors";
+  if (std::error_code error; !std::filesystem::exists(student, error)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(student, ": nothing can be built on a model that takes tokens out in a way of its own"));
+}
+
+absl::Status CheckWholeCache(const ModelConfig& config, const std::string& folder) {
+  const absl::Status whole = RequireWholeCache(config.retention.cache, "training");
+  return whole.ok() ? whole : absl::Status(whole.code(), absl::StrCat(folder, "/config.json: ", whole.message()));
+}
+
 }  // namespace
 
 absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::Device device) {
@@ -41,9 +63,7 @@ absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::D
   auto text_encoder = LoadTextEncoderWeights(*text_file, config->text_encoder, options);
   if (!text_encoder.ok()) return text_encoder.status();
 
-  const auto transformer_file = SafetensorsReader::Open(folder + "/" + config->transformer_file);
-  if (!transformer_file.ok()) return transformer_file.status();
-  auto transformer = LoadTransformerWeights(*transformer_file, config->transformer, options);
+  absl::StatusOr<DiffusionTransformer> transformer = ReadTransformer(folder, *config, options);
   if (!transformer.ok()) return transformer.status();
 
   const auto autoencoder_file = SafetensorsReader::Open(folder + "/" + config->decoder.file);
@@ -55,24 +75,59 @@ absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::D
 
   auto schedule = MakeStepSchedule(config->sampling);
   if (!schedule.ok()) return schedule.status();
-  DiffusionTransformer network = {config->transformer, *std::move(transformer), at::kFloat};
-  return TrainingModel{*std::move(config),  *std::move(tokenizer), *std::move(text_encoder), std::move(network),
-                       *std::move(encoder), *std::move(decoder),   *std::move(schedule),     device};
+  return TrainingModel{*std::move(config),
+                       *std::move(tokenizer),
+                       *std::move(text_encoder),
+                       *std::move(transformer),
+                       *std::move(encoder),
+                       *std::move(decoder),
+                       *std::move(schedule),
+                       device,
+                       false};
 }
 
 absl::StatusOr<TrainingModel> LoadTrainingModel(const StageOptions& stage) {
   const absl::StatusOr<at::Device> device = ParseDevice(stage.device);
   if (!device.ok()) return device.status();
-  const std::string student = stage.model + "/student.safetensors";
-  if (std::error_code error; std::filesystem::exists(student, error)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(student, ": nothing can be built on a model that takes tokens out in a way of its own"));
-  }
+  if (absl::Status none = CheckNoStudent(stage.model); !none.ok()) return none;
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(stage.model, *device);
   if (!model.ok()) return model.status();
-  const absl::Status whole = RequireWholeCache(model->config.retention.cache, "training");
-  if (!whole.ok()) return absl::Status(whole.code(), absl::StrCat(stage.model, "/config.json: ", whole.message()));
+  if (absl::Status whole = CheckWholeCache(model->config, stage.model); !whole.ok()) return whole;
   return model;
+}
+
+absl::StatusOr<TrainingModel> LoadRolloutModel(const StageOptions& stage) {
+  const absl::StatusOr<at::Device> device = ParseDevice(stage.device);
+  if (!device.ok()) return device.status();
+  if (absl::Status none = CheckNoStudent(stage.model); !none.ok()) return none;
+  absl::StatusOr<ModelConfig> config = LoadModelConfig(stage.model);
+  if (!config.ok()) return config.status();
+  if (absl::Status whole = CheckWholeCache(*config, stage.model); !whole.ok()) return whole;
+  absl::StatusOr<Tokenizer> tokenizer = Tokenizer::LoadFromFolder(stage.model, *config);
+  if (!tokenizer.ok()) return tokenizer.status();
+  absl::StatusOr<StepSchedule> schedule = MakeStepSchedule(config->sampling);
+  if (!schedule.ok()) return schedule.status();
+  absl::StatusOr<DiffusionTransformer> transformer = LoadTransformer(stage.model, *device, at::kFloat);
+  if (!transformer.ok()) return transformer.status();
+  return TrainingModel{*std::move(config),
+                       *std::move(tokenizer),
+                       {},
+                       *std::move(transformer),
+                       {},
+                       {},
+                       *std::move(schedule),
+                       *device,
+                       false};
+}
+
+absl::StatusOr<DiffusionTransformer> LoadTransformer(const std::string& folder, at::Device device,
+                                                     at::ScalarType dtype) {
+  const absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
+  if (!config.ok()) return config.status();
+  WeightOptions options;
+  options.device = device;
+  options.dtype = dtype;
+  return ReadTransformer(folder, *config, options);
 }
 
 absl::Status LoadRouters(const std::string& folder, TrainingModel* model) {
@@ -88,8 +143,7 @@ absl::Status LoadRouters(const std::string& folder, TrainingModel* model) {
                            &model->transformer.weights);
 }
 
-absl::Status CheckWindowRelative(const TrainingModel& model, const std::string& folder) {
-  const TransformerConfig& config = model.config.transformer;
+absl::Status CheckWindowRelative(const TransformerConfig& config, const std::string& folder) {
   if (config.rope_positions == RopePositions::kWindowRelative && config.window_frames == 4 * config.chunk_frames &&
       config.sink_frames == config.chunk_frames) {
     return absl::OkStatus();

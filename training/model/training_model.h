@@ -29,6 +29,7 @@ struct TrainingModel {
   PixelShuffleDecoderWeights decoder;
   StepSchedule schedule;
   at::Device device = at::kCPU;
+  bool recompute_blocks = false;  // by backward(), in passes that carry gradients (recomputed_block.h)
 
   // What passes are computed in; weights, gradients' sums and losses are fp32 everywhere. bf16 on a GPU, as the recipe
   // had it; fp32 on a CPU.
@@ -42,12 +43,20 @@ absl::StatusOr<TrainingModel> LoadTrainingModel(const std::string& folder, at::D
 // The same for the model folder and the device of a stage.
 absl::StatusOr<TrainingModel> LoadTrainingModel(const StageOptions& stage);
 
+// Of a stage's model folder of any kind and size what rollouts need whose text is encoded already: text encoder and
+// autoencoder stay empty.
+absl::StatusOr<TrainingModel> LoadRolloutModel(const StageOptions& stage);
+
+// The transformer of a model folder of any kind, in `dtype`, without routers.
+absl::StatusOr<DiffusionTransformer> LoadTransformer(const std::string& folder, at::Device device,
+                                                     at::ScalarType dtype);
+
 // Fills the routers of the model's transformer from the folder. FailedPrecondition when its config.json names none.
 absl::Status LoadRouters(const std::string& folder, TrainingModel* model);
 
 // FailedPrecondition unless the window of four chunks that training uses is the model's (sink and two chunks before the
 // current one), with window-relative rotary positions.
-absl::Status CheckWindowRelative(const TrainingModel& model, const std::string& folder);
+absl::Status CheckWindowRelative(const TransformerConfig& config, const std::string& folder);
 
 // "cpu", or "cuda" when this build and machine have it; InvalidArgument else.
 absl::StatusOr<at::Device> ParseDevice(const std::string& name);

@@ -33,6 +33,18 @@ class GradientExchange {
   // The values of all ranks, by rank. Waits for no device.
   virtual absl::StatusOr<std::vector<double>> AllGather(double value) = 0;
 
+  // `row` is as many parts of one size as there are ranks: rank r gets the sum over all ranks of part r. On a GPU this
+  // and the next are done beside what the caller's stream does from here on; the results are there after Join().
+  virtual absl::StatusOr<at::Tensor> ReduceScatterSum(const at::Tensor& row) = 0;
+  // The parts of all ranks behind each other, with the same bits at each.
+  virtual absl::StatusOr<at::Tensor> AllGatherParts(const at::Tensor& part) = 0;
+  // What the caller's stream does from here on comes after all that was begun. The host does not wait.
+  virtual void Join() = 0;
+
+  // At rank 0 the rows of all ranks, fp32 on the CPU, that of rank r with counts[r] elements; nothing at the others.
+  virtual absl::StatusOr<std::vector<at::Tensor>> GatherToFirst(const at::Tensor& row,
+                                                                const std::vector<int64_t>& counts) = 0;
+
   absl::Status AllReduceMean(const std::vector<at::Tensor>& tensors) {
     if (world() == 1 || tensors.empty()) return absl::OkStatus();
     if (absl::Status added = AllReduceSum(tensors); !added.ok()) return added;
@@ -61,6 +73,12 @@ class SingleProcess final : public GradientExchange {
   absl::Status AllReduceSum(const std::vector<at::Tensor>&) override { return absl::OkStatus(); }
   absl::Status Broadcast(const std::vector<at::Tensor>&) override { return absl::OkStatus(); }
   absl::StatusOr<std::vector<double>> AllGather(double value) override { return std::vector<double>{value}; }
+  absl::StatusOr<at::Tensor> ReduceScatterSum(const at::Tensor& row) override { return row; }
+  absl::StatusOr<at::Tensor> AllGatherParts(const at::Tensor& part) override { return part; }
+  void Join() override {}
+  absl::StatusOr<std::vector<at::Tensor>> GatherToFirst(const at::Tensor& row, const std::vector<int64_t>&) override {
+    return std::vector<at::Tensor>{row};
+  }
 };
 
 }  // namespace videodiffcr::training

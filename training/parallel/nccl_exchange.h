@@ -1,5 +1,9 @@
-// Exchange between GPUs: gradients go through NCCL, one flat row for all of them, on the stream that computed them, so
-// nobody waits for the host; numbers that the host decides by go through the sockets.
+// Exchange between GPUs: gradients and weights go through NCCL on a stream of its own, which waits for what it is given
+// and for which the caller's stream waits, so nobody waits for the host; numbers that the host decides by and
+// checkpoints go through the sockets.
+//
+// A reduce-scatter is an exchange of parts, each rank with each, and a sum of what came, in the order of the ranks: the
+// bytes that travel are the same, and it needs no more of NCCL than LibTorch's own binding has.
 #ifndef VIDEODIFFCR_TRAINING_PARALLEL_NCCL_EXCHANGE_H_
 #define VIDEODIFFCR_TRAINING_PARALLEL_NCCL_EXCHANGE_H_
 

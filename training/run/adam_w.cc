@@ -3,9 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
-#include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
@@ -22,13 +20,15 @@ AdamW::AdamW(std::vector<WeightRow> parameters, const AdamWOptions& options, Gra
     : AdamW({ParameterGroup{"", std::move(parameters), options.weight_decay}}, options, exchange) {}
 
 AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options, GradientExchange* exchange)
-    : options_(options), exchange_(exchange) {
+    : options_(options) {
+  if (exchange->world() > 1) sharded_ = std::make_unique<ShardedAdamW>(groups, options, exchange);
   for (const ParameterGroup& group : groups) {
     groups_.push_back({parameters_.size(), parameters_.size() + group.rows.size(), group.weight_decay});
     parameters_.insert(parameters_.end(), group.rows.begin(), group.rows.end());
   }
   for (const WeightRow& row : parameters_) {
     row.destination->set_requires_grad(true);
+    if (sharded_ != nullptr) continue;
     means_.push_back(at::zeros_like(*row.destination));
     squares_.push_back(at::zeros_like(*row.destination));
   }
@@ -42,10 +42,10 @@ std::vector<AdamW::Lists> AdamW::RowsWithGradient() const {
       const at::Tensor& weight = *parameters_[i].destination;
       if (!weight.grad().defined()) continue;
       lists.rows.push_back(i);
-      lists.weights.push_back(weight);
-      lists.gradients.push_back(weight.grad());
-      lists.means.push_back(means_[i]);
-      lists.squares.push_back(squares_[i]);
+      lists.fused.weights.push_back(weight);
+      lists.fused.gradients.push_back(weight.grad());
+      lists.fused.means.push_back(means_[i]);
+      lists.fused.squares.push_back(squares_[i]);
     }
   }
   return groups;
@@ -56,7 +56,7 @@ absl::StatusOr<GradientNorms> AdamW::NormsOf(const std::vector<Lists>& groups,
   std::vector<at::Tensor> gradients;
   std::vector<size_t> rows;
   for (const Lists& lists : groups) {
-    gradients.insert(gradients.end(), lists.gradients.begin(), lists.gradients.end());
+    gradients.insert(gradients.end(), lists.fused.gradients.begin(), lists.fused.gradients.end());
     rows.insert(rows.end(), lists.rows.begin(), lists.rows.end());
   }
   GradientNorms norms;
@@ -80,33 +80,22 @@ absl::StatusOr<GradientNorms> AdamW::NormsOf(const std::vector<Lists>& groups,
   return norms;
 }
 
-void AdamW::Apply(const Lists& lists, const GroupRate& rate, double weight_decay) const {
-  const at::Tensor number = at::full({}, static_cast<double>(rate.update + 1),
-                                     lists.weights[0].options().dtype(at::kFloat).requires_grad(false));
-  const std::vector<at::Tensor> numbers(lists.rows.size(), number);
-  // One kernel for many tensors: with one or more a tensor, starting them costs a GPU more than running them.
-  Lists changed = lists;
-  at::_fused_adamw_(changed.weights, changed.gradients, changed.means, changed.squares, {}, numbers, rate.learning_rate,
-                    options_.beta1, options_.beta2, weight_decay, options_.eps, /*amsgrad=*/false,
-                    /*maximize=*/false);
+void AdamW::LastBackwardFollows() {
+  if (sharded_ != nullptr) sharded_->LastBackwardFollows();
 }
 
 absl::StatusOr<GradientNorms> AdamW::UpdateGroups(const std::vector<GroupRate>& rates) {
+  if (sharded_ != nullptr) return sharded_->UpdateGroups(rates);
   const c10::NoGradGuard no_gradients;
   const std::vector<Lists> groups = RowsWithGradient();
-  std::vector<at::Tensor> gradients;
-  for (const Lists& lists : groups) {
-    gradients.insert(gradients.end(), lists.gradients.begin(), lists.gradients.end());
-  }
-  if (absl::Status averaged = exchange_->AllReduceMean(gradients); !averaged.ok()) return averaged;
   const absl::StatusOr<GradientNorms> norms = NormsOf(groups, rates);
   if (!norms.ok()) return norms;
   for (size_t group = 0; group < groups.size(); ++group) {
     const Lists& lists = groups[group];
     if (lists.rows.empty()) continue;
     if (rates[group].learning_rate > 0) {
-      if (norms->all > options_.clip_norm) at::_foreach_mul_(lists.gradients, options_.clip_norm / norms->all);
-      Apply(lists, rates[group], groups_[group].weight_decay);
+      if (norms->all > options_.clip_norm) at::_foreach_mul_(lists.fused.gradients, options_.clip_norm / norms->all);
+      ApplyAdamW(lists.fused, rates[group], groups_[group].weight_decay, options_);
     }
     for (const size_t row : lists.rows) parameters_[row].destination->mutable_grad() = at::Tensor();
   }
@@ -120,8 +109,9 @@ absl::StatusOr<double> AdamW::Update(double learning_rate, int64_t update) {
   return norms->all;
 }
 
-std::vector<WeightRow> AdamW::State(const std::string& prefix) {
-  std::vector<WeightRow> rows;
+std::vector<StateRow> AdamW::State(const std::string& prefix) {
+  if (sharded_ != nullptr) return sharded_->State(prefix);
+  std::vector<StateRow> rows;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     rows.push_back({absl::StrCat(prefix, ".mean.", parameters_[i].name), parameters_[i].shape, &means_[i]});
     rows.push_back({absl::StrCat(prefix, ".square.", parameters_[i].name), parameters_[i].shape, &squares_[i]});

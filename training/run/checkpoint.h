@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/weights/weight_table.h"
+#include "training/run/state_row.h"
 
 namespace videodiffcr::training {
 
@@ -21,18 +22,17 @@ struct CheckpointHeader {
   std::map<std::string, std::string> settings;  // seed, batch, ...: must be the same to go on
 };
 
-// Replaces `path`: new name, sync, rename, so the last good checkpoint stays when writing fails (disk full).
+// Replaces `path`: new name, sync, rename, so the last good checkpoint stays when writing fails (disk full). One tensor
+// after the other is brought to the CPU. Every rank calls where some of the state is shared out; `writes` at rank 0
+// alone, the others only give what they hold.
 absl::Status WriteCheckpoint(const std::string& path, const CheckpointHeader& header,
-                             const std::vector<WeightRow>& state);
+                             const std::vector<StateRow>& state, bool writes = true);
 
-// Fills the tensors of `state` in place and returns the step to go on with. FailedPrecondition when the file is of
-// another stage or other settings, InvalidArgument naming file and tensor when a tensor is missing, unknown or of
-// another shape; nothing is changed then.
+// Fills the tensors of `state` in place, one after the other, and returns the step to go on with. FailedPrecondition
+// when the file is of another stage or other settings, InvalidArgument naming file and tensor when a tensor is missing,
+// unknown or of another shape; nothing is changed then.
 absl::StatusOr<int64_t> ReadCheckpoint(const std::string& path, const CheckpointHeader& expected,
-                                       const std::vector<WeightRow>& state);
-
-// `rows` under `prefix` and a dot, for a checkpoint that holds several networks.
-std::vector<WeightRow> WithPrefix(const std::string& prefix, std::vector<WeightRow> rows);
+                                       const std::vector<StateRow>& state);
 
 // Tensors as they are served: rows in `dtype`, under their names.
 absl::Status WriteWeights(const std::string& path, const std::vector<WeightRow>& rows, at::ScalarType dtype,

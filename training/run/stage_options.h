@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,10 @@ struct StageOptions {
   double learning_rate = 0;
   int64_t accumulate = 1;                                  // pieces of the batch that each process takes one by one
   GradientExchange* exchange = SingleProcess::Instance();  // the processes that train together
+  // Whether backward() computes the activations of the transformer's blocks again; nothing: by the model's size. Not
+  // among the settings: the result is the same.
+  std::optional<bool> recompute_blocks = std::nullopt;
+  int64_t timed_steps = 0;  // only so many, for the time and memory of their parts; 0: a run as any
 
   // What a checkpoint can only be gone on with unchanged.
   std::map<std::string, std::string> Settings() const {

@@ -73,8 +73,10 @@ class Run {
           absl::StrCat(checkpoint_, ": rank 0 goes on at step ", (*steps)[0], ", rank ", rank, " at ", (*steps)[rank]));
     }
     if (options_.exchange->world() == 1) return absl::OkStatus();
-    std::vector<at::Tensor> state;
-    for (const WeightRow& row : stage_.State()) state.push_back(*row.destination);
+    std::vector<at::Tensor> state;  // what is shared out every rank has from the checkpoint, or it is as at the start
+    for (const StateRow& row : stage_.State()) {
+      if (row.shared == nullptr) state.push_back(*row.destination);
+    }
     return options_.exchange->Broadcast(state);
   }
 
@@ -119,18 +121,22 @@ class Run {
   }
 
   absl::Status Save(int64_t step) {
-    if (!writes_ || step == saved_step_) return absl::OkStatus();
-    if (absl::Status flushed = log_->Flush(); !flushed.ok()) return flushed;
-    const absl::Status saved = WriteCheckpoint(checkpoint_, {stage_.name(), step, stage_.settings()}, stage_.State());
+    if (!options_.keep || step == saved_step_) return absl::OkStatus();
+    if (writes_) {
+      if (absl::Status flushed = log_->Flush(); !flushed.ok()) return flushed;
+    }
+    const absl::Status saved =
+        WriteCheckpoint(checkpoint_, {stage_.name(), step, stage_.settings()}, stage_.State(), writes_);
     if (saved.ok()) saved_step_ = step;
     return saved;
   }
 
   absl::StatusOr<RunEnd> End(int64_t step) {
     const RunEnd end = step < stage_.total_steps() && !options_.finish_at_limit ? RunEnd::kPaused : RunEnd::kFinished;
-    if (!writes_) return end;
-    progress_ << "\n";
+    if (writes_) progress_ << "\n";
+    if (!options_.keep) return RunEnd::kMeasured;
     if (absl::Status saved = Save(step); !saved.ok()) return saved;
+    if (!writes_) return end;
     if (absl::Status drawn = Plot(*log_); !drawn.ok()) return drawn;
     if (end == RunEnd::kPaused) return end;
     if (absl::Status finished = stage_.Finish(); !finished.ok()) return finished;

@@ -10,8 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/weights/weight_table.h"
 #include "training/parallel/gradient_exchange.h"
+#include "training/run/state_row.h"
 
 namespace videodiffcr::training {
 
@@ -31,7 +31,7 @@ class TrainingStage {
   // What must be the same for a checkpoint to be gone on with: seed, batch size, ...
   virtual std::map<std::string, std::string> settings() const = 0;
   // Everything that steps change. The rows' tensors live as long as the stage.
-  virtual std::vector<WeightRow> State() = 0;
+  virtual std::vector<StateRow> State() = 0;
   virtual absl::StatusOr<StepResult> Step(int64_t step) = 0;
   // Called once, after the last step: puts the result where it is served from.
   virtual absl::Status Finish() = 0;
@@ -43,6 +43,7 @@ struct TrainingRunOptions {
   double max_seconds = 0;         // stop in good order after so long; 0: no limit
   int64_t max_steps = 0;          // of this call; 0: no limit
   bool finish_at_limit = false;   // a limit ends the run for good: Finish() with what there is
+  bool keep = true;               // else steps are only passed, for who measures them: no checkpoint, no result
   // The processes that run the same stage with these options. All load the checkpoint; rank 0 alone writes, shows
   // progress, and says when a limit is reached.
   GradientExchange* exchange = SingleProcess::Instance();
@@ -51,6 +52,7 @@ struct TrainingRunOptions {
 enum class RunEnd {
   kFinished,  // all steps done and Finish() called, now or by an earlier call
   kPaused,    // a limit was reached; the next call goes on
+  kMeasured,  // nothing was kept
 };
 
 // A loss or gradient that is not finite ends the run with an error that names the step; the last checkpoint stays, as

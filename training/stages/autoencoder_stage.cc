@@ -68,7 +68,7 @@ class AutoencoderStage final : public TrainingStage {
     settings["start"] = options_.continue_weights ? "model" : "drawn";
     return settings;
   }
-  std::vector<WeightRow> State() override { return weights_.State(); }
+  std::vector<StateRow> State() override { return weights_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     // An encoder that this run does not train keeps its latents as they are: a denoiser was made for them.
@@ -77,7 +77,9 @@ class AutoencoderStage final : public TrainingStage {
     }
     const StepRandom random(options_.stage.seed, step, model_.device);
     double loss = 0;
-    for (const BatchPiece& piece : options_.stage.Pieces()) {
+    const std::vector<BatchPiece> pieces = options_.stage.Pieces();
+    for (const BatchPiece& piece : pieces) {
+      if (&piece == &pieces.back()) weights_.LastBackwardFollows();
       loss += AddGradient(PieceLoss(step, piece, random.ForPiece(piece)), options_.stage.accumulate);
     }
     return weights_.Update(loss, step);

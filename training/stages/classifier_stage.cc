@@ -46,7 +46,7 @@ class ClassifierTraining final : public TrainingStage {
   std::string name() const override { return "classifier"; }
   int64_t total_steps() const override { return options_.stage.steps; }
   std::map<std::string, std::string> settings() const override { return options_.stage.Settings(); }
-  std::vector<WeightRow> State() override { return trained_.State(); }
+  std::vector<StateRow> State() override { return trained_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     const std::vector<BatchPiece> pieces = options_.stage.Pieces();
@@ -60,6 +60,7 @@ class ClassifierTraining final : public TrainingStage {
     double loss = 0;
     for (const BatchPiece& piece : pieces) {
       if (piece.index != pieces[0].index) at::_foreach_copy_(statistics, before);
+      if (&piece == &pieces.back()) trained_.LastBackwardFollows();
       loss += AddGradient(PieceLoss(step, piece), options_.stage.accumulate);
       at::_foreach_add_(sums, statistics);
     }

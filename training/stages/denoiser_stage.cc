@@ -14,11 +14,12 @@
 #include "system/wrong_usage.h"
 #include "training/model/initial_weights.h"
 #include "training/model/network_copy.h"
+#include "training/model/recomputed_block.h"
 #include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
-#include "training/run/checkpoint.h"
 #include "training/run/random_tensor.h"
 #include "training/run/stage_result.h"
+#include "training/run/state_row.h"
 #include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
 #include "training/stages/latent_pool.h"
@@ -85,8 +86,8 @@ class DenoiserStage final : public TrainingStage {
     if (options_.unknown_words > 0) settings["unknown words"] = absl::StrCat(options_.unknown_words);
     return settings;
   }
-  std::vector<WeightRow> State() override {
-    std::vector<WeightRow> rows = weights_->State();
+  std::vector<StateRow> State() override {
+    std::vector<StateRow> rows = weights_->State();
     for (WeightRow& row : transformer_average_->State("average.transformer")) rows.push_back(std::move(row));
     if (!options_.train_text) return rows;
     for (WeightRow& row : text_average_->State("average.text")) rows.push_back(std::move(row));
@@ -98,7 +99,10 @@ class DenoiserStage final : public TrainingStage {
     if (!pieces.ok()) return pieces.status();
     if (absl::Status made = pool_.MakeTogether(*options_.stage.exchange); !made.ok()) return made;
     double loss = 0;
-    for (Piece& piece : *pieces) loss += AddGradient(FlowLoss(piece), options_.stage.accumulate);
+    for (Piece& piece : *pieces) {
+      if (&piece == &pieces->back()) weights_->LastBackwardFollows();
+      loss += AddGradient(FlowLoss(piece), options_.stage.accumulate);
+    }
     absl::StatusOr<StepResult> result = weights_->Update(loss, step);
     if (!result.ok()) return result.status();
     transformer_average_->Update(step);
@@ -193,7 +197,7 @@ class DenoiserStage final : public TrainingStage {
     input.clean = latents * (1 - context_level) + random.Normal(latents.sizes()) * context_level;
     input.timesteps = sigma * 1000;
     input.text = MakeTextKeys(transformer, hidden);
-    const at::Tensor flow = TeacherForcingFlow(transformer, input);
+    const at::Tensor flow = TeacherForcingFlow(transformer, input, model_.recompute_blocks);
     return MaskedMeanSquare(flow - (noise - latents), piece.mask.to(model_.device), frames,
                             piece.counted.to(model_.device));
   }
@@ -216,7 +220,9 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDenoiserStage(const DenoiserS
   }
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.stage);
   if (!model.ok()) return model.status();
-  if (absl::Status relative = CheckWindowRelative(*model, options.stage.model); !relative.ok()) return relative;
+  if (absl::Status relative = CheckWindowRelative(model->config.transformer, options.stage.model); !relative.ok())
+    return relative;
+  ChooseRecompute(options.stage, kWindowChunks, &*model);
   return std::make_unique<DenoiserStage>(options, *std::move(model));
 }
 

@@ -3,7 +3,8 @@
 //
 // One iteration: a rollout of the student with a random exit step, serving window and context passes; the student
 // follows (x0 of Q - x0 of R), where the frozen real score R is guided; then two flow-matching updates of the fake
-// score Q on the same clips. R and Q are copies of a teacher. No video is needed, only captions.
+// score Q on the same clips. R and Q start as a teacher, or Q as a third network. No video is needed, only captions of
+// scenes or, for models of any kind and size, the prompts of a file.
 //
 // The shipped network as a student may make some rollouts at one of the model's retention budgets below 1
 // (`routed_share`), with its routers as they are, so that the same weights stand the loss of tokens (tiny_recipe.md
@@ -20,6 +21,7 @@
 #include "training/model/training_model.h"
 #include "training/run/stage_options.h"
 #include "training/run/training_run.h"
+#include "training/stages/rollout_prompts.h"
 #include "training/stages/score_matching.h"
 #include "training/students/student.h"
 
@@ -31,13 +33,18 @@ struct DistillationOptions {
   int64_t critic_only_steps = 20;  // at first
   int64_t warmup_steps = 30;       // of the student's learning rate
   std::string teacher;             // model folder whose transformer R and Q start as; empty: as the student's
+  std::string fake_score;          // model folder whose transformer Q starts as; empty: as R
   double unknown_words = 0;        // captions in which unknown words stand for known ones (CaptionOptions)
+  FilePromptOptions prompts;       // no file: scenes
+  std::string run_folder;          // with a file: gets its text rows
 };
 
 using StudentMaker = std::function<absl::StatusOr<std::unique_ptr<Student>>(TrainingModel& model)>;
 
-// Distils what `make` makes of the stage's model, which outlives the student. FailedPrecondition when the model uses
-// absolute rotary positions or another window than training does, and when the teacher's transformer has other sizes.
+// Distils what `make` makes of the stage's model, which outlives the student. FailedPrecondition when a score's
+// latents, text or, seeing chunks, chunks have other sizes than the model's; when the model is trained on scenes with
+// absolute rotary positions or another window than scenes are made for; when it is trained on a file's prompts and its
+// window is no whole number of chunks. InvalidArgument when scores are to see scenes as whole clips.
 absl::StatusOr<std::unique_ptr<TrainingStage>> DistillStudent(const StageOptions& stage,
                                                               const DistillationOptions& options,
                                                               const StudentMaker& make);

@@ -64,8 +64,8 @@ class PromptRouterStage final : public TrainingStage {
     settings["held out"] = absl::StrCat(draws_.HeldOut().size(), ", measured every ", options_.prompts.measure_every);
     return settings;
   }
-  std::vector<WeightRow> State() override {
-    std::vector<WeightRow> state = weights_.State();
+  std::vector<StateRow> State() override {
+    std::vector<StateRow> state = weights_.State();
     state.push_back({"energies", energies_.sizes().vec(), &energies_});
     state.push_back(history_.Row());
     return state;

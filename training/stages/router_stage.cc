@@ -63,7 +63,7 @@ class RouterStage final : public TrainingStage {
     settings["chunks"] = absl::StrCat(options_.min_chunks, " to ", options_.max_chunks);
     return settings;
   }
-  std::vector<WeightRow> State() override { return weights_.State(); }
+  std::vector<StateRow> State() override { return weights_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     StepRandom random(options_.stage.seed, step, model_.device);

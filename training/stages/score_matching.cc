@@ -3,20 +3,17 @@
 #include <ATen/TensorOperators.h>
 #include <c10/core/GradMode.h>
 
+#include <utility>
+
 #include "training/model/network_copy.h"
 #include "training/run/batch_piece.h"
-#include "training/run/checkpoint.h"
+#include "training/run/state_row.h"
+#include "training/stages/whole_clip.h"
 
 namespace videodiffcr::training {
 namespace {
 
 constexpr double kLowestSigma = 0.02, kHighestSigma = 0.98;
-
-// Flow of a score network over the window, in fp32; `hidden` [4 B, ...], chunk by chunk.
-at::Tensor ScoreFlow(const DiffusionTransformer& score, TeacherForcingInput input, const at::Tensor& hidden) {
-  input.text = MakeTextKeys(score, hidden);
-  return TeacherForcingFlow(score, input);
-}
 
 }  // namespace
 
@@ -27,12 +24,17 @@ at::Tensor MatchingTarget(const at::Tensor& clips, const at::Tensor& real_x0, co
   return clips - (fake_x0 - real_x0) / PerLatentFrame(scale, chunk_frames);
 }
 
-ScoreMatching::ScoreMatching(const TrainingModel& model, const DiffusionTransformer& teacher,
+ScoreNetworks ScoresLike(const TrainingModel& model, const DiffusionTransformer& teacher) {
+  return {CastTransformer(CloneTransformer(teacher), model.compute_type()), CloneTransformer(teacher)};
+}
+
+ScoreMatching::ScoreMatching(const TrainingModel& model, ScoreNetworks networks, at::Tensor no_words,
                              const ScoreMatchingOptions& options, GradientExchange* exchange)
     : model_(model),
       options_(options),
-      real_(CastTransformer(CloneTransformer(teacher), model.compute_type())),
-      fake_(CloneTransformer(teacher)),
+      no_words_(std::move(no_words)),
+      real_(std::move(networks.real)),
+      fake_(std::move(networks.fake)),
       fake_rows_(TransformerWeightTable(fake_.config, &fake_.weights)),
       optimizer_(fake_rows_, {0.0, 0.999, 1e-8, 0.01}, exchange) {}
 
@@ -41,9 +43,11 @@ DiffusionTransformer ScoreMatching::FakeScore() const { return CastTransformer(f
 ScoreMatching::NoisyWindow ScoreMatching::AddWindowNoise(const at::Tensor& clips, StepRandom& random) const {
   const int64_t frames = model_.config.transformer.chunk_frames;
   NoisyWindow window;
-  const at::Tensor sigma =
-      ShiftedSigma(random.Uniform({clips.size(0), clips.size(1) / frames}), model_.config.sampling.shift)
-          .clamp(kLowestSigma, kHighestSigma);
+  const int64_t chunks = clips.size(1) / frames;
+  const at::Tensor drawn = random.Uniform({clips.size(0), options_.whole_clip ? 1 : chunks});
+  const at::Tensor sigma = ShiftedSigma(drawn, model_.config.sampling.shift)
+                               .clamp(kLowestSigma, kHighestSigma)
+                               .expand({clips.size(0), chunks});
   window.level = PerLatentFrame(sigma, frames);
   window.noise = random.Normal(clips.sizes());
   window.input.clean = clips;
@@ -52,32 +56,40 @@ ScoreMatching::NoisyWindow ScoreMatching::AddWindowNoise(const at::Tensor& clips
   return window;
 }
 
-absl::StatusOr<at::Tensor> ScoreMatching::Target(const at::Tensor& clips, const at::Tensor& hidden,
-                                                 StepRandom& random) const {
-  const c10::NoGradGuard no_gradients;
-  const NoisyWindow window = AddWindowNoise(clips, random);
-  const absl::StatusOr<at::Tensor> empty = EncodeCaptions(model_, {""});
-  if (!empty.ok()) return empty.status();
-  const at::Tensor conditional = ScoreFlow(real_, window.input, hidden);
-  const at::Tensor unconditional = ScoreFlow(real_, window.input, empty->expand_as(hidden));
-  const at::Tensor guided = conditional + (conditional - unconditional) * options_.guidance;
-  const at::Tensor real = window.input.noisy - window.level * guided;
-  const at::Tensor fake = window.input.noisy - window.level * ScoreFlow(FakeScore(), window.input, hidden);
-  return MatchingTarget(clips, real, fake, model_.config.transformer.chunk_frames);
+at::Tensor ScoreMatching::Flow(const DiffusionTransformer& score, const NoisyWindow& window, const at::Tensor& hidden,
+                               bool recompute) const {
+  TeacherForcingInput input = window.input;
+  if (options_.whole_clip) {
+    const TextKeys text = MakeTextKeys(score, hidden.narrow(0, 0, input.noisy.size(0)));
+    return WholeClipFlow(score, input.noisy, input.timesteps.select(1, 0), text, recompute);
+  }
+  input.text = MakeTextKeys(score, hidden);
+  return TeacherForcingFlow(score, input, recompute);
 }
 
-absl::StatusOr<at::Tensor> ScoreMatching::Loss(const ScoredClips& scored, const at::Tensor& mask,
-                                               StepRandom& random) const {
-  const absl::StatusOr<at::Tensor> target = Target(scored.clips.detach(), scored.hidden, random);
-  if (!target.ok()) return target.status();
-  return 0.5 * MaskedMeanSquare(scored.clips - *target, mask, model_.config.transformer.chunk_frames);
+at::Tensor ScoreMatching::Target(const at::Tensor& clips, const at::Tensor& hidden, StepRandom& random) const {
+  const c10::NoGradGuard no_gradients;
+  const NoisyWindow window = AddWindowNoise(clips, random);
+  const at::Tensor conditional = Flow(real_, window, hidden, false);
+  const at::Tensor unconditional = Flow(real_, window, no_words_.expand_as(hidden), false);
+  const at::Tensor guided = conditional + (conditional - unconditional) * options_.guidance;
+  const at::Tensor real = window.input.noisy - window.level * guided;
+  const at::Tensor fake = window.input.noisy - window.level * Flow(FakeScore(), window, hidden, false);
+  // What sees a clip as a whole is scaled as a whole.
+  return MatchingTarget(clips, real, fake,
+                        options_.whole_clip ? clips.size(1) : model_.config.transformer.chunk_frames);
+}
+
+at::Tensor ScoreMatching::Loss(const ScoredClips& scored, const at::Tensor& mask, StepRandom& random) const {
+  const at::Tensor target = Target(scored.clips.detach(), scored.hidden, random);
+  return 0.5 * MaskedMeanSquare(scored.clips - target, mask, model_.config.transformer.chunk_frames);
 }
 
 double ScoreMatching::LearnFakeScore(const ScoredClips& scored, const at::Tensor& mask, int64_t pieces,
                                      StepRandom& random) {
   const at::Tensor clips = scored.clips.detach();
   const NoisyWindow window = AddWindowNoise(clips, random);
-  const at::Tensor flow = ScoreFlow(FakeScore(), window.input, scored.hidden);
+  const at::Tensor flow = Flow(FakeScore(), window, scored.hidden, model_.recompute_blocks);
   return AddGradient(MaskedMeanSquare(flow - (window.noise - clips), mask, model_.config.transformer.chunk_frames),
                      pieces);
 }
@@ -86,9 +98,10 @@ absl::Status ScoreMatching::UpdateFakeScore(int64_t update) {
   return optimizer_.Update(options_.critic_learning_rate, update).status();
 }
 
-std::vector<WeightRow> ScoreMatching::State() {
-  std::vector<WeightRow> rows = WithPrefix("fake", fake_rows_);
-  for (WeightRow& row : WithPrefix("fake", optimizer_.State("adam"))) rows.push_back(std::move(row));
+std::vector<StateRow> ScoreMatching::State() {
+  std::vector<StateRow> rows = WithPrefix("fake", optimizer_.State("adam"));
+  const std::vector<WeightRow> weights = WithPrefix("fake", fake_rows_);
+  rows.insert(rows.begin(), weights.begin(), weights.end());
   return rows;
 }
 

@@ -38,10 +38,10 @@ at::Tensor SelfRollout(StudentNetwork& network, const TransformerConfig& config,
   RolloutState state(config);
   std::vector<at::Tensor> window;
   for (int64_t chunk = 0; chunk < plan.chunks; ++chunk) {
-    state.text = KeysOfChunk(keys, batch, chunk);
+    state.text = KeysOfChunk(keys, batch, hidden.size(0) == batch ? 0 : chunk);
     const at::Tensor latents =
         DenoiseChunk(network, schedule, plan.exit_step, plan.counts(chunk) ? kind : PassKind::kServed, noise, state);
-    if (chunk == 0 || chunk >= plan.chunks - 3) window.push_back(latents);
+    if (chunk == 0 || chunk > plan.chunks - plan.window_chunks) window.push_back(latents);
     if (chunk + 1 == plan.chunks) break;
     const c10::NoGradGuard no_gradients;
     state.cache.Append(network.ContextKeys(latents, state));

@@ -20,15 +20,23 @@
 
 namespace videodiffcr::training {
 
-inline constexpr int64_t kWindowChunks = 4;  // what is judged of a rollout: its first chunk and its last three
+inline constexpr int64_t kWindowChunks = 4;  // what is judged of a rollout of scenes
+
+// Chunks that a model's window holds, the one being made among them.
+inline int64_t WindowChunks(const TransformerConfig& config) { return config.window_frames / config.chunk_frames; }
 
 struct RolloutPlan {
-  int64_t chunks = kWindowChunks;  // of the rollout, at least that many
+  int64_t chunks = kWindowChunks;         // of the rollout, at least as many as the window's
+  int64_t window_chunks = kWindowChunks;  // what is judged of it: the first chunk and the last others
   size_t exit_step = 0;
 
-  std::vector<int64_t> window() const { return {0, chunks - 3, chunks - 2, chunks - 1}; }
+  std::vector<int64_t> window() const {
+    std::vector<int64_t> numbers = {0};
+    for (int64_t chunk = chunks - window_chunks + 1; chunk < chunks; ++chunk) numbers.push_back(chunk);
+    return numbers;
+  }
   // Whether a chunk of the window is trained: with a gap behind the sink, only the window's two ends are.
-  bool counts(int64_t chunk) const { return chunk == 0 || chunk == chunks - 1 || chunks == kWindowChunks; }
+  bool counts(int64_t chunk) const { return chunk == 0 || chunk == chunks - 1 || chunks == window_chunks; }
 };
 
 // 4 chunks (70 %), 5 or 6 (15 % each); any of the `steps` as exit step.
@@ -42,9 +50,9 @@ using StepNoise = std::function<at::Tensor(size_t step)>;
 at::Tensor DenoiseChunk(StudentNetwork& network, const StepSchedule& schedule, size_t exit_step, PassKind exit_kind,
                         const StepNoise& noise, const RolloutState& state);
 
-// The window's chunks of a rollout of `batch` clips, [batch, 4 F, C, h, w] in fp32, with gradients through the exit
+// The window's K chunks of a rollout of `batch` clips, [batch, K F, C, h, w] in fp32, with gradients through the exit
 // step of the chunks that count, unless `kind` is kServed. `hidden` [chunks batch, text_len, text_dim]: of all clips'
-// chunk 0, then of chunk 1, ...
+// chunk 0, then of chunk 1, ..., or [batch, ...]: the same for all chunks.
 at::Tensor SelfRollout(StudentNetwork& network, const TransformerConfig& config, const StepSchedule& schedule,
                        const RolloutPlan& plan, PassKind kind, const at::Tensor& hidden, int64_t batch,
                        StepRandom& random);

@@ -39,7 +39,7 @@ class SensitivityStage final : public TrainingStage {
     settings["target"] = absl::StrCat(target_);
     return settings;
   }
-  std::vector<WeightRow> State() override { return {{"errors", errors_.sizes().vec(), &errors_}}; }
+  std::vector<StateRow> State() override { return {StateRow("errors", errors_.sizes().vec(), &errors_)}; }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     const c10::NoGradGuard no_gradients;

@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "training/model/recomputed_block.h"
+
 namespace videodiffcr::training {
 
 namespace {
@@ -38,7 +40,7 @@ TextKeys WindowText(const TextKeys& text, int64_t clean_rows) {
 
 }  // namespace
 
-at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input) {
+at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input, bool recompute) {
   const int64_t windows = input.timesteps.size(0), chunks = input.timesteps.size(1);
   const int64_t noisy_rows = chunks * windows, clean_rows = noisy_rows - windows;
   const at::Tensor latents =
@@ -53,7 +55,12 @@ at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherFo
   at::Tensor x = Patchify(model, latents.to(model.weights.head.weight.scalar_type()));
   for (size_t i = 0; i < model.weights.blocks.size(); ++i) {
     const BlockContext context = {model.config.num_heads, model.config.eps, time.e0, nothing, positions, text[i]};
-    x = TeacherForcingBlock(model.weights.blocks[i], context, chunks, x);
+    const BlockWeights& weights = model.weights.blocks[i];
+    // The weights by value, tensors that are shared: backward() may come when `model` is gone.
+    const BlockPass pass = [weights, chunks](const BlockContext& of_block, const RoutingRule&, const at::Tensor& rows) {
+      return TeacherForcingBlock(weights, of_block, chunks, rows);
+    };
+    x = recompute ? RecomputedBlock(weights, context, {}, {}, x, pass) : pass(context, {}, x);
   }
   const at::Tensor flow = RunHead(model, x.narrow(0, 0, noisy_rows), time.e.narrow(0, 0, noisy_rows)).to(at::kFloat);
   return flow.unflatten(0, {chunks, windows}).transpose(0, 1).flatten(1, 2);

@@ -20,8 +20,9 @@ struct TeacherForcingInput {
 
 // The flow of every noisy chunk, [B, K F, C, h, w] in fp32, computed in the type of the weights. What serving's passes
 // give one by one, all chunks and both copies at once; the K chunks take window positions 0, 1, ...: the model must use
-// window-relative rotary positions.
-at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input);
+// window-relative rotary positions. `recompute`: the blocks' activations, by backward().
+at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input,
+                              bool recompute = false);
 
 // Noise levels of flow matching: sigma = shift u / (1 + (shift - 1) u), from u in [0, 1].
 at::Tensor ShiftedSigma(const at::Tensor& u, double shift);

@@ -13,9 +13,9 @@ TrainedWeights::TrainedWeights(std::vector<WeightRow> rows, std::vector<WeightRo
       total_steps_(stage.steps),
       exchange_(stage.exchange) {}
 
-std::vector<WeightRow> TrainedWeights::State() {
-  std::vector<WeightRow> state = rows_;
-  for (WeightRow& row : optimizer_.State("adam")) state.push_back(std::move(row));
+std::vector<StateRow> TrainedWeights::State() {
+  std::vector<StateRow> state(rows_.begin(), rows_.end());
+  for (StateRow& row : optimizer_.State("adam")) state.push_back(std::move(row));
   return state;
 }
 

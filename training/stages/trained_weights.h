@@ -29,7 +29,10 @@ class TrainedWeights {
   const std::vector<WeightRow>& rows() const { return rows_; }
 
   // The rows, and the optimiser's state as "adam".
-  std::vector<WeightRow> State();
+  std::vector<StateRow> State();
+
+  // As AdamW's: the step's last backward() is the next.
+  void LastBackwardFollows() { optimizer_.LastBackwardFollows(); }
 
   // Ends step `step`, whose loss was `loss` at this process: one update at the schedule's learning rate. The result's
   // loss is the mean over all processes. Errors as AdamW::Update().

@@ -69,7 +69,7 @@ class WordingStage final : public TrainingStage {
     settings["unknown share"] = absl::StrCat(options_.unknown_share);
     return settings;
   }
-  std::vector<WeightRow> State() override { return weights_.State(); }
+  std::vector<StateRow> State() override { return weights_.State(); }
 
   absl::StatusOr<StepResult> Step(int64_t step) override {
     RandomStream random(options_.stage.seed, DrawPurpose::kStage, static_cast<uint64_t>(step));

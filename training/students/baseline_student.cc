@@ -45,8 +45,8 @@ std::vector<WeightRow> BaselineStudent::AveragedRows() {
 
 std::unique_ptr<StudentNetwork> BaselineStudent::Open(const RolloutPurpose& purpose) const {
   if (purpose.budget != kDenseTenths) return OpenPruned(purpose);
-  return std::make_unique<RoutedNetwork>(RoutedNetwork::PassesOf(
-      model_.config, model_.schedule, CastTransformer(model_.transformer, purpose.dtype), {}, purpose.scorer));
+  return std::make_unique<RoutedNetwork>(
+      RoutedNetwork::PassesOf(model_, CastTransformer(model_.transformer, purpose.dtype), {}, purpose.scorer));
 }
 
 PassRows BaselineStudent::RowsOf(RetentionTenths budget) const {

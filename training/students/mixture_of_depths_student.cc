@@ -69,14 +69,15 @@ absl::Status MixtureOfDepthsStudent::Initialize(uint64_t seed) {
 }
 
 std::unique_ptr<StudentNetwork> MixtureOfDepthsStudent::OpenPruned(const RolloutPurpose& purpose) const {
-  RoutedPasses passes = RoutedNetwork::PassesOf(
-      model().config, model().schedule, CastTransformer(model().transformer, purpose.dtype), {}, purpose.scorer);
+  RoutedPasses passes =
+      RoutedNetwork::PassesOf(model(), CastTransformer(model().transformer, purpose.dtype), {}, purpose.scorer);
   passes.rule.gate = RouterGate::kNone;  // of the feed-forward part alone; here all of the block's residual is gated
   passes.context_mode = ContextMode::kDense;
-  passes.runner = [network = passes.network, rule = passes.rule, router = router_, kept = kept_, all = tokens()](
-                      size_t, PassKind) -> BlockRunner {
-    return [&, rule](size_t index, const BlockContext& context, const at::Tensor& x) {
-      const BlockWeights& weights = network.weights.blocks[index];
+  passes.learned = router_;
+  passes.runner = [blocks = passes.network.weights.blocks, router = router_, kept = kept_, all = tokens()](
+                      size_t, PassKind) -> RoutedPass {
+    return [=](size_t index, const BlockContext& context, const RoutingRule& rule, const at::Tensor& x) {
+      const BlockWeights& weights = blocks[index];
       if (kept[index] == all) return DenseBlock(weights, context, x);
       RoutingRule by_router = rule;
       if (!by_router.scorer) {

@@ -62,8 +62,8 @@ std::unique_ptr<StudentNetwork> RandomStudent::OpenPruned(const RolloutPurpose& 
       return random->Uniform({x.size(0), x.size(1)});
     };
   }
-  RoutedPasses passes = RoutedNetwork::PassesOf(model().config, model().schedule,
-                                                CastTransformer(model().transformer, purpose.dtype), table_, scorer);
+  RoutedPasses passes =
+      RoutedNetwork::PassesOf(model(), CastTransformer(model().transformer, purpose.dtype), table_, scorer);
   passes.rule.gate = RouterGate::kNone;
   passes.context_mode = ContextMode::kDense;
   return std::make_unique<RoutedNetwork>(std::move(passes));

@@ -1,18 +1,22 @@
 #include "training/students/routed_network.h"
 
+#include <memory>
 #include <utility>
+
+#include "training/model/recomputed_block.h"
 
 namespace videodiffcr::training {
 
-RoutedPasses RoutedNetwork::PassesOf(const ModelConfig& config, const StepSchedule& schedule,
-                                     DiffusionTransformer network, RetentionTable table, const TokenScorer& scorer) {
-  const RetentionConfig& retention = config.retention;
+RoutedPasses RoutedNetwork::PassesOf(const TrainingModel& model, DiffusionTransformer network, RetentionTable table,
+                                     const TokenScorer& scorer) {
+  const RetentionConfig& retention = model.config.retention;
   RoutedPasses passes;
   passes.network = std::move(network);
-  passes.timesteps = schedule.timesteps;
+  passes.timesteps = model.schedule.timesteps;
   passes.rule = {retention.gate, retention.kv_mode, retention.frame_floor, scorer, {}};
   passes.context_mode = retention.context_mode;
   passes.table = std::move(table);
+  passes.recompute = model.recompute_blocks;
   return passes;
 }
 
@@ -23,10 +27,37 @@ at::Tensor RoutedNetwork::Enter(const at::Tensor& latents) const {
   return latents.detach().to(passes_.network.weights.head.weight.scalar_type());
 }
 
+BlockRunner RoutedNetwork::RunnerOf(size_t step, PassKind kind) const {
+  RoutedPass run = passes_.runner ? passes_.runner(step, kind) : RoutedPass();
+  const bool recompute = passes_.recompute && kind == PassKind::kTrained;
+  if (!recompute) {
+    if (!run) return {};
+    return [run, this](size_t index, const BlockContext& context, const at::Tensor& x) {
+      return run(index, context, passes_.rule, x);
+    };
+  }
+  if (!run) {
+    run = [blocks = passes_.network.weights.blocks, tenths = TenthsOfPass(passes_.table, step)](
+              size_t index, const BlockContext& context, const RoutingRule& rule, const at::Tensor& x) {
+      return RunBlock(blocks[index], context, rule, tenths.empty() ? kDenseTenths : tenths[index], x);
+    };
+  }
+  // Its keys are of no use: a pass that carries gradients leaves none in the cache.
+  return [shared = std::make_shared<const RoutedPass>(std::move(run)), this](size_t index, const BlockContext& context,
+                                                                             const at::Tensor& x) -> BlockOutput {
+    const BlockPass pass = [shared, index](const BlockContext& of_block, const RoutingRule& rule,
+                                           const at::Tensor& rows) { return (*shared)(index, of_block, rule, rows).x; };
+    return {RecomputedBlock(passes_.network.weights.blocks[index], context, passes_.rule, passes_.learned, x, pass),
+            {},
+            {},
+            {}};
+  };
+}
+
 at::Tensor RoutedNetwork::Flow(const at::Tensor& latents, size_t step, const RolloutState& state, PassKind kind) {
   PassInput pass = MakePass(Enter(latents), passes_.timesteps[step], passes_.rule, state);
   pass.tenths = TenthsOfPass(passes_.table, step);
-  if (passes_.runner) pass.runner = passes_.runner(step, kind);
+  pass.runner = RunnerOf(step, kind);
   return RunPass(passes_.network, pass).flow.to(at::kFloat);
 }
 

@@ -7,9 +7,14 @@
 
 #include "model/config/model_config.h"
 #include "model/config/retention_table.h"
+#include "training/model/training_model.h"
 #include "training/students/student.h"
 
 namespace videodiffcr::training {
+
+// Runs block `index` by a rule; owns what it uses, since it may be called again by backward().
+using RoutedPass =
+    std::function<BlockOutput(size_t index, const BlockContext& context, const RoutingRule& rule, const at::Tensor& x)>;
 
 struct RoutedPasses {
   DiffusionTransformer network;  // in the type of the passes; routers in fp32
@@ -17,17 +22,19 @@ struct RoutedPasses {
   RoutingRule rule;
   ContextMode context_mode = ContextMode::kDense;
   RetentionTable table;  // no rows: all dense
-  // The block runner of a step's passes. Where there is none, or it is empty: RunBlock(), by rule and table.
-  std::function<BlockRunner(size_t step, PassKind kind)> runner;
+  // How a step's passes run their blocks. Where there is nothing, or it is empty: RunBlock(), by rule and table.
+  std::function<RoutedPass(size_t step, PassKind kind)> runner;
+  at::Tensor learned;      // what the runner uses beside the network's weights that carries gradients
+  bool recompute = false;  // in trained passes, the blocks' activations, by backward()
 };
 
 class RoutedNetwork final : public StudentNetwork {
  public:
   explicit RoutedNetwork(RoutedPasses passes) : passes_(std::move(passes)) {}
 
-  // Routes and computes as `config` says, but by `scorer` when there is one.
-  static RoutedPasses PassesOf(const ModelConfig& config, const StepSchedule& schedule, DiffusionTransformer network,
-                               RetentionTable table, const TokenScorer& scorer);
+  // Of `network`, routed and computed as `model` says, but by `scorer` when there is one.
+  static RoutedPasses PassesOf(const TrainingModel& model, DiffusionTransformer network, RetentionTable table,
+                               const TokenScorer& scorer);
 
   TextKeys MakeText(const at::Tensor& hidden) override;
   at::Tensor Flow(const at::Tensor& latents, size_t step, const RolloutState& state, PassKind kind) override;
@@ -35,6 +42,7 @@ class RoutedNetwork final : public StudentNetwork {
 
  private:
   at::Tensor Enter(const at::Tensor& latents) const;
+  BlockRunner RunnerOf(size_t step, PassKind kind) const;
 
   const RoutedPasses passes_;
 };

@@ -32,9 +32,8 @@ std::unique_ptr<StudentNetwork> RoutedStudent::Open(const RolloutPurpose& purpos
   for (const RetentionTable& candidate : model_.config.retention.tables) {
     if (candidate.nominal == purpose.budget) table = candidate;
   }
-  return std::make_unique<RoutedNetwork>(RoutedNetwork::PassesOf(model_.config, model_.schedule,
-                                                                 CastTransformer(model_.transformer, purpose.dtype),
-                                                                 std::move(table), purpose.scorer));
+  return std::make_unique<RoutedNetwork>(RoutedNetwork::PassesOf(
+      model_, CastTransformer(model_.transformer, purpose.dtype), std::move(table), purpose.scorer));
 }
 
 StudentExport RoutedStudent::Export() { return {{{model_.config.transformer_file, rows_}}, {}, ""}; }

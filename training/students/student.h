@@ -107,7 +107,8 @@ class Student {
   // The network as it is now; gradients of its trained passes reach the parameters. The student outlives it.
   virtual std::unique_ptr<StudentNetwork> Open(const RolloutPurpose& purpose) const = 0;
 
-  // What is added to the matching loss of a rollout at a budget; undefined: nothing.
+  // What is added to the matching loss of a rollout at a budget; undefined: nothing. Parameters that it has gradients
+  // for are in late groups.
   virtual at::Tensor Penalty(const UpdateMoment&, RetentionTenths) const { return {}; }
   // After an update of the parameters, whose gradients had these norms.
   virtual void AfterUpdate(const UpdateMoment&, const GradientNorms&) {}

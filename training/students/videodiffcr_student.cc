@@ -174,7 +174,7 @@ std::vector<ParameterGroup> VideodiffcrStudent::Parameters() {
   for (Budget& budget : budgets_) {
     if (budget.name == kDenseTenths) continue;
     const std::string name = absl::StrCat("ratios.", budget.name);
-    groups.push_back({name, {{name, budget.ratios.sizes().vec(), &budget.ratios}}, 0});
+    groups.push_back({name, {{name, budget.ratios.sizes().vec(), &budget.ratios}}, 0, /*late=*/true});  // Penalty()
   }
   return groups;
 }
@@ -243,18 +243,17 @@ std::unique_ptr<StudentNetwork> VideodiffcrStudent::Open(const RolloutPurpose& p
   } else if (routed) {
     table = ProjectedTable(purpose.budget);
   }
-  RoutedPasses passes =
-      RoutedNetwork::PassesOf(model_.config, model_.schedule, GatedNetwork(purpose.dtype), table, purpose.scorer);
+  RoutedPasses passes = RoutedNetwork::PassesOf(model_, GatedNetwork(purpose.dtype), table, purpose.scorer);
   passes.rule.gate = RouterGate::kTwoSigmoid;
   if (learning) {
     const at::Tensor rho = ratios(purpose.budget);
-    passes.runner = [network = passes.network, routing = passes.rule, rule = rule(), rho, values = ToNumbers(rho)](
-                        size_t step, PassKind kind) -> BlockRunner {
+    passes.learned = rho;
+    passes.runner = [blocks = passes.network.weights.blocks, rule = rule(), rho, values = ToNumbers(rho)](
+                        size_t step, PassKind kind) -> RoutedPass {
       if (kind == PassKind::kServed) return {};
-      return [&, step](size_t index, const BlockContext& context, const at::Tensor& x) {
+      return [=](size_t index, const BlockContext& context, const RoutingRule& routing, const at::Tensor& x) {
         const RatioBins bins = BinsOf(values[index], rule.step_delta_tenths[step], rule.floor_tenths);
-        return InterpolatedBlock(network.weights.blocks[index], context, routing, bins,
-                                 rho[static_cast<int64_t>(index)], x);
+        return InterpolatedBlock(blocks[index], context, routing, bins, rho[static_cast<int64_t>(index)], x);
       };
     };
   }

@@ -1,13 +1,11 @@
 #include "model/plain/transformer/block.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
-
-#include <vector>
 
 #include "model/plain/transformer/layers.h"
 #include "model/plain/transformer/router.h"
 #include "model/plain/transformer/selection.h"
+#include "model/plain/transformer/teacher_forcing_attention.h"
 
 namespace videodiffcr {
 
@@ -110,25 +108,6 @@ ChunkKeys MakeChunkKeys(const BlockWeights& weights, const BlockContext& context
   const KeysValues plain = MakeKeysValues(weights.self_attn, h, context.num_heads, context.eps);
   const KeysValues turned = {ApplyRotary(plain.k, rotary), plain.v};
   return {turned, context.positions.past ? plain : turned};
-}
-
-// The self-attention of TeacherForcingBlock(): queries and keys [2 K - 1, B, N, heads, d] -> [(2 K - 1) B, N, D].
-at::Tensor AttendWithTeacherForcing(const at::Tensor& q, const KeysValues& keys, int64_t chunks) {
-  const int64_t tokens = q.size(2);
-  const auto in_order = [&](const at::Tensor& x) {  // the clean chunks of a window behind each other
-    return x.narrow(0, chunks, chunks - 1).transpose(0, 1).flatten(1, 2);
-  };
-  const KeysValues clean = {in_order(keys.k), in_order(keys.v)};
-  const auto before = [&](int64_t chunk) {
-    return KeysValues{clean.k.narrow(1, 0, chunk * tokens), clean.v.narrow(1, 0, chunk * tokens)};
-  };
-  std::vector<at::Tensor> attended;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const KeysValues own = {keys.k[chunk], keys.v[chunk]};
-    attended.push_back(Attend(q[chunk], chunk == 0 ? own : Concatenate(before(chunk), own)));
-  }
-  for (int64_t chunk = 0; chunk + 1 < chunks; ++chunk) attended.push_back(Attend(q[chunks + chunk], before(chunk + 1)));
-  return at::cat(attended);
 }
 
 }  // namespace

@@ -108,7 +108,10 @@ TEST_F(TrainProcessesTest, TwoLeaveTheLossesAndTheResultOfOneThatAccumulates) {
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/out_two/text_encoder.safetensors"));
 }
 
-TEST_F(TrainProcessesTest, WhenOneIsKilledAllStopSoonAndOneAloneGoesOn) {
+TEST_F(TrainProcessesTest, WhenOneIsKilledAllStopSoonAndOneAloneGoesOnAndThenTwoAgain) {
+  // A checkpoint takes both, so there is one before any of them is killed.
+  const Finished begun = RunProgram(Wording("run", {"--steps", "1000000", "--max-steps", "1", "--processes", "2"}));
+  ASSERT_EQ(begun.status, 0) << begun.output;
   Process training(Wording("run", {"--steps", "1000000", "--processes", "2", "--checkpoint-every", "1"}));
   ASSERT_TRUE(training.ReadUntil("wording: step ")) << training.output();
   const RankHandle first(training.pid(), 0), second(training.pid(), 1);
@@ -120,6 +123,9 @@ TEST_F(TrainProcessesTest, WhenOneIsKilledAllStopSoonAndOneAloneGoesOn) {
   const Finished alone = RunProgram(Wording("run", {"--steps", "1000000", "--max-steps", "1"}));
   EXPECT_EQ(alone.status, 0) << alone.output;
   EXPECT_THAT(alone.output, HasSubstr("wording: goes on at step "));
+  const Finished again = RunProgram(Wording("run", {"--steps", "1000000", "--max-steps", "2", "--processes", "2"}));
+  EXPECT_EQ(again.status, 0) << again.output;
+  EXPECT_THAT(again.output, HasSubstr("wording: goes on at step "));
 }
 
 TEST_F(TrainProcessesTest, NoneOutlivesTheCommandThatStartedThem) {

@@ -1,6 +1,7 @@
 #include "training/parallel/host_exchange.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
@@ -63,6 +64,29 @@ TEST(HostExchangeTest, GathersByRankAndBroadcastsFromRankZero) {
     at::Tensor value = at::full({2, 2}, static_cast<double>(exchange.rank() + 7));
     ASSERT_TRUE(exchange.Broadcast({value}).ok());
     EXPECT_TRUE(at::equal(value, at::full({2, 2}, 7.0)));
+  });
+}
+
+TEST(HostExchangeTest, GivesEachRankItsPartOfASumAndAllRanksTheParts) {
+  ForEachRank(3, [](HostExchange& exchange) {
+    const at::Tensor row = at::arange(6, at::kFloat) + 100.0 * static_cast<double>(exchange.rank());
+    const auto part = exchange.ReduceScatterSum(row);
+    ASSERT_TRUE(part.ok()) << part.status();
+    EXPECT_TRUE(at::equal(*part, (at::arange(2, at::kFloat) + 2.0 * static_cast<double>(exchange.rank())) * 3 + 300));
+    EXPECT_TRUE(at::equal(row, at::arange(6, at::kFloat) + 100.0 * static_cast<double>(exchange.rank())));
+    const auto all = exchange.AllGatherParts(*part);
+    ASSERT_TRUE(all.ok()) << all.status();
+    EXPECT_TRUE(at::equal(*all, at::arange(6, at::kFloat) * 3 + 300));
+  });
+}
+
+TEST(HostExchangeTest, GathersRowsOfAnyLengthAtRankZeroAlone) {
+  ForEachRank(3, [](HostExchange& exchange) {
+    const auto rows = exchange.GatherToFirst(at::full({exchange.rank() * 2}, 5.0), {0, 2, 4});
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    ASSERT_EQ(rows->size(), exchange.rank() == 0 ? 3u : 0u);
+    if (exchange.rank() != 0) return;
+    EXPECT_TRUE(at::equal((*rows)[2], at::full({4}, 5.0)));
   });
 }
 

@@ -36,9 +36,10 @@ class PointStage final : public TrainingStage {
   std::string name() const override { return "point"; }
   int64_t total_steps() const override { return 20; }
   std::map<std::string, std::string> settings() const override { return {{"seed", absl::StrCat(seed_)}}; }
-  std::vector<WeightRow> State() override {
-    std::vector<WeightRow> rows = Rows();
-    for (WeightRow& row : optimizer_.State("adam")) rows.push_back(row);
+  std::vector<StateRow> State() override {
+    const std::vector<WeightRow> weights = Rows();
+    std::vector<StateRow> rows(weights.begin(), weights.end());
+    for (StateRow& row : optimizer_.State("adam")) rows.push_back(row);
     return rows;
   }
   absl::StatusOr<StepResult> Step(int64_t step) override {

@@ -125,6 +125,48 @@ TEST(ParallelStagesTest, EveryStageIsTrainedAlikeByTwoProcessesAndByOneThatAccum
   }
 }
 
+// Steps up to `end` of a run of `world` processes in `folder`.
+void TrainRun(const MakeStage& make, const StageOptions& options, const std::string& folder, int64_t world,
+              int64_t steps) {
+  std::vector<std::thread> processes;
+  const std::vector<RankPlace> places = ConnectRanks(world).value();
+  for (const RankPlace& place : places) {
+    processes.emplace_back([&, place] {
+      at::set_num_threads(1);
+      HostExchange exchange(place);
+      StageOptions mine = options;
+      mine.accumulate = 2 / world;
+      mine.exchange = &exchange;
+      const auto stage = make(mine);
+      ASSERT_TRUE(stage.ok()) << stage.status();
+      TrainingRunOptions run;
+      run.run_folder = folder;
+      run.max_steps = steps;
+      run.exchange = &exchange;
+      std::ostringstream progress;
+      const auto end = RunTraining(**stage, run, progress);
+      ASSERT_TRUE(end.ok()) << end.status();
+    });
+  }
+  for (std::thread& process : processes) process.join();
+}
+
+TEST(ParallelStagesTest, ARunGoesFromTwoProcessesToOneAndBackThroughItsCheckpoints) {
+  for (const MakeStage& make : {MakeStage(MakeSmallDenoiser), MakeStage(MakeSmallDistillation)}) {
+    const StageOptions options = SmallStage(7, 2);  // never finished: nothing is written but checkpoints
+    const std::string folder = testing::TempDir() + "/parallel_stages_run";
+    std::filesystem::remove_all(folder);
+    for (const int64_t world : {2, 1, 2}) TrainRun(make, options, folder, world, 2);
+    const auto log = LossLog::Open(folder + "/loss.csv", 6);
+    ASSERT_TRUE(log.ok()) << log.status();
+    std::vector<double> losses;
+    for (const LossEntry& entry : log->entries()) losses.push_back(entry.loss);
+    std::vector<double> expected = LossesOfOneProcess(make, options, 2);
+    expected.resize(6);
+    ExpectNear(losses, expected);
+  }
+}
+
 // Every draw is one of the whole batch, so a run may go on with more processes or fewer.
 TEST(ParallelStagesTest, HowABatchIsCutDoesNotChangeWhatItTeaches) {
   const StageOptions options = SmallStage(2, 4);

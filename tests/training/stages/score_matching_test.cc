@@ -54,7 +54,8 @@ TEST(ScoreMatchingTest, TheTeacherIsNoAliasOfTheStudentNorOfTheFakeScore) {
   at::set_num_threads(1);
   TrainingModel model =
       LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value();
-  ScoreMatching scores(model, model.transformer, {.critic_learning_rate = 0.01});
+  ScoreMatching scores(model, ScoresLike(model, model.transformer), EncodeCaptions(model, {""}).value(),
+                       {.critic_learning_rate = 0.01});
   const at::Tensor hidden = EncodeCaptions(model, {"a red star", "a red star", "a red star", "a red star"}).value();
   StepRandom random(1, 0, at::kCPU);
   const ScoredClips scored = {random.Normal({1, 12, 16, 12, 20}), hidden};
@@ -62,7 +63,7 @@ TEST(ScoreMatchingTest, TheTeacherIsNoAliasOfTheStudentNorOfTheFakeScore) {
   const auto loss = [&] {
     const c10::NoGradGuard no_gradients;
     StepRandom same(2, 0, at::kCPU);
-    return scores.Loss(scored, mask, same).value().item<double>();
+    return scores.Loss(scored, mask, same).item<double>();
   };
   const double before = loss();
   {
@@ -79,7 +80,7 @@ TEST(ScoreMatchingTest, TheTeacherIsNoAliasOfTheStudentNorOfTheFakeScore) {
   TrainingModel again =
       LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value();
   const std::vector<WeightRow> first = TransformerWeightTable(again.config.transformer, &again.transformer.weights);
-  const std::vector<WeightRow> now = scores.State();
+  const std::vector<StateRow> now = scores.State();
   const c10::NoGradGuard no_gradients;
   for (size_t i = 0; i < first.size(); ++i) {
     ASSERT_EQ(now[i].name, "fake." + first[i].name);
