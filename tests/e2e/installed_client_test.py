@@ -27,7 +27,7 @@ class InstalledClientTest(unittest.TestCase):
             run("cmake", "--install", BUILD, "--component", "client_library", "--prefix", folder / "prefix")
             # Elsewhere than beside the sources, so that none of their headers is found by chance.
             run("cp", "-r", SOURCE / "examples/cpp", folder / "cpp")
-            run("cmake", "-S", folder / "cpp", "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={folder / 'prefix'}")
+            run("cmake", "-G", "Ninja", "-S", folder / "cpp", "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={folder / 'prefix'}")
             run("cmake", "--build", folder / "build")
             installed = "\n".join(path.read_text() for path in folder.glob("prefix/**/*.cmake"))
             self.assertNotIn(str(SOURCE), installed)
