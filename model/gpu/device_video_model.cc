@@ -138,7 +138,7 @@ absl::Status DeviceVideoModel::Prepare(const PlannedStep& step, ChunkStep& chunk
   }
   Session& session = found->second;
   if (step.kind == StepKind::kText) return EncodePrompt(step, session);
-  if (step.scene_start && step.step == 0) {
+  if (step.scene_start && step.step == 0 && step.kind != StepKind::kContext) {
     parts_->pool.Reset(session.slot);
     session.decoder_state = NewDecoderState();
   }

@@ -153,7 +153,8 @@ void TrainRun(const MakeStage& make, const StageOptions& options, const std::str
 
 TEST(ParallelStagesTest, ARunGoesFromTwoProcessesToOneAndBackThroughItsCheckpoints) {
   for (const MakeStage& make : {MakeStage(MakeSmallDenoiser), MakeStage(MakeSmallDistillation)}) {
-    const StageOptions options = SmallStage(7, 2);  // never finished: nothing is written but checkpoints
+    StageOptions options = SmallStage(7, 2);  // never finished: nothing is written but checkpoints
+    options.learning_rate = 2e-4;  // at more, six steps make of a last bit of the weights more than the tolerance
     const std::string folder = testing::TempDir() + "/parallel_stages_run";
     std::filesystem::remove_all(folder);
     for (const int64_t world : {2, 1, 2}) TrainRun(make, options, folder, world, 2);
