@@ -27,7 +27,8 @@ TEST(TinyModel, KeepsAboutAsManyRowsAsItsBudgetsSay) {
   ASSERT_EQ(config.retention.tables.size(), 5);
   const double executed[] = {0.8458, 0.775, 0.6917, 0.6, 0.5042};
   for (size_t i = 0; i < 5; ++i) {
-    EXPECT_NEAR(ExecutedRetention(config.retention.tables[i], config.transformer.tokens_per_chunk()), executed[i], 1e-4);
+    EXPECT_NEAR(ExecutedRetention(config.retention.tables[i], config.transformer.tokens_per_chunk()), executed[i],
+                1e-4);
   }
 }
 

@@ -105,7 +105,8 @@ TEST(CpuVideoModelTest, AVideoIsTheSameAloneOrAmongOthersOnAnyNumberOfThreads) {
 
 // Budgets that keep different shares of the cache, in different blocks.
 CacheRetention Retained() {
-  return {CacheScore::kSaliency, {{10, {50}}, {9, {50}}, {8, {25}}, {7, {50, 25, 50, 25, 50, 25}}, {6, {25}}, {5, {25}}}};
+  return {CacheScore::kSaliency,
+          {{10, {50}}, {9, {50}}, {8, {25}}, {7, {50, 25, 50, 25, 50, 25}}, {6, {25}}, {5, {25}}}};
 }
 
 TEST(CpuVideoModelTest, WithAPartOfTheCacheAVideoIsTheSameAloneOrAmongOthersToo) {
