@@ -236,6 +236,11 @@ absl::Status SpvitStudent::FitSelectors(uint64_t seed) {
       loss = loss.defined() ? loss + error.square().mean() : error.square().mean();
     }
     loss.backward();
+    const int64_t last = std::min(kFitUpdates, static_cast<int64_t>(passes.size()));
+    if (update == 0) fit_error_ = 0;
+    if (update >= kFitUpdates - last) {
+      fit_error_ += loss.item<double>() / static_cast<double>(last * static_cast<int64_t>(kSpvitStages));
+    }
     const absl::StatusOr<double> norm = optimizer.Update(kFitLearningRate, update);
     if (!norm.ok()) return norm.status();
   }
