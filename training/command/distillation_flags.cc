@@ -41,17 +41,19 @@ void AddDistillationFlags(DistillationOptions* options, Command* command) {
                    ReadInteger(0, 1'000'000, &options->warmup_steps));
 }
 
-void AddSizeFlags(StageOptions* stage, DistillationOptions* options, Command* command) {
-  FilePromptOptions* const prompts = &options->prompts;
-  command->AddFlag({"prompts", "FILE",
-                    "Prompts: text, one a line; .csv or .jsonl, a column of it. Then any model folder will do; else "
-                    "the tiny model's scenes.",
-                    "VidProM_unique.csv"},
-                   ReadString(&prompts->file));
+void AddFilePromptFlags(const char* then, FilePromptOptions* prompts, Command* command) {
+  command->AddFlag(
+      {"prompts", "FILE", absl::StrCat("Prompts: text, one a line; .csv or .jsonl, a column of it. ", then),
+       "VidProM_unique.csv"},
+      ReadString(&prompts->file));
   command->AddFlag({"prompt-column", "NAME", "The column of a .csv file, or the key of a .jsonl one.", "caption"},
                    ReadString(&prompts->column));
   command->AddFlag({"most-prompts", "N", "So many of the file, from its start.", "10000"},
                    ReadInteger(1, 1'000'000, &prompts->most));
+}
+
+void AddSizeFlags(StageOptions* stage, DistillationOptions* options, Command* command) {
+  AddFilePromptFlags("Then any model folder will do; else the tiny model's scenes.", &options->prompts, command);
   command->AddFlag(
       {"fake-score", "FOLDER",
        "Model folder of the transformer that the fake score starts as; by default that of --teacher.", "wan-1.3b"},

@@ -34,6 +34,9 @@ void AddUnknownWords(double* share, Command* command);
 // Of all stages that distil.
 void AddDistillationFlags(DistillationOptions* options, Command* command);
 
+// Of stages that take prompts of a file; `then` says what these change.
+void AddFilePromptFlags(const char* then, FilePromptOptions* prompts, Command* command);
+
 // Of a stage that distils models of any kind and size.
 void AddSizeFlags(StageOptions* stage, DistillationOptions* options, Command* command);
 

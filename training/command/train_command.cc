@@ -276,15 +276,8 @@ Subcommand Baseline() {
 }
 
 void AddPromptFlags(PromptOptions* prompts, BudgetOptions* budgets, Command* command) {
-  command->AddFlag({"prompts", "FILE",
-                    "Prompts: text, one a line; .csv or .jsonl, a column of it. Then any model folder will do, and the "
-                    "result has budgets; else the tiny model's scenes.",
-                    "VidProM_unique.csv"},
-                   ReadString(&prompts->file));
-  command->AddFlag({"prompt-column", "NAME", "The column of a .csv file, or the key of a .jsonl one.", "caption"},
-                   ReadString(&prompts->column));
-  command->AddFlag({"most-prompts", "N", "So many of the file, from its start.", "10000"},
-                   ReadInteger(1, 1'000'000, &prompts->most));
+  AddFilePromptFlags("Then any model folder will do, and the result has budgets; else the tiny model's scenes.",
+                     prompts, command);
   command->AddFlag({"held-out", "N", "Of the prompts, so many are not trained on but measured with.", "8"},
                    ReadInteger(1, 10'000, &prompts->held_out));
   command->AddFlag({"measure-every", "N", "Steps between measures on held-out prompts.", "20"},

@@ -15,14 +15,12 @@
 #include "absl/status/statusor.h"
 #include "training/run/stage_options.h"
 #include "training/run/training_run.h"
+#include "training/stages/rollout_prompts.h"
 #include "training/students/learned_ratios.h"
 
 namespace videodiffcr::training {
 
-struct PromptOptions {
-  std::string file;  // empty: the tiny model's scenes
-  std::string column = "prompt";
-  int64_t most = 2000;         // prompts of the file
+struct PromptOptions : FilePromptOptions {
   int64_t held_out = 4;        // of them, spread evenly; at most half
   int64_t measure_every = 50;  // steps between measures on those
 };
