@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "model/plain/rollout/few_step_sampler.h"
 #include "model/plain/transformer/layers.h"
 #include "model/plain/transformer/router.h"
+#include "training/model/dense_rollout.h"
 #include "training/model/initial_weights.h"
 #include "training/model/training_model.h"
 #include "training/run/batch_piece.h"
@@ -22,31 +22,6 @@
 
 namespace videodiffcr::training {
 namespace {
-
-// What one dense block did to the tokens of a chunk.
-struct BlockObservation {
-  at::Tensor input;   // [B, N, D], after LayerNorm: what the router sees
-  at::Tensor target;  // [B, N]
-};
-
-struct ObservedPass {
-  PassOutput output;
-  std::vector<BlockObservation> blocks;
-};
-
-// A pass, all blocks dense, with a look at what goes in and out of each.
-ObservedPass RunObservedPass(const DiffusionTransformer& model, const at::Tensor& latents, float timestep,
-                             const RolloutState& state) {
-  ObservedPass observed;
-  PassInput pass = MakePass(latents, timestep, {}, state);
-  pass.runner = [&](size_t index, const BlockContext& context, const at::Tensor& x) {
-    BlockOutput block = DenseBlock(model.weights.blocks[index], context, x);
-    observed.blocks.push_back({LayerNorm(x, model.config.eps), StandardizedLogNorm(block.x - x)});
-    return block;
-  };
-  observed.output = RunPass(model, pass);
-  return observed;
-}
 
 class RouterStage final : public TrainingStage {
  public:
@@ -102,46 +77,27 @@ class RouterStage final : public TrainingStage {
 
   // One dense rollout; every pass adds its gradient. Returns the piece's part of the mean loss.
   double LearnFromRollout(const at::Tensor& hidden, int64_t chunks, StepRandom& random) {
-    const TransformerConfig& config = model_.config.transformer;
-    const StepSchedule& schedule = model_.schedule;
-    RolloutState state(config);
-    double loss = 0;
-    const double passes = static_cast<double>(chunks) * static_cast<double>(schedule.sigmas.size()) *
+    const double passes = static_cast<double>(chunks) * static_cast<double>(model_.schedule.sigmas.size()) *
                           static_cast<double>(options_.stage.accumulate);
-    at::Tensor latents;
-    {
-      const c10::NoGradGuard no_gradients;
-      state.text = MakeTextKeys(model_.transformer, hidden);
-    }
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      const std::vector<int64_t> shape = {hidden.size(0), config.chunk_frames, config.in_dim, config.latent_height,
-                                          config.latent_width};
-      at::Tensor x = random.Normal(shape);
-      for (size_t j = 0; j < schedule.sigmas.size(); ++j) {
-        const ObservedPass pass = Observe(x, schedule.timesteps[j], state);
-        loss += LearnFromPass(pass.blocks, passes);
-        latents = FlowToX0(pass.output.flow, x, schedule.sigmas[j]);
-        if (j + 1 < schedule.sigmas.size()) x = AddNoise(latents, random.Normal(shape), schedule.sigmas[j + 1]);
-      }
-      if (chunk + 1 < chunks) state.cache.Append(Observe(latents, 0.0f, state).output.keys);
-    }
+    double loss = 0;
+    VisitDensePasses(model_, hidden, chunks, random,
+                     [&](const ResidualStream& stream) { loss += LearnFromPass(stream, passes); });
     return loss;
   }
 
-  ObservedPass Observe(const at::Tensor& latents, float timestep, const RolloutState& state) const {
-    const c10::NoGradGuard no_gradients;
-    return RunObservedPass(model_.transformer, latents, timestep, state);
-  }
-
-  double LearnFromPass(const std::vector<BlockObservation>& observations, double passes) {
+  double LearnFromPass(const ResidualStream& stream, double passes) {
+    const c10::AutoGradMode gradients(true);
+    const TransformerConfig& config = model_.config.transformer;
+    const size_t blocks = model_.transformer.weights.blocks.size();
     at::Tensor loss;
-    for (size_t i = 0; i < observations.size(); ++i) {
-      const at::Tensor scores = RouterScores(*model_.transformer.weights.blocks[i].router, observations[i].input,
-                                             model_.config.transformer.chunk_frames);
-      const at::Tensor error = (scores - observations[i].target).square().mean();
+    for (size_t i = 0; i < blocks; ++i) {
+      // What the router sees is the block's input after LayerNorm.
+      const at::Tensor scores = RouterScores(*model_.transformer.weights.blocks[i].router,
+                                             LayerNorm(stream[i], config.eps), config.chunk_frames);
+      const at::Tensor error = (scores - StandardizedLogNorm(stream[i + 1] - stream[i])).square().mean();
       loss = loss.defined() ? loss + error : error;
     }
-    loss = loss / (passes * static_cast<double>(observations.size()));
+    loss = loss / (passes * static_cast<double>(blocks));
     loss.backward();
     return loss.item<double>();
   }

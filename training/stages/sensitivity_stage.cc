@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/plain/rollout/few_step_sampler.h"
+#include "training/model/dense_rollout.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
 #include "training/run/stage_result.h"
@@ -76,24 +77,12 @@ class SensitivityStage final : public TrainingStage {
   RatioRule rule() const { return {model_.config.retention.step_delta_tenths, model_.config.retention.floor_tenths}; }
 
   void Measure(const at::Tensor& hidden, StepRandom& random) {
-    const TransformerConfig& config = model_.config.transformer;
-    const std::vector<int64_t> shape = {hidden.size(0), config.chunk_frames, config.in_dim, config.latent_height,
-                                        config.latent_width};
-    RolloutState state(config);
-    state.text = MakeTextKeys(model_.transformer, hidden);
-    for (int64_t chunk = 0; chunk < kChunks; ++chunk) {
-      at::Tensor x = random.Normal(shape), x0;
-      for (size_t step = 0; step < model_.schedule.sigmas.size(); ++step) {
-        x0 = MeasurePass(x, step, state);
-        if (step + 1 < model_.schedule.sigmas.size()) {
-          x = AddNoise(x0, random.Normal(shape), model_.schedule.sigmas[step + 1]);
-        }
-      }
-      state.cache.Append(RunPass(model_.transformer, MakePass(x0, 0.0f, {}, state)).keys);
-    }
+    RollOutDense(model_, hidden, kChunks, random, [&](const at::Tensor& x, size_t step, const RolloutState& state) {
+      return MeasurePass(x, step, state);
+    });
   }
 
-  // Returns the dense x0, and adds the errors of all swaps.
+  // Returns the dense flow, and adds the errors of all swaps.
   at::Tensor MeasurePass(const at::Tensor& x, size_t step, const RolloutState& state) {
     const float sigma = model_.schedule.sigmas[step];
     const RoutingRule routing = {
@@ -108,7 +97,7 @@ class SensitivityStage final : public TrainingStage {
         errors_[layer][tenths - 1][static_cast<int64_t>(step)].add_(error);
       }
     }
-    return FlowToX0(dense, x, sigma);
+    return dense;
   }
 
   // Of each layer's ratio, its steps' summed.

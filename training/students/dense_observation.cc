@@ -4,8 +4,8 @@
 #include <c10/core/GradMode.h>
 
 #include <string>
+#include <vector>
 
-#include "model/plain/rollout/few_step_sampler.h"
 #include "training/run/random_tensor.h"
 #include "training/scenes/caption.h"
 #include "training/scenes/scene.h"
@@ -36,34 +36,11 @@ at::Tensor StandardizedLogNorm(const at::Tensor& update) {
 absl::Status ObserveDenseRollouts(const TrainingModel& model, uint64_t seed,
                                   const std::function<void(const ResidualStream&)>& visit) {
   const c10::NoGradGuard no_gradients;
-  const TransformerConfig& config = model.config.transformer;
-  const int64_t clips = model.device.is_cpu() ? kClipsOnCpu : kClipsOnGpu;
-  StepRandom random(seed, 0, model.device);
-  RolloutState state(config);
-  const absl::StatusOr<at::Tensor> hidden = EncodeCaptions(model, DrawCaptions(seed, clips));
+  const absl::StatusOr<at::Tensor> hidden =
+      EncodeCaptions(model, DrawCaptions(seed, model.device.is_cpu() ? kClipsOnCpu : kClipsOnGpu));
   if (!hidden.ok()) return hidden.status();
-  state.text = MakeTextKeys(model.transformer, *hidden);
-  const std::vector<int64_t> shape = {clips, config.chunk_frames, config.in_dim, config.latent_height,
-                                      config.latent_width};
-  for (int64_t chunk = 0; chunk < kChunks; ++chunk) {
-    at::Tensor x = random.Normal(shape), x0;
-    for (size_t step = 0; step < model.schedule.sigmas.size(); ++step) {
-      ResidualStream stream;
-      PassInput pass = MakePass(x, model.schedule.timesteps[step], {}, state);
-      pass.runner = [&](size_t index, const BlockContext& context, const at::Tensor& tokens) {
-        BlockOutput block = DenseBlock(model.transformer.weights.blocks[index], context, tokens);
-        stream.push_back(tokens);
-        if (index + 1 == model.transformer.weights.blocks.size()) stream.push_back(block.x);
-        return block;
-      };
-      x0 = FlowToX0(RunPass(model.transformer, pass).flow, x, model.schedule.sigmas[step]);
-      visit(stream);
-      if (step + 1 < model.schedule.sigmas.size()) {
-        x = AddNoise(x0, random.Normal(shape), model.schedule.sigmas[step + 1]);
-      }
-    }
-    state.cache.Append(RunPass(model.transformer, MakePass(x0, 0.0f, {}, state)).keys);
-  }
+  StepRandom random(seed, 0, model.device);
+  VisitDensePasses(model, *hidden, kChunks, random, visit);
   return absl::OkStatus();
 }
 

@@ -6,15 +6,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <vector>
 
 #include "absl/status/status.h"
+#include "training/model/dense_rollout.h"
 #include "training/model/training_model.h"
 
 namespace videodiffcr::training {
-
-// The residual stream of a denoising pass, fp32 [B, N, D] each: before each block, then after the last.
-using ResidualStream = std::vector<at::Tensor>;
 
 // (log |update| - mean) / deviation over the tokens of each chunk, [B, N, D] -> [B, N]: what the stage `routers`
 // teaches routers, too (tiny_recipe.md section 8 (a), videodiffcr.md section 2.2).
