@@ -9,9 +9,9 @@ over clips with a 95 % bootstrap interval over training seeds and clips; every s
 --remarks FILE stands before the tables.
 
 --layout FILE says which rows make which table, and in which order: a CSV of table,label,method,budget,scores, where table
-is 1, 2, 3 or 4. Table 2 tells each row's step from the row before it, table 3 (retention of the cache) from the first of the
-same budget, table 4 (the weights that ship) from its first. Without it all rows make table 1, the first dense row is the
-reference, and there is no other table. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
+is `methods`, whose rows are compared with its first dense one, `steps`, where each is compared with the row before it,
+`ships` (the weights that ship), with its first, or `cache` (its retention), with the first of the same budget. Without it all
+rows make `methods`, and there is no other table. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
 """
 import argparse
 import csv
@@ -29,6 +29,12 @@ INTRODUCTION = (
     "comparable with the paper's numbers. In brackets: 95 % bootstrap intervals over training seeds and clips. `executed` is the share of the "
     "denoising passes' tokens, in parentheses with the context pass; so are multiply-adds. `difference` is that of all seven right from the first "
     "dense row (Table 1', What ships), from the row above (Table 2') or from the whole cache (Retention of the cache). `total` is VBench's formula over our proxies (docs/training.md, Judging).")
+TABLES = {  # in the order of the page
+    "methods": "Table 1': methods and reductions",
+    "steps": "Table 2': step by step",
+    "ships": "What ships: one network at every budget",
+    "cache": "Retention of the cache",
+}
 DRIFT = ("flipped", "identity_distance", "hue_shift", "area_change")
 
 
@@ -77,15 +83,17 @@ def bracketed(value, interval, digits=3):
 
 def read_layout(path, rows):
     """{table: [(label, key)]}."""
+    layout = {table: [] for table in TABLES}
     if path is None:
-        return {"1": [(row.name(), row.key()) for row in rows if row.condition == "short"], "2": [], "3": [], "4": []}
-    layout = {"1": [], "2": [], "3": [], "4": []}
+        layout["methods"] = [(row.name(), row.key()) for row in rows if row.condition == "short"]
+        return layout
     with open_text(path) as file:
         for line in csv.DictReader(file):
             try:
                 layout[line["table"]].append((line["label"], (line["method"], int(line["budget"]), line["scores"])))
             except (KeyError, TypeError, ValueError) as error:
-                raise ResultsError(f"{path}: {error}; a line is table,label,method,budget,scores with table 1, 2, 3 or 4") from error
+                raise ResultsError(f"{path}: {error}; a line is table,label,method,budget,scores with table "
+                                   f"{', '.join(TABLES)}") from error
     return layout
 
 
@@ -209,26 +217,29 @@ def drift_plot(results, entries):
     return plot("What the caption leaves open, against chunks 1 to 4", "chunks", "share flipped; bars 95 %", series)
 
 
-def whole_cache_of(entries):
-    """What table_lines() wants for the table of the cache: the first row of the same budget."""
-    return lambda number: next(entry for entry in entries if entry[1][1] == entries[number][1][1])
+def reference_of(table, entries):
+    """What table_lines() wants: the entry that a row of this table is compared with, by the row's number."""
+    if table == "steps":
+        return lambda number: entries[number - 1] if number else None
+    if table == "ships":
+        return lambda number: entries[0] if number else None
+    if table == "cache":
+        return lambda number: next(entry for entry in entries if entry[1][1] == entries[number][1][1])
+    dense = next((entry for entry in entries if entry[1][1] == 10), None)
+    return lambda number: dense
 
 
 def write_results(results, layout, folder, remarks=""):
     data = folder / "results"
     data.mkdir(parents=True, exist_ok=True)
-    first = next(((label, key) for label, key in layout["1"] if key[1] == 10), None)
-    everything = layout["1"] + [entry for entry in layout["2"] if entry[1] not in [key for _, key in layout["1"]]]
-    judged = everything + layout["4"] + layout["3"]
-    parts = [("table1", "Table 1': methods and reductions", table_lines(results, layout["1"], lambda number: first)),
-             ("table2", "Table 2': step by step", table_lines(
-                 results, layout["2"], lambda number: layout["2"][number - 1] if number else None)),
-             ("ships", "What ships: one network at every budget", table_lines(
-                 results, layout["4"], lambda number: layout["4"][0] if number else None)),
-             ("cache", "Retention of the cache", table_lines(results, layout["3"], whole_cache_of(layout["3"]))),
-             ("conditions", "Other conditions: all seven right", condition_lines(results, judged)),
-             ("drift", "Identity drift", drift_lines(results, judged)),
-             ("seeds", "Every training seed", seed_lines(results, everything))]
+    everything = layout["methods"] + [entry for entry in layout["steps"]
+                                      if entry[1] not in [key for _, key in layout["methods"]]]
+    judged = everything + layout["ships"] + layout["cache"]
+    parts = [(table, title, table_lines(results, layout[table], reference_of(table, layout[table])))
+             for table, title in TABLES.items()]
+    parts += [("conditions", "Other conditions: all seven right", condition_lines(results, judged)),
+              ("drift", "Identity drift", drift_lines(results, judged)),
+              ("seeds", "Every training seed", seed_lines(results, everything))]
     page = ["# Results\n", "\n".join(textwrap.wrap(INTRODUCTION, 120)) + "\n", *([remarks] if remarks else [])]
     for name, title, records in parts:
         if not records:

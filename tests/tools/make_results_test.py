@@ -105,7 +105,7 @@ class MakeResultsTest(unittest.TestCase):
     def test_every_row_has_its_figure_its_interval_its_seeds_and_its_commands(self):
         done = self.run_script("--clips", *self.files(), "--bounds", self.write("bounds.csv", BOUNDS))
         self.assertEqual(done.returncode, 0, done.stderr)
-        dense, ours, random = self.table("table1")
+        dense, ours, random = self.table("methods")
         self.assertEqual(dense["all seven right"], "1.000 [1.000, 1.000]")
         self.assertEqual(ours["row"], "ours, retention 0.7, router")
         self.assertTrue(ours["all seven right"].startswith("0.875 ["), ours)
@@ -129,20 +129,26 @@ class MakeResultsTest(unittest.TestCase):
         self.assertTrue(lines[1]["flipped"].startswith("0.500 ["), lines)
         self.assertTrue(lines[1]["flipped, minus dense"].startswith("0.500 ["), lines)
 
-    def test_a_layout_tells_each_step_of_table_2_from_the_one_before(self):
-        layout = self.write("layout.csv", "table,label,method,budget,scores\n1,Dense,dense,10,router\n2,by chance,ours,7,random\n"
-                                          "2,by routers,ours,7,router\n2,dense,dense,10,router\n")
+    def test_a_layout_tells_each_step_from_the_one_before(self):
+        layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,Dense,dense,10,router\nsteps,by chance,ours,7,random\n"
+                                          "steps,by routers,ours,7,router\nsteps,dense,dense,10,router\n")
         done = self.run_script("--clips", *self.files(), "--layout", layout)
         self.assertEqual(done.returncode, 0, done.stderr)
-        first, second, third = self.table("table2")
+        first, second, third = self.table("steps")
         self.assertEqual(first["row"], "by chance")
         self.assertEqual(first["difference"], "")
         self.assertEqual(second["verdict"], "better")
         self.assertTrue(third["difference"].startswith("0.125 ["), third)
 
+    def test_a_layout_with_an_unknown_table_is_refused_with_the_names_there_are(self):
+        layout = self.write("layout.csv", "table,label,method,budget,scores\n2,by chance,ours,7,random\n")
+        said = self.run_script("--clips", *self.files(), "--layout", layout).stderr
+        self.assertIn(f"{layout}: '2'", said)
+        self.assertIn("methods, steps, ships, cache", said)
+
     def test_a_layout_tells_each_share_of_the_cache_from_the_whole_one_at_the_same_budget(self):
-        layout = self.write("layout.csv", "table,label,method,budget,scores\n1,Dense,dense,10,router\n3,whole,dense,10,router\n"
-                                          "3,whole at 0.7,ours,7,random\n3,half at 0.7,ours,7,router\n")
+        layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,Dense,dense,10,router\ncache,whole,dense,10,router\n"
+                                          "cache,whole at 0.7,ours,7,random\ncache,half at 0.7,ours,7,router\n")
         done = self.run_script("--clips", *self.files(), "--layout", layout)
         self.assertEqual(done.returncode, 0, done.stderr)
         dense, whole, half = self.table("cache")
@@ -152,7 +158,7 @@ class MakeResultsTest(unittest.TestCase):
     def test_latency_is_added_where_it_was_measured(self):
         latency = self.write("latency.csv", "method,budget,median_ms,p95_ms,command\ndense,10,520,580,videodiffcr-bench chunk\n")
         self.assertEqual(self.run_script("--clips", *self.files(), "--latency", latency).returncode, 0)
-        self.assertEqual([line["latency ms (p95)"] for line in self.table("table1")], ["520 (580)", "", ""])
+        self.assertEqual([line["latency ms (p95)"] for line in self.table("methods")], ["520 (580)", "", ""])
 
     def test_the_plots_are_svg(self):
         self.assertEqual(self.run_script("--clips", *self.files()).returncode, 0)
