@@ -37,13 +37,17 @@ bool IsFast(const Weights&, const VideoDecoderOptions&) {
 }
 #endif
 
-// `load` (WeightOptions) -> StatusOr<weights>.
-template <typename Load>
-auto LoadForPath(const VideoDecoderOptions& options, const Load& load) {
+// `load` (WeightOptions) -> StatusOr<weights>, and `make` a decoder of them.
+template <typename Load, typename Make>
+absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadForPath(const DecoderConfig& config,
+                                                                const VideoDecoderOptions& options, const Load& load,
+                                                                const Make& make) {
   auto weights = load(LoadOptions(options, options.in_16_bits_on_gpu()));
-  if (weights.ok() && options.in_16_bits_on_gpu() && !IsFast(*weights, options))
+  if (weights.ok() && options.in_16_bits_on_gpu() && !IsFast(*weights, options)) {
     weights = load(LoadOptions(options, false));
-  return weights;
+  }
+  if (!weights.ok()) return weights.status();
+  return make(*std::move(weights), config.z_dim, options);
 }
 
 absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadPixelShuffle(const SafetensorsReader& reader,
@@ -58,24 +62,6 @@ absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadPixelShuffle(const Safet
   }
   if (WinogradDecoderTakes(*weights, options)) return MakeWinogradDecoder(*weights, config.z_dim, options);
   return MakePlainPixelShuffleDecoder(*std::move(weights), config.z_dim, options);
-}
-
-absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadWanVae(const SafetensorsReader& reader,
-                                                               const DecoderConfig& config,
-                                                               const VideoDecoderOptions& options) {
-  absl::StatusOr<WanVaeDecoderWeights> weights =
-      LoadForPath(options, [&](const WeightOptions& wanted) { return LoadWanVaeDecoder(reader, config, wanted); });
-  if (!weights.ok()) return weights.status();
-  return MakeWanVaeVideoDecoder(*std::move(weights), config.z_dim, options);
-}
-
-absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadTaehv(const SafetensorsReader& reader,
-                                                              const DecoderConfig& config,
-                                                              const VideoDecoderOptions& options) {
-  absl::StatusOr<TaehvDecoderWeights> weights =
-      LoadForPath(options, [&](const WeightOptions& wanted) { return LoadTaehvDecoder(reader, config.z_dim, wanted); });
-  if (!weights.ok()) return weights.status();
-  return MakeTaehvVideoDecoder(*std::move(weights), config.z_dim, options);
 }
 
 }  // namespace
@@ -115,9 +101,13 @@ absl::StatusOr<std::unique_ptr<const VideoDecoder>> LoadVideoDecoder(const std::
     case DecoderKind::kPixelShuffleTaehv:
       return LoadPixelShuffle(*reader, config, options);
     case DecoderKind::kTaehv:
-      return LoadTaehv(*reader, config, options);
+      return LoadForPath(
+          config, options, [&](const WeightOptions& wanted) { return LoadTaehvDecoder(*reader, config.z_dim, wanted); },
+          MakeTaehvVideoDecoder);
     case DecoderKind::kWanVae:
-      return LoadWanVae(*reader, config, options);
+      return LoadForPath(
+          config, options, [&](const WeightOptions& wanted) { return LoadWanVaeDecoder(*reader, config, wanted); },
+          MakeWanVaeVideoDecoder);
   }
   return absl::InvalidArgumentError("decoder.kind: unknown");
 }

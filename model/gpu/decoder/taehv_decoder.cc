@@ -14,13 +14,11 @@
 #include <vector>
 
 #include "model/gpu/decoder/conv.h"
+#include "model/gpu/decoder/latent_groups.h"
 #include "model/kernels/causal_conv.h"
 
 namespace videodiffcr {
 namespace {
-
-// Latent frames that go through the network together.
-constexpr int64_t kMostLatents = 3;
 
 struct DeviceMemoryBlock {
   DeviceConv a, b, c;  // a looks one frame back
@@ -196,6 +194,8 @@ std::vector<std::vector<int64_t>> MemoryShapes(const TaehvDecoderWeights& weight
   return shapes;
 }
 
+static_assert(kTaehvFramesPerLatent == kFramesPerLatent);
+
 class DeviceTaehvDecoder final : public VideoDecoder {
  public:
   DeviceTaehvDecoder(const TaehvDecoderWeights& weights, int64_t z_dim, const VideoDecoderOptions& options)
@@ -211,13 +211,11 @@ class DeviceTaehvDecoder final : public VideoDecoder {
     const int64_t frames = latents.size(0);
     const at::Tensor pixels = EmptyPixels(kTaehvFramesPerLatent * frames, latents);
     // All large memory is taken before a memory is touched.
-    const int64_t together = std::min(frames, kMostLatents);
-    const Workspace workspace = TakeWorkspace(SizeFor(weights_, options_, together), queue, latents.device());
-    for (int64_t first = 0; first < frames; first += together) {
-      const int64_t group = std::min(frames - first, together);
-      float* out = pixels.mutable_data_ptr<float>() + kTaehvFramesPerLatent * first * pixels.stride(0);
-      Pass(weights_, queue, workspace, carried).Run(latents.narrow(0, first, group), out);
-    }
+    const Workspace workspace =
+        TakeWorkspace(SizeFor(weights_, options_, std::min(frames, kMostLatents)), queue, latents.device());
+    ForEachLatentGroup(latents, /*first_alone=*/false, pixels, [&](const at::Tensor& group, bool, float* out) {
+      Pass(weights_, queue, workspace, carried).Run(group, out);
+    });
     C10_CUDA_KERNEL_LAUNCH_CHECK();
     return scene_start ? pixels.slice(0, kTaehvFramesPerLatent - 1) : pixels;
   }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "model/gpu/decoder/conv.h"
+#include "model/gpu/decoder/latent_groups.h"
 #include "model/kernels/causal_conv.h"
 #include "model/kernels/channel_norm.h"
 #include "model/plain/decoder/causal_conv.h"
@@ -22,9 +23,6 @@
 namespace videodiffcr {
 namespace {
 
-constexpr int64_t kFramesPerLatent = 4;
-// Latent frames that go through the network together. More would gain little and take memory.
-constexpr int64_t kMostLatents = 3;
 constexpr int64_t kMemoryAlignment = 256;
 
 int64_t Aligned(int64_t bytes) { return (bytes + kMemoryAlignment - 1) / kMemoryAlignment * kMemoryAlignment; }
@@ -333,14 +331,9 @@ class DeviceWanVaeDecoder final : public VideoDecoder {
     // All large memory is taken before a history is touched.
     const Workspace workspace = TakeWorkspace(SizeFor(weights_, options_, std::min(frames, kMostLatents)),
                                               queue.value_bytes(), latents.device());
-    float* out = pixels.mutable_data_ptr<float>();
-    for (int64_t first = 0; first < frames;) {
-      const bool starts = scene_start && first == 0;
-      const int64_t group = starts ? 1 : std::min(frames - first, kMostLatents);
-      Pass(weights_, queue, workspace, carried, starts).Run(latents.narrow(0, first, group), out);
-      out += (starts ? 1 : kFramesPerLatent * group) * pixels.stride(0);
-      first += group;
-    }
+    ForEachLatentGroup(latents, scene_start, pixels, [&](const at::Tensor& group, bool starts_scene, float* out) {
+      Pass(weights_, queue, workspace, carried, starts_scene).Run(group, out);
+    });
     C10_CUDA_KERNEL_LAUNCH_CHECK();
     return pixels;
   }
