@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/weights/load_half.h"
 
 namespace videodiffcr {
 namespace {
@@ -101,23 +102,15 @@ PixelShuffleTaehvSizes ReadPixelShuffleTaehvSizes(const SafetensorsReader& reade
 absl::StatusOr<PixelShuffleDecoderWeights> LoadPixelShuffleDecoder(const SafetensorsReader& reader,
                                                                    const WeightOptions& options) {
   const PixelShuffleTaehvSizes sizes = ReadPixelShuffleTaehvSizes(reader, options.prefix);
-  WeightOptions without_encoder = options;
-  without_encoder.other_owners.push_back("encoder.");
-  PixelShuffleDecoderWeights weights;
-  const std::vector<WeightRow> rows = PixelShuffleDecoderTable(sizes, &weights);
-  if (absl::Status status = LoadWeightTable(reader, rows, without_encoder); !status.ok()) return status;
-  return weights;
+  return LoadHalf<PixelShuffleDecoderWeights>(reader, options, "encoder.",
+                                              [&](auto* weights) { return PixelShuffleDecoderTable(sizes, weights); });
 }
 
 absl::StatusOr<PixelShuffleEncoderWeights> LoadPixelShuffleEncoder(const SafetensorsReader& reader,
                                                                    const WeightOptions& options) {
   const PixelShuffleTaehvSizes sizes = ReadPixelShuffleTaehvSizes(reader, options.prefix);
-  WeightOptions without_decoder = options;
-  without_decoder.other_owners.push_back("decoder.");
-  PixelShuffleEncoderWeights weights;
-  const std::vector<WeightRow> rows = PixelShuffleEncoderTable(sizes, &weights);
-  if (absl::Status status = LoadWeightTable(reader, rows, without_decoder); !status.ok()) return status;
-  return weights;
+  return LoadHalf<PixelShuffleEncoderWeights>(reader, options, "decoder.",
+                                              [&](auto* weights) { return PixelShuffleEncoderTable(sizes, weights); });
 }
 
 at::Tensor DecodePixelShuffleTaehv(const PixelShuffleDecoderWeights& weights, const at::Tensor& latents,

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "model/weights/load_half.h"
 
 namespace videodiffcr {
 namespace {
@@ -63,12 +64,8 @@ std::vector<WeightRow> TaehvEncoderTable(int64_t z_dim, TaehvEncoderWeights* wei
 
 absl::StatusOr<TaehvDecoderWeights> LoadTaehvDecoder(const SafetensorsReader& reader, int64_t z_dim,
                                                      const WeightOptions& options) {
-  WeightOptions without_encoder = options;
-  without_encoder.other_owners.push_back("encoder.");
-  TaehvDecoderWeights weights;
-  const std::vector<WeightRow> rows = TaehvDecoderTable(z_dim, &weights);
-  if (absl::Status status = LoadWeightTable(reader, rows, without_encoder); !status.ok()) return status;
-  return weights;
+  return LoadHalf<TaehvDecoderWeights>(reader, options, "encoder.",
+                                       [&](auto* weights) { return TaehvDecoderTable(z_dim, weights); });
 }
 
 at::Tensor DecodeTaehv(const TaehvDecoderWeights& weights, const at::Tensor& latents,
