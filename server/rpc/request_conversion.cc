@@ -26,8 +26,8 @@ absl::Status CheckRange(absl::string_view field, int64_t value, int64_t least, i
 }
 
 // What the model says of a good prompt.
-absl::StatusOr<PromptCheck> CheckPromptField(absl::string_view field, const std::string& prompt,
-                                             const VideoModel& model, const RpcLimits& limits) {
+absl::StatusOr<PromptWarnings> CheckPromptField(absl::string_view field, const std::string& prompt,
+                                                const VideoModel& model, const RpcLimits& limits) {
   const auto empty = [&] { return FieldError("PROMPT_EMPTY", field, prompt, "must say what the video shows"); };
   if (absl::StripAsciiWhitespace(prompt).empty()) return empty();
   if (static_cast<int64_t>(prompt.size()) > limits.max_prompt_bytes) {
@@ -40,7 +40,7 @@ absl::StatusOr<PromptCheck> CheckPromptField(absl::string_view field, const std:
   }
   if (!check.ok()) return check.status();
   if (check->blank) return empty();
-  return check;
+  return PromptWarnings{std::move(check->unknown_words), check->cut_tokens};
 }
 
 absl::Status ConvertRetention(const v1::Retention& retention, const ModelInfo& model, SessionRequest* request) {
@@ -203,10 +203,9 @@ absl::StatusOr<RetentionTenths> ConvertBudget(absl::string_view field, double va
 absl::StatusOr<SessionPlan> ConvertConfig(const v1::SessionConfig& config, bool one_clip, const VideoModel& model,
                                           const RpcLimits& limits) {
   SessionPlan plan;
-  absl::StatusOr<PromptCheck> prompt = CheckPromptField("config.prompt", config.prompt(), model, limits);
+  absl::StatusOr<PromptWarnings> prompt = CheckPromptField("config.prompt", config.prompt(), model, limits);
   if (!prompt.ok()) return prompt.status();
-  plan.unknown_words = std::move(prompt->unknown_words);
-  plan.cut_prompt_tokens = prompt->cut_tokens;
+  plan.warnings = *std::move(prompt);
   plan.request.prompt = config.prompt();
   plan.request.seed = config.seed();
   plan.request_id = config.request_id();
@@ -241,10 +240,9 @@ absl::StatusOr<CheckedChange> ConvertUpdate(const v1::SessionUpdate& update, con
   CheckedChange checked;
   checked.change.update_id = update.update_id();
   if (update.has_prompt()) {
-    absl::StatusOr<PromptCheck> prompt = CheckPromptField("update.prompt", update.prompt(), model, limits);
+    absl::StatusOr<PromptWarnings> prompt = CheckPromptField("update.prompt", update.prompt(), model, limits);
     if (!prompt.ok()) return prompt.status();
-    checked.unknown_words = std::move(prompt->unknown_words);
-    checked.cut_prompt_tokens = prompt->cut_tokens;
+    checked.warnings = *std::move(prompt);
     checked.change.prompt = update.prompt();
   }
   if (update.has_retention_target()) {
@@ -262,10 +260,9 @@ absl::StatusOr<CheckedChange> ConvertSceneCut(const v1::SceneCutRequest& scene_c
   checked.change.scene_cut = true;
   checked.change.update_id = scene_cut.update_id();
   if (scene_cut.has_prompt()) {
-    absl::StatusOr<PromptCheck> prompt = CheckPromptField("scene_cut.prompt", scene_cut.prompt(), model, limits);
+    absl::StatusOr<PromptWarnings> prompt = CheckPromptField("scene_cut.prompt", scene_cut.prompt(), model, limits);
     if (!prompt.ok()) return prompt.status();
-    checked.unknown_words = std::move(prompt->unknown_words);
-    checked.cut_prompt_tokens = prompt->cut_tokens;
+    checked.warnings = *std::move(prompt);
     checked.change.prompt = scene_cut.prompt();
   }
   return checked;

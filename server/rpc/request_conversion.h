@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/api/model_info.h"
@@ -15,6 +14,7 @@
 #include "scheduler/session_types.h"
 #include "server/media/encoder_config.h"
 #include "server/rpc/rpc_limits.h"
+#include "server/rpc/session_warnings.h"
 #include "videodiffcr/v1/video_generation.pb.h"
 
 namespace videodiffcr {
@@ -34,15 +34,13 @@ struct SessionPlan {
   v1::SessionConfig config;          // that this was made of
   // Of a session that goes on from a snapshot.
   int64_t controls_received = 0;
-  std::vector<std::string> unknown_words;  // of the prompt
-  int cut_prompt_tokens = 0;               // of a long prompt: what the model will not see
+  PromptWarnings warnings;
 };
 
 // A change, with what the viewer should be warned about.
 struct CheckedChange {
   SessionChange change;
-  std::vector<std::string> unknown_words;
-  int cut_prompt_tokens = 0;
+  PromptWarnings warnings;
 };
 
 struct CheckedCredits {

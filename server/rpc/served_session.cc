@@ -7,7 +7,6 @@
 #include "server/media/encoder.h"
 #include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
-#include "server/rpc/session_controls.h"
 #include "server/rpc/session_start.h"
 #include "server/rpc/session_warnings.h"
 #include "system/guarded.h"
@@ -24,8 +23,6 @@ ReplayLimits NothingKept() {
   limits.chunks = 0;
   return limits;
 }
-
-bool CameTooLate(const absl::Status& status) { return absl::IsNotFound(status) || absl::IsFailedPrecondition(status); }
 
 absl::Status WithDetails(const absl::Status& status, std::optional<int64_t> last_sequence) {
   if (absl::IsOutOfRange(status)) {
@@ -61,10 +58,7 @@ ServedSession::ServedSession(const CallEnvironment& environment, const SessionPl
                                              resumable_ ? environment.replay_limits : NothingKept(),
                                              environment.delivery_metrics->send_buffer_bytes, first_sequence_)),
       watchers_(std::make_shared<WatchHub>(environment.limits.max_watchers_per_session, environment.clock)),
-      control_allowance_(environment.limits.control_messages_per_second, environment.limits.control_message_burst,
-                         environment.clock->Now()),
-      controls_received_(plan.controls_received),
-      snapshots_(environment, plan),
+      controls_(environment, plan, outbox_),
       next_sequence_(first_sequence_),
       controls_before_(plan.controls_received),
       chunks_sent_(first_sequence_) {}
@@ -74,9 +68,9 @@ void ServedSession::SetFirstViewer(std::weak_ptr<SessionViewer> viewer) {
   viewer_ = std::move(viewer);
 }
 
-bool ServedSession::submitted() const {
+std::optional<SessionId> ServedSession::scheduled() const {
   MutexLock lock(&mutex_);
-  return session_.has_value();
+  return session_;
 }
 
 int64_t ServedSession::chunks_sent() const {
@@ -108,7 +102,7 @@ absl::Status ServedSession::Submit(SessionPlan plan) {
     outbox_->End(queue.status());  // for a second call that asks for the same start
     return queue.status();
   }
-  WarnOf({std::move(plan.unknown_words), plan.cut_prompt_tokens});
+  Warn(WarningsOf(std::move(plan.warnings), environment_.model->info().max_prompt_tokens), outbox_.get());
   const VideoCodec codec = plan.encoder.output.codec;
   const uint64_t seed = plan.request.seed;
   std::promise<StreamSink::MadeEncoder> encoder;
@@ -174,7 +168,7 @@ absl::StatusOr<int64_t> ServedSession::Connect(std::weak_ptr<SessionViewer> view
     viewer_ = std::move(viewer);
     connected_ = true;
     next_sequence_ = last_sequence.value_or(-1) + 1;
-    controls_before_ = controls_received_;
+    controls_before_ = controls_.received();
     session = session_;
   }
   environment_.directory->EndWait(*this);
@@ -227,35 +221,6 @@ int64_t ServedSession::CountChunk(int64_t connection, const ChunkEvent& chunk, b
 
 // --- controls ---
 
-absl::Status ServedSession::TryControl(const v1::StreamVideoRequest& request, SessionId session, bool unary) {
-  const bool counted = !unary && !request.has_ack();
-  if (counted) ++controls_received_;
-  PromptWarnings warnings;
-  absl::Status status;
-  if (!control_allowance_.Take(environment_.clock->Now())) {
-    status = ControlRateExceeded(environment_.limits);
-  } else {
-    status = Guarded("a control message", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      return request.has_snapshot() ? PushSnapshot()
-                                    : ApplyControl(request, environment_, session, outbox_.get(), &warnings);
-    });
-  }
-  WarnOf(std::move(warnings));
-  const ControlType type = TypeOf(request);
-  if (!CameTooLate(status)) {
-    environment_.rpc_metrics->CountControl(type, status.ok() ? ControlResult::kAccepted : ControlResult::kRejected);
-    return status;
-  }
-  environment_.rpc_metrics->CountControl(type, ControlResult::kTooLate);
-  if (counted) --controls_received_;  // whoever goes on with the session has not had it
-  // Credits and pauses that cross the end on their way change nothing; a change that is not made should be known.
-  if (type != ControlType::kUpdate && type != ControlType::kSceneCut) return absl::OkStatus();
-  WarningEvent warning = ChangeTooLateWarning();
-  if (unary) return WithErrorInfo(absl::FailedPreconditionError(warning.message), warning.reason);
-  Warn(std::move(warning));
-  return absl::OkStatus();
-}
-
 absl::Status ServedSession::Control(const v1::StreamVideoRequest& request, std::optional<int64_t> connection) {
   MutexLock control_lock(&control_mutex_);
   SessionId session;
@@ -264,49 +229,17 @@ absl::Status ServedSession::Control(const v1::StreamVideoRequest& request, std::
     if (over_ || !session_.has_value() || connection.value_or(connection_) != connection_) return absl::OkStatus();
     session = *session_;
   }
-  return TryControl(request, session, /*unary=*/!connection.has_value());
+  return controls_.Take(request, session, /*unary=*/!connection.has_value());
 }
 
-void ServedSession::Warn(WarningEvent warning) {
-  // No room for a warning means that the viewer does not read; the next chunk ends the session for it.
-  outbox_->Push(std::move(warning)).IgnoreError();
-}
-
-void ServedSession::WarnOf(PromptWarnings prompt) {
-  for (WarningEvent& warning : WarningsOf(std::move(prompt), environment_.model->info().max_prompt_tokens)) {
-    Warn(std::move(warning));
-  }
-}
-
-// --- snapshots ---
-
-absl::StatusOr<SnapshotEvent> ServedSession::TakeSnapshot() {
-  std::optional<SessionId> session;
-  {
-    MutexLock lock(&mutex_);
-    session = session_;
-  }
-  return snapshots_.Take(session, controls_received_);
-}
-
-absl::Status ServedSession::PushSnapshot() {
-  absl::StatusOr<SnapshotEvent> snapshot = TakeSnapshot();
-  if (!snapshot.ok()) return snapshot.status();
-  absl::Status pushed = outbox_->Push(*std::move(snapshot));
-  // The session has ended since: what is left of it is not to be lost for that.
-  return absl::IsCancelled(pushed) ? absl::NotFoundError(pushed.message()) : pushed;
-}
+// --- SessionKeeper ---
 
 absl::Status ServedSession::DeliverChunk(EarlierChunk chunk, ChunkEvent event) {
   MutexLock control_lock(&control_mutex_);
   const bool scene_start = event.scene_start;
   const int frames = event.frame_count;
   if (absl::Status status = outbox_->Push(std::move(event)); !status.ok()) return status;
-  snapshots_.Add(std::move(chunk), scene_start, frames);
-  // Without one the session is no worse off than before; a viewer who does not read hears of it with the next chunk.
-  if (snapshots_.Due()) {
-    Guarded("a snapshot", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return PushSnapshot(); }).IgnoreError();
-  }
+  controls_.AddChunk(std::move(chunk), scene_start, frames, scheduled());
   return absl::OkStatus();
 }
 
@@ -314,8 +247,7 @@ std::optional<StreamEvent> ServedSession::OnEnding(const absl::Status& status) {
   // Of its own accord, the server says that with; all else is an end for good.
   if (!absl::IsAborted(status)) return std::nullopt;
   MutexLock control_lock(&control_mutex_);
-  absl::StatusOr<SnapshotEvent> snapshot =
-      Guarded("a snapshot", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return TakeSnapshot(); });
+  absl::StatusOr<SnapshotEvent> snapshot = controls_.TakeSnapshot(scheduled());
   if (!snapshot.ok()) return std::nullopt;
   return *std::move(snapshot);
 }

@@ -21,12 +21,10 @@
 #include "server/delivery/stream_sink.h"
 #include "server/rpc/call_environment.h"
 #include "server/rpc/caller.h"
+#include "server/rpc/control_taker.h"
 #include "server/rpc/request_conversion.h"
 #include "server/rpc/session_directory.h"
-#include "server/rpc/session_warnings.h"
-#include "server/rpc/snapshot_taker.h"
 #include "server/rpc/tenant_quota.h"
-#include "server/rpc/token_bucket.h"
 #include "server/rpc/watch_hub.h"
 #include "threading/mutex.h"
 #include "videodiffcr/v1/video_generation.pb.h"
@@ -60,7 +58,7 @@ class ServedSession final : public DirectoryEntry,
   bool resumable() const { return resumable_; }
   const std::string& fingerprint() const { return fingerprint_; }
   // The scheduler has taken it.
-  bool submitted() const;
+  bool submitted() const { return scheduled().has_value(); }
   // Of all its calls.
   int64_t chunks_sent() const;
   int64_t deadline_misses() const;
@@ -89,8 +87,7 @@ class ServedSession final : public DirectoryEntry,
   StartedEvent DescribeToWatcher() const;
   WatchHub& watchers() { return *watchers_; }
 
-  // A message of the call, or of UpdateSession (nullopt). InvalidArgument and ResourceExhausted with details. One that
-  // comes too late is a warning to the call, and FailedPrecondition to UpdateSession if it is a change.
+  // A message of the call, or of UpdateSession (nullopt). As ControlTaker::Take().
   absl::Status Control(const v1::StreamVideoRequest& request, std::optional<int64_t> connection);
 
   // The call is over, with `status`. A session that may be resumed waits for the next one; any other ends with its
@@ -118,17 +115,12 @@ class ServedSession final : public DirectoryEntry,
 
   // A place of its tenant and what counts its chunks; null without a tenant.
   absl::StatusOr<std::shared_ptr<TenantQueue>> TakeTenantPlace(SessionRequest* request);
+  // Its id with the scheduler, once that has taken it.
+  std::optional<SessionId> scheduled() const;
   // Once it generates no more, if no call is connected.
   void FreeTenantPlace();
   void SetSession(SessionId session, const std::string& codec_string, bool may_begin);
-  absl::Status TryControl(const v1::StreamVideoRequest& request, SessionId session, bool unary)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
-  // Errors as SnapshotTaker::Take().
-  absl::StatusOr<SnapshotEvent> TakeSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
-  absl::Status PushSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
   std::optional<SessionId> Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Warn(WarningEvent warning);
-  void WarnOf(PromptWarnings prompt);
   // For the audit: once, and only of a session that the scheduler had.
   void NoteEnd(const absl::Status& status);
 
@@ -145,11 +137,9 @@ class ServedSession final : public DirectoryEntry,
   const std::shared_ptr<StreamOutbox> outbox_;
   const std::shared_ptr<WatchHub> watchers_;  // the outbox's, too
 
-  // One control at a time, and none beside a change of calls, so that `controls_received_` is exact. Before mutex_.
+  // One control at a time, and none beside a change of calls, so that what they count is exact. Before mutex_.
   Mutex control_mutex_;
-  TokenBucket control_allowance_ ABSL_GUARDED_BY(control_mutex_);
-  int64_t controls_received_ ABSL_GUARDED_BY(control_mutex_);
-  SnapshotTaker snapshots_ ABSL_GUARDED_BY(control_mutex_);
+  ControlTaker controls_ ABSL_GUARDED_BY(control_mutex_);
 
   mutable Mutex mutex_ ABSL_ACQUIRED_AFTER(control_mutex_);
   TenantPlace tenant_place_ ABSL_GUARDED_BY(mutex_);  // while it may generate, with or without a call

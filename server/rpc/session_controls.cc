@@ -16,7 +16,7 @@ absl::Status ChangeSession(absl::StatusOr<CheckedChange> change, Scheduler* sche
                            PromptWarnings* warnings) {
   if (!change.ok()) return change.status();
   absl::Status status = scheduler->Change(session, std::move(change->change));
-  if (status.ok()) *warnings = {std::move(change->unknown_words), change->cut_prompt_tokens};
+  if (status.ok()) *warnings = std::move(change->warnings);
   if (absl::IsResourceExhausted(status)) return WithErrorInfo(std::move(status), "TOO_MANY_CHANGES");
   return status;
 }

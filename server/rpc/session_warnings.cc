@@ -28,4 +28,8 @@ WarningEvent ChangeTooLateWarning() {
   return {"CHANGE_TOO_LATE", "the session is ending; this change was not made", {}};
 }
 
+void Warn(std::vector<WarningEvent> warnings, StreamOutbox* outbox) {
+  for (WarningEvent& warning : warnings) outbox->Push(std::move(warning)).IgnoreError();
+}
+
 }  // namespace videodiffcr

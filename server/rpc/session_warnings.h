@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "server/delivery/stream_event.h"
+#include "server/delivery/stream_outbox.h"
 
 namespace videodiffcr {
 
 // What is odd about a prompt that is taken all the same.
 struct PromptWarnings {
   std::vector<std::string> unknown_words;
-  int cut_tokens = 0;
+  int cut_tokens = 0;  // of a long prompt: what the model will not see
 };
 
 // One for each odd thing; `max_prompt_tokens` of the model, with the end token.
@@ -20,6 +21,9 @@ std::vector<WarningEvent> WarningsOf(PromptWarnings prompt, int max_prompt_token
 
 // A change that crossed the session's end on its way.
 WarningEvent ChangeTooLateWarning();
+
+// No room for a warning means that the viewer does not read; the next chunk ends the session for it.
+void Warn(std::vector<WarningEvent> warnings, StreamOutbox* outbox);
 
 }  // namespace videodiffcr
 

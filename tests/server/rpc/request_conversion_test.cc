@@ -187,7 +187,7 @@ TEST_F(RequestConversionTest, ASceneCutMayKeepThePromptOrBringOneWithItsUnknownW
   const absl::StatusOr<CheckedChange> with_prompt = ConvertSceneCut(cut, model, limits_);
   ASSERT_TRUE(with_prompt.ok());
   EXPECT_EQ(with_prompt->change.prompt, "a purple circle");
-  EXPECT_THAT(with_prompt->unknown_words, ElementsAre("purple"));
+  EXPECT_THAT(with_prompt->warnings.unknown_words, ElementsAre("purple"));
 }
 
 TEST_F(RequestConversionTest, APromptThatTheModelCutsIsTakenAndCounted) {
@@ -200,7 +200,7 @@ TEST_F(RequestConversionTest, APromptThatTheModelCutsIsTakenAndCounted) {
   model.CutLongPrompts();
   const absl::StatusOr<CheckedChange> change = ConvertSceneCut(cut, model, limits_);
   ASSERT_TRUE(change.ok()) << change.status();
-  EXPECT_EQ(change->cut_prompt_tokens, 2);
+  EXPECT_EQ(change->warnings.cut_tokens, 2);
 }
 
 TEST_F(RequestConversionTest, AnUpdateMayBringAPromptABudgetOrBoth) {
