@@ -1,5 +1,5 @@
-// Takes what viewers ask of one session: counts it, holds it to its rate, does it, and says what became of it. Snapshots,
-// which are asked for like that too, say how much was taken. Not thread-safe.
+// Takes what viewers ask of one session: counts it, holds it to its rate, does it, and says what became of it.
+// Snapshots, which are asked for like that too, say how much was taken. Not thread-safe.
 #ifndef VIDEODIFFCR_SERVER_RPC_CONTROL_TAKER_H_
 #define VIDEODIFFCR_SERVER_RPC_CONTROL_TAKER_H_
 
