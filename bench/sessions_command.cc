@@ -1,7 +1,8 @@
-#include <algorithm>
+#include <atomic>
 #include <map>
 #include <memory>
-#include <thread>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "bench/commands.h"
 #include "bench/report.h"
 #include "bench/server_process.h"
+#include "client/load/load_run.h"
 #include "client/video_client.h"
 #include "proto/proto_duration.h"
 #include "system/steady_time.h"
@@ -21,61 +23,72 @@ namespace {
 constexpr absl::Duration kStartBuffer = absl::Milliseconds(750);
 constexpr const char* kUsualPrompt = "a large red circle moves right fast on a navy checkered background";
 
-// What one viewer saw.
-struct ViewerResult {
-  absl::Status status;
-  Samples slack, overhead, queue, text, delivery_queue, denoise, context, decode, encode;
+// Where the time of one viewer's chunks went, as the server says. What the viewer saw is in its ViewerOutcome.
+struct Stages {
+  Samples overhead, queue, text, delivery_queue, denoise, context, decode, encode;
   Samples denoise_early, denoise_late;  // of the second and of the last quarter of the chunks: equal when time is flat
-  double first_chunk_ms = 0, executed = 1;
-  int64_t chunks = 0, misses = 0;
+  double executed = 1;
+  int64_t chunks = 0;
+};
+
+struct ViewerResult {
+  Stages stages;
+  ViewerOutcome outcome;
 };
 
 absl::Duration ToDuration(const google::protobuf::Duration& duration) { return absl::Seconds(ToSeconds(duration)); }
 
-v1::SessionConfig ConfigOf(const SessionsBenchOptions& options, int viewer, int64_t length_chunks) {
-  v1::SessionConfig config;
-  config.set_prompt(kUsualPrompt);
-  config.set_seed(viewer + 1);
-  config.set_length_chunks(static_cast<int>(length_chunks));
-  config.mutable_retention()->set_target(options.budget);
-  *config.mutable_playout()->mutable_start_buffer() = ToProtoDuration(kStartBuffer);
-  config.set_run_ahead_limit_chunks(options.run_ahead);
-  return config;
+// `length`: chunks that were asked for.
+void AddStages(const v1::StreamVideoResponse& response, int64_t length, Stages* stages) {
+  if (response.has_finished()) stages->executed = response.finished().retention().executed();
+  if (!response.has_chunk()) return;
+  const v1::StageTimings& t = response.chunk().timings();
+  stages->queue.Add(ToDuration(t.queue()));
+  stages->text.Add(ToDuration(t.text()));
+  stages->delivery_queue.Add(ToDuration(t.delivery_queue()));
+  stages->denoise.Add(ToDuration(t.denoise()));
+  const int64_t quarter = 4 * stages->chunks++ / length;
+  if (quarter == 1) stages->denoise_early.Add(ToDuration(t.denoise()));
+  if (quarter == 3) stages->denoise_late.Add(ToDuration(t.denoise()));
+  stages->context.Add(ToDuration(t.context()));
+  stages->decode.Add(ToDuration(t.decode()));
+  stages->encode.Add(ToDuration(t.encode()));
+  stages->overhead.Add(ToDuration(t.total()) - ToDuration(t.queue()) - ToDuration(t.text()) - ToDuration(t.denoise()) -
+                       ToDuration(t.delivery_queue()) - ToDuration(t.decode()) - ToDuration(t.encode()));
 }
 
-// A chunk is missed when its last byte is here after the moment it should start playing.
-// `length`: chunks that were asked for.
-void Watch(VideoCall& call, absl::Time started, int64_t length, ViewerResult& result) {
-  absl::Time play_from;
-  while (std::optional<v1::StreamVideoResponse> response = call.Next()) {
-    if (!response->has_chunk()) {
-      if (response->has_finished()) result.executed = response->finished().retention().executed();
-      continue;
-    }
-    const absl::Time now = SteadyNow();
-    const v1::VideoChunk& chunk = response->chunk();
-    if (result.chunks++ == 0) {
-      result.first_chunk_ms = absl::ToDoubleMilliseconds(now - started);
-      play_from = now + kStartBuffer;
-    }
-    const absl::Duration slack = play_from + ToDuration(chunk.presentation_start()) - now;
-    result.slack.Add(slack);
-    if (slack < absl::ZeroDuration()) ++result.misses;
-    const v1::StageTimings& t = chunk.timings();
-    result.queue.Add(ToDuration(t.queue()));
-    result.text.Add(ToDuration(t.text()));
-    result.delivery_queue.Add(ToDuration(t.delivery_queue()));
-    result.denoise.Add(ToDuration(t.denoise()));
-    const int64_t quarter = 4 * (result.chunks - 1) / length;
-    if (quarter == 1) result.denoise_early.Add(ToDuration(t.denoise()));
-    if (quarter == 3) result.denoise_late.Add(ToDuration(t.denoise()));
-    result.context.Add(ToDuration(t.context()));
-    result.decode.Add(ToDuration(t.decode()));
-    result.encode.Add(ToDuration(t.encode()));
-    result.overhead.Add(ToDuration(t.total()) - ToDuration(t.queue()) - ToDuration(t.text()) - ToDuration(t.denoise()) -
-                        ToDuration(t.delivery_queue()) - ToDuration(t.decode()) - ToDuration(t.encode()));
+// A viewer of the load tool that also writes down the stages of its chunks.
+ViewerPlan PlanOf(const SessionsBenchOptions& options, int viewer, int64_t length_chunks, Stages* stages) {
+  ViewerPlan plan;
+  plan.config.set_prompt(kUsualPrompt);
+  plan.config.set_seed(viewer + 1);
+  plan.config.set_length_chunks(static_cast<int>(length_chunks));
+  plan.config.mutable_retention()->set_target(options.budget);
+  *plan.config.mutable_playout()->mutable_start_buffer() = ToProtoDuration(kStartBuffer);
+  plan.config.set_run_ahead_limit_chunks(options.run_ahead);
+  plan.start_buffer = kStartBuffer;
+  plan.observe = [length_chunks, stages](const v1::StreamVideoResponse& response) {
+    AddStages(response, length_chunks, stages);
+  };
+  return plan;
+}
+
+// Unless it came to its end.
+absl::Status FailureOf(const ViewerOutcome& outcome) {
+  if (outcome.end == ViewerEnd::kFinished && !outcome.chunks.empty()) return absl::OkStatus();
+  return absl::AbortedError(outcome.error.empty() ? "a session ended without a chunk" : outcome.error);
+}
+
+double FirstChunkMs(const ViewerOutcome& outcome) {
+  return absl::ToDoubleMilliseconds(outcome.chunks.front().since_last);
+}
+
+Samples SlackOf(const ViewerOutcome& outcome) {
+  Samples slack;
+  for (const ChunkSample& chunk : outcome.chunks) {
+    if (chunk.has_deadline) slack.Add(chunk.slack);
   }
-  result.status = call.Finish();
+  return slack;
 }
 
 // The playing time of a chunk, and what else the viewers need to know of the server's model.
@@ -113,42 +126,37 @@ absl::StatusOr<ViewerResult> WatchOneChunk(VideoClient& client, const SessionsBe
                                            const EarlyRequest& request) {
   absl::SleepFor(request.rest);
   ViewerResult result;
-  v1::SessionConfig config = ConfigOf(options, 0, 1);
-  config.set_prompt(request.prompt);
-  const absl::Time started = SteadyNow();
-  const std::unique_ptr<VideoCall> call = client.StreamVideo(config);
-  Watch(*call, started, 1, result);
-  if (!result.status.ok()) return result.status;
+  ViewerPlan plan = PlanOf(options, 0, 1, &result.stages);
+  plan.config.set_prompt(request.prompt);
+  std::atomic<int64_t> chunks = 0;
+  result.outcome = RunViewer(&client, plan, SteadyNow(), &chunks).outcome;
+  if (absl::Status failed = FailureOf(result.outcome); !failed.ok()) return failed;
   return result;
 }
 
 // Where the time to a session's only chunk went.
-std::string FirstChunkStages(const ViewerResult& r) {
-  return absl::StrFormat("queue %.1f, text %.1f, denoise %.1f, decode %.1f, encode %.1f", r.queue.Median(),
-                         r.text.Median(), r.denoise.Median(), r.decode.Median(), r.encode.Median());
+std::string FirstChunkStages(const Stages& stages) {
+  return absl::StrFormat("queue %.1f, text %.1f, denoise %.1f, decode %.1f, encode %.1f", stages.queue.Median(),
+                         stages.text.Median(), stages.denoise.Median(), stages.decode.Median(), stages.encode.Median());
 }
 
 // All viewers to their end.
-std::vector<ViewerResult> WatchTogether(VideoClient& client, const SessionsBenchOptions& options,
-                                        absl::Duration chunk_time, bool staggered) {
+absl::StatusOr<std::vector<ViewerResult>> WatchTogether(const std::string& address, const SessionsBenchOptions& options,
+                                                        absl::Duration chunk_time, bool staggered) {
   const int64_t length = static_cast<int64_t>(absl::Seconds(options.seconds) / chunk_time) + 1;
   std::vector<ViewerResult> results(options.sessions);
-  std::vector<std::thread> viewers;
-  const absl::Time origin = SteadyNow();
+  std::vector<PlannedViewer> viewers;
   for (int viewer = 0; viewer < options.sessions; ++viewer) {
-    viewers.emplace_back([&, viewer] {
-      if (staggered) absl::SleepFor(origin + chunk_time * viewer / options.sessions - SteadyNow());
-      const absl::Time started = SteadyNow();
-      const std::unique_ptr<VideoCall> call = client.StreamVideo(ConfigOf(options, viewer, length));
-      Watch(*call, started, length, results[viewer]);
-    });
+    const absl::Duration begins = staggered ? chunk_time * viewer / options.sessions : absl::ZeroDuration();
+    viewers.push_back({begins, PlanOf(options, viewer, length, &results[viewer].stages)});
   }
-  for (std::thread& viewer : viewers) viewer.join();
+  absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunPlans(address, ChannelSecurity(), viewers);
+  if (!outcomes.ok()) return outcomes.status();
+  for (int viewer = 0; viewer < options.sessions; ++viewer) {
+    results[viewer].outcome = std::move((*outcomes)[viewer]);
+    if (absl::Status failed = FailureOf(results[viewer].outcome); !failed.ok()) return failed;
+  }
   return results;
-}
-
-double ContinuousPlayRatio(const ViewerResult& result) {
-  return 1.0 - static_cast<double>(result.misses) / static_cast<double>(std::max<int64_t>(1, result.chunks));
 }
 
 const std::vector<std::string>& Columns() {
@@ -174,27 +182,28 @@ const std::vector<std::string>& Columns() {
   return columns;
 }
 
-std::vector<std::string> Row(const char* starts, int viewer, const ViewerResult& r) {
+std::vector<std::string> Row(const char* starts, int viewer, const ViewerResult& result) {
   const auto ms = [](double value) { return absl::StrFormat("%.1f", value); };
+  const Stages& stages = result.stages;
   return {starts,
           absl::StrCat(viewer + 1),
-          absl::StrCat(r.chunks),
-          absl::StrFormat("%.4f", ContinuousPlayRatio(r)),
-          ms(r.first_chunk_ms),
-          ms(r.slack.Quantile(0.01)),
-          ms(r.overhead.Median()),
-          ms(r.overhead.Quantile(0.99)),
-          ms(r.queue.Median()),
-          ms(r.queue.Quantile(0.99)),
-          ms(r.delivery_queue.Median()),
-          ms(r.delivery_queue.Quantile(0.99)),
-          ms(r.denoise.Median()),
-          ms(r.denoise_early.Median()),
-          ms(r.denoise_late.Median()),
-          ms(r.context.Median()),
-          ms(r.decode.Median()),
-          ms(r.encode.Median()),
-          absl::StrFormat("%.4f", r.executed)};
+          absl::StrCat(result.outcome.chunks.size()),
+          absl::StrFormat("%.4f", ContinuousPlayRatio(result.outcome)),
+          ms(FirstChunkMs(result.outcome)),
+          ms(SlackOf(result.outcome).Quantile(0.01)),
+          ms(stages.overhead.Median()),
+          ms(stages.overhead.Quantile(0.99)),
+          ms(stages.queue.Median()),
+          ms(stages.queue.Quantile(0.99)),
+          ms(stages.delivery_queue.Median()),
+          ms(stages.delivery_queue.Quantile(0.99)),
+          ms(stages.denoise.Median()),
+          ms(stages.denoise_early.Median()),
+          ms(stages.denoise_late.Median()),
+          ms(stages.context.Median()),
+          ms(stages.decode.Median()),
+          ms(stages.encode.Median()),
+          absl::StrFormat("%.4f", stages.executed)};
 }
 
 // Memory of the server that the viewers were on, before they came and after they left.
@@ -203,18 +212,19 @@ std::string MemoryText(const ServerProcess& server) {
 }
 
 // Adds the viewers' rows to the report, what the server held to `context` and a line about them to `summary`.
-absl::Status Measure(VideoClient& client, const ServerProcess* server, const SessionsBenchOptions& options,
+absl::Status Measure(const std::string& address, const ServerProcess* server, const SessionsBenchOptions& options,
                      absl::Duration chunk_time, bool staggered, Report* report,
                      std::map<std::string, std::string>* context, std::string* summary) {
   const char* const starts = staggered ? "staggered" : "aligned";
   if (server != nullptr) (*context)[absl::StrCat("memory before, ", starts)] = MemoryText(*server);
-  const std::vector<ViewerResult> results = WatchTogether(client, options, chunk_time, staggered);
+  const absl::StatusOr<std::vector<ViewerResult>> results = WatchTogether(address, options, chunk_time, staggered);
+  if (!results.ok()) return results.status();
   if (server != nullptr) (*context)[absl::StrCat("memory after, ", starts)] = MemoryText(*server);
   int good = 0;
   for (int viewer = 0; viewer < options.sessions; ++viewer) {
-    if (!results[viewer].status.ok()) return results[viewer].status;
-    if (ContinuousPlayRatio(results[viewer]) >= 0.99) ++good;
-    report->AddRow(Row(starts, viewer, results[viewer]));
+    const ViewerResult& result = (*results)[viewer];
+    if (ContinuousPlayRatio(result.outcome) >= 0.99) ++good;
+    report->AddRow(Row(starts, viewer, result));
   }
   absl::StrAppend(summary, starts, " sessions with CPR >= 0.99: ", good, " of ", options.sessions, "\n");
   return absl::OkStatus();
@@ -231,10 +241,11 @@ absl::Status MeasureEarlyRequests(VideoClient& client, const ServerProcess& serv
   for (const EarlyRequest& request : kEarlyRequests) {
     const absl::StatusOr<ViewerResult> result = WatchOneChunk(client, options, request);
     if (!result.ok()) return result.status();
-    const std::string stages = FirstChunkStages(*result);
-    (*context)[request.key] = absl::StrFormat("%.1f", result->first_chunk_ms);
+    const std::string stages = FirstChunkStages(result->stages);
+    const double first_chunk_ms = FirstChunkMs(result->outcome);
+    (*context)[request.key] = absl::StrFormat("%.1f", first_chunk_ms);
     (*context)[absl::StrCat(request.key, ": stages")] = stages;
-    absl::StrAppendFormat(summary, "%s: %.1f (%s; %s)\n", request.key, result->first_chunk_ms, request.why, stages);
+    absl::StrAppendFormat(summary, "%s: %.1f (%s; %s)\n", request.key, first_chunk_ms, request.why, stages);
   }
   return absl::OkStatus();
 }
@@ -271,7 +282,7 @@ absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options
   for (const bool staggered : {false, true}) {
     if (options.starts == (staggered ? ViewerStarts::kAligned : ViewerStarts::kStaggered)) continue;
     absl::Status measured =
-        Measure(**client, server.get(), options, model->chunk_time, staggered, &report, &context, &summary);
+        Measure(address, server.get(), options, model->chunk_time, staggered, &report, &context, &summary);
     // At once: whoever cuts a long run keeps what is done.
     if (measured.ok()) measured = WriteReport(options.json_file, report.Json(context));
     if (!measured.ok()) return measured;

@@ -120,8 +120,9 @@ void AddLoadFlags(LoadOptions* options, Command* command) {
                    ReadDuration(&options->slow_pause));
   command->AddFlag({"cut-share", "SHARE", "Chunks behind which the connection breaks; the session is resumed.", "0.05"},
                    ReadDouble(0, 1, &options->cut_share));
-  command->AddFlag({"kill-share", "SHARE", "Sessions that are cancelled at a random chunk.", "0.1"},
-                   ReadDouble(0, 1, &options->kill_share));
+  command->AddFlag(
+      {"kill-share", "SHARE", "Sessions that are cancelled at a random chunk, or before the first.", "0.1"},
+      ReadDouble(0, 1, &options->kill_share));
   command->AddFlag(
       {"verify", "SHARE",
        "Sessions whose every byte is held against an uninterrupted run of the same seed, afterwards. Where "

@@ -35,7 +35,7 @@ struct LoadOptions {
   double slow_share = 0;  // of sessions, those who wait before they take the next chunk
   absl::Duration slow_pause = absl::Seconds(1);
   double cut_share = 0;     // of chunks, those behind which the connection breaks
-  double kill_share = 0;    // of sessions, those that are cancelled at a random chunk
+  double kill_share = 0;    // of sessions, those that are cancelled at a random chunk or before any
   double verify_share = 0;  // of sessions, those that are held against an uninterrupted run of the same seed
 
   uint64_t seed = 1;

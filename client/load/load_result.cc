@@ -25,15 +25,6 @@ double Quantile(std::vector<double> values, double q) {
   return *nth;
 }
 
-double RatioOf(const ViewerOutcome& outcome) {
-  int64_t with_deadline = 0, misses = 0;
-  for (const ChunkSample& chunk : outcome.chunks) {
-    with_deadline += chunk.has_deadline ? 1 : 0;
-    misses += chunk.has_deadline && chunk.slack < absl::ZeroDuration() ? 1 : 0;
-  }
-  return with_deadline == 0 ? 1 : 1 - static_cast<double>(misses) / static_cast<double>(with_deadline);
-}
-
 struct Sums {
   std::vector<double> first_ms, interval_ms, slack_ms, refusal_ms;
   double chunks = 0, with_deadline = 0, misses = 0, below_floor = 0, lowered = 0, nominal = 0;
@@ -66,7 +57,7 @@ Sums SumUp(const std::vector<ViewerOutcome>& outcomes) {
     switch (outcome.end) {
       case ViewerEnd::kFinished:
         ++sums.finished;
-        sums.good += RatioOf(outcome) >= kGoodRatio ? 1 : 0;
+        sums.good += ContinuousPlayRatio(outcome) >= kGoodRatio ? 1 : 0;
         sums.missing += static_cast<double>(outcome.expected_chunks - static_cast<int64_t>(outcome.chunks.size()));
         break;
       case ViewerEnd::kRefused:
@@ -87,6 +78,15 @@ Sums SumUp(const std::vector<ViewerOutcome>& outcomes) {
 double Share(double part, double whole, double of_nothing) { return whole == 0 ? of_nothing : part / whole; }
 
 }  // namespace
+
+double ContinuousPlayRatio(const ViewerOutcome& outcome) {
+  int64_t with_deadline = 0, misses = 0;
+  for (const ChunkSample& chunk : outcome.chunks) {
+    with_deadline += chunk.has_deadline ? 1 : 0;
+    misses += chunk.has_deadline && chunk.slack < absl::ZeroDuration() ? 1 : 0;
+  }
+  return with_deadline == 0 ? 1 : 1 - static_cast<double>(misses) / static_cast<double>(with_deadline);
+}
 
 std::map<std::string, double> FiguresOf(const std::vector<ViewerOutcome>& outcomes) {
   const Sums sums = SumUp(outcomes);

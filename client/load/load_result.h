@@ -27,7 +27,7 @@ struct ChunkSample {
 // One session.
 struct ViewerOutcome {
   ViewerEnd end = ViewerEnd::kFinished;
-  std::string error;     // of a kFailed one
+  std::string error;     // of one that was refused or failed
   absl::Duration began;  // from the start of the load
   absl::Duration lasted;
   std::vector<ChunkSample> chunks;
@@ -38,6 +38,9 @@ struct ViewerOutcome {
   int64_t verified = 0;  // chunks that were held against an uninterrupted run
   int64_t changed = 0;   // of them, those whose bytes differ
 };
+
+// The share of chunks with a deadline that were in time; 1 without any.
+double ContinuousPlayRatio(const ViewerOutcome& outcome);
 
 // Figures by name, all of them there, whatever happened: docs/performance.md says what each is.
 std::map<std::string, double> FiguresOf(const std::vector<ViewerOutcome>& outcomes);

@@ -26,11 +26,12 @@ constexpr absl::Duration kGlance = absl::Milliseconds(200);
 // A server takes 16 sessions of one connection by default.
 constexpr int kViewersPerConnection = 8;
 
-absl::StatusOr<std::unique_ptr<VideoClient>> ConnectTo(const LoadOptions& options) {
-  return VideoClient::Connect(options.server, kConnectTimeout, kLoadTimeout, options.security);
+absl::StatusOr<std::unique_ptr<VideoClient>> ConnectTo(const std::string& server, const ChannelSecurity& security) {
+  return VideoClient::Connect(server, kConnectTimeout, kLoadTimeout, security);
 }
 
 struct Run {
+  int64_t number = 0;  // by the order in which they began
   ViewerPlan plan;
   ViewerRun result;
 };
@@ -38,35 +39,49 @@ struct Run {
 // The viewers of one load. Begin() and Join() from one thread.
 class Crowd {
  public:
-  Crowd(const LoadOptions& options, std::vector<std::string> prompts, std::unique_ptr<VideoClient> first)
-      : options_(options), prompts_(std::move(prompts)), random_(options.seed) {
-    clients_.push_back(std::move(first));
-  }
+  using Draw = std::function<ViewerPlan(std::mt19937_64* random)>;
+
+  Crowd(const std::string& server, const ChannelSecurity& security, uint64_t seed)
+      : server_(server), security_(security), random_(seed) {}
 
   absl::Time origin() const { return origin_; }
+  // From now on moments count.
+  void Start() { origin_ = SteadyNow(); }
 
-  // One more viewer, who begins at `at`; with `another_until`, followed by others until then.
-  absl::Status Begin(std::optional<absl::Duration> another_until) {
-    Reap();
-    if (running_ >= options_.max_viewers) {
-      MutexLock lock(&mutex_);
-      ViewerOutcome refused;
-      refused.end = ViewerEnd::kFailed;
-      refused.error = "--max-viewers";
-      refused.began = SteadyNow() - origin_;
-      runs_.push_back({{}, {refused, {}}});
-      return absl::OkStatus();
+  // Connections for so many viewers at once. Begin() makes those that are missing.
+  absl::Status Connect(int64_t viewers) {
+    const auto wanted = static_cast<size_t>((viewers + kViewersPerConnection - 1) / kViewersPerConnection);
+    while (clients_.size() < wanted) {
+      absl::StatusOr<std::unique_ptr<VideoClient>> client = ConnectTo(server_, security_);
+      if (!client.ok()) return client.status();
+      clients_.push_back(*std::move(client));
     }
-    absl::StatusOr<VideoClient*> client = NextClient();
-    if (!client.ok()) return client.status();
+    return absl::OkStatus();
+  }
+
+  // One who would have come now, had there been room.
+  void CountTurnedAway(const std::string& why) {
+    Run run;
+    run.number = begun_;
+    run.result.outcome.end = ViewerEnd::kFailed;
+    run.result.outcome.error = why;
+    run.result.outcome.began = SteadyNow() - origin_;
+    MutexLock lock(&mutex_);
+    runs_.push_back(std::move(run));
+  }
+
+  // One more viewer, who begins now; with `another_until`, followed by others until then. `draw` says what each does.
+  absl::Status Begin(const Draw& draw, std::optional<absl::Duration> another_until) {
+    Reap();
+    if (absl::Status connected = Connect(running_ + 1); !connected.ok()) return connected;
+    VideoClient* const client = clients_[next_client_++ % clients_.size()].get();
     ++running_;
-    const uint64_t seed = random_();
-    threads_.emplace_back([this, client = *client, another_until, seed] {
+    threads_.emplace_back([this, client, draw, another_until, seed = random_(), number = begun_++]() mutable {
       std::mt19937_64 random(seed);
-      do {
-        ++begun_;
+      for (;; number = begun_++) {
         Run run;
-        run.plan = DrawViewer(options_, prompts_, &random);
+        run.number = number;
+        run.plan = draw(&random);
         run.result = RunViewer(client, run.plan, origin_, &chunks_);
         const bool refused = run.result.outcome.end == ViewerEnd::kRefused;
         {
@@ -74,7 +89,8 @@ class Crowd {
           runs_.push_back(std::move(run));
         }
         if (refused && another_until.has_value()) absl::SleepFor(kGlance);
-      } while (another_until.has_value() && SteadyNow() - origin_ < *another_until);
+        if (!another_until.has_value() || SteadyNow() - origin_ >= *another_until) break;
+      }
       MutexLock lock(&mutex_);
       --running_;
       done_.push_back(std::this_thread::get_id());
@@ -83,13 +99,16 @@ class Crowd {
   }
 
   LoadProgress progress() const { return {SteadyNow() - origin_, begun_.load(), running_.load(), chunks_.load()}; }
-  bool running() const { return running_ > 0; }
+  int64_t running() const { return running_; }
 
+  // All that have begun, in that order.
   std::vector<Run> Join() {
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
     MutexLock lock(&mutex_);
-    return std::exchange(runs_, {});
+    std::vector<Run> runs = std::exchange(runs_, {});
+    std::stable_sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.number < b.number; });
+    return runs;
   }
 
  private:
@@ -108,19 +127,9 @@ class Crowd {
     }
   }
 
-  absl::StatusOr<VideoClient*> NextClient() {
-    const size_t wanted = static_cast<size_t>(running_ / kViewersPerConnection) + 1;
-    if (clients_.size() < wanted) {
-      absl::StatusOr<std::unique_ptr<VideoClient>> client = ConnectTo(options_);
-      if (!client.ok()) return client.status();
-      clients_.push_back(*std::move(client));
-    }
-    return clients_[next_client_++ % clients_.size()].get();
-  }
-
-  const LoadOptions& options_;
-  const std::vector<std::string> prompts_;
-  const absl::Time origin_ = SteadyNow();
+  const std::string server_;
+  const ChannelSecurity security_;
+  absl::Time origin_ = SteadyNow();
   std::mt19937_64 random_;
   std::vector<std::unique_ptr<VideoClient>> clients_;
   size_t next_client_ = 0;
@@ -131,17 +140,30 @@ class Crowd {
   std::vector<std::thread::id> done_ ABSL_GUARDED_BY(mutex_);
 };
 
-absl::Status RunOpenLoop(const LoadOptions& options, std::mt19937_64* random, Crowd* crowd,
-                         const std::function<void(const LoadProgress&)>& show) {
+using ShowProgress = std::function<void(const LoadProgress&)>;
+
+void WaitUntil(absl::Duration at, const Crowd& crowd, const ShowProgress& show) {
+  for (absl::Duration left = at - (SteadyNow() - crowd.origin()); left > absl::ZeroDuration();
+       left = at - (SteadyNow() - crowd.origin())) {
+    absl::SleepFor(std::min(left, kGlance));
+    show(crowd.progress());
+  }
+}
+
+absl::Status BeginIfThereIsRoom(const LoadOptions& options, const Crowd::Draw& draw,
+                                std::optional<absl::Duration> another_until, Crowd* crowd) {
+  if (crowd->running() < options.max_viewers) return crowd->Begin(draw, another_until);
+  crowd->CountTurnedAway("--max-viewers");
+  return absl::OkStatus();
+}
+
+absl::Status RunOpenLoop(const LoadOptions& options, const Crowd::Draw& draw, std::mt19937_64* random, Crowd* crowd,
+                         const ShowProgress& show) {
   const absl::StatusOr<std::vector<absl::Duration>> times = ArrivalTimes(options.arrivals, options.duration, random);
   if (!times.ok()) return times.status();
   for (const absl::Duration at : *times) {
-    for (absl::Duration left = at - (SteadyNow() - crowd->origin()); left > absl::ZeroDuration();
-         left = at - (SteadyNow() - crowd->origin())) {
-      absl::SleepFor(std::min(left, kGlance));
-      show(crowd->progress());
-    }
-    if (absl::Status status = crowd->Begin(std::nullopt); !status.ok()) return status;
+    WaitUntil(at, *crowd, show);
+    if (absl::Status status = BeginIfThereIsRoom(options, draw, std::nullopt, crowd); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -154,7 +176,7 @@ absl::Status Verify(const LoadOptions& options, std::vector<Run>* runs) {
   for (Run& run : *runs) {
     if (!run.plan.verify || run.result.digests.empty()) continue;
     if (client == nullptr) {
-      absl::StatusOr<std::unique_ptr<VideoClient>> connected = ConnectTo(options);
+      absl::StatusOr<std::unique_ptr<VideoClient>> connected = ConnectTo(options.server, options.security);
       if (!connected.ok()) return connected.status();
       client = *std::move(connected);
     }
@@ -185,38 +207,66 @@ absl::Status Verify(const LoadOptions& options, std::vector<Run>* runs) {
   return absl::OkStatus();
 }
 
+std::vector<ViewerOutcome> OutcomesOf(std::vector<Run> runs) {
+  std::vector<ViewerOutcome> outcomes;
+  outcomes.reserve(runs.size());
+  for (Run& run : runs) outcomes.push_back(std::move(run.result.outcome));
+  return outcomes;
+}
+
+absl::StatusOr<std::vector<std::string>> ExamplePrompts(const LoadOptions& options) {
+  const absl::StatusOr<std::unique_ptr<VideoClient>> client = ConnectTo(options.server, options.security);
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
+  if (!info.ok()) return info.status();
+  const auto& examples = info->model().example_prompts();
+  if (examples.empty()) return absl::InvalidArgumentError("--prompt is missing, and the server has no examples");
+  return std::vector<std::string>(examples.begin(), examples.end());
+}
+
 }  // namespace
 
-absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options,
-                                                   const std::function<void(const LoadProgress&)>& show) {
-  absl::StatusOr<std::unique_ptr<VideoClient>> client = ConnectTo(options);
-  if (!client.ok()) return client.status();
-  std::vector<std::string> prompts = options.prompts;
-  if (prompts.empty()) {
-    const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
-    if (!info.ok()) return info.status();
-    prompts.assign(info->model().example_prompts().begin(), info->model().example_prompts().end());
-  }
-  if (prompts.empty()) return absl::InvalidArgumentError("--prompt is missing, and the server has no examples");
+absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, const ShowProgress& show) {
+  absl::StatusOr<std::vector<std::string>> prompts = options.prompts;
+  if (prompts->empty()) prompts = ExamplePrompts(options);
+  if (!prompts.ok()) return prompts.status();
+  const Crowd::Draw draw = [&](std::mt19937_64* random) { return DrawViewer(options, *prompts, random); };
   std::mt19937_64 random(options.seed);
-  Crowd crowd(options, std::move(prompts), *std::move(client));
+  Crowd crowd(options.server, options.security, options.seed);
+  if (absl::Status connected = crowd.Connect(1); !connected.ok()) return connected;
+  crowd.Start();
   absl::Status begun;
   if (options.arrivals.kind == Arrivals::Kind::kClosed) {
-    for (int i = 0; i < options.arrivals.count && begun.ok(); ++i) begun = crowd.Begin(options.duration);
+    for (int i = 0; i < options.arrivals.count && begun.ok(); ++i) {
+      begun = BeginIfThereIsRoom(options, draw, options.duration, &crowd);
+    }
   } else {
-    begun = RunOpenLoop(options, &random, &crowd, show);
+    begun = RunOpenLoop(options, draw, &random, &crowd, show);
   }
-  while (crowd.running()) {
+  while (crowd.running() > 0) {
     absl::SleepFor(kGlance);
     show(crowd.progress());
   }
   std::vector<Run> runs = crowd.Join();
   if (!begun.ok()) return begun;
   if (absl::Status status = Verify(options, &runs); !status.ok()) return status;
-  std::vector<ViewerOutcome> outcomes;
-  outcomes.reserve(runs.size());
-  for (Run& run : runs) outcomes.push_back(std::move(run.result.outcome));
-  return outcomes;
+  return OutcomesOf(std::move(runs));
+}
+
+absl::StatusOr<std::vector<ViewerOutcome>> RunPlans(const std::string& server, const ChannelSecurity& security,
+                                                    const std::vector<PlannedViewer>& viewers) {
+  Crowd crowd(server, security, /*seed=*/0);
+  if (absl::Status connected = crowd.Connect(static_cast<int64_t>(viewers.size())); !connected.ok()) return connected;
+  crowd.Start();
+  absl::Status begun;
+  for (const PlannedViewer& viewer : viewers) {
+    WaitUntil(viewer.begins, crowd, [](const LoadProgress&) {});
+    begun = crowd.Begin([&viewer](std::mt19937_64*) { return viewer.plan; }, std::nullopt);
+    if (!begun.ok()) break;
+  }
+  std::vector<Run> runs = crowd.Join();
+  if (!begun.ok()) return begun;
+  return OutcomesOf(std::move(runs));
 }
 
 }  // namespace videodiffcr

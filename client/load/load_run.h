@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "client/load/load_options.h"
 #include "client/load/load_result.h"
+#include "client/load/viewer.h"
 
 namespace videodiffcr {
 
@@ -23,6 +24,17 @@ struct LoadProgress {
 // `show`: called from the calling thread, a few times a second. Errors: no server, a trace that cannot be read.
 absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options,
                                                    const std::function<void(const LoadProgress&)>& show);
+
+// Viewers whose plans are given, not drawn: an open loop in which each begins at its moment.
+struct PlannedViewer {
+  absl::Duration begins;  // from the start
+  ViewerPlan plan;
+};
+
+// In the order of `viewers`, which are in the order of their moments. All connections are there before the first
+// begins. Error: no server.
+absl::StatusOr<std::vector<ViewerOutcome>> RunPlans(const std::string& server, const ChannelSecurity& security,
+                                                    const std::vector<PlannedViewer>& viewers);
 
 }  // namespace videodiffcr
 

@@ -38,15 +38,19 @@ bool FollowPlan(const ViewerPlan& plan, int64_t sequence, VideoCall* call) {
 void TakeEnd(const absl::Status& status, bool killed, ViewerOutcome* outcome) {
   if (killed) {
     outcome->end = ViewerEnd::kKilled;
-  } else if (status.ok()) {
-    outcome->end = ViewerEnd::kFinished;
-  } else if (absl::IsResourceExhausted(status) && outcome->chunks.empty()) {
-    outcome->end = ViewerEnd::kRefused;
-  } else {
-    outcome->end = ViewerEnd::kFailed;
-    outcome->error = std::string(status.message());
-    if (absl::IsDataLoss(status)) ++outcome->damaged;
+    return;
   }
+  if (status.ok()) {
+    outcome->end = ViewerEnd::kFinished;
+    return;
+  }
+  outcome->error = std::string(status.message());
+  if (absl::IsResourceExhausted(status) && outcome->chunks.empty()) {
+    outcome->end = ViewerEnd::kRefused;
+    return;
+  }
+  outcome->end = ViewerEnd::kFailed;
+  if (absl::IsDataLoss(status)) ++outcome->damaged;
 }
 
 }  // namespace
@@ -72,7 +76,9 @@ ViewerPlan DrawViewer(const LoadOptions& options, const std::vector<std::string>
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     if (Happens(options.cut_share, random)) plan.cuts.push_back(chunk);
   }
-  if (Happens(options.kill_share, random)) plan.killed_after = static_cast<int64_t>((*random)() % chunks);
+  if (Happens(options.kill_share, random)) {
+    plan.killed_after = kBeforeAnyChunk + static_cast<int64_t>((*random)() % (static_cast<uint64_t>(chunks) + 1));
+  }
   plan.verify = Happens(options.verify_share, random);
   return plan;
 }
@@ -98,8 +104,13 @@ ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time orig
   absl::Time last = began, play_from;
   bool killed = false;
   while (const std::optional<v1::StreamVideoResponse> response = call->Next()) {
-    if (!response->has_chunk() || killed) continue;
     const absl::Time now = SteadyNow();
+    if (plan.observe) plan.observe(*response);
+    if (response->has_started() && plan.killed_after == kBeforeAnyChunk) {
+      call->Cancel();
+      killed = true;
+    }
+    if (!response->has_chunk() || killed) continue;
     const v1::VideoChunk& chunk = response->chunk();
     ChunkSample sample;
     sample.at = now - origin;

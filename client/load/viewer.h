@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <random>
 #include <string>
@@ -17,14 +18,18 @@
 
 namespace videodiffcr {
 
+// For ViewerPlan::killed_after: as soon as the server says that the session has started.
+inline constexpr int64_t kBeforeAnyChunk = -1;
+
 // What one viewer does, decided before it begins.
 struct ViewerPlan {
   v1::SessionConfig config;
   std::optional<absl::Duration> start_buffer;
   absl::Duration pause_before_chunk;    // of a slow reader
   std::vector<int64_t> cuts;            // chunks behind which the connection breaks
-  std::optional<int64_t> killed_after;  // the chunk after which the session is cancelled
+  std::optional<int64_t> killed_after;  // the chunk after which the session is cancelled; kBeforeAnyChunk
   bool verify = false;
+  std::function<void(const v1::StreamVideoResponse&)> observe;  // each message, from the viewer's thread; empty: none
 };
 
 // A viewer of the mix that `options` describe.

@@ -59,11 +59,40 @@ TEST_F(LoadRunTest, SessionsThatAreCutAgainAndAgainAreByteForByteWhatTheyWouldHa
 }
 
 TEST_F(LoadRunTest, KilledSessionsLeaveNothingBehind) {
-  options_.arrivals = *ParseArrivals("burst:5@1s");
+  options_.arrivals = *ParseArrivals("burst:12@1s");
+  options_.least_chunks = options_.most_chunks = 1;
   options_.kill_share = 1;
   const auto figures = Figures(options_);
-  EXPECT_EQ(figures.at("killed"), 5);
+  EXPECT_EQ(figures.at("killed"), 12);
+  EXPECT_GT(figures.at("chunks"), 0);
+  EXPECT_LT(figures.at("chunks"), 12) << "none was cancelled before its first chunk";
   EXPECT_TRUE(server_.model().WaitForLiveSessions(0));
+}
+
+TEST_F(LoadRunTest, ViewersOfGivenPlansBeginAtTheirMomentsAndComeBackInTheirOrder) {
+  std::vector<PlannedViewer> viewers(12);  // of more than one connection
+  std::vector<int> chunks_seen(viewers.size());
+  for (size_t i = 0; i < viewers.size(); ++i) {
+    viewers[i].begins = absl::Milliseconds(20) * i;
+    viewers[i].plan.config = SmallConfig(static_cast<int>(viewers.size() - i));  // the last to come ends first
+    viewers[i].plan.observe = [count = &chunks_seen[i]](const v1::StreamVideoResponse& response) {
+      *count += response.has_chunk() ? 1 : 0;
+    };
+  }
+  const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunPlans(options_.server, {}, viewers);
+  ASSERT_TRUE(outcomes.ok()) << outcomes.status();
+  ASSERT_EQ(outcomes->size(), viewers.size());
+  for (size_t i = 0; i < viewers.size(); ++i) {
+    const ViewerOutcome& outcome = (*outcomes)[i];
+    EXPECT_EQ(outcome.end, ViewerEnd::kFinished) << outcome.error;
+    EXPECT_GE(outcome.began, viewers[i].begins);
+    EXPECT_EQ(outcome.chunks.size(), viewers.size() - i);
+    EXPECT_EQ(chunks_seen[i], static_cast<int>(viewers.size() - i));
+  }
+}
+
+TEST_F(LoadRunTest, PlansWithoutAServerAreAnError) {
+  EXPECT_FALSE(RunPlans("127.0.0.1:1", {}, {PlannedViewer()}).ok());
 }
 
 TEST_F(LoadRunTest, NoServerIsAnError) {
