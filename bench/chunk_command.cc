@@ -33,6 +33,16 @@ double PredictedShare(const ModelConfig& config, const RetentionTable& table) {
   return routed / dense;
 }
 
+// "window 21 latent frames, 0 of them the sink; cache 0.50 by router".
+std::string WindowOf(const ModelConfig& config) {
+  const TransformerConfig& sizes = config.transformer;
+  const CacheRetention& cache = config.retention.cache;
+  std::string text = absl::StrCat(sizes.window_frames, " latent frames, ", sizes.sink_frames, " of them the sink");
+  if (cache.whole()) return text;
+  const double dense = MeanShareKept(cache, kDenseTenths, sizes.num_layers);
+  return absl::StrFormat("%s; cache %.2f by %s", text, dense, CacheScoreName(cache.score));
+}
+
 std::string Format(const Samples& samples) {
   return absl::StrFormat("%.1f (%.1f)", samples.Median(), samples.Quantile(0.95));
 }
@@ -100,8 +110,7 @@ absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
   if (absl::Status status = CheckOptions(options, info); !status.ok()) return status;
 
   const bool gpu = info.device == "cuda";
-  const std::string window = absl::StrCat(config->transformer.window_frames, " latent frames, ",
-                                          config->transformer.sink_frames, " of them the sink");
+  const std::string window = WindowOf(*config);
   std::string machine;
   Report report(Columns(info));
   for (const int sessions : options.sessions) {
@@ -117,6 +126,7 @@ absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
           WriteReport(options.json_file, report.Json({{"machine", machine},
                                                       {"model", info.name},
                                                       {"window", window},
+                                                      {"session MiB", absl::StrCat(info.session_bytes >> 20)},
                                                       {"device", info.device},
                                                       {"precision", gpu ? options.precision : "fp32"},
                                                       {"threads", absl::StrCat(options.threads)},
@@ -125,8 +135,8 @@ absl::StatusOr<std::string> RunChunkBench(const ChunkBenchOptions& options) {
       if (!written.ok()) return written;
     }
   }
-  return absl::StrCat(machine, "; ", info.description, "; window ", window, "; ", gpu ? options.precision : "fp32",
-                      "; median (p95) of ", options.chunks,
+  return absl::StrCat(machine, "; ", info.description, "; window ", window, "; ", info.session_bytes >> 20,
+                      " MiB a session; ", gpu ? options.precision : "fp32", "; median (p95) of ", options.chunks,
                       " chunks after the window is full, in ms; first chunk: prompt to frames, one session alone; "
                       "chunk: from one finished chunk to the next; decoding ",
                       gpu ? "beside the passes of the next chunk" : "after the passes, on one thread", "\n\n",

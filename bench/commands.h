@@ -66,6 +66,9 @@ struct MakeModelOptions {
   int window_frames = 0;         // 0: as the preset or that folder has it
   int sink_frames = 0;
   std::vector<int> denoise_steps;  // nominal; empty: as the preset or that folder has them
+  std::vector<int> budgets;        // tenths below 10, falling, the same of every block; empty: the same
+  double cache_retention = 0;      // share of a chunk's keys that stays, at every budget; 0: as that folder has it
+  std::string cache_score = "router";
   uint64_t seed = 1;
 };
 // A model folder for a shape benchmark (bench/shape_model.h).

@@ -12,6 +12,7 @@
 #include "bench/kernel_bench.h"
 #include "command_line/program.h"
 #include "command_line/standard_streams.h"
+#include "model/config/cache_retention.h"
 
 namespace videodiffcr {
 namespace {
@@ -187,6 +188,23 @@ Subcommand Make() {
         command->AddFlag(
             {"denoise-steps", "LIST", "Nominal steps of a chunk; by default those of the preset.", "1000,500"},
             ReadIntegerList(&options->denoise_steps));
+        command->AddFlag({"budgets", "LIST",
+                          "Retention budgets in tenths, below 10 and falling, the same in every block; by default "
+                          "those of the preset.",
+                          "7,5"},
+                         ReadIntegerList(&options->budgets));
+        command->AddFlag({"cache-retention", "SHARE",
+                          "Share of a chunk's keys that stays in the cache, at every budget and in every block; in "
+                          "hundredths. By default what the folder made before says, or all.",
+                          "0.5"},
+                         ReadDouble(0.01, 1, &options->cache_retention));
+        std::vector<std::string> scores;
+        for (const auto& [score, name] : CacheScoreNames()) scores.emplace_back(name);
+        command->AddFlag({"cache-score", "NAME",
+                          "With --cache-retention: by what the keys that stay are chosen: router, saliency, key-norm "
+                          "or random.",
+                          "random"},
+                         ReadChoice(scores, &options->cache_score));
         command->AddFlag({"seed", "N", "Same seed, same weights.", "7"}, ReadUnsigned(&options->seed));
       },
       &MakeModel);

@@ -158,11 +158,17 @@ absl::StatusOr<ModelConfig> MakeShapeConfig(const std::string& preset, const Mod
   retention.file = "routers.safetensors";
   retention.router_dim = kRouterWidth;
   retention.step_delta_tenths.assign(config->sampling.denoise_steps.size(), 0);
-  for (const int tenths : {9, 8, 7}) {
+  SetBudgets({9, 8, 7}, &*config);
+  return config;
+}
+
+void SetBudgets(const std::vector<int>& budgets, ModelConfig* config) {
+  RetentionConfig& retention = config->retention;
+  retention.tables.clear();
+  for (const int tenths : budgets) {
     const std::vector<int> layers(static_cast<size_t>(config->transformer.num_layers), tenths);
     retention.tables.push_back(MakeRetentionTable(tenths, layers, retention.step_delta_tenths));
   }
-  return config;
 }
 
 void SetDenoiseSteps(const std::vector<int>& steps, ModelConfig* config) {

@@ -22,6 +22,9 @@ absl::StatusOr<ModelConfig> MakeShapeConfig(const std::string& preset, const Mod
 // Other denoising steps, and retention tables of as many columns, each layer's ratio without deltas.
 void SetDenoiseSteps(const std::vector<int>& steps, ModelConfig* config);
 
+// Other budgets, below 10 and falling: every block and every pass keeps exactly that share.
+void SetBudgets(const std::vector<int>& budgets, ModelConfig* config);
+
 // Writes the folder `output`, which must not exist or be empty: config.json, and for each network a safetensors file
 // whose values keep activations near one. The same seed gives the same bytes. The tokenizer's file is copied from
 // `tokenizer_folder`. Threads: as many as there are processors.

@@ -72,7 +72,8 @@ class GpuRollout {
     });
   }
 
-  // Rows of the slot in playing order, past then current chunk: [tokens, heads, head_dim].
+  // Rows of the slot in playing order, past then current chunk: [tokens, heads, head_dim]. All layers have them at the
+  // same places, since everything stays.
   at::Tensor InOrder(const at::Tensor& rows, bool plain) const {
     const TransformerConfig& c = rollout_.config;
     const PastWindow window = MakePastWindow(c);
@@ -80,9 +81,10 @@ class GpuRollout {
     std::vector<at::Tensor> parts;
     for (int64_t frame = 0; frame < committed; ++frame) {
       if (!window.is_visible(frame, committed)) continue;
-      parts.push_back(rows.narrow(0, pool_.key_row(kSlot) + window.slot(frame) * frame_rows, frame_rows));
+      parts.push_back(rows.narrow(0, pool_.key_row(kSlot, 0) + window.slot(frame) * frame_rows, frame_rows));
     }
-    const int64_t chunk_row = plain ? pool_.plain_chunk_row(kSlot) : pool_.key_row(kSlot) + pool_.past_tokens(kSlot);
+    const int64_t chunk_row =
+        plain ? pool_.plain_chunk_row(kSlot, 0) : pool_.key_row(kSlot, 0) + pool_.past_rows(kSlot, 0);
     parts.push_back(rows.narrow(0, chunk_row, c.tokens_per_chunk()));
     return at::cat(parts).view({-1, c.num_heads, c.head_dim()}).to(at::kCPU);
   }

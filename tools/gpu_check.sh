@@ -7,7 +7,8 @@
 #
 # Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny), decode,
 # text, chunk-together, sessions-fp8, sessions-window12, sessions-bf16, kernels (where a chunk's time goes: dense bf16; 0.7 fp8 at
-# both windows), attention, linears, chunk-few (fp8, window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step,
+# both windows), chunk-cache (fp8, half of the cache by router, at 0.7 and 0.5, and where a chunk's time goes then; -window12),
+# attention, linears, chunk-few (fp8, window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step,
 # -frame-wise-1-step), training (-routers: of tiny and of the real shape, a few chunks; -videodiffcr: a few steps with student, teacher
 # and fake score of the real shape); a name stands for all that begin with it.
 # A part that fails does not stop the others; the exit status says whether any did.
@@ -18,12 +19,12 @@ set -uo pipefail
 
 # What is worth most comes first, since a run that is cut loses its end.
 all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
-  sessions-bf16 kernels attention linears chunk-few-2-step chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step
+  sessions-bf16 kernels chunk-cache chunk-cache-window12 attention linears chunk-few-2-step chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step
   chunk-few-frame-wise-1-step training-routers training-videodiffcr)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
 declare -A seconds_of=([checks]=53 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
   [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130
-  [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20 [chunk-few-frame-wise-2-step]=12
+  [chunk-cache]=34 [chunk-cache-window12]=18 [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20 [chunk-few-frame-wise-2-step]=12
   [chunk-few-frame-wise-1-step]=10 [training-routers]=100 [training-videodiffcr]=200)
 usage() { sed -n '2,16p' "$0" | cut -c3-; exit 2; }
 
@@ -70,6 +71,12 @@ few_model() {
     *-1-step) flags+=(--denoise-steps=1000) ;;
   esac
   [ -e "$output/config.json" ] || limited "$2" models "$work/bin/videodiffcr-bench" make-model --output="$output" "${flags[@]}"
+}
+
+# cache_model NAME SECONDS WINDOW SINK: a folder of which blocks keep half of each chunk's keys.
+cache_model() {
+  [ -e "$models/$1/config.json" ] || limited "$2" models "$work/bin/videodiffcr-bench" make-model --output="$models/$1" \
+    --weights-from="$models/window21" --window-frames="$3" --sink-frames="$4" --budgets=7,5 --cache-retention=0.5
 }
 
 # Parity, the sanitizer, all GPU-labelled tests and the making of the models, all at once: none of them measures a time.
@@ -126,6 +133,10 @@ run_part() {
     # As many as one plan takes: says how many viewers to try.
     chunk-together) BUDGETS=7 bench_chunk "$1" "$2" fp8 "$models/window12" --sessions=4 --chunks=8 ;;
     chunk-few-*) few_model "$1" "$2" && bench_chunk "$1" "$2" fp8 "$models/$1" ;;
+    chunk-cache)
+      cache_model "$1" "$2" 21 0 && BUDGETS=7,5 bench_chunk "$1" "$2" fp8 "$models/$1" &&
+        bench_kernels cache "$2" fp8 "$1" 7 ;;
+    chunk-cache-window12) cache_model "$1" "$2" 12 3 && BUDGETS=7,5 bench_chunk "$1" "$2" fp8 "$models/$1" ;;
     kernels)
       bench_kernels dense "$2" bf16 window21 10 && bench_kernels routed "$2" fp8 window21 7 &&
         bench_kernels window12 "$2" fp8 window12 7 ;;

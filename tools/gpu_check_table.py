@@ -88,6 +88,12 @@ def batching(folder):
     return f"{number(eight['frames/s']) / number(one['frames/s']):.1f} times ({eight['frames/s']} against {one['frames/s']} frames/s)"
 
 
+def session_memory(folder):
+    parts = ("chunk-fp8", "chunk-window12", "chunk-cache", "chunk-cache-window12")
+    found = [context_of(folder, part).get("session MiB", "-") for part in parts]
+    return ", ".join(found) if any(value != "-" for value in found) else "not run"
+
+
 def first_chunk(folder, which):
     found = [context_of(folder, part).get(f"first chunk of the {which} request, ms")
              for part in ("sessions-bf16", "sessions-fp8", "sessions-window12")]
@@ -141,6 +147,12 @@ def table(folder):
     yield "chunk, 30 % routed, bf16", cell(where(chunk["bf16"], budget="0.7"), "chunk"), "<= 255 ms", "223"
     yield "chunk, 30 % routed, fp8", cell(where(chunk["fp8"], budget="0.7"), "chunk"), "<= 205 ms", "182"
     yield "chunk, 30 % routed, fp8, window 12 with sink 3", cell(where(chunk["window12"], budget="0.7"), "chunk"), "<= 145 ms", "124"
+    cache, cache12 = rows_of(folder, "chunk-cache"), rows_of(folder, "chunk-cache-window12")
+    yield "chunk, 30 % routed, fp8, half of the cache", cell(where(cache, budget="0.7"), "chunk"), "<= 130 ms", ""
+    yield "chunk, 30 % routed, fp8, window 12, half of the cache", cell(where(cache12, budget="0.7"), "chunk"), "<= 105 ms", ""
+    yield "chunk, 50 % routed, fp8, half of the cache", cell(where(cache, budget="0.5"), "chunk"), "<= 105 ms", ""
+    yield "chunk, 50 % routed, fp8, window 12, half of the cache", cell(where(cache12, budget="0.5"), "chunk"), "", ""
+    yield "MiB of a session, fp8: window 21, 12, with half of the cache 21, 12", session_memory(folder), "", ""
     for part, what, bound in (("2-step", "2 steps", "110"), ("1-step", "1 step", "72"), ("frame-wise", "1 latent frame, 4 steps", ""),
                               ("frame-wise-2-step", "1 latent frame, 2 steps", ""), ("frame-wise-1-step", "1 latent frame, 1 step", "")):
         yield (f"chunk, 30 % routed, fp8, {what}", cell(where(rows_of(folder, f"chunk-few-{part}"), budget="0.7"), "chunk"), "", bound)

@@ -32,8 +32,12 @@ void FillNormal(const NoiseKey& key, absl::Span<float> out) {
   }
 }
 
+NoiseKey RandomScoreKey(uint64_t seed, int64_t frames_before, int64_t block) {
+  return {seed, static_cast<uint64_t>(frames_before), kFirstScoreDraw + static_cast<uint32_t>(block)};
+}
+
 void FillRandomScores(uint64_t seed, int64_t frames_before, int64_t block, absl::Span<float> scores) {
-  FillNormal({seed, static_cast<uint64_t>(frames_before), kFirstScoreDraw + static_cast<uint32_t>(block)}, scores);
+  FillNormal(RandomScoreKey(seed, frames_before, block), scores);
 }
 
 }  // namespace videodiffcr

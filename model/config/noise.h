@@ -24,6 +24,7 @@ void FillNormal(const NoiseKey& key, absl::Span<float> out);
 
 // Scores of a chunk's tokens that say nothing of them (CacheScore::kRandom). They depend on the session's seed, on how
 // many frames its scene had before the chunk, and on the block; never on what else is drawn.
+NoiseKey RandomScoreKey(uint64_t seed, int64_t frames_before, int64_t block);
 void FillRandomScores(uint64_t seed, int64_t frames_before, int64_t block, absl::Span<float> scores);
 
 // One block of Philox 4x32-10. Known answers: tests/model/config/noise_test.cc.

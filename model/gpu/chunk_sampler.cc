@@ -11,6 +11,10 @@ ChunkSampler::ChunkSampler(const TransformerConfig& config, const RetentionConfi
                            const StepSchedule& schedule, GpuTransformer* transformer, SessionPool* pool)
     : config_(config), retention_(retention), sigmas_(schedule.sigmas), transformer_(transformer), pool_(pool) {}
 
+const CacheShares* ChunkSampler::SharesOf(const ChunkStep& step) const {
+  return FindCacheShares(retention_.cache, step.table == nullptr ? kDenseTenths : step.table->nominal);
+}
+
 void ChunkSampler::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kept, const StreamObserver& on_stream) {
   const kernels::Stream stream = c10::cuda::getCurrentCUDAStream().stream();
   const kernels::LatentShape shape = LatentShapeOf(config_);
@@ -20,7 +24,7 @@ void ChunkSampler::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kep
   std::vector<PassRequest> requests;
   for (ChunkStep& step : steps) {
     if (!step.context_pass && step.step == 0) {
-      step.evicted_frames = pool_->BeginChunk(step.slot, stream);
+      step.evicted_keys = pool_->BeginChunk(step.slot, stream);
       at::Tensor latents = pool_->latents(step.slot);
       if (step.noise != nullptr) {
         latents.copy_((*step.noise)[0]);
@@ -34,13 +38,14 @@ void ChunkSampler::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kep
     request.timestep = step.context_pass ? this->steps() : step.step;
     request.context_pass = step.context_pass;
     request.rule = RuleOfPass(retention_, step.table, step.context_pass);
+    request.cache_shares = SharesOf(step);
     requests.push_back(request);
   }
   transformer_->Pass(requests, *pool_, on_kept, on_stream);
   for (size_t i = 0; i < steps.size(); ++i) {
     const ChunkStep& step = steps[i];
     if (step.context_pass) {
-      pool_->MarkChunkComplete(step.slot);
+      pool_->MarkChunkComplete(step.slot, SharesOf(step), step.seed, stream);
       continue;
     }
     kernels::SamplerStep update;

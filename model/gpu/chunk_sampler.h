@@ -26,7 +26,7 @@ struct ChunkStep {
   // Draws 0 (the chunk's start) to steps - 1 as [chunk frames, C, h, w] fp32 on the device, for checks; null: from
   // seed.
   const std::vector<at::Tensor>* noise = nullptr;
-  int64_t evicted_frames = 0;  // out: step 0, frames the window dropped
+  int64_t evicted_keys = 0;  // out: step 0, keys that the window dropped, mean over blocks
 };
 
 class ChunkSampler {
@@ -42,6 +42,9 @@ class ChunkSampler {
   void Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kept = {}, const StreamObserver& on_stream = {});
 
  private:
+  // What stays of the step's chunk; null: everything.
+  const CacheShares* SharesOf(const ChunkStep& step) const;
+
   const TransformerConfig config_;
   const RetentionConfig retention_;
   const std::vector<float> sigmas_;

@@ -224,7 +224,9 @@ void DeviceVideoModel::FinishStep(const PlannedStep& step, const ChunkStep& chun
   outcome.rows_processed = chunk_step.table == nullptr
                                ? outcome.rows_dense
                                : RowsProcessed(*chunk_step.table, step.step, config().transformer.tokens_per_chunk());
-  outcome.tokens_evicted = chunk_step.evicted_frames * config().transformer.tokens_per_frame();
+  outcome.tokens_evicted = chunk_step.evicted_keys;
+  outcome.past_keys = parts_->pool.all_past_rows(chunk_step.slot);
+  outcome.past_keys_whole = parts_->pool.all_past_rows_whole(chunk_step.slot);
   if (step.step + 1 == parts_->engine.steps()) outcome.latents = HandOut(step.session, chunk_step.slot);
 }
 

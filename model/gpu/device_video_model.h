@@ -40,7 +40,7 @@ struct GpuParts {
            kernels::Element key_element, int slots, int plan_sessions, int processors)
       : model(std::move(parts)),
         text(model.config.text_encoder, std::move(model.text_encoder), model.config.transformer.text_len),
-        pool(model.config.transformer, precision, key_element, slots),
+        pool(model.config.transformer, precision, key_element, slots, model.config.retention),
         transformer(model.config.transformer, model.config.retention, std::move(weights), precision, key_element,
                     plan_sessions, processors),
         engine(model.config.transformer, model.config.retention, schedule, &transformer, &pool) {}

@@ -35,9 +35,7 @@ TokenChooser::TokenChooser(const TransformerConfig& config, const RetentionConfi
   factor_ = EmptyOnGpu({most_sessions, tokens}, at::kFloat);
 }
 
-TokenChooser::Chosen TokenChooser::Choose(const GpuRouter& router, int session, int kept_rows,
-                                          const at::Tensor& normed) {
-  Score(router, normed);
+TokenChooser::Chosen TokenChooser::Choose(int session, int kept_rows) {
   const int frames = static_cast<int>(config_.chunk_frames);
   kernels::SelectTokensCall select;
   select.tokens = static_cast<int>(config_.tokens_per_chunk());
@@ -74,5 +72,7 @@ void TokenChooser::Score(const GpuRouter& router, const at::Tensor& normed) {
   scores.scores = scores_.mutable_data_ptr<float>();
   kernels::RouterScores(scores, CurrentStream());
 }
+
+void TokenChooser::CopyScores(const at::Tensor& scores) const { scores.copy_(scores_, /*non_blocking=*/true); }
 
 }  // namespace videodiffcr::gpu

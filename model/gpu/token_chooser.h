@@ -21,16 +21,17 @@ class TokenChooser {
     at::Tensor kept;    // [kept rows] int32, ascending
     at::Tensor factor;  // [kept rows] fp32; undefined where routers do not gate
   };
-  // For session number `session` of a pass. `normed` [tokens, D] of the activations' type: LN(x) of the residual
-  // stream, without scale and shift. The result is there until the next choice for that session. Queues work on the
-  // current stream.
-  Chosen Choose(const GpuRouter& router, int session, int kept_rows, const at::Tensor& normed);
+  // All three queue work on the current stream. Scores of a session's chunk, for what follows until the next call:
+  // `normed` [tokens, D] of the activations' type is LN(x) of the residual stream, without scale and shift.
+  void Score(const GpuRouter& router, const at::Tensor& normed);
+  // The best by these scores, for session number `session` of a pass; there until the next choice for that session.
+  Chosen Choose(int session, int kept_rows);
+  // These scores into `scores` [tokens] fp32.
+  void CopyScores(const at::Tensor& scores) const;
   // Of the last choice for that session: each token's place among the kept ones, -1 without one, [tokens] int32.
   at::Tensor places(int session) const { return places_[session]; }
 
  private:
-  void Score(const GpuRouter& router, const at::Tensor& normed);
-
   const TransformerConfig config_;
   const RetentionConfig retention_;
   const Precision precision_;

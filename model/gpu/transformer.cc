@@ -28,6 +28,7 @@ GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionC
                                GpuTransformerWeights weights, Precision precision, Element key_element,
                                int most_sessions, int processors)
     : config_(config),
+      cache_score_(retention.cache.score),
       weights_(std::move(weights)),
       precision_(precision),
       self_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors),
@@ -86,6 +87,11 @@ int GpuTransformer::TenthsOf(const PassRequest& request, int64_t layer) const {
   return request.rule.tenths == nullptr ? kDenseTenths : (*request.rule.tenths)[layer][request.timestep];
 }
 
+bool GpuTransformer::RanksKeys(const PassRequest& request, int64_t layer) const {
+  return request.context_pass && cache_score_ == CacheScore::kRouter &&
+         PercentKept(request.cache_shares, layer) < kWholeCachePercent;
+}
+
 void GpuTransformer::Block(int64_t layer, Batch& batch, bool keys_only) {
   RowFactors factor;
   const RowSet rows = Route(layer, batch, &factor), key_rows = KeyRows(rows, batch);
@@ -130,7 +136,9 @@ RowSet GpuTransformer::Route(int64_t layer, Batch& batch, RowFactors* factor) {
   const int64_t tokens = config_.tokens_per_chunk();
   RowSet rows = AllRows(batch);
   bool any = false;
-  for (const PassRequest& request : batch.requests) any |= TenthsOf(request, layer) != kDenseTenths;
+  for (const PassRequest& request : batch.requests) {
+    any |= TenthsOf(request, layer) != kDenseTenths || RanksKeys(request, layer);
+  }
   if (!any) {
     // A product is added together with the next norm, unless that is of other rows.
     if (stream_.WaitsForKeptRows()) stream_.AddNow();
@@ -138,12 +146,17 @@ RowSet GpuTransformer::Route(int64_t layer, Batch& batch, RowFactors* factor) {
   }
   stream_.NormForRouters(AllRows(batch));
   for (int i = 0; i < rows.segments; ++i) {
-    const int tenths = TenthsOf(batch.requests[i], layer);
+    const PassRequest& request = batch.requests[i];
+    const int tenths = TenthsOf(request, layer);
+    const bool ranks = RanksKeys(request, layer);
     int count = static_cast<int>(tokens);
+    if (tenths != kDenseTenths || ranks) {
+      chooser_.Score(*weights_.blocks[layer].router, buffers_.normed.narrow(0, i * tokens, tokens));
+    }
+    if (ranks) chooser_.CopyScores(batch.pool.cache_scores(request.slot, layer));
     if (tenths != kDenseTenths) {
       count = static_cast<int>(KeptRows(tenths, tokens));
-      const TokenChooser::Chosen chosen =
-          chooser_.Choose(*weights_.blocks[layer].router, i, count, buffers_.normed.narrow(0, i * tokens, tokens));
+      const TokenChooser::Chosen chosen = chooser_.Choose(i, count);
       rows.kept[i] = chosen.kept.const_data_ptr<int32_t>();
       if (chosen.factor.defined()) factor->of[i] = chosen.factor.const_data_ptr<float>();
       if (batch.on_kept) batch.on_kept(i, layer, chosen.kept);
@@ -223,8 +236,8 @@ void GpuTransformer::Turn(int64_t layer, const RowSet& rows, const at::Tensor& q
     const int slot = batch.requests[i].slot;
     call.cos[i] = pool.rotary_cos(slot).const_data_ptr<float>();
     call.sin[i] = pool.rotary_sin(slot).const_data_ptr<float>();
-    call.key_row[i] = pool.key_row(slot) + pool.past_tokens(slot);
-    call.plain_key_row[i] = pool.plain_chunk_row(slot);
+    call.key_row[i] = pool.key_row(slot, layer) + pool.past_rows(slot, layer);
+    call.plain_key_row[i] = pool.plain_chunk_row(slot, layer);
   }
   kernels::NormRotary(call, CurrentStream());
 }
@@ -236,8 +249,8 @@ void GpuTransformer::SelfAttention(int64_t layer, const RowSet& rows, const RowS
     const int slot = batch.requests[i].slot;
     const int64_t chunk_keys = key_rows.first_row[i + 1] - key_rows.first_row[i];
     request.segments.push_back({rows.first_row[i], rows.first_row[i + 1] - rows.first_row[i],
-                                static_cast<int32_t>(batch.pool.key_row(slot)),
-                                static_cast<int32_t>(batch.pool.past_tokens(slot) + chunk_keys)});
+                                static_cast<int32_t>(batch.pool.key_row(slot, layer)),
+                                static_cast<int32_t>(batch.pool.past_rows(slot, layer) + chunk_keys)});
   }
   request.queries = buffers_.queries.narrow(0, 0, rows.rows());
   request.keys = batch.pool.keys(layer);

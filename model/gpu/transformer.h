@@ -28,6 +28,8 @@ struct PassRequest {
   int timestep = 0;  // index into the tables: denoising steps, then the context pass
   bool context_pass = false;
   PassRule rule;  // read at column `timestep`
+  // What stays of the chunk after its context pass, as FindCacheShares() gives it: says whether routers rank its keys.
+  const CacheShares* cache_shares = nullptr;
 };
 
 // Called for each routed block and session with the kept tokens, int32 on the device; for checks.
@@ -69,13 +71,16 @@ class GpuTransformer {
   // Rows whose keys a block makes: those of `rows`, or all tokens where a session's mode wants them.
   kernels::RowSet KeyRows(const kernels::RowSet& rows, const Batch& batch) const;
   int TenthsOf(const PassRequest& request, int64_t layer) const;
+  // Whether the block's router ranks the keys of this session's chunk for the cache.
+  bool RanksKeys(const PassRequest& request, int64_t layer) const;
   RowFactors Modulation(const Batch& batch, int64_t layer, Vector which) const;
 
   void Embed(Batch& batch);
   void ShowStream(int64_t layer, const Batch& batch);
   void Block(int64_t layer, Batch& batch, bool keys_only);
   void Head(Batch& batch);
-  // Chooses the rows of every session for this layer; fills `factor` where routers gate.
+  // Chooses the rows of every session for this layer; fills `factor` where routers gate. Leaves scores of keys in the
+  // pool where they are ranked.
   kernels::RowSet Route(int64_t layer, Batch& batch, RowFactors* factor);
   void KeysAndQueries(int64_t layer, const kernels::RowSet& rows, const kernels::RowSet& key_rows, bool keys_only,
                       Batch& batch);
@@ -89,6 +94,7 @@ class GpuTransformer {
   void ApplyToNormed(const GpuLinear& linear, int64_t rows, at::Tensor out);
 
   const TransformerConfig config_;
+  const CacheScore cache_score_;
   const GpuTransformerWeights weights_;
   const Precision precision_;
   AttentionRunner self_attention_, text_attention_;

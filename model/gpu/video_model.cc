@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/config/cache_retention.h"
 #include "model/config/noise_schedule.h"
 #include "model/gpu/device_video_model.h"
+#include "model/gpu/past_rows.h"
 #include "model/gpu/slot_count.h"
 #include "model/gpu/weights.h"
 
@@ -83,8 +83,8 @@ ModelPlacement PlacementFor(const DeviceAtStart& device) {
 
 absl::StatusOr<std::unique_ptr<VideoModel>> MakeVideoModel(ModelParts model, const DeviceAtStart& device) {
   const Precision precision = device.precision;
-  const absl::Status whole = RequireWholeCache(model.config.retention.cache, "device 'cuda'");
-  if (!whole.ok()) return whole;
+  const RetentionConfig& retention = model.config.retention;
+  if (const absl::Status kept = CheckCacheRetention(model.config.transformer, retention.cache); !kept.ok()) return kept;
   const absl::StatusOr<StepSchedule> schedule = MakeStepSchedule(model.config.sampling);
   if (!schedule.ok()) return schedule.status();
   const TransformerConfig& config = model.config.transformer;
@@ -94,8 +94,8 @@ absl::StatusOr<std::unique_ptr<VideoModel>> MakeVideoModel(ModelParts model, con
   model.transformer = {};  // packed above
   const kernels::Element key_element = KeyElement(config, precision);
   ModelInfo info = DescribeModel(model, "cuda");
-  info.kv_cache_bytes = SessionPool::KeyBytes(config, key_element);
-  info.session_bytes = SessionPool::SlotBytes(config, precision, key_element) + model.decoder->state_bytes();
+  info.kv_cache_bytes = SessionPool::KeyBytes(config, key_element, retention);
+  info.session_bytes = SessionPool::SlotBytes(config, precision, key_element, retention) + model.decoder->state_bytes();
   info.max_sessions_per_plan = SessionsPerPass(config);
   const int64_t scratch_bytes =
       Activations::Bytes(ActivationSizesOf(config, precision, key_element, info.max_sessions_per_plan)) +

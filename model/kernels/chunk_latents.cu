@@ -22,9 +22,12 @@ __device__ float4 FourNormals(const NoiseDraw& draw, int64_t i) {
   return {low.values[0], low.values[1], high.values[0], high.values[1]};
 }
 
+// Grid: (values, draws that follow each other).
 __global__ void FillNoiseKernel(int64_t values, NoiseDraw draw, float* latents) {
   const int64_t four = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (4 * four >= values) return;
+  draw.draw += blockIdx.y;
+  latents += blockIdx.y * values;
   const float4 normals = FourNormals(draw, four);
   const float* normal = &normals.x;
   for (int64_t i = 4 * four; i < 4 * four + 4 && i < values; ++i) latents[i] = normal[i - 4 * four];
@@ -52,6 +55,10 @@ __global__ void SamplerStepKernel(LatentShape shape, int64_t values, SamplerStep
 
 void FillNoise(const LatentShape& shape, const NoiseDraw& draw, float* latents, Stream stream) {
   FillNoiseKernel<<<Blocks((shape.values() + 3) / 4), kThreads, 0, stream>>>(shape.values(), draw, latents);
+}
+
+void FillNormals(const NoiseDraw& first, int rows, int count, float* values, Stream stream) {
+  FillNoiseKernel<<<dim3(Blocks((count + 3) / 4), rows), kThreads, 0, stream>>>(count, first, values);
 }
 
 void Patchify(const LatentShape& shape, const float* latents, float* patches, Stream stream) {

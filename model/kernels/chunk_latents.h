@@ -26,6 +26,9 @@ struct NoiseDraw {
 // latents [frames, channels, height, width] = standard normal values.
 void FillNoise(const LatentShape& shape, const NoiseDraw& draw, float* latents, Stream stream);
 
+// values [rows, count]: row i is the draw of number first.draw + i.
+void FillNormals(const NoiseDraw& first, int rows, int count, float* values, Stream stream);
+
 // latents -> patches [tokens, channels * patch_height * patch_width], channel slowest.
 void Patchify(const LatentShape& shape, const float* latents, float* patches, Stream stream);
 

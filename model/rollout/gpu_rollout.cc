@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/config/retention_table.h"
 #include "model/gpu/chunk_sampler.h"
+#include "model/gpu/past_rows.h"
 #include "model/gpu/video_model.h"
 #include "model/gpu/weights.h"
 #include "model/rollout/device_rollouts.h"
@@ -30,7 +31,8 @@ class GpuRollout final : public LatentRollout {
   GpuRollout(ModelConfig config, gpu::GpuTransformerWeights weights, const StepSchedule& schedule,
              const gpu::DeviceAtStart& device, int most_clips)
       : config_(std::move(config)),
-        pool_(config_.transformer, device.precision, gpu::ActivationElement(device.precision), most_clips),
+        pool_(config_.transformer, device.precision, gpu::ActivationElement(device.precision), most_clips,
+              config_.retention),
         transformer_(config_.transformer, config_.retention, std::move(weights), device.precision,
                      gpu::ActivationElement(device.precision), most_clips, device.processors),
         engine_(config_.transformer, config_.retention, schedule, &transformer_, &pool_) {}
@@ -132,6 +134,8 @@ absl::StatusOr<std::unique_ptr<LatentRollout>> MakeGpuRollout(ModelConfig config
   if (options.precision != "bf16" && options.precision != "fp32") {
     return absl::InvalidArgumentError(absl::StrCat("precision '", options.precision, "': must be bf16 or fp32"));
   }
+  const absl::Status kept = gpu::CheckCacheRetention(config.transformer, config.retention.cache);
+  if (!kept.ok()) return kept;
   const absl::StatusOr<gpu::DeviceAtStart> device = gpu::PrepareDevice({.precision = options.precision});
   if (!device.ok()) return device.status();
   absl::StatusOr<gpu::GpuTransformerWeights> packed =

@@ -31,7 +31,7 @@ BENCH = textwrap.dedent('''\
         pathlib.Path(flags["json"]).write_text(json.dumps({"context": dict(context, machine=machine), "rows": rows}))
     if command == "chunk":
         write([{"sessions": n, "budget": b, "chunk": "600.0 (612.0)" if n == "4" else "301.0 (303.0)", "frames/s": "80.5"}
-               for n in flags.get("sessions", "1").split(",") for b in ("1.0", "0.7")])
+               for n in flags.get("sessions", "1").split(",") for b in ("1.0", "0.7", "0.5")], **{"session MiB": "5700"})
     elif command == "sessions":
         rows = []
         context = {"seconds": flags["seconds"]}
@@ -159,6 +159,18 @@ class GpuCheckTest(unittest.TestCase):
                       r"'denoise-steps': '1000'}"):
             self.assertRegex(made, flags)
 
+    def test_half_of_the_cache_is_measured_at_both_windows_with_memory_and_a_trace(self):
+        status, output = self.check.run("chunk-cache")
+        self.assertEqual(status, 0, output)
+        self.assertIn("| chunk, 30 % routed, fp8, half of the cache | 301.0 (303.0) ms | <= 130 ms |", output)
+        self.assertIn("| chunk, 30 % routed, fp8, window 12, half of the cache | 301.0 (303.0) ms | <= 105 ms |", output)
+        self.assertIn("| -, -, 5700, 5700 |", output)
+        self.assertIn("kernels-cache: Attention 216.80", output)
+        with tarfile.open(self.check.root / "results" / "logs.tar.gz") as logs:
+            made = logs.extractfile("./models.log").read().decode()
+        self.assertRegex(made, r"chunk-cache-window12', 'weights-from': '[^']*/window21', 'window-frames': '12', "
+                               r"'sink-frames': '3', 'budgets': '7,5', 'cache-retention': '0.5'")
+
     def test_frame_wise_models_are_made_for_a_part_alone(self):
         status, output = self.check.run("chunk-few-frame-wise-2-step")
         self.assertEqual(status, 0, output)
@@ -206,7 +218,7 @@ class GpuCheckTest(unittest.TestCase):
 
     def test_the_cells_that_the_table_reads_are_written_by_the_bench(self):
         source = "".join(path.read_text() for path in (SOURCE / "bench").glob("*.cc"))
-        for name in ("sessions", "budget", "chunk", "frames/s", "starts", "CPR", "denoise p50 of the second quarter",
+        for name in ("sessions", "budget", "chunk", "session MiB", "frames/s", "starts", "CPR", "denoise p50 of the second quarter",
                      "denoise p50 of the last quarter", "decoder", "path", "decode p50", "tokens", "encode p50", "machine",
                      "seconds", *(f"first chunk of the {request} request, ms" for request in ("first", "second", "third", "fourth")),
                      "kernel", "ms per chunk",

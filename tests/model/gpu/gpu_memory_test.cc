@@ -59,18 +59,28 @@ class NoMemoryLeft {
   std::vector<void*> taken_;
 };
 
-TEST(GpuMemoryTest, SessionsTakeNothingFromTheDriverThatTheWarmUpDidNotTake) {
-  const auto model = Load(TinyOptions("cuda", "bf16"));
+void ExpectNothingMoreFromTheDriver(const VideoModelOptions& options) {
+  const auto model = Load(options);
   const int64_t after_warm_up = RequestsToTheDriver();
-  Generate(*model, {{1, 10, {}}}, 5);
+  Generate(*model, {{1, 10, {}, {}}}, 5);
   EXPECT_EQ(RequestsToTheDriver(), after_warm_up) << "one session";
-  Generate(*model, {{2, 10, {}}, {3, 7, {}}, {4, 9, {}}}, 5);
+  Generate(*model, {{2, 10, {}, {}}, {3, 7, {}, {}}, {4, 9, {}, {}}}, 5);
   EXPECT_EQ(RequestsToTheDriver(), after_warm_up) << "all slots taken, budgets mixed";
+}
+
+TEST(GpuMemoryTest, SessionsTakeNothingFromTheDriverThatTheWarmUpDidNotTake) {
+  ExpectNothingMoreFromTheDriver(TinyOptions("cuda", "bf16"));
+}
+
+TEST(GpuMemoryTest, NorDoTheyWhereAShareOfTheCacheStays) {
+  VideoModelOptions options = TinyOptions("cuda", "bf16");
+  options.cache_retention = CacheRetention{CacheScore::kRouter, {{10, {50}}, {7, {25}}}};
+  ExpectNothingMoreFromTheDriver(options);
 }
 
 TEST(GpuMemoryTest, APlanWithoutMemoryFailsAloneAndSessionsOutsideItGoOn) {
   const auto model = Load(TinyOptions("cuda", "bf16"));
-  const std::vector<FrameChunk> undisturbed = Generate(*model, {{1, 10, {}}}, 3)[0].chunks;
+  const std::vector<FrameChunk> undisturbed = Generate(*model, {{1, 10, {}, {}}}, 3)[0].chunks;
   const int last_step = model->info().denoise_steps - 1;
   const auto run = [&](SessionId session, StepKind kind, int chunk, int step) {
     return std::move(model->Run({{StepOf(session, kind, chunk, step)}})[0]);
@@ -119,7 +129,7 @@ TEST(GpuMemoryTest, ADecodeWithoutMemoryFailsItsChunkAlone) {
   }
   model->EndSession(1);
   EXPECT_TRUE(model->health().ok());
-  EXPECT_EQ(Generate(*model, {{2, 10, {}}}, 2)[0].chunks.size(), 2u);
+  EXPECT_EQ(Generate(*model, {{2, 10, {}, {}}}, 2)[0].chunks.size(), 2u);
 }
 
 }  // namespace

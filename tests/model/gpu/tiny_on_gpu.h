@@ -2,8 +2,10 @@
 #ifndef VIDEODIFFCR_TESTS_MODEL_GPU_TINY_ON_GPU_H_
 #define VIDEODIFFCR_TESTS_MODEL_GPU_TINY_ON_GPU_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/load/create_video_model.h"
@@ -20,6 +22,7 @@ struct Video {
   SessionId session = 0;
   RetentionTenths budget = kDenseTenths;
   std::vector<FrameChunk> chunks;
+  std::vector<std::pair<int64_t, int64_t>> past_keys;  // of each chunk: past_keys and past_keys_whole of its first pass
 };
 
 // `chunks` chunks of each video, all in one plan per step, with the same prompt and seed. Fails the test when a step or

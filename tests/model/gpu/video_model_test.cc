@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/config/model_config.h"
@@ -56,7 +59,7 @@ std::unique_ptr<VideoModel> LoadTiny(const std::string& device, const std::strin
 }
 
 std::vector<FrameChunk> GenerateAlone(VideoModel& model, SessionId session, int chunks, RetentionTenths budget) {
-  return Generate(model, {{session, budget, {}}}, chunks)[0].chunks;
+  return Generate(model, {{session, budget, {}, {}}}, chunks)[0].chunks;
 }
 
 void ExpectSameBytes(const std::vector<FrameChunk>& want, const std::vector<FrameChunk>& got) {
@@ -101,6 +104,68 @@ TEST(GpuVideoModelTest, Fp32MakesTheVideoThatTheCpuMakes) {
   }
 }
 
+std::unique_ptr<VideoModel> LoadWithCache(const std::string& device, const std::string& precision, CacheScore score,
+                                          int percent) {
+  VideoModelOptions options = TinyOptions(device, precision);
+  options.cache_retention = UniformCacheRetention(score, percent, {10, 9, 8, 7, 6, 5});
+  return Load(options);
+}
+
+TEST(GpuVideoModelTest, HalfOfTheCacheMakesTheVideoThatTheCpuMakes) {
+  // Scores by chance have the CPU's bits, so the same keys stay. Others are rounded elsewhere: of keys whose scores are
+  // nearly equal another one may stay, and only a mistake shows.
+  for (const auto& [score, bound] :
+       {std::pair{CacheScore::kRandom, kRoundingTwice}, {CacheScore::kRouter, 2.0}, {CacheScore::kKeyNorm, 2.0}}) {
+    const auto cpu = LoadWithCache("cpu", "", score, 50), gpu = LoadWithCache("cuda", "fp32", score, 50);
+    EXPECT_EQ(gpu->info().cache_score, CacheScoreName(score));
+    for (const RetentionTenths budget : {10, 7}) {
+      const Video want = Generate(*cpu, {{1, budget, {}, {}}}, 7)[0], got = Generate(*gpu, {{1, budget, {}, {}}}, 7)[0];
+      double most = 0;
+      for (int chunk = 0; chunk < 7; ++chunk) {
+        most = std::max(most, MeanDifference(ToYuv420p(want.chunks[chunk]), got.chunks[chunk]));
+      }
+      EXPECT_LE(most, bound) << CacheScoreName(score) << ", budget " << budget;
+      EXPECT_EQ(got.past_keys, want.past_keys) << CacheScoreName(score) << ", budget " << budget;
+      std::printf("cache 0.5 by %s, budget %d: frames differ by %.3f at most\n", CacheScoreName(score), budget, most);
+    }
+  }
+}
+
+TEST(GpuVideoModelTest, LessOfTheCacheShowsAndAllOfItIsTheSameBitForBit) {
+  const auto untouched = LoadTiny("cuda", "bf16");
+  const auto all = LoadWithCache("cuda", "bf16", CacheScore::kRouter, 100);
+  const auto half = LoadWithCache("cuda", "bf16", CacheScore::kRandom, 50);
+  EXPECT_EQ(all->info().session_bytes, untouched->info().session_bytes);
+  EXPECT_LT(half->info().kv_cache_bytes, untouched->info().kv_cache_bytes);
+  EXPECT_LT(half->info().session_bytes, untouched->info().session_bytes);
+  for (const RetentionTenths budget : {10, 7}) {
+    const auto want = GenerateAlone(*untouched, 1, 6, budget);
+    ExpectSameBytes(want, GenerateAlone(*all, 1, 6, budget));
+    EXPECT_GT(MeanDifference(want[5], GenerateAlone(*half, 1, 6, budget)[5]), 0) << "budget " << budget;
+  }
+}
+
+TEST(GpuVideoModelTest, SessionsOfOnePlanKeepTheirOwnShareOfTheCache) {
+  VideoModelOptions options = TinyOptions("cuda", "fp32");
+  options.cache_retention = CacheRetention{CacheScore::kRandom, {{10, {50}}, {7, {25, 100, 40, 40, 10, 70}}}};
+  const auto model = Load(options);
+  const std::vector<Video> together =
+      Generate(*model, {{1, 10, {}, {}}, {2, 7, {}, {}}, {3, 8, {}, {}}}, 6);  // of budget 8 everything stays
+  for (const Video& among : together) {
+    const Video alone = Generate(*model, {{among.session + 10, among.budget, {}, {}}}, 6)[0];
+    EXPECT_EQ(alone.past_keys, among.past_keys);
+    for (int chunk = 0; chunk < 6; ++chunk) {
+      EXPECT_LE(MeanDifference(alone.chunks[chunk], among.chunks[chunk]), 0.1) << among.session << ", chunk " << chunk;
+    }
+  }
+}
+
+TEST(GpuVideoModelTest, AScoreThatTheGpuDoesNotHaveIsRefusedByName) {
+  VideoModelOptions options = TinyOptions("cuda", "bf16");
+  options.cache_retention = UniformCacheRetention(CacheScore::kSaliency, 50, {10});
+  EXPECT_THAT(std::string(CreateVideoModel(options).status().message()), HasSubstr("\"saliency\""));
+}
+
 TEST(GpuVideoModelTest, TheSameSeedGivesTheSameBytesWhenAlone) {
   const auto model = LoadTiny("cuda", "bf16");
   ExpectSameBytes(GenerateAlone(*model, 1, 4, 8), GenerateAlone(*model, 2, 4, 8));
@@ -121,7 +186,7 @@ TEST(GpuVideoModelTest, DecodingAsOneGraphChangesNoByte) {
   const auto graph = Load(options);
   options.decode_graph = false;
   const auto plain = Load(options);
-  for (const std::vector<Video>& videos : {std::vector<Video>{{1, 10, {}}, {2, 10, {}}}, {{3, 10, {}}}}) {
+  for (const std::vector<Video>& videos : {std::vector<Video>{{1, 10, {}, {}}, {2, 10, {}, {}}}, {{3, 10, {}, {}}}}) {
     const auto want = Generate(*plain, videos, 4), got = Generate(*graph, videos, 4);
     for (size_t i = 0; i < videos.size(); ++i) ExpectSameBytes(want[i].chunks, got[i].chunks);
   }
@@ -129,7 +194,7 @@ TEST(GpuVideoModelTest, DecodingAsOneGraphChangesNoByte) {
 
 TEST(GpuVideoModelTest, SessionsOfOnePlanMakeVideosLikeTheirOwnAtTheirOwnBudgets) {
   const auto model = LoadTiny("cuda", "fp32");
-  const std::vector<Video> together = Generate(*model, {{1, 10, {}}, {2, 7, {}}, {3, 10, {}}}, 4);
+  const std::vector<Video> together = Generate(*model, {{1, 10, {}, {}}, {2, 7, {}, {}}, {3, 10, {}, {}}}, 4);
   for (const Video& among : together) {
     const auto alone = GenerateAlone(*model, among.session + 10, 4, among.budget);
     for (int chunk = 0; chunk < 4; ++chunk) {

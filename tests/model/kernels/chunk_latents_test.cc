@@ -21,6 +21,18 @@ TEST(ChunkLatentsTest, NoiseHasTheBitsOfTheHost) {
   EXPECT_TRUE(got.to(at::kCPU).equal(want));
 }
 
+TEST(ChunkLatentsTest, DrawsThatFollowEachOtherHaveTheBitsOfTheHost) {
+  for (const int count : {1, 18, 1001}) {
+    const at::Tensor got = Empty({3, count}, at::kFloat), want = at::empty({3, count});
+    const NoiseKey first = RandomScoreKey(0x123456789ABCDEF0, 21, 0);
+    FillNormals({first.seed, first.chunk, first.draw}, 3, count, MutableFloats(got), TestStream());
+    for (int row = 0; row < 3; ++row) {
+      FillRandomScores(0x123456789ABCDEF0, 21, row, absl::MakeSpan(MutableFloats(want) + row * count, count));
+    }
+    EXPECT_TRUE(got.to(at::kCPU).equal(want)) << count;
+  }
+}
+
 TEST(ChunkLatentsTest, PatchesAndSamplerStepsEqualThePlainOnes) {
   const at::Tensor latents = at::randn({kLatents.values()}), flow = at::randn({kLatents.values()});
   const at::Tensor patches = Empty({kLatents.values()}, at::kFloat), want_patches = at::empty({kLatents.values()});
