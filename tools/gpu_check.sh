@@ -22,7 +22,7 @@ all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chu
   sessions-bf16 kernels chunk-cache chunk-cache-window12 attention linears chunk-few-2-step chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step
   chunk-few-frame-wise-1-step training-routers training-videodiffcr)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
-declare -A seconds_of=([checks]=53 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
+declare -A seconds_of=([checks]=110 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
   [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130
   [chunk-cache]=34 [chunk-cache-window12]=18 [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20 [chunk-few-frame-wise-2-step]=12
   [chunk-few-frame-wise-1-step]=10 [training-routers]=100 [training-videodiffcr]=200)
