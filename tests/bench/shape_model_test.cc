@@ -8,21 +8,14 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "model/load/model_folder.h"
+#include "tests/system/read_file.h"
 
 namespace videodiffcr {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::string ContentsOf(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 // The 1.3B preset, made small where size is all that matters.
 ModelConfig SmallConfig() {
@@ -66,8 +59,8 @@ TEST_F(ShapeModelTest, TheSeedDecidesEveryByte) {
   ASSERT_TRUE(WriteShapeModel(SmallConfig(), 1, "models/tiny", Folder("b")).ok());
   ASSERT_TRUE(WriteShapeModel(SmallConfig(), 2, "models/tiny", Folder("c")).ok());
   for (const char* file : {"/transformer.safetensors", "/routers.safetensors", "/decoder.safetensors"}) {
-    EXPECT_TRUE(ContentsOf(Folder("a") + file) == ContentsOf(Folder("b") + file)) << file;
-    EXPECT_FALSE(ContentsOf(Folder("a") + file) == ContentsOf(Folder("c") + file)) << file;
+    EXPECT_TRUE(ReadFile(Folder("a") + file) == ReadFile(Folder("b") + file)) << file;
+    EXPECT_FALSE(ReadFile(Folder("a") + file) == ReadFile(Folder("c") + file)) << file;
   }
 }
 

@@ -43,7 +43,7 @@ inline ModelConfig SmallConfig(DecoderKind decoder) {
 class ConversionTest : public testing::Test {
  protected:
   ConversionTest() {
-    WriteFile(folder_.File("spiece.model"), SentencePieceModelBuilder(SentencePieceModelBuilder::kUnigram)
+    WriteFile(folder_.Path("spiece.model"), SentencePieceModelBuilder(SentencePieceModelBuilder::kUnigram)
                                                 .AddSpecialPieces()
                                                 .Add("\xe2\x96\x81"
                                                      "cat",
@@ -52,9 +52,9 @@ class ConversionTest : public testing::Test {
     request_.config = SmallConfig(DecoderKind::kTaehv);
     request_.transformer_files = {TestDataPath("self_forcing_dmd.pt")};
     request_.text_encoder_files = {TestDataPath("models_t5_umt5-xxl-enc-bf16.pth")};
-    request_.tokenizer_file = folder_.File("spiece.model");
+    request_.tokenizer_file = folder_.Path("spiece.model");
     request_.decoder_files = {TestDataPath("taew2_1.pth")};
-    request_.output_folder = folder_.File("model");
+    request_.output_folder = folder_.Path("model");
   }
 
   absl::Status Convert() {
@@ -83,7 +83,7 @@ class ConversionTest : public testing::Test {
     }
     std::vector<std::string> paths;
     for (size_t i = 0; i < shards; ++i) {
-      paths.push_back(folder_.File("diffusion_pytorch_model-" + std::to_string(i) + "-of-" + std::to_string(shards) +
+      paths.push_back(folder_.Path("diffusion_pytorch_model-" + std::to_string(i) + "-of-" + std::to_string(shards) +
                                    ".safetensors"));
       EXPECT_TRUE(WriteSafetensors(paths.back(), parts[i], {{"format", "pt"}}).ok());
     }

@@ -53,8 +53,8 @@ class ConversionMemoryTest : public ConversionTest {
     for (const ExpectedTensor& tensor : tensors) {
       entries[tensor.name + ending] = {DType::kF32, tensor.shape, zeros.data(), BytesOf(tensor)};
     }
-    EXPECT_TRUE(WriteSafetensors(folder_.File(name), entries, {}).ok());
-    return folder_.File(name);
+    EXPECT_TRUE(WriteSafetensors(folder_.Path(name), entries, {}).ok());
+    return folder_.Path(name);
   }
   // All tensors as views into one storage, as the flat parameters of some trainers are saved.
   std::string WriteFlat(bool deflate) {
@@ -75,8 +75,8 @@ class ConversionMemoryTest : public ConversionTest {
     std::vector<ZipTestEntry> entries{{.name = "m/data.pkl", .data = pickle.Op('u').Stop()},
                                       {.name = "m/version", .data = "3\n"}};
     entries.push_back({.name = "m/data/0", .data = std::string(4 * elements, '\0'), .deflate = deflate});
-    WriteFile(folder_.File("flat.pt"), BuildZip(entries));
-    return folder_.File("flat.pt");
+    WriteFile(folder_.Path("flat.pt"), BuildZip(entries));
+    return folder_.Path("flat.pt");
   }
   void ExpectFlat() {
     if (!ForgetPeak()) GTEST_SKIP() << "this kernel does not forget the peak of a process";

@@ -68,7 +68,7 @@ TEST_F(ConversionRefusalTest, RefusesTheSameTensorInTwoShards) {
 
 // Reading what is gone ended the process.
 TEST_F(ConversionRefusalTest, AFileThatIsCutShortWhileItIsConvertedIsAnError) {
-  const std::string path = folder_.File("shrinking.pt");
+  const std::string path = folder_.Path("shrinking.pt");
   WriteFile(path, ReadFile(request_.transformer_files[0]));
   request_.transformer_files = {path};
   const absl::Status status = ConvertModel(request_, [&](const auto&) { std::filesystem::resize_file(path, 4096); });
@@ -87,7 +87,7 @@ TEST_F(ConversionRefusalTest, NamesTheTensorWhoseDataIsDamaged) {
   const size_t data = file.find("self_forcing_dmd/data/40");
   ASSERT_NE(data, std::string::npos);
   file[data + 128] ^= 1;  // the entry's data starts at the next multiple of 64
-  request_.transformer_files = {folder_.File("damaged.pt")};
+  request_.transformer_files = {folder_.Path("damaged.pt")};
   WriteFile(request_.transformer_files[0], file);
   EXPECT_THAT(Refusal(), testing::ContainsRegex("damaged.pt: tensor [a-z0-9_.]+: .*data/40': checksum"));
 }

@@ -72,8 +72,8 @@ TEST(ConvertOptions, NameTheFlagThatIsWrong) {
 
 TEST(ConvertOptions, NameTheConfigFileThatDoesNotParse) {
   const TemporaryFolder folder;
-  const std::string broken = folder.File("c.json");
-  const std::string absent = folder.File("none.json");
+  const std::string broken = folder.Path("c.json");
+  const std::string absent = folder.Path("none.json");
   WriteFile(broken, "{]");
   EXPECT_THAT(Refusal({"--config", broken}), HasSubstr(broken));
   EXPECT_THAT(Refusal({"--config", absent}), HasSubstr(absent));
@@ -113,7 +113,7 @@ TEST(ConvertOptions, GiveEveryPresetValidSizesOfItsOwn) {
 
 TEST(ConvertOptions, ReadLorasWithAndWithoutScale) {
   const TemporaryFolder folder;
-  const std::string colons = folder.File("style:0.5");
+  const std::string colons = folder.Path("style:0.5");
   WriteFile(colons, "x");
   const absl::StatusOr<ConvertOptions> options =
       ParseConvertOptions(Complete({"--lora", "a.safetensors", "--lora", "b.safetensors:-0.25", "--lora", colons}));

@@ -34,7 +34,7 @@ class LayoutsTest : public ConversionTest {
   void SetUp() override {
     ASSERT_TRUE(Convert().ok());
     plain_ = request_.output_folder;
-    request_.output_folder = folder_.File("again");
+    request_.output_folder = folder_.Path("again");
   }
   OwnedTensors Read(const std::string& path, const std::vector<std::string>& entries = {}) {
     const absl::StatusOr<WeightSet> set = WeightSet::Open({path}, {entries, false, ""});
@@ -52,7 +52,7 @@ class LayoutsTest : public ConversionTest {
       entries[rename(key)] = {tensor.dtype, tensor.shape, reinterpret_cast<const uint8_t*>(tensor.bytes.data()),
                               static_cast<int64_t>(tensor.bytes.size())};
     }
-    const std::string path = folder_.File(name);
+    const std::string path = folder_.Path(name);
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     EXPECT_TRUE(WriteSafetensors(path, entries, {}).ok());
     return path;
@@ -81,7 +81,7 @@ class LayoutsTest : public ConversionTest {
     entries.push_back({.name = "m/data.pkl", .data = pickle.Op('u').Op('s').Stop()});
     entries.push_back({.name = "m/version", .data = "3\n"});
     for (ZipTestEntry& entry : entries) pack(entry);
-    const std::string path = folder_.File(name);
+    const std::string path = folder_.Path(name);
     WriteFile(path, BuildZip(entries, options));
     return path;
   }
@@ -129,11 +129,11 @@ TEST_F(LayoutsTest, DiffusersAsFileIndexFolderAndPipeline) {
   }
   const std::string first = WriteSafe("wan/transformer/m-00001-of-00002.safetensors", halves[0], rename);
   const std::string second = WriteSafe("wan/transformer/m-00002-of-00002.safetensors", halves[1], rename);
-  const std::string index_path = folder_.File("wan/transformer/m.safetensors.index.json");
+  const std::string index_path = folder_.Path("wan/transformer/m.safetensors.index.json");
   WriteFile(index_path, "{\"weight_map\": {" + index + "}}");
   ExpectTheSameTransformer(index_path);
-  ExpectTheSameTransformer(folder_.File("wan/transformer"));
-  ExpectTheSameTransformer(folder_.File("wan"));
+  ExpectTheSameTransformer(folder_.Path("wan/transformer"));
+  ExpectTheSameTransformer(folder_.Path("wan"));
   request_.transformer_files = {first, second};
   ExpectTheSame("transformer.safetensors");
 }
@@ -162,7 +162,7 @@ TEST_F(LayoutsTest, TheWanVaeUnderDiffusersNames) {
   request_.config = SmallConfig(DecoderKind::kWanVae);
   request_.decoder_files = {TestDataPath("Wan2.1_VAE.pth")};
   ASSERT_TRUE(Convert().ok());
-  plain_ = folder_.File("plain_vae");
+  plain_ = folder_.Path("plain_vae");
   std::filesystem::rename(request_.output_folder, plain_);
   const auto rename = [](const std::string& name) { return WanVaeLayouts()[1].spell(name); };
   request_.decoder_files = {WriteSafe("vae.safetensors", Read(TestDataPath("Wan2.1_VAE.pth")), rename)};
@@ -185,7 +185,7 @@ TEST_F(LayoutsTest, ZipsThatWerePackedAgain) {
   ExpectTheSameTransformer(
       WriteTorch("deflated.pt", Transformer(), WritePlain, [](ZipTestEntry& entry) { entry.deflate = true; }));
   EXPECT_TRUE(notes_.empty());
-  for (const auto& file : std::filesystem::directory_iterator(folder_.File(""))) {
+  for (const auto& file : std::filesystem::directory_iterator(folder_.Path(""))) {
     EXPECT_FALSE(file.path().filename().string().starts_with(".videodiffcr")) << file.path();
   }
   ExpectTheSameTransformer(

@@ -41,8 +41,8 @@ std::string LegacyFile(const LegacyParts& parts) {
 class LegacyTorchFileTest : public testing::Test {
  protected:
   absl::StatusOr<WeightFile> Open(const std::string& content) {
-    WriteFile(folder_.File("old.pth"), content);
-    return WeightFile::Open(folder_.File("old.pth"), {});
+    WriteFile(folder_.Path("old.pth"), content);
+    return WeightFile::Open(folder_.Path("old.pth"), {});
   }
   std::string Refusal(const LegacyParts& parts) { return MessageOf(Open(LegacyFile(parts))); }
 

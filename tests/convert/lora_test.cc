@@ -61,12 +61,12 @@ class LoraTest : public ConversionTest {
       entries[name] = {DType::kF32, shapes_.at(name), reinterpret_cast<const uint8_t*>(values.data()),
                        static_cast<int64_t>(values.size() * sizeof(float))};
     }
-    const std::string path = folder_.File(file);
+    const std::string path = folder_.Path(file);
     EXPECT_TRUE(WriteSafetensors(path, entries, metadata).ok());
     return path;
   }
   std::string Refusal(const std::string& path) {
-    return MessageOf(LoraSet::Open({{path}}, Transformer(), folder_.File("")));
+    return MessageOf(LoraSet::Open({{path}}, Transformer(), folder_.Path("")));
   }
   // A tensor of the folder that was made with these LoRAs, in fp32.
   std::vector<float> Converted(const std::string& tensor, const std::vector<LoraFile>& loras) {
@@ -140,22 +140,22 @@ TEST_F(LoraTest, MergesAConvolutionAndAWholeDifference) {
 TEST_F(LoraTest, TakesAlphaFromTheConfigOfPeftOrTheMetadataOfDiffusers) {
   Add("base_model.model.blocks.0.self_attn.q.lora_A.weight", {2, 12});
   Add("base_model.model.blocks.0.self_attn.q.lora_B.weight", {12, 2});
-  std::filesystem::create_directory(folder_.File("adapter"));
+  std::filesystem::create_directory(folder_.Path("adapter"));
   Write("adapter/adapter_model.safetensors");
   const auto expect = [this](const std::string& path, double factor) {
     ExpectMerged(Converted("blocks.0.self_attn.q.weight", {{path}}), "blocks.0.self_attn.q.weight", 12,
                  "base_model.model.blocks.0.self_attn.q.lora_A.weight",
                  "base_model.model.blocks.0.self_attn.q.lora_B.weight", factor);
   };
-  WriteFile(folder_.File("adapter/adapter_config.json"), R"({"r": 2, "lora_alpha": 8})");
-  expect(folder_.File("adapter"), 4.0);
-  WriteFile(folder_.File("adapter/adapter_config.json"), R"({"r": 2, "lora_alpha": 8, "use_rslora": true})");
-  expect(folder_.File("adapter"), 8.0 / std::sqrt(2.0));
+  WriteFile(folder_.Path("adapter/adapter_config.json"), R"({"r": 2, "lora_alpha": 8})");
+  expect(folder_.Path("adapter"), 4.0);
+  WriteFile(folder_.Path("adapter/adapter_config.json"), R"({"r": 2, "lora_alpha": 8, "use_rslora": true})");
+  expect(folder_.Path("adapter"), 8.0 / std::sqrt(2.0));
   expect(Write("d.safetensors", {{"lora_adapter_metadata", R"({"transformer.r": 2, "transformer.lora_alpha": 6})"}}),
          3.0);
   expect(Write("none.safetensors"), 1.0);
-  WriteFile(folder_.File("adapter/adapter_config.json"), R"({"lora_alpha": 8, "use_dora": true})");
-  EXPECT_THAT(Refusal(folder_.File("adapter")), HasSubstr("DoRA is not read"));
+  WriteFile(folder_.Path("adapter/adapter_config.json"), R"({"lora_alpha": 8, "use_dora": true})");
+  EXPECT_THAT(Refusal(folder_.Path("adapter")), HasSubstr("DoRA is not read"));
 }
 
 TEST_F(LoraTest, RefusesKeysOfNothingAndHalvesAndShapesThatDoNotFit) {

@@ -101,7 +101,7 @@ TEST_F(ModelConversionTest, GivesTheSameFolderFromEveryFormatOfTheTransformer) {
       {TestDataPath("ode_init.pt")}, WriteTransformerShards(1), WriteTransformerShards(3)};
   for (size_t i = 0; i < formats.size(); ++i) {
     request_.transformer_files = formats[i];
-    request_.output_folder = folder_.File("model" + std::to_string(i));
+    request_.output_folder = folder_.Path("model" + std::to_string(i));
     const absl::Status status = Convert();
     ASSERT_TRUE(status.ok()) << status;
     EXPECT_EQ(ReadFile(request_.output_folder + "/transformer.safetensors"), expected) << i;
@@ -161,7 +161,7 @@ TEST_F(ModelConversionTest, TakesRoutersWithTheirTables) {
     entry.bytes = StreamedBytes({row.name, entry.dtype, row.shape});
     routers[row.name] = entry;
   }
-  request_.routers_file = folder_.File("routers.safetensors");
+  request_.routers_file = folder_.Path("routers.safetensors");
   const absl::Status written = WriteSafetensors(request_.routers_file, routers, {});
   ASSERT_TRUE(written.ok()) << written;
   const absl::Status status = Convert();

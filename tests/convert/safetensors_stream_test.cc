@@ -16,7 +16,7 @@ const std::vector<StreamedTensor> kTwoTensors = {{"wide", DType::kF32, {2}}, {"n
 
 TEST(SafetensorsStream, WritesWhatTheReaderReads) {
   const TemporaryFolder folder;
-  const std::string path = folder.File("a.safetensors");
+  const std::string path = folder.Path("a.safetensors");
   absl::StatusOr<SafetensorsStream> stream = SafetensorsStream::Create(path, kTwoTensors, {{"format", "pt"}});
   ASSERT_TRUE(stream.ok()) << stream.status();
   ASSERT_TRUE(stream->Append(AsBytes("01234567ab")).ok());
@@ -35,7 +35,7 @@ TEST(SafetensorsStream, WritesWhatTheReaderReads) {
 
 TEST(SafetensorsStream, LeavesNoFileThatLoadsWhenItIsNotFinished) {
   const TemporaryFolder folder;
-  const std::string path = folder.File("a.safetensors");
+  const std::string path = folder.Path("a.safetensors");
   {
     absl::StatusOr<SafetensorsStream> stream = SafetensorsStream::Create(path, kTwoTensors, {});
     ASSERT_TRUE(stream.ok());
@@ -47,16 +47,16 @@ TEST(SafetensorsStream, LeavesNoFileThatLoadsWhenItIsNotFinished) {
 
 TEST(SafetensorsStream, OverwritesNothing) {
   const TemporaryFolder folder;
-  WriteFile(folder.File("a.safetensors"), "precious");
-  EXPECT_EQ(SafetensorsStream::Create(folder.File("a.safetensors"), {}, {}).status().code(),
+  WriteFile(folder.Path("a.safetensors"), "precious");
+  EXPECT_EQ(SafetensorsStream::Create(folder.Path("a.safetensors"), {}, {}).status().code(),
             absl::StatusCode::kAlreadyExists);
-  EXPECT_EQ(ReadFile(folder.File("a.safetensors")), "precious");
+  EXPECT_EQ(ReadFile(folder.Path("a.safetensors")), "precious");
 }
 
 TEST(SafetensorsStream, FollowsNoLink) {
   const TemporaryFolder folder;
-  std::filesystem::create_symlink("/dev/null", folder.File("a.safetensors"));
-  EXPECT_EQ(SafetensorsStream::Create(folder.File("a.safetensors"), {}, {}).status().code(),
+  std::filesystem::create_symlink("/dev/null", folder.Path("a.safetensors"));
+  EXPECT_EQ(SafetensorsStream::Create(folder.Path("a.safetensors"), {}, {}).status().code(),
             absl::StatusCode::kAlreadyExists);
 }
 

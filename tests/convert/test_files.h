@@ -1,13 +1,11 @@
-// What the tests of this folder share: messages, bytes, tensors, temporary files, and the values that
-// testdata/make_testdata.py writes.
+// What the tests of this folder share: messages, bytes, tensors, files, and the values that testdata/make_testdata.py
+// writes.
 #ifndef VIDEODIFFCR_TESTS_CONVERT_TEST_FILES_H_
 #define VIDEODIFFCR_TESTS_CONVERT_TEST_FILES_H_
 
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +14,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "convert/weight_file.h"
+#include "tests/system/read_file.h"
+#include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
 
@@ -42,32 +42,9 @@ inline std::string TestDataPath(const std::string& name) {
   return std::string(root == nullptr ? "." : root) + "/tests/convert/testdata/" + name;
 }
 
-inline std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 inline void WriteFile(const std::string& path, const std::string& content) {
   std::ofstream(path, std::ios::binary) << content;
 }
-
-// A folder of its own, removed with everything in it.
-class TemporaryFolder {
- public:
-  TemporaryFolder() : path_((std::filesystem::temp_directory_path() / "convert_test_XXXXXX").string()) {
-    if (mkdtemp(path_.data()) == nullptr) std::abort();
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-
-  std::string File(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 // Fill() of make_testdata.py: element i of the tensor `name`, before it is rounded to its type.
 inline float FillValue(std::string_view name, uint64_t i) {

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 class WeightPathsTest : public testing::Test {
  protected:
   std::string Write(const std::string& name, const std::string& content = "x") {
-    const std::string path = folder_.File(name);
+    const std::string path = folder_.Path(name);
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     WriteFile(path, content);
     return path;
@@ -38,17 +38,17 @@ constexpr char kIndex[] = R"({"metadata": {"total_size": 2}, "weight_map": {"a":
 TEST_F(WeightPathsTest, AnIndexAndItsFolderStandForTheShards) {
   const std::string first = Write("t/m-00001-of-00002.safetensors");
   const std::string second = Write("t/m-00002-of-00002.safetensors");
-  EXPECT_THAT(Find(folder_.File("t")), ElementsAre(first, second));  // without the index
+  EXPECT_THAT(Find(folder_.Path("t")), ElementsAre(first, second));  // without the index
   const std::string index = Write("t/m.safetensors.index.json", kIndex);
   EXPECT_THAT(Find(index), ElementsAre(first, second));
-  EXPECT_THAT(Find(folder_.File("t")), ElementsAre(first, second));
+  EXPECT_THAT(Find(folder_.Path("t")), ElementsAre(first, second));
 }
 
 TEST_F(WeightPathsTest, AFolderOfAWholePipelineStandsForItsPart) {
   const std::string file = Write("wan/transformer/diffusion_pytorch_model.safetensors");
   Write("wan/transformer/config.json", "{}");
   Write("wan/model_index.json", "{}");
-  EXPECT_THAT(Find(folder_.File("wan")), ElementsAre(file));
+  EXPECT_THAT(Find(folder_.Path("wan")), ElementsAre(file));
   EXPECT_THAT(Find(file), ElementsAre(file));
 }
 
@@ -56,22 +56,22 @@ TEST_F(WeightPathsTest, NamesTheShardsThatAreMissing) {
   const std::string index = Write("t/m.safetensors.index.json", kIndex);
   EXPECT_THAT(Refusal(index), HasSubstr("names 2 shards, of which 2 are not beside it (m-00001-of-00002.safetensors"));
   const std::string first = Write("t/m-00001-of-00002.safetensors");
-  EXPECT_THAT(Refusal(folder_.File("t")), HasSubstr("1 are not beside it (m-00002-of-00002.safetensors)"));
+  EXPECT_THAT(Refusal(folder_.Path("t")), HasSubstr("1 are not beside it (m-00002-of-00002.safetensors)"));
   EXPECT_THAT(Refusal(first), HasSubstr("is shard 1 of 2; give all of them"));
   std::filesystem::remove(index);
-  EXPECT_THAT(Refusal(folder_.File("t")), HasSubstr("holds 1 of 2 shards"));
+  EXPECT_THAT(Refusal(folder_.Path("t")), HasSubstr("holds 1 of 2 shards"));
 }
 
 TEST_F(WeightPathsTest, SaysWhatAFolderHoldsThatHasNoWeightsOrSeveral) {
   Write("several/a.safetensors");
   Write("several/b.safetensors");
-  EXPECT_THAT(Refusal(folder_.File("several")), HasSubstr("several files of weights (a.safetensors, b.safetensors)"));
+  EXPECT_THAT(Refusal(folder_.Path("several")), HasSubstr("several files of weights (a.safetensors, b.safetensors)"));
   Write("none/notes.txt");
-  EXPECT_THAT(Refusal(folder_.File("none")),
+  EXPECT_THAT(Refusal(folder_.Path("none")),
               HasSubstr("holds no weights (.safetensors, .pt, .pth, .bin); it has: notes.txt"));
   Write("dcp/__0_0.distcp");
   Write("dcp/.metadata");
-  EXPECT_THAT(Refusal(folder_.File("dcp")), HasSubstr("is a distributed checkpoint of PyTorch"));
+  EXPECT_THAT(Refusal(folder_.Path("dcp")), HasSubstr("is a distributed checkpoint of PyTorch"));
 }
 
 TEST_F(WeightPathsTest, AnIndexOnlyNamesFilesBesideIt) {
@@ -88,11 +88,11 @@ TEST_F(WeightPathsTest, AnIndexOnlyNamesFilesBesideIt) {
 
 TEST_F(WeightPathsTest, FindsTheTokenizerOfAFolder) {
   const std::string model = Write("wan/tokenizer/spiece.model");
-  EXPECT_EQ(*FindTokenizerFile(folder_.File("wan")), model);
-  EXPECT_EQ(*FindTokenizerFile(folder_.File("wan/tokenizer")), model);
+  EXPECT_EQ(*FindTokenizerFile(folder_.Path("wan")), model);
+  EXPECT_EQ(*FindTokenizerFile(folder_.Path("wan/tokenizer")), model);
   EXPECT_EQ(*FindTokenizerFile(model), model);
   Write("none/tokenizer.json", "{}");
-  EXPECT_THAT(MessageOf(FindTokenizerFile(folder_.File("none"))), HasSubstr("no spiece.model"));
+  EXPECT_THAT(MessageOf(FindTokenizerFile(folder_.Path("none"))), HasSubstr("no spiece.model"));
 }
 
 }  // namespace

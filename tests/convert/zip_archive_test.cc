@@ -57,7 +57,7 @@ TEST(ZipArchive, ReadsFilesLargerThanFourGiB) {
   std::string rest = near.substr(near.find("PK\x01\x02"));
   const uint64_t record = far + 200 + rest.find("PK\x06\x06");
   std::memcpy(rest.data() + rest.find("PK\x06\x07") + 8, &record, 8);
-  const std::string path = folder.File("large.pth");
+  const std::string path = folder.Path("large.pth");
   const int file = open(path.c_str(), O_WRONLY | O_CREAT, 0600);
   ASSERT_GE(file, 0);
   ASSERT_EQ(pwrite(file, entry.data(), entry.size(), far), static_cast<ssize_t>(entry.size()));

@@ -29,7 +29,7 @@ class ZipEntryTest : public testing::Test {
     return archive.ok() ? *std::move(archive) : ZipArchive{};
   }
   std::string Unpack(const ZipArchive& archive, const std::string& name) {
-    const absl::StatusOr<MappedFile> file = UnpackZipEntry(archive, name, folder_.File(""));
+    const absl::StatusOr<MappedFile> file = UnpackZipEntry(archive, name, folder_.Path(""));
     if (!file.ok()) return MessageOf(file);
     return std::string(file->bytes().begin(), file->bytes().end());
   }
@@ -55,7 +55,7 @@ TEST_F(ZipEntryTest, UnpacksIntoAFileThatLeavesNothingBehind) {
   const std::string large = Large();
   const ZipArchive archive = Open({{.name = "m/a", .data = large, .deflate = true}});
   EXPECT_EQ(Unpack(archive, "m/a"), large);
-  EXPECT_TRUE(std::filesystem::is_empty(folder_.File("")));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.Path("")));
 }
 
 TEST_F(ZipEntryTest, NamesTheEntryThatIsDamaged) {
@@ -68,7 +68,7 @@ TEST_F(ZipEntryTest, NamesTheEntryThatIsDamaged) {
               HasSubstr("unpacks to 3 bytes, not 4"));
   EXPECT_THAT(Unpack(Open({{.name = "m/a", .data = std::string(100, '\xff'), .method = 8}}), "m/a"),
               HasSubstr("make no sense"));
-  EXPECT_TRUE(std::filesystem::is_empty(folder_.File("")));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.Path("")));
 }
 
 }  // namespace

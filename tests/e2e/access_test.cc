@@ -14,6 +14,7 @@
 #include "nlohmann/json.hpp"
 #include "tests/e2e/server_process.h"
 #include "tests/server/access/made_certificate.h"
+#include "tests/system/read_file.h"
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
 
 namespace videodiffcr {
@@ -73,11 +74,11 @@ TEST_F(SecuredServer, TheClientComesInWithCertificateAndTokenAndTheLogTellsItAll
   with_token.insert(with_token.end(), {"--token-file", Path("token")});
   const Finished with = RunProgram(Generate(server, with_token));
   EXPECT_EQ(with.status, 0) << with.output;
-  CallWithTrace(server.address(), ContentsOf(Path("crt")), token_);
+  CallWithTrace(server.address(), ReadFile(Path("crt")), token_);
   server.process().Signal(SIGTERM);
   EXPECT_EQ(server.process().Wait(), 0);
 
-  const std::string log = ContentsOf(server.log_path());
+  const std::string log = ReadFile(server.log_path());
   EXPECT_THAT(log, Not(HasSubstr("red circle")));
   EXPECT_THAT(log, Not(HasSubstr(token_)));
   EXPECT_THAT(log, Not(HasSubstr(token_.substr(14)))) << "nor its secret alone";

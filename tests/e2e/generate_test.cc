@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/server_process.h"
 #include "tests/process/process.h"
+#include "tests/system/read_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -81,12 +82,12 @@ TEST_F(GenerateTest, TheSameSeedGivesTheSameBytesAloneAndAmongFourOthers) {
   for (const auto& other : others) {
     EXPECT_EQ(other->Wait(), 0) << other->output();
   }
-  EXPECT_EQ(ContentsOf(alone), ContentsOf(among));
+  EXPECT_EQ(ReadFile(alone), ReadFile(among));
   const std::string another = TempPath("another.mp4");
   ASSERT_EQ(RunGenerate({"--prompt", kPrompt, "--chunks", "4", "--seed", "43", "--budget", "0.8", "--output", another})
                 .status,
             0);
-  EXPECT_NE(ContentsOf(alone), ContentsOf(another)) << "another seed";
+  EXPECT_NE(ReadFile(alone), ReadFile(another)) << "another seed";
 }
 
 TEST_F(GenerateTest, ASwitchedPromptTakesEffectAtExactlyItsChunk) {
@@ -97,8 +98,8 @@ TEST_F(GenerateTest, ASwitchedPromptTakesEffectAtExactlyItsChunk) {
                                     "--switch", std::string("2:") + kOtherPrompt});
   ASSERT_EQ(run.status, 0) << run.output;
   EXPECT_THAT(run.output, HasSubstr("the change for chunk 2 takes effect at chunk 2"));
-  const std::string before = ContentsOf(plain);
-  const std::string after = ContentsOf(switched);
+  const std::string before = ReadFile(plain);
+  const std::string after = ReadFile(switched);
   const size_t frame_bytes = 160 * 96 * 3;
   ASSERT_EQ(before.size(), 45 * frame_bytes);
   ASSERT_EQ(after.size(), 45 * frame_bytes);
@@ -157,7 +158,7 @@ TEST_F(GenerateTest, RawFramesAndAnnexBComeOutByTheEndingOfTheFile) {
   EXPECT_EQ(ProbeFile(stream).frames.size(), 21);
   const std::string frames = TempPath("frames.yuv");
   ASSERT_EQ(RunGenerate({"--prompt", kPrompt, "--chunks", "2", "--output", frames}).status, 0);
-  EXPECT_EQ(ContentsOf(frames).size(), 21 * 160 * 96 * 3 / 2);
+  EXPECT_EQ(ReadFile(frames).size(), 21 * 160 * 96 * 3 / 2);
 }
 
 TEST_F(GenerateTest, AValueTheServerRefusesIsNamedWithItsField) {
@@ -214,7 +215,7 @@ TEST_F(GenerateTest, ThePythonExampleKeepsAnOlderFileWhenItIsRefused) {
   const Finished run = RunPythonExample({"\u3000", "--server", server_->address(), "--chunks", "2", "--output", video});
   EXPECT_EQ(run.status, 1) << run.output;
   EXPECT_THAT(run.output, HasSubstr("INVALID_ARGUMENT"));
-  EXPECT_EQ(ContentsOf(video), "older video");
+  EXPECT_EQ(ReadFile(video), "older video");
 }
 
 TEST_F(GenerateTest, AnyNameIsTheNameOfAFileWhateverColonsItHolds) {

@@ -8,6 +8,7 @@
 #include "nlohmann/json.hpp"
 #include "tests/e2e/server_process.h"
 #include "tests/process/process.h"
+#include "tests/system/read_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -22,7 +23,7 @@ std::string DenseFolder() {
   std::filesystem::remove_all(folder);
   std::filesystem::copy(SourcePath("models/tiny"), folder);
   std::filesystem::remove(folder + "/routers.safetensors");
-  nlohmann::json config = nlohmann::json::parse(ContentsOf(folder + "/config.json"));
+  nlohmann::json config = nlohmann::json::parse(ReadFile(folder + "/config.json"));
   config.erase("retention");
   std::ofstream(folder + "/config.json") << config;
   return folder;
@@ -90,7 +91,7 @@ TEST(RoutersTest, ADenseFolderBecomesAServedOneWithBudgetsInTwoPieces) {
   // It learned something, and says so.
   const JudgedVideo picture = ProbeFile(run + "/held_out.png");
   EXPECT_EQ(picture.codec, "png");
-  const std::string csv = ContentsOf(run + "/held_out.csv");
+  const std::string csv = ReadFile(run + "/held_out.csv");
   double at_first = 0, at_last = 0;
   std::istringstream lines(csv);
   std::string line;

@@ -7,11 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "tests/system/read_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -35,15 +34,7 @@ std::string TempPath(const std::string& name) {
   return ::testing::TempDir() + "videodiffcr_e2e_" + std::to_string(getpid()) + "_" + name;
 }
 
-std::string ContentsOf(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
-JudgedVideo ProbeFile(const std::string& path) {
-  return ProbeVideo(ContentsOf(path), path.substr(path.rfind('.') + 1));
-}
+JudgedVideo ProbeFile(const std::string& path) { return ProbeVideo(ReadFile(path), path.substr(path.rfind('.') + 1)); }
 
 ServerProcess::ServerProcess(const std::vector<std::string>& more_flags) {
   static int started = 0;
@@ -60,12 +51,12 @@ ServerProcess::ServerProcess(const std::vector<std::string>& more_flags) {
   // Another process writes the file, whole or not at all: looking again and again is all there is.
   while (!std::filesystem::exists(port_file)) {
     if (!process_->running()) {
-      std::fprintf(stderr, "the server did not start:\n%s\n", ContentsOf(log_path_).c_str());
+      std::fprintf(stderr, "the server did not start:\n%s\n", ReadFile(log_path_).c_str());
       std::abort();
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  const std::string ports = ContentsOf(port_file);
+  const std::string ports = ReadFile(port_file);
   const std::string key = "grpc_port=";
   const size_t begin = ports.find(key) + key.size();
   address_ = "127.0.0.1:" + ports.substr(begin, ports.find('\n', begin) - begin);

@@ -15,7 +15,6 @@ namespace videodiffcr {
 std::string BinaryPath(const std::string& name);
 std::string SourcePath(const std::string& name);
 std::string TempPath(const std::string& name);
-std::string ContentsOf(const std::string& path);
 
 // A video file as ffprobe sees it, every frame decoded; what it complains about fails the test. The path's ending names
 // the format.

@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/server_process.h"
 #include "tests/process/process.h"
+#include "tests/system/read_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -63,7 +64,7 @@ TEST(ShutdownTest, ALogThatNobodyReadsHoldsNeitherCallsNorTheEndAndQuotesNobody)
   Process server({BinaryPath("videodiffcr-server"), "--model_folder=" + SourcePath("models/tiny"),
                   "--listen=127.0.0.1:0", "--metrics_listen=", "--port_file=" + port_file});
   while (!std::filesystem::exists(port_file)) ASSERT_TRUE(server.running());
-  const std::string ports = ContentsOf(port_file);
+  const std::string ports = ReadFile(port_file);
   const absl::StatusOr<std::unique_ptr<VideoClient>> client =
       VideoClient::Connect("127.0.0.1:" + ports.substr(10, ports.find('\n') - 10), absl::Seconds(30));
   ASSERT_TRUE(client.ok()) << client.status();

@@ -20,17 +20,13 @@
 #include "tests/integration/test_server.h"
 #include "tests/integration/test_stream.h"
 #include "tests/process/process.h"
+#include "tests/system/read_file.h"
 
 namespace videodiffcr {
 namespace {
 
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
-
-std::string ReadFile(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-}
 
 // Names and types in a scrape, from its "# TYPE" lines.
 std::set<std::string> FamiliesOf(const std::string& scrape) {

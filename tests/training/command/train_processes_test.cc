@@ -8,8 +8,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -18,17 +16,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "tests/process/process.h"
+#include "tests/system/read_file.h"
+#include "tests/training/tiny_model.h"
 
 namespace videodiffcr::training {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::string Read(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 class TrainProcessesTest : public ::testing::Test {
  protected:
@@ -41,7 +35,7 @@ class TrainProcessesTest : public ::testing::Test {
     std::vector<std::string> command = {std::string(getenv("VIDEODIFFCR_BIN_DIR")) + "/videodiffcr-train",
                                         "wording",
                                         "--model",
-                                        std::string(getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny",
+                                        TinyModel(),
                                         "--output",
                                         folder_ + "/out_" + run,
                                         "--run",
@@ -56,7 +50,7 @@ class TrainProcessesTest : public ::testing::Test {
 
   std::vector<double> Losses(const std::string& run) const {
     std::vector<double> losses;
-    for (const absl::string_view line : absl::StrSplit(Read(folder_ + "/" + run + "/loss.csv"), '\n')) {
+    for (const absl::string_view line : absl::StrSplit(ReadFile(folder_ + "/" + run + "/loss.csv"), '\n')) {
       const std::vector<absl::string_view> fields = absl::StrSplit(line, ',');
       double loss = 0;
       if (fields.size() == 4 && absl::SimpleAtod(fields[1], &loss)) losses.push_back(loss);
@@ -72,9 +66,9 @@ class RankHandle {
  public:
   // The child of `launcher` that is told to be `rank`.
   RankHandle(pid_t launcher, int rank) {
-    const std::string children = Read(absl::StrCat("/proc/", launcher, "/task/", launcher, "/children"));
+    const std::string children = ReadFile(absl::StrCat("/proc/", launcher, "/task/", launcher, "/children"));
     for (const absl::string_view pid : absl::StrSplit(children, ' ', absl::SkipWhitespace())) {
-      const std::string environment = Read(absl::StrCat("/proc/", pid, "/environ"));
+      const std::string environment = ReadFile(absl::StrCat("/proc/", pid, "/environ"));
       if (!absl::StrContains(environment, absl::StrCat("VIDEODIFFCR_TRAIN_PLACE=", rank, " "))) continue;
       int number = 0;
       EXPECT_TRUE(absl::SimpleAtoi(pid, &number));

@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tests/command_line/run_subcommand.h"
+#include "tests/system/read_file.h"
+#include "tests/training/tiny_model.h"
 #include "training/command/compare_command.h"
 #include "training/command/evaluate_command.h"
 #include "training/command/figures_command.h"
@@ -29,38 +30,34 @@ class TrainingCommandTest : public ::testing::Test {
   ~TrainingCommandTest() override { std::filesystem::remove_all(folder_); }
 
   std::string File(const std::string& name) const { return folder_ + "/" + name; }
-  std::string Tiny() const { return std::string(getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
 
   // With the shipped model, and nothing judged but what `arguments` say.
   absl::Status Evaluate(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {"--model", Tiny(), "--reconstructions", "0"});
+    arguments.insert(arguments.begin(), {"--model", TinyModel(), "--reconstructions", "0"});
     return RunSubcommand(EvaluateSubcommand(), {arguments.begin(), arguments.end()});
   }
   static absl::Status Compare(const std::vector<std::string>& arguments) {
     return RunSubcommand(CompareSubcommand(), {arguments.begin(), arguments.end()});
   }
   absl::Status Wording(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {"--model", Tiny(), "--batch", "2"});
-    return RunSubcommand(StageSubcommands().back(), {arguments.begin(), arguments.end()});
+    arguments.insert(arguments.begin(), {"--model", TinyModel(), "--batch", "2"});
+    const std::vector<Subcommand> stages = StageSubcommands();
+    const auto wording = std::find_if(stages.begin(), stages.end(),
+                                      [](const Subcommand& stage) { return stage.text.name == "wording"; });
+    return RunSubcommand(*wording, {arguments.begin(), arguments.end()});
   }
 
   std::string folder_;
 };
 
-std::string Read(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
-
 TEST_F(TrainingCommandTest, JudgingWritesARowPerCondition) {
   ASSERT_TRUE(Evaluate({"--clips", "1", "--only", "dense", "--csv", File("table.csv")}).ok());
-  EXPECT_THAT(Read(File("table.csv")), ::testing::ContainsRegex("^condition,n,all,.*\ndense,1,[01]\\.0000,"));
+  EXPECT_THAT(ReadFile(File("table.csv")), ::testing::ContainsRegex("^condition,n,all,.*\ndense,1,[01]\\.0000,"));
 }
 
 TEST_F(TrainingCommandTest, JudgingMakesTheFolderForTheSheetsOfTheBudgetsAskedFor) {
   ASSERT_TRUE(Evaluate({"--clips", "0", "--only", "0.7", "--sheets", File("new/sheets")}).ok());
-  EXPECT_THAT(Read(File("new/sheets/tiny_07.png")), ::testing::StartsWith("\x89PNG"));
+  EXPECT_THAT(ReadFile(File("new/sheets/tiny_07.png")), ::testing::StartsWith("\x89PNG"));
   EXPECT_FALSE(std::filesystem::exists(File("new/sheets/tiny_10.png")));
 }
 
@@ -78,7 +75,7 @@ TEST_F(TrainingCommandTest, JudgingKeepsALinePerClipAndComparesRows) {
   ASSERT_TRUE(Evaluate({"--clips", "2", "--conditions", "short", "--budgets", "10,7", "--plain", "cpu", "--proxies",
                         "yes", "--method", "ours", "--training-seed", "4", "--per-clip", clips})
                   .ok());
-  const std::string lines = Read(clips);
+  const std::string lines = ReadFile(clips);
   EXPECT_THAT(lines, ::testing::StartsWith("# videodiffcr-train evaluate --model "));
   EXPECT_THAT(lines,
               HasSubstr("--conditions short --plain cpu --budgets 10,7 --proxies yes --method ours --training-seed 4"));
@@ -86,7 +83,7 @@ TEST_F(TrainingCommandTest, JudgingKeepsALinePerClipAndComparesRows) {
   EXPECT_THAT(lines, HasSubstr("\nours,4,short,7,router,1,0.6917,0.7533,"));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 6);
   EXPECT_TRUE(Compare({clips, "--csv", File("difference.csv")}).ok());
-  EXPECT_THAT(Read(File("difference.csv")), HasSubstr("\nshort,all,ours dense,ours retention 0.7 router,1,2,"));
+  EXPECT_THAT(ReadFile(File("difference.csv")), HasSubstr("\nshort,all,ours dense,ours retention 0.7 router,1,2,"));
   EXPECT_THAT(
       Compare({clips, "--reference", "theirs, dense"}).message(),
       HasSubstr("--reference 'theirs, dense': no such row; there are 'ours, dense'; 'ours, retention 0.7, router'"));
@@ -103,7 +100,7 @@ TEST_F(TrainingCommandTest, WhatALastLineMayHoldIsMeasuredOnceAndUsedByLaterJudg
   const std::string bounds = File("bounds.csv"), table = File("table.csv");
   EXPECT_THAT(Evaluate({"--write-bounds", bounds}).message(), HasSubstr("--write-bounds: needs --plain"));
   ASSERT_TRUE(Evaluate({"--write-bounds", bounds, "--plain", "cpu", "--clips", "8"}).ok());
-  EXPECT_THAT(Read(bounds), HasSubstr("\ndimension,group,column,weight,least,most\nsubject consistency,quality,"));
+  EXPECT_THAT(ReadFile(bounds), HasSubstr("\ndimension,group,column,weight,least,most\nsubject consistency,quality,"));
 }
 
 TEST_F(TrainingCommandTest, AnUnknownConditionIsAnsweredWithTheKnownOnes) {
@@ -121,9 +118,9 @@ TEST_F(TrainingCommandTest, AShareOfTheCacheIsJudgedAndKeptUnderANameOfItsOwn) {
   ASSERT_TRUE(Evaluate({"--clips", "1", "--conditions", "short", "--budgets", "10", "--cache-retention", "0.25",
                         "--cache-score", "random", "--per-clip", clips, "--csv", File("table.csv")})
                   .ok());
-  EXPECT_THAT(Read(clips), HasSubstr(" --cache-retention 0.25 --cache-score random"));
-  EXPECT_THAT(Read(clips), HasSubstr("\ntiny cache 0.25 by random,0,short,10,router,1,"));
-  EXPECT_THAT(Read(File("table.csv")), HasSubstr("\ndense with cache 0.25 by random,1,"));
+  EXPECT_THAT(ReadFile(clips), HasSubstr(" --cache-retention 0.25 --cache-score random"));
+  EXPECT_THAT(ReadFile(clips), HasSubstr("\ntiny cache 0.25 by random,0,short,10,router,1,"));
+  EXPECT_THAT(ReadFile(File("table.csv")), HasSubstr("\ndense with cache 0.25 by random,1,"));
   EXPECT_THAT(Evaluate({"--cache-retention", "0"}).message(), HasSubstr("cache-retention"));
   EXPECT_THAT(Evaluate({"--cache-retention", "0.5", "--cache-score", "best"}).message(), HasSubstr("cache-score"));
   EXPECT_THAT(Evaluate({"--cache-score", "random"}).message(),
@@ -134,8 +131,8 @@ TEST_F(TrainingCommandTest, AShareOfTheCacheIsJudgedAndKeptUnderANameOfItsOwn) {
 
 TEST_F(TrainingCommandTest, AStageRefusesAModelWhoseCacheIsNotWhole) {
   const std::string folder = File("retained");
-  std::filesystem::copy(Tiny(), folder, std::filesystem::copy_options::recursive);
-  std::string config = Read(folder + "/config.json");
+  std::filesystem::copy(TinyModel(), folder, std::filesystem::copy_options::recursive);
+  std::string config = ReadFile(folder + "/config.json");
   const std::string mark = "\"floor_tenths\": 1,";
   ASSERT_NE(config.find(mark), std::string::npos);
   config.insert(config.find(mark), R"("cache": {"score": "router", "percent": {"7": 50}}, )");
@@ -177,18 +174,18 @@ TEST_F(TrainingCommandTest, AStageThatIsPausedGoesOnWithTheSameCommandToAWholeMo
   ASSERT_TRUE(Wording(command).ok());
   EXPECT_FALSE(std::filesystem::exists(File("out")));
   ASSERT_TRUE(Wording(command).ok());
-  for (const auto& file : std::filesystem::directory_iterator(Tiny())) {
+  for (const auto& file : std::filesystem::directory_iterator(TinyModel())) {
     if (file.path().extension() == ".md") continue;
     EXPECT_TRUE(std::filesystem::exists(File("out") + "/" + file.path().filename().string())) << file.path();
   }
-  EXPECT_NE(Read(File("out/text_encoder.safetensors")), Read(Tiny() + "/text_encoder.safetensors"));
+  EXPECT_NE(ReadFile(File("out/text_encoder.safetensors")), ReadFile(TinyModel() + "/text_encoder.safetensors"));
 }
 
 TEST_F(TrainingCommandTest, FiguresAreATableAndAMapPerBudget) {
-  const std::string tiny = Tiny(), output = File("new/figures");
+  const std::string tiny = TinyModel(), output = File("new/figures");
   ASSERT_TRUE(RunSubcommand(FiguresSubcommand(), {"--model", tiny, "--output", output, "--chunk", "0"}).ok());
   for (const char* name : {"retention", "router_maps_09", "router_maps_08", "router_maps_07"}) {
-    EXPECT_THAT(Read(output + "/" + name + ".png"), ::testing::StartsWith("\x89PNG")) << name;
+    EXPECT_THAT(ReadFile(output + "/" + name + ".png"), ::testing::StartsWith("\x89PNG")) << name;
   }
   EXPECT_THAT(RunSubcommand(FiguresSubcommand(), {"--model", tiny}).message(), HasSubstr("--output is needed"));
 }
@@ -197,7 +194,7 @@ TEST_F(TrainingCommandTest, TargetsAreNumbersThatBudgetsCanBe) {
   const auto learn = [&](std::string_view target) {
     for (const Subcommand& stage : StageSubcommands()) {
       if (stage.text.name != "videodiffcr") continue;
-      const std::string tiny = Tiny(), output = File("out"), run = File("run");
+      const std::string tiny = TinyModel(), output = File("out"), run = File("run");
       return RunSubcommand(stage, {"--model", tiny, "--output", output, "--run", run, "--target", target});
     }
     return absl::NotFoundError("no such stage");

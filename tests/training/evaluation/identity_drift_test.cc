@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <string>
 
+#include "tests/training/tiny_model.h"
 #include "training/data/clip_painter.h"
 
 namespace videodiffcr::training {
@@ -58,7 +58,7 @@ ClipSource Turncoat(const AttributeValues& before, const AttributeValues& after)
 }
 
 TEST(IdentityDriftTest, SeesAnObjectThatChangesItsColourAfterSixteenChunks) {
-  const std::string folder = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny";
+  const std::string folder = TinyModel();
   const ClassifierWeights classifier =
       LoadClassifier(SafetensorsReader::Open(folder + "/classifier.safetensors").value()).value();
   const AttributeValues before = {kSquare, 0, 1, kStill, 0, 2, kPlain};

@@ -6,16 +6,16 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <string>
 
+#include "tests/training/tiny_model.h"
 #include "training/scenes/scene_renderer.h"
 
 namespace videodiffcr::training {
 namespace {
 
 ClassifierWeights TinyClassifier() {
-  const std::string folder = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny";
+  const std::string folder = TinyModel();
   return LoadClassifier(SafetensorsReader::Open(folder + "/classifier.safetensors").value()).value();
 }
 

@@ -5,18 +5,16 @@
 #include <ATen/ops/cat.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "model/load/create_video_model.h"
+#include "tests/training/tiny_model.h"
 #include "training/evaluation/clip_source.h"
 
 namespace videodiffcr::training {
 namespace {
-
-std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
 
 std::vector<ClipRequest> Requests(RetentionTenths budget) {
   return {{{{0, "a large red circle moves right fast"}}, 5, budget, 2},

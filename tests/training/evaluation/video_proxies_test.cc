@@ -10,9 +10,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <string>
 
+#include "tests/training/tiny_model.h"
 #include "training/data/clip_painter.h"
 #include "training/evaluation/object_view.h"
 
@@ -74,7 +74,7 @@ TEST(ConsistencyTest, AnObjectThatIsGoneIsNotConsistent) {
 }
 
 TEST(MeasureProxiesTest, RendersAreGoodAndAnObjectThatChangesIsSeen) {
-  const std::string folder = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny";
+  const std::string folder = TinyModel();
   const ClassifierWeights classifier =
       LoadClassifier(SafetensorsReader::Open(folder + "/classifier.safetensors").value()).value();
   const AttributeValues still = {kStar, 0, 1, kStill, 0, 2, kPlain}, moving = {kStar, 0, 1, kRight, 0, 2, kPlain};

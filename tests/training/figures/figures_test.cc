@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 
+#include "tests/training/tiny_model.h"
 #include "training/figures/held_out_figure.h"
 #include "training/figures/plot_panel.h"
 #include "training/figures/retention_figure.h"
@@ -64,7 +64,7 @@ TEST(RouterMapsTest, DroppedTokensAreDarkAndKeptOnesAreNot) {
 
 TEST(RouterMapsTest, DrawsARowPerBlockAndRefusesWhatIsNotRouted) {
   at::set_num_threads(1);
-  const std::string folder = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny";
+  const std::string folder = TinyModel();
   TrainingModel model = LoadTrainingModel(folder, at::kCPU).value();
   ASSERT_TRUE(LoadRouters(folder, &model).ok());
   RouterMapOptions options;

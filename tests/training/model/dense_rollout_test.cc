@@ -5,10 +5,10 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <memory>
-#include <string>
 #include <vector>
+
+#include "tests/training/tiny_model.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -19,8 +19,7 @@ class DenseRolloutTest : public testing::Test {
  protected:
   void SetUp() override {
     at::set_num_threads(1);
-    const std::string folder = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny";
-    model_ = std::make_unique<TrainingModel>(LoadTrainingModel(folder, at::kCPU).value());
+    model_ = std::make_unique<TrainingModel>(LoadTrainingModel(TinyModel(), at::kCPU).value());
     hidden_ = EncodeCaptions(*model_, {"a large red circle moves right fast", "a blue star orbits"}).value();
   }
   size_t steps() const { return model_->schedule.sigmas.size(); }

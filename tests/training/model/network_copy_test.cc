@@ -3,17 +3,17 @@
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "tests/training/tiny_model.h"
 #include "training/model/training_model.h"
 
 namespace videodiffcr::training {
 namespace {
 
 TrainingModel TinyModelWithRouters() {
-  const std::string folder = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny";
+  const std::string folder = TinyModel();
   TrainingModel model = LoadTrainingModel(folder, at::kCPU).value();
   EXPECT_TRUE(LoadRouters(folder, &model).ok());
   return model;

@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "tests/system/read_file.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -35,11 +35,7 @@ class RankLauncherTest : public ::testing::Test {
     const std::string prelude = absl::StrCat("cd ", folder_, "; rank=${VIDEODIFFCR_TRAIN_PLACE%% *}; ");
     return RunRanks({{"/bin/sh", "-c", prelude + script}, world, std::move(gpus)}, errors_);
   }
-  std::string Read(const std::string& name) const {
-    std::ostringstream text;
-    text << std::ifstream(folder_ + "/" + name).rdbuf();
-    return text.str();
-  }
+  std::string Read(const std::string& name) const { return ReadFile(folder_ + "/" + name); }
 
   std::string folder_;
   std::ostringstream errors_;

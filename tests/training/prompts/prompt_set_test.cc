@@ -5,12 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "model/plain/text/text_encoder.h"
+#include "tests/system/read_file.h"
+#include "tests/training/tiny_model.h"
 #include "training/prompts/text_cache.h"
 
 namespace videodiffcr::training {
@@ -18,8 +19,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
 
 class PromptSetTest : public testing::Test {
  protected:
@@ -74,20 +73,19 @@ TEST_F(PromptSetTest, AnyDamagedByteOfAnEntryIsSeen) {
   const TextCache cache = Cache("a");
   ASSERT_TRUE(cache.Add("a cat", at::randn({3, 8})).ok());
   const std::string path = cache.PathOf("a cat");
-  std::ostringstream whole;
-  whole << std::ifstream(path, std::ios::binary).rdbuf();
+  const std::string whole = ReadFile(path);
   const auto write = [&path](const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; };
-  for (size_t place = whole.str().size() - 96; place < whole.str().size(); ++place) {  // the values
-    std::string damaged = whole.str();
+  for (size_t place = whole.size() - 96; place < whole.size(); ++place) {  // the values
+    std::string damaged = whole;
     damaged[place] = static_cast<char>(damaged[place] ^ 4);
     write(damaged);
     EXPECT_FALSE(cache.Find("a cat")) << place;
   }
-  write(whole.str().substr(0, whole.str().size() - 1));
+  write(whole.substr(0, whole.size() - 1));
   EXPECT_FALSE(cache.Find("a cat"));
   write("");
   EXPECT_FALSE(cache.Find("a cat"));
-  write(whole.str());
+  write(whole);
   EXPECT_TRUE(cache.Find("a cat"));
 }
 

@@ -18,6 +18,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "tests/system/read_file.h"
 #include "training/parallel/host_exchange.h"
 #include "training/run/adam_w.h"
 #include "training/run/checkpoint.h"
@@ -65,13 +66,6 @@ class PointStage final : public TrainingStage {
   at::Tensor weight_;
   AdamW optimizer_;
 };
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 class TrainingRunTest : public testing::Test {
  protected:

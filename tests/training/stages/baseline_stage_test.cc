@@ -6,14 +6,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/system/read_file.h"
 #include "tests/system/temporary_folder.h"
+#include "tests/training/stages/train_in_calls.h"
+#include "tests/training/tiny_model.h"
 #include "training/evaluation/plain_sampler.h"
 #include "training/stages/sensitivity_stage.h"
 
@@ -22,14 +22,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
-
-std::string ReadFile(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 class BaselineStageTest : public testing::Test {
  protected:
@@ -48,20 +40,8 @@ class BaselineStageTest : public testing::Test {
     options.student.target = 0.5;
     return options;
   }
-  // In calls of at most `max_steps`, each with a new stage, as new processes do.
   void Train(const BaselineStageOptions& options, int64_t max_steps) const {
-    TrainingRunOptions run;
-    run.run_folder = options.stage.output + ".run";
-    run.max_steps = max_steps;
-    std::ostringstream progress;
-    RunEnd end = RunEnd::kPaused;
-    while (end == RunEnd::kPaused) {
-      const auto stage = MakeBaselineStage(options);
-      ASSERT_TRUE(stage.ok()) << stage.status();
-      const auto result = RunTraining(**stage, run, progress);
-      ASSERT_TRUE(result.ok()) << result.status();
-      end = *result;
-    }
+    TrainInCalls([&] { return MakeBaselineStage(options); }, options.stage.output + ".run", max_steps);
   }
 
   const TemporaryFolder folder_;

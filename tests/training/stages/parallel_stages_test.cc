@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -12,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/training/tiny_model.h"
 #include "training/parallel/host_exchange.h"
 #include "training/run/loss_log.h"
 #include "training/stages/autoencoder_stage.h"
@@ -29,7 +29,7 @@ using MakeStage = std::function<absl::StatusOr<std::unique_ptr<TrainingStage>>(c
 
 StageOptions SmallStage(int64_t steps, int64_t batch) {
   StageOptions stage;
-  stage.model = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny";
+  stage.model = TinyModel();
   stage.steps = steps;
   stage.batch = batch;
   stage.learning_rate = 1e-3;
@@ -94,7 +94,7 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> MakeSmallPromptRouters(const Stag
   options.stage = stage;
   options.run_folder = testing::TempDir() + "/parallel_stages_prompts";
   options.min_chunks = options.max_chunks = 1;
-  options.prompts.file = std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny/README.md";  // any text
+  options.prompts.file = TinyModel() + "/README.md";  // any text
   options.prompts.most = 6;
   options.prompts.held_out = 1;
   options.prompts.measure_every = 100;

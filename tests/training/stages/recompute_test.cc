@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "tests/model/kept_bytes.h"
+#include "tests/training/tiny_model.h"
 #include "training/model/recomputed_block.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
@@ -25,8 +25,6 @@
 
 namespace videodiffcr::training {
 namespace {
-
-std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
 
 // What a pass gave, what its graph kept, and the gradients of a loss that is linear in the flow.
 struct TrainedPass {

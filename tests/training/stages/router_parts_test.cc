@@ -13,6 +13,7 @@
 #include <fstream>
 #include <set>
 
+#include "tests/training/tiny_model.h"
 #include "training/stages/held_out_history.h"
 #include "training/stages/new_retention.h"
 #include "training/stages/prompt_clips.h"
@@ -132,7 +133,7 @@ TEST(NewRetentionTest, AModelWithRoutersKeepsItsSettingsButForGateAndTables) {
 }
 
 TEST(NewRetentionTest, TablesOfAFileAreReadAsConfigHasThemAndErrorsNameIt) {
-  ModelConfig config = LoadModelConfig(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny").value();
+  ModelConfig config = LoadModelConfig(TinyModel()).value();
   config.retention = NewRetention(config);
   const std::string path = testing::TempDir() + "/router_parts_tables.json";
   const auto read = [&](const std::string& text) {

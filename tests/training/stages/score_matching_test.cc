@@ -8,9 +8,9 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <string>
 
+#include "tests/training/tiny_model.h"
 #include "training/run/adam_w.h"
 
 namespace videodiffcr::training {
@@ -52,8 +52,7 @@ TEST_F(MatchingTargetTest, TheStepIsInUnitsOfTheChunksOwnDistance) {
 // R must stay what it was when the student, or Q, is trained: were it one of them, there would be nothing to learn.
 TEST(ScoreMatchingTest, TheTeacherIsNoAliasOfTheStudentNorOfTheFakeScore) {
   at::set_num_threads(1);
-  TrainingModel model =
-      LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value();
+  TrainingModel model = LoadTrainingModel(TinyModel(), at::kCPU).value();
   ScoreMatching scores(model, ScoresLike(model, model.transformer), EncodeCaptions(model, {""}).value(),
                        {.critic_learning_rate = 0.01});
   const at::Tensor hidden = EncodeCaptions(model, {"a red star", "a red star", "a red star", "a red star"}).value();
@@ -77,8 +76,7 @@ TEST(ScoreMatchingTest, TheTeacherIsNoAliasOfTheStudentNorOfTheFakeScore) {
   ASSERT_TRUE(scores.UpdateFakeScore(0).ok());
   EXPECT_NE(loss(), before) << "the fake score did not learn";
   // With Q put back to what it began as, everything is as before: R did not move with it.
-  TrainingModel again =
-      LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value();
+  TrainingModel again = LoadTrainingModel(TinyModel(), at::kCPU).value();
   const std::vector<WeightRow> first = TransformerWeightTable(again.config.transformer, &again.transformer.weights);
   const std::vector<StateRow> now = scores.State();
   const c10::NoGradGuard no_gradients;

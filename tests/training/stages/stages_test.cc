@@ -4,17 +4,18 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "model/load/create_video_model.h"
 #include "model/plain/rollout/few_step_sampler.h"
+#include "tests/system/read_file.h"
+#include "tests/training/stages/train_in_calls.h"
+#include "tests/training/tiny_model.h"
 #include "training/evaluation/clip_generator.h"
 #include "training/evaluation/evaluation.h"
 #include "training/evaluation/plain_sampler.h"
@@ -31,8 +32,6 @@
 namespace videodiffcr::training {
 namespace {
 
-std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
-
 StageOptions SmallStage(const std::string& output, int64_t steps, int64_t batch) {
   StageOptions stage;
   stage.model = TinyModel();
@@ -41,13 +40,6 @@ StageOptions SmallStage(const std::string& output, int64_t steps, int64_t batch)
   stage.batch = batch;
   stage.learning_rate = 1e-3;
   return stage;
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 class StagesTest : public testing::Test {
@@ -61,20 +53,8 @@ class StagesTest : public testing::Test {
 
   using MakeStage = std::function<absl::StatusOr<std::unique_ptr<TrainingStage>>(const std::string& output)>;
 
-  // Trains to the end in calls of at most `max_steps`, each with a new stage, as new processes do.
   void Train(const MakeStage& make, const std::string& name, int64_t max_steps) {
-    TrainingRunOptions options;
-    options.run_folder = folder_ + "/run_" + name;
-    options.max_steps = max_steps;
-    std::ostringstream progress;
-    RunEnd end = RunEnd::kPaused;
-    while (end == RunEnd::kPaused) {
-      const auto stage = make(folder_ + "/" + name);
-      ASSERT_TRUE(stage.ok()) << stage.status();
-      const auto result = RunTraining(**stage, options, progress);
-      ASSERT_TRUE(result.ok()) << result.status();
-      end = *result;
-    }
+    TrainInCalls([&] { return make(folder_ + "/" + name); }, folder_ + "/run_" + name, max_steps);
   }
 
   // Whole and in pieces of `piece` steps, a run must end in the same bits; `file` is what it trains.

@@ -8,12 +8,12 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "model/plain/transformer/kv_cache.h"
+#include "tests/training/tiny_model.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
 
@@ -24,8 +24,7 @@ class TeacherForcingTest : public testing::Test {
  protected:
   void SetUp() override {
     at::set_num_threads(1);
-    model_.emplace(
-        LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value());
+    model_.emplace(LoadTrainingModel(TinyModel(), at::kCPU).value());
     const TextKeys keys = MakeTextKeys(
         model_->transformer, EncodeCaptions(*model_, {"a red star", "a blue circle", "a star", "a square"}).value());
     StepRandom random(3, 0, at::kCPU);

@@ -8,10 +8,9 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <optional>
-#include <string>
 
+#include "tests/training/tiny_model.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
 #include "training/stages/score_matching.h"
@@ -23,8 +22,7 @@ class WholeClipTest : public testing::Test {
  protected:
   void SetUp() override {
     at::set_num_threads(1);
-    model_.emplace(
-        LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value());
+    model_.emplace(LoadTrainingModel(TinyModel(), at::kCPU).value());
     hidden_ = EncodeCaptions(*model_, {"a red star"}).value();
     StepRandom random(3, 0, at::kCPU);
     clip_ = random.Normal({1, 12, 16, 12, 20});

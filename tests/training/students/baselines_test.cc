@@ -11,7 +11,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -21,6 +20,7 @@
 
 #include "model/load/create_video_model.h"
 #include "tests/system/temporary_folder.h"
+#include "tests/training/tiny_model.h"
 #include "training/evaluation/plain_sampler.h"
 #include "training/evaluation/retention_cost.h"
 #include "training/run/checkpoint.h"
@@ -34,9 +34,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// Its network has no gates, and none of its tokens was ever taken out.
-std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny_teacher"; }
 
 // Those without a retention table in config.json.
 const std::vector<std::string>& OwnKinds() {
@@ -81,10 +78,10 @@ class BaselinesTest : public testing::Test {
   }
 
   static std::shared_ptr<TrainingModel> LoadTiny() {
-    return std::make_shared<TrainingModel>(LoadTrainingModel(TinyModel(), at::kCPU).value());
+    return std::make_shared<TrainingModel>(LoadTrainingModel(TinyTeacher(), at::kCPU).value());
   }
   std::unique_ptr<Student> Make(const std::string& method, double target) const {
-    return MakeBaseline({method, target}, TinyModel(), 1, *model_).value();
+    return MakeBaseline({method, target}, TinyTeacher(), 1, *model_).value();
   }
   static RolloutPurpose Serving(const Student& student) {
     return {student.budgets().back(), at::kFloat, {}, {}, StepRandom(1, 0, at::kCPU)};
@@ -107,7 +104,7 @@ class BaselinesTest : public testing::Test {
   }
   // As a run of training writes it.
   void WriteFolder(Student& student, const std::string& folder) const {
-    for (const auto& file : std::filesystem::directory_iterator(TinyModel())) {
+    for (const auto& file : std::filesystem::directory_iterator(TinyTeacher())) {
       std::filesystem::copy_file(file.path(), folder + "/" + file.path().filename().string(),
                                  std::filesystem::copy_options::overwrite_existing);
     }
@@ -303,7 +300,7 @@ at::Tensor AlikeRegions(const at::Tensor& flow) {
 // Without the tokens' own detail, a coarse region's four patches are the same.
 TEST_F(BaselinesTest, D2itMergesTheRegionsThatVaryLeastInTheEstimateOfTheStepBefore) {
   const c10::NoGradGuard no_gradients;
-  auto student = D2itStudent::Make({"d2it", 0.6875}, TinyModel(), *model_).value();
+  auto student = D2itStudent::Make({"d2it", 0.6875}, TinyTeacher(), *model_).value();
   ASSERT_TRUE(student->Initialize(1).ok());
   student->OwnRows()[0].destination->zero_();
   const auto network = student->Open(Serving(*student));
@@ -345,7 +342,7 @@ TEST_F(BaselinesTest, FlexiditSeesLargePatchesAsTheMeanOfSmallOnes) {
 
 TEST_F(BaselinesTest, WhatCannotBeIsRefusedByName) {
   const auto error = [&](const BaselineOptions& options) {
-    return std::string(MakeBaseline(options, TinyModel(), 1, *model_).status().message());
+    return std::string(MakeBaseline(options, TinyTeacher(), 1, *model_).status().message());
   };
   EXPECT_THAT(error({"mod", 0.05}), HasSubstr("--target 0.05: must be from 0.1 to below 1 for mod"));
   EXPECT_THAT(error({"flexidit", 1}), HasSubstr("--target 1: must be"));

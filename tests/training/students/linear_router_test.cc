@@ -6,19 +6,16 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "model/plain/transformer/router.h"
+#include "tests/training/tiny_model.h"
 #include "training/run/random_tensor.h"
 #include "training/students/videodiffcr_student.h"
 
 namespace videodiffcr::training {
 namespace {
-
-// Its network has no gates, and none of its tokens was ever taken out.
-std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny_teacher"; }
 
 TEST(LinearRouterTest, TheServedRouterGivesTheProductAndItsGradient) {
   StepRandom random(1, 0, at::kCPU);
@@ -35,10 +32,10 @@ class LinearRoutersTest : public testing::Test {
  protected:
   void SetUp() override {
     at::set_num_threads(1);
-    model_ = std::make_unique<TrainingModel>(LoadTrainingModel(TinyModel(), at::kCPU).value());
+    model_ = std::make_unique<TrainingModel>(LoadTrainingModel(TinyTeacher(), at::kCPU).value());
   }
   std::unique_ptr<VideodiffcrStudent> Make(const VideodiffcrOptions& options) {
-    return VideodiffcrStudent::Make(options, TinyModel(), 1, *model_).value();
+    return VideodiffcrStudent::Make(options, TinyTeacher(), 1, *model_).value();
   }
   // Squared distance of a pass over noise to the dense one.
   double Error(const Student& student, RetentionTenths budget) {

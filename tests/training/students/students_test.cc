@@ -8,11 +8,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "tests/training/tiny_model.h"
 #include "training/model/network_copy.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
@@ -24,8 +24,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
 
 class StudentsTest : public testing::Test {
  protected:
