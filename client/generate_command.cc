@@ -126,8 +126,9 @@ class Generation {
     output_.emplace(*std::move(output));
     if (!options_.play) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<VideoPlayer>> player = VideoPlayer::Start();
-    if (player.ok()) player_ = *std::move(player);
-    return player.status();
+    if (!player.ok()) return player.status();
+    player_ = *std::move(player);
+    return absl::OkStatus();
   }
 
   absl::Status HandleChunk(const v1::VideoChunk& chunk) {
