@@ -39,8 +39,8 @@ class CompactPasts {
 
   // Forgets the session's past. All work is queued on the current stream, here and, as `stream`, below.
   void Reset(int slot);
-  // The context pass of the chunk behind `frames_before` frames has been queued: ranks its keys where no router did, and
-  // remembers how many are to stay. `shares` as FindCacheShares() gives them.
+  // The context pass of the chunk behind `frames_before` frames has been queued: ranks its keys where no router did,
+  // and remembers how many are to stay. `shares` as FindCacheShares() gives them.
   void Rank(int slot, uint64_t seed, int64_t frames_before, const CacheShares* shares, kernels::Element element,
             const KeyPools& pools, kernels::Stream stream);
   // That chunk joins the past. Returns how many rows left, mean over layers.
@@ -57,14 +57,14 @@ class CompactPasts {
   std::vector<PastRows> rows_;     // [slots]
   std::vector<int> chunk_choice_;  // [slots] of counts_, of the chunk that joins next
 
-  at::Tensor kept_;                       // [choices of counts_, layers] int32
-  at::Tensor first_row_;                  // [slots, layers] int64: where a session's rows begin in the pools
-  at::Tensor chunk_behind_past_;          // [layers] int32: most_past_rows, where plain keys of the chunk lie
-  at::Tensor places_;                     // [layout rows] int32
-  at::Tensor past_rows_;                  // [slots, layers] int32, what rows_ has
-  at::Tensor scores_;                     // [slots, layers, chunk tokens] fp32
-  at::Tensor moves_;                      // [layers, chunk tokens, 2] int32, of the commit at hand
-  at::Tensor move_count_, chunk_row_;     // [layers] int32, the same
+  at::Tensor kept_;                    // [choices of counts_, layers] int32
+  at::Tensor first_row_;               // [slots, layers] int64: where a session's rows begin in the pools
+  at::Tensor chunk_behind_past_;       // [layers] int32: most_past_rows, where plain keys of the chunk lie
+  at::Tensor places_;                  // [layout rows] int32
+  at::Tensor past_rows_;               // [slots, layers] int32, what rows_ has
+  at::Tensor scores_;                  // [slots, layers, chunk tokens] fp32
+  at::Tensor moves_;                   // [layers, chunk tokens, 2] int32, of the commit at hand
+  at::Tensor move_count_, chunk_row_;  // [layers] int32, the same
 };
 
 }  // namespace videodiffcr::gpu

@@ -1,6 +1,6 @@
-// Where cached keys lie on the GPU, block by block, and how many rows each block's past has: pure arithmetic, so that it
-// can be tested without a GPU. What the host knows of retention of the cache is here: counts. Which rows they are only
-// the device knows (model/kernels/compact_past.h).
+// Where cached keys lie on the GPU, block by block, and how many rows each block's past has: pure arithmetic, so that
+// it can be tested without a GPU. What the host knows of retention of the cache is here: counts. Which rows they are
+// only the device knows (model/kernels/compact_past.h).
 #ifndef VIDEODIFFCR_MODEL_GPU_PAST_ROWS_H_
 #define VIDEODIFFCR_MODEL_GPU_PAST_ROWS_H_
 

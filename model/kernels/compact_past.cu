@@ -97,8 +97,8 @@ __global__ void __launch_bounds__(kSelectThreads) PlaceKeysKernel(const __grid_c
   call.past_rows[layer] = rows - left + kept;
 }
 
-// Grid: (pieces of a row, pools, layers). A block goes through the moves in their order and reads a batch of rows before
-// it writes them, so that rows may be packed where they lie.
+// Grid: (pieces of a row, pools, layers). A block goes through the moves in their order and reads a batch of rows
+// before it writes them, so that rows may be packed where they lie.
 __global__ void __launch_bounds__(kMoveUnits* kMoveRows) MoveKeysKernel(const __grid_constant__ MoveKeysCall call) {
   WaitForKernelBefore();
   const int64_t layer = blockIdx.z, row_units = call.row_bytes / 16, unit = blockIdx.x * kMoveUnits + threadIdx.x;

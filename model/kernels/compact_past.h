@@ -1,14 +1,14 @@
-// Retention of the cache on a GPU (videodiffcr.md section 9, 8): a finished chunk's best keys join a past whose rows lie
-// side by side, in all blocks ("layers") of one session at once. No count visits the host: how many rows a chunk leaves
-// is known before, and which they are stays on the device.
+// Retention of the cache on a GPU (videodiffcr.md section 9, 8): a finished chunk's best keys join a past whose rows
+// lie side by side, in all blocks ("layers") of one session at once. No count visits the host: how many rows a chunk
+// leaves is known before, and which they are stays on the device.
 //
 // A row of the past knows its place: slot of its frame in the window times tokens per frame, and token in the frame
 // (model/config/kv_window.h). Whole chunks arrive and leave: the places of a chunk's tokens follow each other, and the
 // frames that have them before are those that leave.
 //
 // Promise: rows and their order are those of CommitChunk() of model/cpu/layer_cache.h for the same scores: the best by
-// score falling, then token rising, NaN last; arriving rows, by place, take those of frames that leave, what is too much
-// goes to the end, what is too little is filled from the end.
+// score falling, then token rising, NaN last; arriving rows, by place, take those of frames that leave, what is too
+// much goes to the end, what is too little is filled from the end.
 #ifndef VIDEODIFFCR_MODEL_KERNELS_COMPACT_PAST_H_
 #define VIDEODIFFCR_MODEL_KERNELS_COMPACT_PAST_H_
 

@@ -1,5 +1,5 @@
-// The plain reference of the GPU's compact past, and the counts that the host keeps beside it, against what the CPU path
-// does with the same scores: the same rows in the same order.
+// The plain reference of the GPU's compact past, and the counts that the host keeps beside it, against what the CPU
+// path does with the same scores: the same rows in the same order.
 #include <gtest/gtest.h>
 
 #include <algorithm>

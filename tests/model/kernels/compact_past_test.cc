@@ -1,5 +1,5 @@
-// A compact past on a GPU against the plain reference: the rows that stay, their places and their moves to the last bit,
-// over chunks that leave more and fewer rows than those before.
+// A compact past on a GPU against the plain reference: the rows that stay, their places and their moves to the last
+// bit, over chunks that leave more and fewer rows than those before.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -31,7 +31,7 @@ struct Side {
 
   Side OnGpu() const {
     const auto copy = [](const at::Tensor& tensor) { return kernels::OnGpu(tensor).clone(); };
-    return {copy(first_row),  copy(places), copy(past_rows), copy(chunk_row), copy(moves),
+    return {copy(first_row),  copy(places), copy(past_rows), copy(chunk_row),  copy(moves),
             copy(move_count), copy(values), copy(keys),      copy(behind_past)};
   }
 };
