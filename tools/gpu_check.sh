@@ -10,7 +10,8 @@
 # both windows), chunk-cache (fp8, half of the cache by router, at 0.7 and 0.5, and where a chunk's time goes then; -window12),
 # attention, linears, chunk-few (fp8, window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step,
 # -frame-wise-1-step), training (-routers: of tiny and of the real shape, a few chunks; -videodiffcr: a few steps with student, teacher
-# and fake score of the real shape); a name stands for all that begin with it.
+# and fake score of the real shape); a name stands for all that begin with it. Only by its own name: training-14b, a few steps with a
+# teacher of the 14B shape whose blocks stay in the host's memory, of which it takes 60 GB.
 # A part that fails does not stop the others; the exit status says whether any did.
 # Environment: TIME_LIMIT_SECONDS (585) for all parts: the last are left out, or cut, when it is reached; RESULTS, a folder that gets
 # table.md and logs.tar.gz anew after each part; LOGS, where logs and JSON go (DIR/logs); SESSION_SECONDS (60), STARTS (both) and
@@ -21,12 +22,14 @@ set -uo pipefail
 all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
   sessions-bf16 kernels chunk-cache chunk-cache-window12 attention linears chunk-few-2-step chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step
   chunk-few-frame-wise-1-step training-routers training-videodiffcr)
+named_parts=(training-14b)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
 declare -A seconds_of=([checks]=110 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
   [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130
-  [chunk-cache]=34 [chunk-cache-window12]=18 [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20 [chunk-few-frame-wise-2-step]=12
-  [chunk-few-frame-wise-1-step]=10 [training-routers]=100 [training-videodiffcr]=200)
-usage() { sed -n '2,16p' "$0" | cut -c3-; exit 2; }
+  [chunk-cache]=34 [chunk-cache-window12]=18 [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20
+  [chunk-few-frame-wise-2-step]=12 [chunk-few-frame-wise-1-step]=10 [training-routers]=100 [training-videodiffcr]=200
+  [training-14b]=300)
+usage() { sed -n '2,18p' "$0" | cut -c3-; exit 2; }
 
 seconds_left() { echo $((limit - SECONDS)); }
 
@@ -53,6 +56,16 @@ make_models() {
   limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$models/window21" --window-frames=21 &&
     limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$models/window12" --weights-from="$models/window21" \
       --window-frames=12 --sink-frames=3
+}
+
+# Sets `teacher` to a folder of the 14B shape, 29 GB, made in at most $1 seconds: beside the others, or on the disk.
+make_teacher() {
+  teacher=$models/teacher-14b
+  if [ "$(df --output=avail -k "$models" | tail -n 1)" -lt 32000000 ]; then
+    large=$(mktemp -d /tmp/gpu_check.XXXXXX) || return
+    teacher=$large/teacher-14b
+  fi
+  limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$teacher" --preset=wan2.1-t2v-14b
 }
 
 # few_model PART SECONDS: the folder that a part of few steps, or of chunks of one latent frame, measures. Those with the same
@@ -141,7 +154,9 @@ run_part() {
       bench_kernels dense "$2" bf16 window21 10 && bench_kernels routed "$2" fp8 window21 7 &&
         bench_kernels window12 "$2" fp8 window12 7 ;;
     training-routers) train_routers tiny "$2" models/tiny 12 && train_routers real "$2" "$models/window21" 6 ;;
-    training-videodiffcr) train_videodiffcr "$2" "$models/window21" 7 ;;
+    training-videodiffcr) train_videodiffcr videodiffcr "$2" "$models/window21" 7 ;;
+    training-14b)
+      make_teacher "$2" && train_videodiffcr 14b $(($(seconds_left) - 6)) "$teacher" 4 --teacher-blocks host ;;
     sessions-bf16) bench_sessions "$1" "$2" bf16 window21 1.0 2 ;;
     sessions-fp8) bench_sessions "$1" "$2" fp8 window21 0.7 3 ;;
     sessions-window12) bench_sessions "$1" "$2" fp8 window12 0.7 "$(python3 "$packed/gpu_check_table.py" --viewers "$logs")" ;;
@@ -155,13 +170,13 @@ bench_kernels() {
     --model-folder="$models/$4" --budgets="$5" --chunks=8
 }
 
-# train NAME SECONDS STAGE FLAG...: of some prompts, on the GPU. What the GPU holds meanwhile, all programs together, is looked at five
-# times a second: $logs/training-NAME.mib has a line for each look.
+# train NAME SECONDS STAGE FLAG...: of some prompts, on the GPU. What it (GPU 0, or CUDA_VISIBLE_DEVICES) holds meanwhile, all programs
+# together, is looked at five times a second: $logs/training-NAME.mib has a line for each look.
 train() {
   local name=$1 most=$2 stage=$3 watcher status
   shift 3
   for shape in "red circle" "blue star" "green square" "white triangle"; do echo "a large $shape moves right fast"; done >"$logs/prompts.txt"
-  nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits -lms 200 >"$logs/training-$name.mib" 2>/dev/null &
+  nvidia-smi -i "${CUDA_VISIBLE_DEVICES:-0}" --query-gpu=memory.used --format=csv,noheader,nounits -lms 200 >"$logs/training-$name.mib" 2>/dev/null &
   watcher=$!
   limited "$most" "training-$name" "$work/bin/videodiffcr-train" "$stage" --prompts "$logs/prompts.txt" --device cuda --batch 1 \
     --output "$models/trained-$name" --run "$models/run-$name" "$@"
@@ -179,10 +194,13 @@ train_routers() {
   train "$1" "$2" routers --model "$3" --steps "$4" --min-chunks 3 --max-chunks 3 --held-out 1 --measure-every 1000
 }
 
-# train_videodiffcr SECONDS MODEL STEPS: all three networks from one folder. Nothing is written: a checkpoint would be 45 GB.
+# train_videodiffcr NAME SECONDS TEACHER STEPS FLAG...: the other two networks of the real shape. Nothing is written: a checkpoint
+# would be 45 GB.
 train_videodiffcr() {
-  train videodiffcr "$1" videodiffcr --model "$2" --teacher "$2" --fake-score "$2" --score-attention bidirectional --target 0.7 \
-    --critic-only-steps 0 --warmup-steps 1 --steps "$3" --timed-steps "$3"
+  local name=$1 most=$2 teacher=$3 steps=$4
+  shift 4
+  train "$name" "$most" videodiffcr --model "$models/window21" --teacher "$teacher" --fake-score "$models/window21" \
+    --score-attention bidirectional --target 0.7 --critic-only-steps 0 --warmup-steps 1 --steps "$steps" --timed-steps "$steps" "$@"
 }
 
 # Fills `chosen` with the parts that the names stand for.
@@ -191,10 +209,13 @@ choose_parts() {
   chosen=()
   for name in "$@"; do
     found=no
+    for part in "${named_parts[@]}"; do
+      if [ "$part" = "$name" ]; then chosen+=("$part"); found=yes; fi
+    done
     for part in "${all_parts[@]}"; do
       case $part in "$name"|"$name"-*) chosen+=("$part"); found=yes ;; esac
     done
-    if [ $found = no ]; then echo "no part '$name'; there are: ${all_parts[*]}" >&2; exit 2; fi
+    if [ $found = no ]; then echo "no part '$name'; there are: ${all_parts[*]} ${named_parts[*]}" >&2; exit 2; fi
   done
 }
 
@@ -210,7 +231,7 @@ keep_results() {
 unpack() {
   local site
   packed=$(cd "$1" && pwd) && work=$(mktemp -d) || exit 1
-  trap 'end_leftovers; rm -rf "$work" "${models:-$work}"' EXIT
+  trap 'end_leftovers; rm -rf "$work" "${models:-$work}" "${large:-$work}"' EXIT
   python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$packed/gpu_check.tar.xz" "$work" || exit 1
   site=$(python3 -c 'import importlib.util, os; print(os.path.dirname(os.path.dirname(importlib.util.find_spec("torch").origin)))') || exit 1
   LD_LIBRARY_PATH=$work/lib:$site/torch/lib$(printf ':%s' "$site"/nvidia/*/lib)

@@ -58,13 +58,18 @@ BENCH = textwrap.dedent('''\
     ''').replace("PYTHON", os.path.realpath(sys.executable), 1)
 TRAIN = textwrap.dedent("""\
     #!/bin/sh
+    echo "$@"
     case $1 in
       routers) echo 'routers: 15 chunks, 0.512 s a chunk trained' ;;
       *) echo 'mean without the first step: rollout 2.100 s (60.1 GiB), scores 3.000 s (65.0 GiB), all 5.100 s (65.0 GiB)' ;;
     esac
     sleep 0.3
     """)
-LOOK = "#!/bin/sh\nwhile true; do echo 20480; echo 30720; echo 1024; sleep 0.1; done\n"
+LOOK = textwrap.dedent("""\
+    #!/bin/sh
+    case " $* " in *" -i 1 "*) most=40960 ;; *" -i 0 "*) most=30720 ;; *) most=81920 ;; esac  # all GPUs: of whoever holds most
+    while true; do echo 20480; echo $most; echo 1024; sleep 0.1; done
+    """)
 TEST = "#!/bin/sh\necho '[  PASSED  ] 7 tests.'\n"
 PARITY = "#!/bin/sh\necho 'total: 70 outputs, 70 passed, 0 failed'\n"
 SANITIZER = "#!/bin/sh\necho '========= ERROR SUMMARY: 0 errors'\n"
@@ -170,6 +175,21 @@ class GpuCheckTest(unittest.TestCase):
             made = logs.extractfile("./models.log").read().decode()
         self.assertRegex(made, r"chunk-cache-window12', 'weights-from': '[^']*/window21', 'window-frames': '12', "
                                r"'sink-frames': '3', 'budgets': '7,5', 'cache-retention': '0.5'")
+
+    def test_a_teacher_in_host_memory_is_measured_only_when_it_is_named(self):
+        _, output = self.check.run("training")
+        self.assertNotIn("14B", output)
+        status, output = self.check.run("training-14b")
+        self.assertEqual(status, 0, output)
+        self.assertIn("| videodiffcr, a step, teacher of 14B in host memory | 5.100 s, peak 30.0 GiB: rollout", output)
+        with tarfile.open(self.check.root / "results" / "logs.tar.gz") as logs:
+            self.assertRegex(logs.extractfile("./models.log").read().decode(), r"teacher-14b', 'preset': 'wan2.1-t2v-14b'}")
+            self.assertRegex(logs.extractfile("./training-14b.log").read().decode(),
+                             r"--teacher \S*/teacher-14b --fake-score \S*/window21 .*--teacher-blocks host")
+
+    def test_the_memory_looked_at_is_that_of_the_gpu_that_trains(self):
+        _, output = self.check.run("training-routers", CUDA_VISIBLE_DEVICES="1")
+        self.assertIn("| routers, a chunk trained, real shape, one clip | 0.512 s, peak 40.0 GiB |", output)
 
     def test_frame_wise_models_are_made_for_a_part_alone(self):
         status, output = self.check.run("chunk-few-frame-wise-2-step")

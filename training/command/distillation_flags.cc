@@ -55,9 +55,23 @@ void AddFilePromptFlags(const char* then, FilePromptOptions* prompts, Command* c
 void AddSizeFlags(StageOptions* stage, DistillationOptions* options, Command* command) {
   AddFilePromptFlags("Then any model folder will do; else the tiny model's scenes.", &options->prompts, command);
   command->AddFlag(
+      {"negative-prompt", "TEXT", "With --prompts: what guidance leads the real score away from; by default no words.",
+       "static, blurred, low quality"},
+      ReadString(&options->negative_prompt));
+  command->AddFlag(
       {"fake-score", "FOLDER",
        "Model folder of the transformer that the fake score starts as; by default that of --teacher.", "wan-1.3b"},
       ReadString(&options->fake_score));
+  command->AddFlag(
+      {"teacher-blocks", "PLACE",
+       "Where the teacher's blocks lie: on the device, or, for one that is too large, in the host's memory "
+       "(each process's own), each copied while the one before it computes: device or host.",
+       "host"},
+      ReadEither("device", false, "host", true, &options->teacher_on_host));
+  command->AddCheck([stage, options]() -> absl::Status {
+    if (!options->teacher_on_host || stage->device != "cpu") return absl::OkStatus();
+    return absl::InvalidArgumentError("--teacher-blocks host: needs a GPU (--device cuda); on a CPU they lie there");
+  });
   command->AddFlag(
       {"score-attention", "KIND",
        "Whether teacher and fake score see a chunk and those before it, or, with --prompts, all of a clip: "

@@ -56,6 +56,14 @@ absl::StatusOr<PackedTextEncoder> LoadEncoder(const std::string& folder, const M
   return PackedTextEncoder(config.text_encoder, *std::move(weights), config.transformer.text_len);
 }
 
+absl::Status CheckReadable(const Tokenizer& tokenizer, std::string_view prompt) {
+  const absl::StatusOr<PromptCheck> check = CheckPrompt(tokenizer, prompt);
+  if (check.ok() && check->blank) {
+    return absl::InvalidArgumentError("nothing to see is left of it once it is cleaned");
+  }
+  return check.status();
+}
+
 }  // namespace
 
 PromptSet::PromptSet(PromptSetOptions options, ModelConfig config, Tokenizer tokenizer,
@@ -75,12 +83,7 @@ absl::StatusOr<PromptSet> PromptSet::Open(const PromptSetOptions& options, std::
   file.path = options.file;
   file.column = options.column;
   file.most = options.most;
-  file.check = [&tokenizer](std::string_view prompt) -> absl::Status {
-    const absl::StatusOr<PromptCheck> check = CheckPrompt(*tokenizer, prompt);
-    if (check.ok() && check->blank)
-      return absl::InvalidArgumentError("nothing to see is left of it once it is cleaned");
-    return check.status();
-  };
+  file.check = [&tokenizer](std::string_view prompt) { return CheckReadable(*tokenizer, prompt); };
   absl::StatusOr<PromptList> list = ReadPromptFile(file);
   if (!list.ok()) return list.status();
   remarks << list->Report(options.file);
@@ -90,6 +93,8 @@ absl::StatusOr<PromptSet> PromptSet::Open(const PromptSetOptions& options, std::
   if (!cache.ok()) return cache.status();
   return PromptSet(options, *std::move(config), *std::move(tokenizer), std::move(list->prompts), *std::move(cache));
 }
+
+absl::Status PromptSet::Check(const std::string& prompt) const { return CheckReadable(tokenizer_, prompt); }
 
 absl::Status PromptSet::Encode(const std::vector<std::string>& wanted, GradientExchange& exchange,
                                std::ostream& remarks) const {

@@ -35,6 +35,9 @@ class PromptSet {
 
   const std::vector<std::string>& prompts() const { return prompts_; }
 
+  // What makes a line of the file a broken one, of a prompt that comes from elsewhere. InvalidArgument.
+  absl::Status Check(const std::string& prompt) const;
+
   // Encodes those of `wanted` that the cache lacks, and removes from it what is not wanted. The encoder is in memory
   // only meanwhile, and not at all when nothing is lacking. Several processes share the work; all call it.
   absl::Status Encode(const std::vector<std::string>& wanted, GradientExchange& exchange, std::ostream& remarks) const;

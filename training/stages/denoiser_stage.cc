@@ -196,7 +196,7 @@ class DenoiserStage final : public TrainingStage {
     input.noisy = latents * (1 - level) + noise * level;
     input.clean = latents * (1 - context_level) + random.Normal(latents.sizes()) * context_level;
     input.timesteps = sigma * 1000;
-    input.text = MakeTextKeys(transformer, hidden);
+    input.text = hidden;
     const at::Tensor flow = TeacherForcingFlow(transformer, input, model_.recompute_blocks);
     return MaskedMeanSquare(flow - (noise - latents), piece.mask.to(model_.device), frames,
                             piece.counted.to(model_.device));

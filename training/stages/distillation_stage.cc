@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "system/guarded.h"
 #include "system/wrong_usage.h"
+#include "training/model/block_feed.h"
 #include "training/model/network_copy.h"
 #include "training/model/recomputed_block.h"
 #include "training/run/adam_w.h"
@@ -53,7 +55,7 @@ struct Plan {
 struct DistillationParts {
   std::unique_ptr<TrainingModel> model;
   std::unique_ptr<RolloutPrompts> prompts;
-  at::Tensor no_words;  // on the model's device
+  at::Tensor negative_text;  // on the model's device
   ScoreNetworks scores;
   std::unique_ptr<Student> student;
 };
@@ -66,7 +68,7 @@ class DistillationStage final : public TrainingStage {
         model_(std::move(parts.model)),
         prompts_(std::move(parts.prompts)),
         student_(std::move(parts.student)),
-        scores_(*model_, std::move(parts.scores), std::move(parts.no_words), options.scores, stage.exchange),
+        scores_(*model_, std::move(parts.scores), std::move(parts.negative_text), options.scores, stage.exchange),
         optimizer_(student_->Parameters(), {0.0, 0.999, 1e-8, 0.01}, stage.exchange),
         average_(student_->AveragedRows(), kAverageDecay),
         times_(stage.timed_steps > 0 && stage.exchange->rank() == 0, model_->device),
@@ -270,23 +272,37 @@ absl::Status CheckScores(const DistillationOptions& options, const TransformerCo
   return teacher.ok() ? CheckScore("--fake-score", options.fake_score, ours, options) : teacher;
 }
 
-// By default both are the model's own network, as it is now.
-absl::StatusOr<ScoreNetworks> LoadScores(const DistillationOptions& options, const TrainingModel& model) {
+// By default both are the model's own network, as it is now. A teacher that is to stay on the host may be there
+// already.
+absl::StatusOr<ScoreNetworks> ReadScores(const DistillationOptions& options, const TrainingModel& model) {
   if (options.teacher.empty() && options.fake_score.empty()) return ScoresLike(model, model.transformer);
-  const auto load = [&](const char* flag, const std::string& folder,
+  const auto load = [&](const char* flag, const std::string& folder, at::Device device,
                         at::ScalarType dtype) -> absl::StatusOr<DiffusionTransformer> {
     if (folder.empty()) return CastTransformer(CloneTransformer(model.transformer), dtype);
-    absl::StatusOr<DiffusionTransformer> score = LoadTransformer(folder, model.device, dtype);
+    absl::StatusOr<DiffusionTransformer> score = LoadTransformer(folder, device, dtype);
     if (score.ok()) return score;
     return absl::Status(score.status().code(), absl::StrCat(flag, ": ", score.status().message()));
   };
-  absl::StatusOr<DiffusionTransformer> real = load("--teacher", options.teacher, model.compute_type());
+  absl::StatusOr<DiffusionTransformer> real =
+      load("--teacher", options.teacher, options.teacher_on_host ? at::Device(at::kCPU) : model.device,
+           model.compute_type());
   if (!real.ok()) return real.status();
   absl::StatusOr<DiffusionTransformer> fake = options.fake_score.empty()
-                                                  ? load("--teacher", options.teacher, at::kFloat)
-                                                  : load("--fake-score", options.fake_score, at::kFloat);
+                                                  ? load("--teacher", options.teacher, model.device, at::kFloat)
+                                                  : load("--fake-score", options.fake_score, model.device, at::kFloat);
   if (!fake.ok()) return fake.status();
   return ScoreNetworks{*std::move(real), *std::move(fake)};
+}
+
+absl::StatusOr<ScoreNetworks> LoadScores(const DistillationOptions& options, const TrainingModel& model) {
+  absl::StatusOr<ScoreNetworks> scores = ReadScores(options, model);
+  if (!scores.ok() || !options.teacher_on_host) return scores;
+  const absl::Status moved = Guarded("--teacher-blocks host", [&] {
+    MoveBlocksToHost(model.device, &scores->real);
+    return absl::OkStatus();
+  });
+  if (!moved.ok()) return moved;
+  return scores;
 }
 
 // A rollout is as long as the window: nothing goes out of it, so that all rotary positions will do.
@@ -301,6 +317,9 @@ absl::Status CheckWholeWindow(const TransformerConfig& config, const std::string
 absl::Status OpenScenes(const StageOptions& stage, const DistillationOptions& options, DistillationParts* parts) {
   if (options.scores.whole_clip) {
     return WrongUsageError("--score-attention bidirectional: needs --prompts; scenes are longer than what it sees");
+  }
+  if (!options.negative_prompt.empty()) {
+    return WrongUsageError("--negative-prompt: needs --prompts; scenes are led away from no words");
   }
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(stage);
   if (!model.ok()) return model.status();
@@ -320,8 +339,9 @@ absl::Status OpenFile(const StageOptions& stage, const DistillationOptions& opti
   if (!config.ok()) return config.status();
   if (absl::Status whole = CheckWholeWindow(config->transformer, stage.model); !whole.ok()) return whole;
   if (absl::Status fit = CheckScores(options, config->transformer); !fit.ok()) return fit;
-  absl::StatusOr<std::unique_ptr<RolloutPrompts>> prompts = MakeFilePrompts(
-      stage, options.prompts, options.run_folder + "/text", *config, stage.exchange->rank() == 0 ? std::cerr : silent);
+  absl::StatusOr<std::unique_ptr<RolloutPrompts>> prompts =
+      MakeFilePrompts(stage, options.prompts, options.negative_prompt, options.run_folder + "/text", *config,
+                      stage.exchange->rank() == 0 ? std::cerr : silent);
   if (!prompts.ok()) return prompts.status();
   parts->prompts = *std::move(prompts);
   absl::StatusOr<TrainingModel> model = LoadRolloutModel(stage);
@@ -342,9 +362,9 @@ absl::StatusOr<std::unique_ptr<TrainingStage>> DistillStudent(const StageOptions
       options.prompts.file.empty() ? OpenScenes(stage, options, &parts) : OpenFile(stage, options, &parts);
   if (!opened.ok()) return opened;
   TrainingModel& model = *parts.model;
-  const absl::StatusOr<at::Tensor> no_words = parts.prompts->NoWords();
-  if (!no_words.ok()) return no_words.status();
-  parts.no_words = no_words->to(model.device);
+  const absl::StatusOr<at::Tensor> negative_text = parts.prompts->NegativeText();
+  if (!negative_text.ok()) return negative_text.status();
+  parts.negative_text = negative_text->to(model.device);
   const bool scenes = options.prompts.file.empty();
   ChooseRecompute(stage, scenes ? kWindowChunks : WindowChunks(model.config.transformer), &model);
   absl::StatusOr<ScoreNetworks> scores = LoadScores(options, model);

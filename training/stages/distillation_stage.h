@@ -33,9 +33,11 @@ struct DistillationOptions {
   int64_t critic_only_steps = 20;  // at first
   int64_t warmup_steps = 30;       // of the student's learning rate
   std::string teacher;             // model folder whose transformer R and Q start as; empty: as the student's
+  bool teacher_on_host = false;    // R's blocks stay in host memory and are copied as they are used (block_feed.h)
   std::string fake_score;          // model folder whose transformer Q starts as; empty: as R
   double unknown_words = 0;        // captions in which unknown words stand for known ones (CaptionOptions)
   FilePromptOptions prompts;       // no file: scenes
+  std::string negative_prompt;     // with a file: what guidance leads away from; empty: no words
   std::string run_folder;          // with a file: gets its text rows
 };
 
@@ -44,7 +46,8 @@ using StudentMaker = std::function<absl::StatusOr<std::unique_ptr<Student>>(Trai
 // Distils what `make` makes of the stage's model, which outlives the student. FailedPrecondition when a score's
 // latents, text or, seeing chunks, chunks have other sizes than the model's; when the model is trained on scenes with
 // absolute rotary positions or another window than scenes are made for; when it is trained on a file's prompts and its
-// window is no whole number of chunks. InvalidArgument when scores are to see scenes as whole clips.
+// window is no whole number of chunks. InvalidArgument when scores are to see scenes as whole clips, or to be led away
+// from a negative prompt with them.
 absl::StatusOr<std::unique_ptr<TrainingStage>> DistillStudent(const StageOptions& stage,
                                                               const DistillationOptions& options,
                                                               const StudentMaker& make);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "system/wrong_usage.h"
 #include "training/prompts/prompt_set.h"
 #include "training/prompts/text_cache.h"
 #include "training/stages/prompt_clips.h"
@@ -51,7 +52,7 @@ class ScenePrompts final : public RolloutPrompts {
     return pieces;
   }
 
-  absl::StatusOr<at::Tensor> NoWords() const override {
+  absl::StatusOr<at::Tensor> NegativeText() const override {
     const c10::NoGradGuard no_gradients;
     return EncodeCaptions(model_, {kNoWords});
   }
@@ -65,12 +66,20 @@ class ScenePrompts final : public RolloutPrompts {
 
 class FilePrompts final : public RolloutPrompts {
  public:
-  FilePrompts(const StageOptions& stage, const TransformerConfig& config, PromptSet prompts, PromptClips draws)
-      : stage_(stage), config_(config), prompts_(std::move(prompts)), draws_(std::move(draws)) {}
+  FilePrompts(const StageOptions& stage, const TransformerConfig& config, PromptSet prompts, PromptClips draws,
+              const std::string& negative_prompt)
+      : stage_(stage),
+        config_(config),
+        prompts_(std::move(prompts)),
+        draws_(std::move(draws)),
+        negative_prompt_(negative_prompt) {}
 
   std::map<std::string, std::string> settings() const override {
-    return {{"prompts", absl::StrCat(prompts_.prompts().size(), " with hash ",
-                                     HashName(absl::StrJoin(prompts_.prompts(), "\n")))}};
+    std::map<std::string, std::string> settings = {
+        {"prompts",
+         absl::StrCat(prompts_.prompts().size(), " with hash ", HashName(absl::StrJoin(prompts_.prompts(), "\n")))}};
+    if (!negative_prompt_.empty()) settings["negative prompt"] = negative_prompt_;
+    return settings;
   }
 
   RolloutPlan Draw(size_t steps, RandomStream& random) const override {
@@ -95,8 +104,8 @@ class FilePrompts final : public RolloutPrompts {
     return pieces;
   }
 
-  absl::StatusOr<at::Tensor> NoWords() const override {
-    absl::StatusOr<at::Tensor> text = TextOf(kNoWords);
+  absl::StatusOr<at::Tensor> NegativeText() const override {
+    absl::StatusOr<at::Tensor> text = TextOf(negative_prompt_);
     if (!text.ok()) return text.status();
     return text->unsqueeze(0);
   }
@@ -113,7 +122,16 @@ class FilePrompts final : public RolloutPrompts {
   const TransformerConfig config_;
   const PromptSet prompts_;
   const PromptClips draws_;
+  const std::string negative_prompt_;  // empty: no words
 };
+
+// An empty one is no words, and right.
+absl::Status CheckNegative(const PromptSet& prompts, const std::string& negative_prompt) {
+  if (negative_prompt.empty()) return absl::OkStatus();
+  const absl::Status readable = prompts.Check(negative_prompt);
+  if (readable.ok()) return readable;
+  return WrongUsageError(absl::StrCat("--negative-prompt: ", readable.message()));
+}
 
 }  // namespace
 
@@ -124,6 +142,7 @@ std::unique_ptr<RolloutPrompts> MakeScenePrompts(const StageOptions& stage, cons
 
 absl::StatusOr<std::unique_ptr<RolloutPrompts>> MakeFilePrompts(const StageOptions& stage,
                                                                 const FilePromptOptions& options,
+                                                                const std::string& negative_prompt,
                                                                 const std::string& cache_folder,
                                                                 const ModelConfig& config, std::ostream& remarks) {
   PromptSetOptions set;
@@ -135,11 +154,13 @@ absl::StatusOr<std::unique_ptr<RolloutPrompts>> MakeFilePrompts(const StageOptio
   set.cache_folder = cache_folder;
   absl::StatusOr<PromptSet> prompts = PromptSet::Open(set, remarks);
   if (!prompts.ok()) return prompts.status();
+  if (absl::Status readable = CheckNegative(*prompts, negative_prompt); !readable.ok()) return readable;
   PromptClips draws({stage.seed, stage.batch, /*held_out=*/0}, prompts->prompts());
   std::vector<std::string> wanted = draws.PromptsOf(stage.steps);
-  wanted.push_back(kNoWords);
+  wanted.push_back(negative_prompt);
   if (absl::Status encoded = prompts->Encode(wanted, *stage.exchange, remarks); !encoded.ok()) return encoded;
-  return std::make_unique<FilePrompts>(stage, config.transformer, *std::move(prompts), std::move(draws));
+  return std::make_unique<FilePrompts>(stage, config.transformer, *std::move(prompts), std::move(draws),
+                                       negative_prompt);
 }
 
 }  // namespace videodiffcr::training

@@ -33,8 +33,8 @@ class RolloutPrompts {
   // of all its clips, then of the second, ..., or [B, ...]: the same for all chunks. Draws for the whole batch.
   virtual absl::StatusOr<std::vector<at::Tensor>> Text(int64_t step, const RolloutPlan& plan,
                                                        RandomStream& random) const = 0;
-  // Those of no words, [1, text_len, text_dim]: what guidance leads away from.
-  virtual absl::StatusOr<at::Tensor> NoWords() const = 0;
+  // What guidance leads away from, [1, text_len, text_dim]: text rows of no words, or of a negative prompt.
+  virtual absl::StatusOr<at::Tensor> NegativeText() const = 0;
 };
 
 // Captions of scenes, some of which switch; `unknown_words` as CaptionOptions has it. Rollouts of 4 to 6 chunks. For
@@ -49,10 +49,12 @@ struct FilePromptOptions {
 };
 
 // Prompts of a file, for models of any kind, one for the whole of a clip. Rollouts as long as the model's window. Reads
-// the file, draws the prompts of all steps and has those encoded that `cache_folder` lacks, by the encoder of the
-// stage's model: to be made before networks take the memory. Errors of PromptSet.
+// the file, draws the prompts of all steps and has those encoded that `cache_folder` lacks, and `negative_prompt`, by
+// the encoder of the stage's model: to be made before networks take the memory. Errors of PromptSet; WrongUsage when
+// the negative prompt is not empty and cannot be read, or says nothing.
 absl::StatusOr<std::unique_ptr<RolloutPrompts>> MakeFilePrompts(const StageOptions& stage,
                                                                 const FilePromptOptions& options,
+                                                                const std::string& negative_prompt,
                                                                 const std::string& cache_folder,
                                                                 const ModelConfig& config, std::ostream& remarks);
 

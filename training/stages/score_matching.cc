@@ -28,11 +28,11 @@ ScoreNetworks ScoresLike(const TrainingModel& model, const DiffusionTransformer&
   return {CastTransformer(CloneTransformer(teacher), model.compute_type()), CloneTransformer(teacher)};
 }
 
-ScoreMatching::ScoreMatching(const TrainingModel& model, ScoreNetworks networks, at::Tensor no_words,
+ScoreMatching::ScoreMatching(const TrainingModel& model, ScoreNetworks networks, at::Tensor negative_text,
                              const ScoreMatchingOptions& options, GradientExchange* exchange)
     : model_(model),
       options_(options),
-      no_words_(std::move(no_words)),
+      negative_text_(std::move(negative_text)),
       real_(std::move(networks.real)),
       fake_(std::move(networks.fake)),
       fake_rows_(TransformerWeightTable(fake_.config, &fake_.weights)),
@@ -60,10 +60,10 @@ at::Tensor ScoreMatching::Flow(const DiffusionTransformer& score, const NoisyWin
                                bool recompute) const {
   TeacherForcingInput input = window.input;
   if (options_.whole_clip) {
-    const TextKeys text = MakeTextKeys(score, hidden.narrow(0, 0, input.noisy.size(0)));
+    const at::Tensor text = hidden.narrow(0, 0, input.noisy.size(0));
     return WholeClipFlow(score, input.noisy, input.timesteps.select(1, 0), text, recompute);
   }
-  input.text = MakeTextKeys(score, hidden);
+  input.text = hidden;
   return TeacherForcingFlow(score, input, recompute);
 }
 
@@ -71,7 +71,7 @@ at::Tensor ScoreMatching::Target(const at::Tensor& clips, const at::Tensor& hidd
   const c10::NoGradGuard no_gradients;
   const NoisyWindow window = AddWindowNoise(clips, random);
   const at::Tensor conditional = Flow(real_, window, hidden, false);
-  const at::Tensor unconditional = Flow(real_, window, no_words_.expand_as(hidden), false);
+  const at::Tensor unconditional = Flow(real_, window, negative_text_.expand_as(hidden), false);
   const at::Tensor guided = conditional + (conditional - unconditional) * options_.guidance;
   const at::Tensor real = window.input.noisy - window.level * guided;
   const at::Tensor fake = window.input.noisy - window.level * Flow(FakeScore(), window, hidden, false);

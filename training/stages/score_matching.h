@@ -38,7 +38,7 @@ struct ScoredClips {
 
 // What R and Q start as. They are nobody else's.
 struct ScoreNetworks {
-  DiffusionTransformer real;  // in the type that passes are computed in
+  DiffusionTransformer real;  // in the type that passes are computed in; blocks may be in host memory (block_feed.h)
   DiffusionTransformer fake;  // in fp32
 };
 // Copies of one teacher for both.
@@ -46,9 +46,9 @@ ScoreNetworks ScoresLike(const TrainingModel& model, const DiffusionTransformer&
 
 class ScoreMatching {
  public:
-  // `model` outlives this; its device and sizes are used, not its transformer. `no_words`: text rows of R's
-  // unconditional passes, [1, text_len, text_dim]. `exchange`: the processes that train Q together.
-  ScoreMatching(const TrainingModel& model, ScoreNetworks networks, at::Tensor no_words,
+  // `model` outlives this; its device and sizes are used, not its transformer. `negative_text`: text
+  // rows of R's unconditional passes, [1, text_len, text_dim]. `exchange`: the processes that train Q together.
+  ScoreMatching(const TrainingModel& model, ScoreNetworks networks, at::Tensor negative_text,
                 const ScoreMatchingOptions& options, GradientExchange* exchange = SingleProcess::Instance());
   ScoreMatching(const ScoreMatching&) = delete;
   ScoreMatching& operator=(const ScoreMatching&) = delete;
@@ -83,7 +83,7 @@ class ScoreMatching {
 
   const TrainingModel& model_;
   const ScoreMatchingOptions options_;
-  const at::Tensor no_words_;
+  const at::Tensor negative_text_;
   const DiffusionTransformer real_;
   DiffusionTransformer fake_;
   const std::vector<WeightRow> fake_rows_;

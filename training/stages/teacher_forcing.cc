@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -28,19 +29,19 @@ RotaryTable WindowRotary(const DiffusionTransformer& model, int64_t chunks) {
   return {rows(table.cos), rows(table.sin)};
 }
 
-// Keys of the noisy chunks, then of the clean ones but the last.
-TextKeys WindowText(const TextKeys& text, int64_t clean_rows) {
-  TextKeys keys;
-  for (const KeysValues& block : text) {
-    keys.push_back(
-        {at::cat({block.k, block.k.narrow(0, 0, clean_rows)}), at::cat({block.v, block.v.narrow(0, 0, clean_rows)})});
-  }
-  return keys;
+// A block's keys of the noisy chunks, then of the clean ones but the last.
+KeysValues WindowText(const BlockWeights& block, const TransformerConfig& config, const at::Tensor& text,
+                      int64_t clean_rows) {
+  const KeysValues keys = MakeKeysValues(block.cross_attn, text, config.num_heads, config.eps);
+  return {at::cat({keys.k, keys.k.narrow(0, 0, clean_rows)}), at::cat({keys.v, keys.v.narrow(0, 0, clean_rows)})};
 }
 
 }  // namespace
 
-at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input, bool recompute) {
+at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input, bool recompute,
+                              BlockFeed* blocks) {
+  std::unique_ptr<BlockFeed> own;
+  if (blocks == nullptr) blocks = (own = FeedBlocks(model)).get();
   const int64_t windows = input.timesteps.size(0), chunks = input.timesteps.size(1);
   const int64_t noisy_rows = chunks * windows, clean_rows = noisy_rows - windows;
   const at::Tensor latents =
@@ -50,12 +51,13 @@ at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherFo
   const TimeEmbedding time =
       EmbedTime(model, at::cat({timesteps, at::zeros({clean_rows}, timesteps.options())}).unsqueeze(1));
   const ChunkPositions positions = {WindowRotary(model, chunks), std::nullopt};
-  const TextKeys text = WindowText(input.text, clean_rows);
+  const at::Tensor text = EmbedText(model, input.text);
   const KeysValues nothing;
   at::Tensor x = Patchify(model, latents.to(model.weights.head.weight.scalar_type()));
   for (size_t i = 0; i < model.weights.blocks.size(); ++i) {
-    const BlockContext context = {model.config.num_heads, model.config.eps, time.e0, nothing, positions, text[i]};
-    const BlockWeights& weights = model.weights.blocks[i];
+    const BlockWeights& weights = blocks->Take(i);
+    const KeysValues keys = WindowText(weights, model.config, text, clean_rows);
+    const BlockContext context = {model.config.num_heads, model.config.eps, time.e0, nothing, positions, keys};
     // The weights by value, tensors that are shared: backward() may come when `model` is gone.
     const BlockPass pass = [weights, chunks](const BlockContext& of_block, const RoutingRule&, const at::Tensor& rows) {
       return TeacherForcingBlock(weights, of_block, chunks, rows);

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "model/plain/transformer/diffusion_transformer.h"
+#include "training/model/block_feed.h"
 
 namespace videodiffcr::training {
 
@@ -15,14 +16,15 @@ struct TeacherForcingInput {
   at::Tensor clean;      // [B, K F, C, h, w]: the context, at timestep 0
   at::Tensor noisy;      // [B, K F, C, h, w]
   at::Tensor timesteps;  // fp32 [B, K], 0 to 1000
-  TextKeys text;         // of chunk 0 of all B windows, then of chunk 1, ...: [K B, text_len, N, d]
+  at::Tensor text;       // rows of chunk 0 of all B windows, then of chunk 1, ...: [K B, rows, text_dim]
 };
 
 // The flow of every noisy chunk, [B, K F, C, h, w] in fp32, computed in the type of the weights. What serving's passes
 // give one by one, all chunks and both copies at once; the K chunks take window positions 0, 1, ...: the model must use
-// window-relative rotary positions. `recompute`: the blocks' activations, by backward().
+// window-relative rotary positions. `recompute`: the blocks' activations, by backward(). `blocks`: the model's; null:
+// FeedBlocks().
 at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input,
-                              bool recompute = false);
+                              bool recompute = false, BlockFeed* blocks = nullptr);
 
 // Noise levels of flow matching: sigma = shift u / (1 + (shift - 1) u), from u in [0, 1].
 at::Tensor ShiftedSigma(const at::Tensor& u, double shift);

@@ -6,13 +6,15 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/plain/transformer/diffusion_transformer.h"
+#include "training/model/block_feed.h"
 
 namespace videodiffcr::training {
 
-// noisy [B, frames, C, h, w] at timesteps [B], 0 to 1000, text [B, ...] -> flow, of noisy's shape, in fp32; computed in
-// the type of the weights. `recompute`: the blocks' activations, by backward().
+// noisy [B, frames, C, h, w] at timesteps [B], 0 to 1000, text rows [B, rows, text_dim] -> flow, of noisy's shape, in
+// fp32; computed in the type of the weights. `recompute`: the blocks' activations, by backward(). `blocks`: the
+// model's; null: FeedBlocks().
 at::Tensor WholeClipFlow(const DiffusionTransformer& model, const at::Tensor& noisy, const at::Tensor& timesteps,
-                         const TextKeys& text, bool recompute);
+                         const at::Tensor& text, bool recompute, BlockFeed* blocks = nullptr);
 
 }  // namespace videodiffcr::training
 

@@ -143,7 +143,7 @@ TEST_F(RecomputeTest, TeacherForcingHasTheSameGradientsBitForBit) {
   const std::vector<WeightRow> rows = TransformerWeightTable(model_->config.transformer, &model_->transformer.weights);
   const auto run = [&](bool recompute) {
     return Run(rows, [&] {
-      input.text = MakeTextKeys(model_->transformer, hidden_.repeat({4, 1, 1}));
+      input.text = hidden_.repeat({4, 1, 1});
       return TeacherForcingFlow(model_->transformer, input, recompute);
     });
   };
@@ -159,7 +159,7 @@ TEST_F(RecomputeTest, TheEstimateOfWhatAWindowKeepsIsOfTheRightSize) {
   for (const WeightRow& row : rows) row.destination->set_requires_grad(true);
   at::Tensor flow;
   const auto kept = static_cast<double>(KeptBytes([&] {
-    input.text = MakeTextKeys(model_->transformer, hidden_.narrow(0, 0, 1).repeat({4, 1, 1}));
+    input.text = hidden_.narrow(0, 0, 1).repeat({4, 1, 1});
     flow = TeacherForcingFlow(model_->transformer, input, false);
   }));
   const auto estimate = static_cast<double>(ActivationBytes(model_->config.transformer, 4, at::kFloat));

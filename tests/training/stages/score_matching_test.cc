@@ -87,5 +87,27 @@ TEST(ScoreMatchingTest, TheTeacherIsNoAliasOfTheStudentNorOfTheFakeScore) {
   EXPECT_EQ(loss(), before);
 }
 
+// Of the two passes that guidance compares, the negative text is in the unconditional one and nowhere else.
+TEST(ScoreMatchingTest, GuidanceLeadsAwayFromTheNegativeText) {
+  at::set_num_threads(1);
+  const c10::NoGradGuard no_gradients;
+  const TrainingModel model =
+      LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value();
+  const std::string prompt = "a red star";
+  const at::Tensor hidden = EncodeCaptions(model, {prompt}).value().repeat({4, 1, 1});
+  StepRandom random(1, 0, at::kCPU);
+  const ScoredClips scored = {random.Normal({1, 12, 16, 12, 20}), hidden};
+  const auto loss = [&](const std::string& negative, double guidance) {
+    const ScoreMatching scores(model, ScoresLike(model, model.transformer), EncodeCaptions(model, {negative}).value(),
+                               {.guidance = guidance});
+    StepRandom same(2, 0, at::kCPU);
+    return scores.Loss(scored, at::ones({1, 4}), same).item<double>();
+  };
+  const double unguided = loss("", 0);
+  EXPECT_EQ(loss("a blue circle", 0), unguided);
+  EXPECT_NE(loss("a blue circle", 3), loss("", 3));
+  EXPECT_EQ(loss(prompt, 3), unguided) << "away from the prompt itself is nowhere";
+}
+
 }  // namespace
 }  // namespace videodiffcr::training

@@ -25,13 +25,11 @@ class TeacherForcingTest : public testing::Test {
   void SetUp() override {
     at::set_num_threads(1);
     model_.emplace(LoadTrainingModel(TinyModel(), at::kCPU).value());
-    const TextKeys keys = MakeTextKeys(
-        model_->transformer, EncodeCaptions(*model_, {"a red star", "a blue circle", "a star", "a square"}).value());
     StepRandom random(3, 0, at::kCPU);
     input_.clean = random.Normal({1, 12, 16, 12, 20});
     input_.noisy = random.Normal({1, 12, 16, 12, 20});
     input_.timesteps = at::tensor(std::vector<float>{900, 100, 500, 700}).unsqueeze(0);
-    input_.text = keys;
+    input_.text = EncodeCaptions(*model_, {"a red star", "a blue circle", "a star", "a square"}).value();
   }
 
   c10::NoGradGuard no_gradients_;
@@ -41,13 +39,14 @@ class TeacherForcingTest : public testing::Test {
 
 TEST_F(TeacherForcingTest, GivesTheFlowsThatServingWithACacheGives) {
   const at::Tensor flow = TeacherForcingFlow(model_->transformer, input_);
+  const TextKeys keys = MakeTextKeys(model_->transformer, input_.text);
   KvCache cache(model_->config.transformer);
   for (int64_t chunk = 0; chunk < 4; ++chunk) {
     PassInput pass;
     pass.latents = input_.noisy.narrow(1, 3 * chunk, 3);
     pass.timesteps = at::full({1, 3}, input_.timesteps[0][chunk].item<double>(), at::TensorOptions(at::kDouble));
     pass.first_frame = 3 * chunk;
-    const TextKeys text = KeysOfChunk(input_.text, 1, chunk);
+    const TextKeys text = KeysOfChunk(keys, 1, chunk);
     pass.text = &text;
     pass.past = cache.past();
     const at::Tensor served = RunPass(model_->transformer, pass).flow;
@@ -65,6 +64,12 @@ TEST_F(TeacherForcingTest, HidesAChunksOwnCleanCopyAndTheLaterOnes) {
   const at::Tensor change = (TeacherForcingFlow(model_->transformer, input_) - before).abs();
   EXPECT_EQ(change.narrow(1, 0, 9).max().item<double>(), 0);
   EXPECT_GT(change.narrow(1, 9, 3).max().item<double>(), 1e-3) << "chunk 3 sees clean chunk 2";
+}
+
+TEST_F(TeacherForcingTest, BlocksThatComeOneByOneGiveTheSameBits) {
+  StreamedBlocks blocks(model_->transformer);
+  EXPECT_TRUE(TeacherForcingFlow(model_->transformer, input_, /*recompute=*/false, &blocks)
+                  .equal(TeacherForcingFlow(model_->transformer, input_)));
 }
 
 TEST(FlowMatchingTest, ShiftsNoiseLevelsAndMasksChunks) {

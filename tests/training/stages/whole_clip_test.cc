@@ -29,8 +29,7 @@ class WholeClipTest : public testing::Test {
   }
 
   at::Tensor Flow(const at::Tensor& clip, double timestep, bool recompute = false) const {
-    return WholeClipFlow(model_->transformer, clip, at::full({1}, timestep), MakeTextKeys(model_->transformer, hidden_),
-                         recompute);
+    return WholeClipFlow(model_->transformer, clip, at::full({1}, timestep), hidden_, recompute);
   }
 
   std::optional<TrainingModel> model_;
@@ -55,6 +54,14 @@ TEST_F(WholeClipTest, TheFirstFramesSeeTheLast) {
   other.narrow(1, 9, 3).zero_();
   const at::Tensor difference = (Flow(clip_, 500) - Flow(other, 500)).narrow(1, 0, 3).abs();
   EXPECT_GT(difference.max().item<double>(), 1e-3);
+}
+
+TEST_F(WholeClipTest, BlocksThatComeOneByOneGiveTheSameBits) {
+  const c10::NoGradGuard no_gradients;
+  StreamedBlocks blocks(model_->transformer);
+  const at::Tensor flow =
+      WholeClipFlow(model_->transformer, clip_, at::full({1}, 500.0), hidden_, /*recompute=*/false, &blocks);
+  EXPECT_TRUE(flow.equal(Flow(clip_, 500)));
 }
 
 TEST_F(WholeClipTest, GradientsOfRecomputedBlocksAreTheSameBitForBit) {
