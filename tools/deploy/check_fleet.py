@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Many servers as one address, tried: load over all, affinity, resume, browsers, a full server, a dead one, a rolling restart, a new one.
+"""Many servers as one address, tried: load over all, affinity, resume, browsers, a full server, a dead one, a rolling restart, hand-over, a new one.
 
     tools/deploy/check_fleet.py ENVOY BIN
 
@@ -14,6 +14,7 @@ import time
 import grpc
 
 import check_calls
+import check_hand_over
 from fleet import running_fleet, wait_until
 from viewer import Viewer
 
@@ -161,6 +162,8 @@ def main(envoy, folder):
         check_calls.check_gone(fleet, say, require)
         check_dead_server(fleet)
         check_rolling_restart(fleet)
+        check_hand_over.check_killed_server(fleet, say, require, pathlib.Path(folder, "videodiffcr"))
+        check_hand_over.check_rolling_restart(fleet, say, require, pathlib.Path(folder, "videodiffcr"))
         check_fourth_server(fleet)
     say("all held")
 
