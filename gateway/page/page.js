@@ -48,7 +48,8 @@ async function askServer() {
   clearTimeout(askServer.timer);
   try {
     const info = await getInfo();
-    showServer("ready", `${info.model.name} on ${info.device}, ${info.active_sessions} active sessions`);
+    const sessions = info.active_sessions === 1 ? "1 active session" : `${info.active_sessions} active sessions`;
+    showServer("ready", `${info.model.name} on ${info.device}, ${sessions}`);
     if (state.lost) {
       if (!state.away) notice("");
       log("The server is back.");
@@ -59,7 +60,7 @@ async function askServer() {
   } catch (error) {
     state.lost = true;
     showServer("lost", "No server");
-    notice(`${error.message} Trying again …`);
+    notice(`${error.message}. Trying again …`);
   }
   askServer.timer = setTimeout(askServer, state.lost ? INFO_INTERVAL_LOST : INFO_INTERVAL);
 }
@@ -204,6 +205,7 @@ async function start(request) {
   }
   $("start").disabled = false;
   showButtons();
+  askServer();
 }
 
 async function join(id) {

@@ -1,6 +1,6 @@
 """The page in a real Chromium, before the real gateway, the real server and the tiny model. Run through ctest.
 
-    VIDEODIFFCR_SCREENSHOTS=FOLDER   also leaves pictures of the page there
+    VIDEODIFFCR_SCREENSHOTS=FOLDER   also leaves pictures of the page there; docs/images has them
 """
 import os
 import pathlib
@@ -100,7 +100,7 @@ class PageTest(unittest.TestCase):
         self.assertEqual(page.run("videodiffcr.state.live.player.stalls"), stalls, f"from {begun} s on")
         self.assertLess(wall, 21.5)
         self.assertIn("executed 1.000", page.text("figures"))
-        picture(page, "page_light", whole=True)
+        self.assertRegex(page.text("server"), "on cpu, 1 active session$")
         self.finish(page)
         self.assertEqual(page.errors, [])
 
@@ -115,7 +115,6 @@ class PageTest(unittest.TestCase):
         page.wait("/applied from second [0-9.]+/.test(document.getElementById('log').textContent)")
         page.wait(f"((c) => c[0] > 150 && c[1] > 150 && c[2] > 120)({MEAN_COLOUR})")
         self.assertLess(red, 120)
-        picture(page, "page")
         self.finish(page)
 
     def test_a_second_viewer_sees_the_same_frames(self):
@@ -210,6 +209,20 @@ class PageTest(unittest.TestCase):
         light = page.run("getComputedStyle(document.body).backgroundColor")
         self.assertEqual(light, "rgb(20, 22, 26)")
         picture(page, "page_phone_dark", whole=True)
+        self.finish(page)
+
+    @unittest.skipUnless(PICTURES, "draws the picture of README.md and docs/gateway.md")
+    def test_what_the_readme_shows(self):
+        page = self.open(height=1120)
+        self.start(page, "a large red circle moves right fast on a navy checkered background")
+        page.wait("document.getElementById('video').currentTime > 6")
+        page.fill("prompt", "a big blue square moves up slowly on a cream striped background")
+        page.click("change")
+        page.wait("document.getElementById('video').currentTime > 10")
+        page.fill("budget", "0.8")
+        page.wait("/Budget 0.80: applied from second/.test(document.getElementById('log').textContent)")
+        page.wait("document.getElementById('video').currentTime > 14")
+        picture(page, "page")
         self.finish(page)
 
     def test_nothing_is_loaded_from_elsewhere_and_no_rule_of_the_page_is_broken(self):

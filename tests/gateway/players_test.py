@@ -66,6 +66,22 @@ class PlayersTest(unittest.TestCase):
                          SDL_VIDEODRIVER="dummy", SDL_AUDIODRIVER="dummy")
         self.assertEqual(said, "")
 
+    def test_generate_plays_straight_into_ffplay_by_a_pipe_and_by_itself(self):
+        with tempfile.TemporaryDirectory() as folder:
+            generate = [programs.BIN / "videodiffcr", "generate", "--server", f"127.0.0.1:{self.server.port}", "--prompt",
+                        "a red circle moves right", "--chunks", "3", "--output"]
+            environment = {**os.environ, "SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"}
+            environment.pop("VIDEODIFFCR_PLAYER", None)
+            path = pathlib.Path(folder, "video.mp4")
+            # Exit status of both ends; ffplay is silent unless something is wrong.
+            pipe = "set -o pipefail; \"$@\" - 2>/dev/null | ffplay -v error -autoexit -i -"
+            for command in (["bash", "-c", pipe, "bash", *generate], [*generate, path, "--play"]):
+                done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120,
+                                      env=environment)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertNotIn("[mov", done.stderr)
+            self.assertEqual(len(programs.probe(path)["frames"]), 9 + 2 * 12)
+
     @unittest.skipIf(shutil.which("mpv") is None, "mpv is not installed")
     def test_mpv_shows_every_frame_of_the_playlist(self):
         with tempfile.TemporaryDirectory() as folder:
