@@ -98,10 +98,10 @@ Subcommand TopSubcommand() {
   const auto add = [](Command* command) -> std::function<absl::Status()> {
     const auto options = std::make_shared<TopOptions>();
     command->AddRepeatedFlag({"metrics", "HOST:PORT", "A server's address for Prometheus.", "gpu-1:9464"},
-                             AppendName(&options->metrics));
+                             AppendServerAddress(&options->metrics));
     command->AddRepeatedFlag(
         {"server", "HOST:PORT", "Its address for calls, to be asked for its limits.", "gpu-1:50051"},
-        AppendName(&options->servers));
+        AppendServerAddress(&options->servers));
     command->AddFlag({"interval", "TIME", "Between two looks.", "5s"}, ReadDuration(&options->interval));
     command->AddSwitch("once", "Print one table, after one interval.", &options->once);
     AddSecurityFlags(&options->security, command);

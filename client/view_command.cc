@@ -165,11 +165,11 @@ Subcommand ViewSubcommand() {
     const auto options = std::make_shared<ViewOptions>();
     command->AddFlag({"server", "HOST:PORT", "A server that runs already; empty, as it is by default: one is started.",
                       "gpu-7:50051"},
-                     ReadString(&options->server));
+                     ReadServerAddressOrNone(&options->server));
     command->AddFlag({"model-folder", "FOLDER", "The started server's model; empty: the tiny model.", "models/tiny"},
                      ReadString(&options->model_folder));
     command->AddFlag({"listen", "HOST:PORT", "Address of the page; port 0 takes a free one.", "0.0.0.0:8080"},
-                     ReadString(&options->listen));
+                     ReadListenAddress(&options->listen));
     command->AddFlag({"port-file", "FILE", "File to write the page's port to (http_port=N); empty: none.", "port"},
                      ReadString(&options->port_file));
     command->AddSwitch("open", "Open the page in a browser.", &options->open);

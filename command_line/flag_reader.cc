@@ -1,6 +1,7 @@
 #include "command_line/flag_reader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -14,11 +15,18 @@ namespace {
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
-bool IsServerAddress(absl::string_view text) {
+bool IsAddress(absl::string_view text, int least_port) {
   const size_t colon = text.rfind(':');
   int port = 0;
   return colon != absl::string_view::npos && colon != 0 && absl::SimpleAtoi(text.substr(colon + 1), &port) &&
-         port >= 1 && port <= 65535;
+         port >= least_port && port <= 65535;
+}
+
+bool IsServerAddress(absl::string_view text) { return IsAddress(text, 1); }
+
+absl::Status CheckServerAddress(std::string_view value) {
+  if (IsServerAddress(ToAbsl(value))) return absl::OkStatus();
+  return absl::InvalidArgumentError("must be HOST:PORT, for example localhost:50051");
 }
 
 template <typename Integer>
@@ -86,11 +94,33 @@ FlagReader ReadYesNo(bool* out) {
 
 FlagReader ReadServerAddress(std::string* out) {
   const auto read = [=](std::string_view value) {
-    if (!IsServerAddress(ToAbsl(value))) {
-      return absl::InvalidArgumentError("must be HOST:PORT, for example localhost:50051");
-    }
     *out = std::string(value);
-    return absl::OkStatus();
+    return CheckServerAddress(value);
+  };
+  return {read, *out};
+}
+
+FlagReader ReadServerAddressOrNone(std::string* out) {
+  const auto read = [=](std::string_view value) {
+    *out = std::string(value);
+    return value.empty() ? absl::OkStatus() : CheckServerAddress(value);
+  };
+  return {read, *out};
+}
+
+FlagReader AppendServerAddress(std::vector<std::string>* out) {
+  const auto read = [=](std::string_view value) {
+    out->emplace_back(value);
+    return CheckServerAddress(value);
+  };
+  return {read, absl::StrJoin(*out, ",")};
+}
+
+FlagReader ReadListenAddress(std::string* out) {
+  const auto read = [=](std::string_view value) {
+    *out = std::string(value);
+    if (IsAddress(ToAbsl(value), 0)) return absl::OkStatus();
+    return absl::InvalidArgumentError("must be HOST:PORT, for example 127.0.0.1:8080, or port 0 for any that is free");
   };
   return {read, *out};
 }
@@ -147,7 +177,9 @@ FlagReader ReadInteger(int64_t min, int64_t max, int64_t* out) { return ReadInte
 
 FlagReader ReadDouble(double* out) {
   const auto read = [out](std::string_view value) {
-    if (!absl::SimpleAtod(ToAbsl(value), out)) return absl::InvalidArgumentError("must be a number");
+    if (!absl::SimpleAtod(ToAbsl(value), out) || !std::isfinite(*out)) {
+      return absl::InvalidArgumentError("must be a number");
+    }
     return absl::OkStatus();
   };
   return {read, absl::StrCat(*out)};

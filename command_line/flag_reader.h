@@ -26,10 +26,13 @@ FlagReader ReadString(std::string* out);
 FlagReader ReadName(std::string* out);                 // not empty
 FlagReader AppendName(std::vector<std::string>* out);  // not empty; of a flag that may be repeated
 FlagReader ReadChoice(std::vector<std::string> choices, std::string* out);
-FlagReader ReadYesNo(bool* out);                   // from "yes" or "no"
-FlagReader ReadServerAddress(std::string* out);    // host:port
-FlagReader ReadServerAddresses(std::string* out);  // host:port,host:port
-FlagReader ReadDuration(absl::Duration* out);      // "25s", "2m", "500ms"
+FlagReader ReadYesNo(bool* out);                                // from "yes" or "no"
+FlagReader ReadServerAddress(std::string* out);                 // host:port
+FlagReader ReadServerAddressOrNone(std::string* out);           // the same, or empty
+FlagReader AppendServerAddress(std::vector<std::string>* out);  // of a flag that may be repeated
+FlagReader ReadListenAddress(std::string* out);                 // host:port, where port 0 is any that is free
+FlagReader ReadServerAddresses(std::string* out);               // host:port,host:port
+FlagReader ReadDuration(absl::Duration* out);                   // "25s", "2m", "500ms"
 FlagReader ReadUnsigned(uint64_t* out);
 FlagReader ReadIntegerList(std::vector<int>* out);  // "10,7"; nothing is an empty list
 

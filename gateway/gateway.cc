@@ -11,6 +11,7 @@
 #include "gateway/error_response.h"
 #include "gateway/message_json.h"
 #include "gateway/page_files.h"
+#include "server/sockets/host_port.h"
 #include "system/port_file.h"
 
 namespace videodiffcr {
@@ -31,6 +32,24 @@ bool IsPrintable(absl::string_view text) {
     if (c < 0x20 || c > 0x7e) return false;
   }
   return true;
+}
+
+absl::Status CheckAddress(const char* field, const std::string& address) {
+  if (ParseHostPort(address).has_value()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is '", address, "'; it must be HOST:PORT, for example 127.0.0.1:0 for a free port"));
+}
+
+// What browsers send is compared with it as it is: no path, not even a slash.
+absl::Status CheckOrigin(const std::string& origin) {
+  const size_t scheme_end = origin.find("://");
+  if (origin.empty() || origin == "*") return absl::OkStatus();
+  if (scheme_end != std::string::npos && scheme_end > 0 && origin.size() > scheme_end + 3 &&
+      !absl::StrContains(origin.substr(scheme_end + 3), "/")) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "allow_origin is '", origin, "'; it must be a scheme and a host, for example https://example.org, or *"));
 }
 
 // "http://localhost:8080" and "localhost:8080".
@@ -75,7 +94,10 @@ absl::Status GatewayConfig::Validate() const {
     return absl::InvalidArgumentError(
         absl::StrCat(range.field, " is ", range.value, "; it must be from ", range.min, " to ", range.max));
   }
-  if (jobs.keep < absl::Seconds(1)) return absl::InvalidArgumentError("keep_jobs must be a second at least");
+  if (jobs.keep < absl::Seconds(1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("keep_jobs is ", absl::FormatDuration(jobs.keep), "; it must be a second at least"));
+  }
   const std::pair<const char*, absl::Duration> durations[] = {
       {"request_timeout", http.request_timeout}, {"send_timeout", http.send_timeout},
       {"answer_timeout", http.answer_timeout},   {"abandoned_after", live.abandoned_after},
@@ -84,6 +106,13 @@ absl::Status GatewayConfig::Validate() const {
     if (duration >= absl::Milliseconds(10) && duration <= absl::Hours(24)) continue;
     return absl::InvalidArgumentError(
         absl::StrCat(field, " is ", absl::FormatDuration(duration), "; it must be from 10ms to 24h"));
+  }
+  for (const absl::Status& status : {
+           CheckAddress("listen", http.listen),
+           metrics_listen.empty() ? absl::OkStatus() : CheckAddress("metrics_listen", metrics_listen),
+           CheckOrigin(allow_origin),
+       }) {
+    if (!status.ok()) return status;
   }
   if (servers.empty()) return absl::InvalidArgumentError("server names none; it must be HOST:PORT at least once");
   return absl::OkStatus();
