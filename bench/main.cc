@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "bench/commands.h"
 #include "bench/decode_bench.h"
 #include "bench/kernel_bench.h"
 #include "command_line/program.h"
 #include "command_line/standard_streams.h"
+#include "convert/model_presets.h"
 #include "model/config/cache_retention.h"
 
 namespace videodiffcr {
@@ -111,7 +113,7 @@ Subcommand Sessions() {
         command->AddFlag({"server", "HOST:PORT",
                           "A running server; without it the one beside this program is started, with the next three.",
                           "localhost:50051"},
-                         ReadString(&options->server));
+                         ReadServerAddressOrNone(&options->server));
         AddModelFolder(&options->model_folder, command);
         AddDevice(&options->device, command);
         AddPrecision(&options->precision, command);
@@ -206,6 +208,11 @@ Subcommand Make() {
                           "random"},
                          ReadChoice(scores, &options->cache_score));
         command->AddFlag({"seed", "N", "Same seed, same weights.", "7"}, ReadUnsigned(&options->seed));
+        command->AddCheck([options] {
+          if (FindModelPreset(options->preset).ok()) return absl::OkStatus();
+          return absl::InvalidArgumentError(
+              absl::StrCat("--preset is '", options->preset, "'; it must be one of ", PresetNames()));
+        });
       },
       &MakeModel);
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -65,7 +66,8 @@ void AddCommonFlags(StageOptions* stage, CommonOptions* common, Command* command
                    ReadInteger(1, 1024, &common->processes));
   command->AddFlag({"learning-rate", "X", "The learning rate at its highest.", "0.0003"},
                    ReadDouble(1e-9, 10, &stage->learning_rate));
-  command->AddFlag({"device", "NAME", "Where it is trained: cpu or cuda.", "cuda"}, ReadString(&stage->device));
+  command->AddFlag({"device", "NAME", "Where it is trained: cpu or cuda.", "cuda"},
+                   ReadChoice({"cpu", "cuda"}, &stage->device));
   command->AddFlag(
       {"threads", "N", "Processor threads; 0: LibTorch's choice. The same bits only for the same number.", "2"},
       ReadInteger(0, 1024, &common->threads));
@@ -260,10 +262,10 @@ Subcommand Baseline() {
       "baseline", "distils what VideoDiffCR is compared with, by the same iterations, prompts and noise (DMD)",
       "--method mod --target 0.5 --teacher out/teacher --output out/mod --run out/run", &MakeBaselineStage,
       [](BaselineStageOptions* options, Command* command) {
-        command->AddFlag(
-            {"method", "NAME",
-             absl::StrCat("One of ", absl::StrJoin(BaselineMethods(), ", "), ", ", kSensitivity, ". Needed."), "mod"},
-            ReadString(&options->student.method));
+        std::vector<std::string> methods = BaselineMethods();
+        methods.emplace_back(kSensitivity);
+        command->AddFlag({"method", "NAME", absl::StrCat("One of ", absl::StrJoin(methods, ", "), ". Needed."), "mod"},
+                         ReadChoice(methods, &options->student.method));
         command->AddFlag({"target", "X", "Share of the tokens that the denoising passes execute.", "0.6875"},
                          ReadDouble(0.1, 1, &options->student.target));
         command->AddFlag(
