@@ -17,6 +17,7 @@
 namespace videodiffcr {
 namespace {
 
+// In protocol 2; that of protocol 3 differs by that number alone.
 constexpr uint8_t kMagicPickle[] = {0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
 constexpr int64_t kVersion = 1001;
 constexpr uint8_t kArchiveVersion[] = {'3', '\n'};
@@ -107,8 +108,8 @@ absl::StatusOr<ZipArchive> Reader::Read() && {
 }  // namespace
 
 bool BeginsAsLegacyTorchFile(absl::Span<const uint8_t> bytes) {
-  return bytes.size() >= sizeof(kMagicPickle) &&
-         std::equal(std::begin(kMagicPickle), std::end(kMagicPickle), bytes.begin());
+  return bytes.size() >= sizeof(kMagicPickle) && bytes[0] == kMagicPickle[0] && (bytes[1] == 2 || bytes[1] == 3) &&
+         std::equal(std::begin(kMagicPickle) + 2, std::end(kMagicPickle), bytes.begin() + 2);
 }
 
 absl::StatusOr<ZipArchive> OpenLegacyTorchFile(absl::Span<const uint8_t> bytes, std::string path) {

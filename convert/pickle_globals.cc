@@ -1,11 +1,15 @@
 #include "convert/pickle_globals.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string>
 #include <variant>
 
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace videodiffcr {
 namespace {
@@ -19,8 +23,11 @@ struct NamedGlobal {
 
 constexpr PickleElementType Foreign(absl::string_view what) { return {.foreign = what}; }
 
+constexpr absl::string_view kNoNumbers = "is of a type of bare bits";
+
 constexpr NamedGlobal kGlobals[] = {
     {"collections.OrderedDict", PickleCallable::kOrderedDict},
+    {"torch._utils._rebuild_tensor", PickleCallable::kRebuildOldTensor},
     {"torch._utils._rebuild_tensor_v2", PickleCallable::kRebuildTensor},
     {"torch._utils._rebuild_tensor_v3", PickleCallable::kRebuildTensorOfDType},
     {"torch._utils._rebuild_parameter", PickleCallable::kRebuildParameter},
@@ -33,6 +40,10 @@ constexpr NamedGlobal kGlobals[] = {
     {"torch._utils._rebuild_nested_tensor", PickleForeignCallable{"is a nested tensor, not one of numbers"}},
     {"torch._utils._rebuild_meta_tensor_no_storage",
      PickleForeignCallable{"is on the device 'meta': it was saved without its numbers"}},
+    {"torch._utils._rebuild_wrapper_subclass",
+     PickleForeignCallable{"wraps other tensors in a class of its own; save it again as plain tensors"}},
+    {"torch._utils._rebuild_device_tensor_from_numpy",
+     PickleForeignCallable{"holds its numbers as an array of NumPy; save it again in a newer PyTorch"}},
     {"torch.Tensor", PickleTensorType{}},
     {"torch.nn.parameter.Parameter", PickleTensorType{}},
     {"torch.FloatStorage", PickleStorageType{{DType::kF32}}},
@@ -46,11 +57,14 @@ constexpr NamedGlobal kGlobals[] = {
     {"torch.ByteStorage", PickleStorageType{{DType::kU8}}},
     {"torch.BoolStorage", PickleStorageType{{DType::kBool}}},
     {"torch.storage.UntypedStorage", PickleStorageType{{DType::kU8}}},
+    {"torch.storage.TypedStorage", PickleUnusedValue{}},
     {"torch.ComplexFloatStorage", PickleStorageType{Foreign("is complex")}},
     {"torch.ComplexDoubleStorage", PickleStorageType{Foreign("is complex")}},
     {"torch.QInt8Storage", PickleStorageType{Foreign("is quantized")}},
     {"torch.QUInt8Storage", PickleStorageType{Foreign("is quantized")}},
     {"torch.QInt32Storage", PickleStorageType{Foreign("is quantized")}},
+    {"torch.QUInt4x2Storage", PickleStorageType{Foreign("is quantized")}},
+    {"torch.QUInt2x4Storage", PickleStorageType{Foreign("is quantized")}},
     {"torch.float32", PickleElementType{DType::kF32}},
     {"torch.float16", PickleElementType{DType::kF16}},
     {"torch.bfloat16", PickleElementType{DType::kBF16}},
@@ -77,22 +91,37 @@ constexpr NamedGlobal kGlobals[] = {
     {"torch.qint8", Foreign("is quantized")},
     {"torch.quint8", Foreign("is quantized")},
     {"torch.qint32", Foreign("is quantized")},
+    {"torch.quint4x2", Foreign("is quantized")},
+    {"torch.quint2x4", Foreign("is quantized")},
+    {"torch.bits1x8", Foreign(kNoNumbers)},
+    {"torch.bits2x4", Foreign(kNoNumbers)},
+    {"torch.bits4x2", Foreign(kNoNumbers)},
+    {"torch.bits8", Foreign(kNoNumbers)},
+    {"torch.bits16", Foreign(kNoNumbers)},
     {"torch.per_tensor_affine", PickleUnusedValue{}},
+    {"torch.per_tensor_symmetric", PickleUnusedValue{}},
     {"torch.per_channel_affine", PickleUnusedValue{}},
+    {"torch.per_channel_symmetric", PickleUnusedValue{}},
     {"torch.per_channel_affine_float_qparams", PickleUnusedValue{}},
     {"torch.Size", PickleCallable::kSize},
     {"torch.device", PickleCallable::kUnusedValue},
     {"torch.serialization._get_layout", PickleCallable::kUnusedValue},
     {"collections.Counter", PickleCallable::kUnusedValue},
     {"_codecs.encode", PickleCallable::kUnusedValue},  // bytes
-    // Protocol 2 spells modules as Python 2 did; other writers do not.
-    {"__builtin__.bytearray", PickleCallable::kUnusedValue},
-    {"__builtin__.complex", PickleCallable::kUnusedValue},
-    {"__builtin__.set", PickleCallable::kUnusedValue},
     {"builtins.bytearray", PickleCallable::kUnusedValue},
+    {"builtins.bytes", PickleCallable::kUnusedValue},  // when there are none
     {"builtins.complex", PickleCallable::kUnusedValue},
+    {"builtins.frozenset", PickleCallable::kUnusedValue},
+    {"builtins.range", PickleCallable::kUnusedValue},
+    {"builtins.xrange", PickleCallable::kUnusedValue},
     {"builtins.set", PickleCallable::kUnusedValue},
+    {"builtins.slice", PickleCallable::kUnusedValue},
 };
+
+// "Float" of the classes torch.FloatTensor, torch.cuda.FloatTensor, torch.sparse.FloatTensor, ...: names of types, as
+// trainers keep them beside the weights.
+constexpr absl::string_view kTensorClasses[] = {"BFloat16", "Bool", "Byte", "Char", "Double",
+                                                "Float",    "Half", "Int",  "Long", "Short"};
 
 struct Advice {
   absl::string_view prefix;  // of the refused name
@@ -127,14 +156,40 @@ constexpr Advice kAdvice[] = {
     {"", kPlainValues},
 };
 
+// Protocol 2 spells Python's module of built-in names as Python 2 did, later ones do not; and what a storage on a GPU
+// is called differs by its module alone.
+std::string UsualSpelling(absl::string_view name) {
+  absl::string_view rest = name;
+  if (absl::ConsumePrefix(&rest, "__builtin__.")) return absl::StrCat("builtins.", rest);
+  if (absl::EndsWith(name, "Storage") && absl::ConsumePrefix(&rest, "torch.cuda.")) return absl::StrCat("torch.", rest);
+  return std::string(name);
+}
+
+bool IsTensorClass(absl::string_view name) {
+  if (!absl::ConsumePrefix(&name, "torch.") || !absl::ConsumeSuffix(&name, "Tensor")) return false;
+  absl::ConsumePrefix(&name, "cuda.");
+  absl::ConsumePrefix(&name, "sparse.");
+  return std::find(std::begin(kTensorClasses), std::end(kTensorClasses), name) != std::end(kTensorClasses);
+}
+
+// torch.int1 to torch.int7, torch.uint1 to torch.uint7.
+bool IsIntegerBelowAByte(absl::string_view name) {
+  if (!absl::ConsumePrefix(&name, "torch.")) return false;
+  absl::ConsumePrefix(&name, "u");
+  return absl::ConsumePrefix(&name, "int") && name.size() == 1 && name[0] >= '1' && name[0] <= '7';
+}
+
 }  // namespace
 
 absl::StatusOr<PickleValue> FindPickleGlobal(absl::string_view name) {
+  const std::string usual = UsualSpelling(name);
   for (const NamedGlobal& global : kGlobals) {
-    if (global.name == name) {
+    if (global.name == usual) {
       return std::visit([](const auto& value) { return PickleValue(value); }, global.value);
     }
   }
+  if (IsTensorClass(name)) return PickleUnusedValue{};
+  if (IsIntegerBelowAByte(name)) return Foreign("is of integers of less than 8 bits");
   for (const Advice& advice : kAdvice) {
     if (!absl::StartsWith(name, advice.prefix)) continue;
     return absl::InvalidArgumentError(absl::StrCat("global '", absl::CHexEscape(name),

@@ -76,10 +76,10 @@ absl::Status PickleInstructionReader::ReadProtocol() {
   if (pickle_.size() < 2 || pickle_[0] != pickle_op::kProto) {
     return absl::InvalidArgumentError("not a pickle of protocol 2, as torch.save writes it");
   }
-  if (pickle_[1] != 2) {
+  if (pickle_[1] != 2 && pickle_[1] != 3) {
     return absl::InvalidArgumentError(absl::StrCat("a pickle of protocol ", pickle_[1],
-                                                   ", not of protocol 2; load it in PyTorch and save it again without "
-                                                   "pickle_protocol"));
+                                                   ", not of protocol 2 or 3; load it in PyTorch and save it again "
+                                                   "without pickle_protocol"));
   }
   next_ = 2;
   return absl::OkStatus();
@@ -108,7 +108,9 @@ absl::StatusOr<PickleInstruction> PickleInstructionReader::Next() {
     case pickle_op::kBinFloat:
       return Push(TakeFloat());
     case pickle_op::kBinUnicode:
-      return Push(TakeString());
+      return Push(TakeString(4));
+    case pickle_op::kShortBinString:  // as Python 2 wrote them
+      return Push(TakeString(1));
     case pickle_op::kGlobal:
       return Push(TakeGlobal());
     case pickle_op::kBinPut:
@@ -168,8 +170,8 @@ absl::StatusOr<double> PickleInstructionReader::TakeFloat() {
   return std::bit_cast<double>(__builtin_bswap64(*bits));
 }
 
-absl::StatusOr<absl::string_view> PickleInstructionReader::TakeString() {
-  const absl::StatusOr<uint64_t> count = TakeUnsigned(4);
+absl::StatusOr<absl::string_view> PickleInstructionReader::TakeString(size_t count_bytes) {
+  const absl::StatusOr<uint64_t> count = TakeUnsigned(count_bytes);
   if (!count.ok()) return count.status();
   const absl::StatusOr<absl::Span<const uint8_t>> text = Take(*count);
   if (!text.ok()) return text.status();

@@ -70,7 +70,7 @@ class PickleInstructionReader {
   absl::StatusOr<uint64_t> TakeUnsigned(size_t bytes);
   absl::StatusOr<PickleValue> TakeLong();
   absl::StatusOr<double> TakeFloat();
-  absl::StatusOr<absl::string_view> TakeString();
+  absl::StatusOr<absl::string_view> TakeString(size_t count_bytes);
   absl::StatusOr<absl::string_view> TakeLine();
   absl::StatusOr<PickleValue> TakeGlobal();
 

@@ -24,7 +24,6 @@ constexpr NamedOpcode kNames[] = {
     {0x50, "PERSID"},
     {0x53, "STRING"},
     {0x54, "BINSTRING"},
-    {0x55, "SHORT_BINSTRING"},
     {0x56, "UNICODE"},
     {0x64, "DICT"},
     {0x67, "GET"},

@@ -17,6 +17,7 @@ inline constexpr uint8_t kBinInt1 = 'K';
 inline constexpr uint8_t kBinInt2 = 'M';
 inline constexpr uint8_t kBinFloat = 'G';
 inline constexpr uint8_t kBinUnicode = 'X';
+inline constexpr uint8_t kShortBinString = 'U';
 inline constexpr uint8_t kEmptyTuple = ')';
 inline constexpr uint8_t kTuple = 't';
 inline constexpr uint8_t kEmptyList = ']';

@@ -1,6 +1,7 @@
 #include "convert/pickle_reader.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -38,11 +39,14 @@ class Machine {
   absl::Status Do(LoadStorage instruction);
   absl::Status Do(Stop instruction);
 
+  absl::Status PushOrderedDict(const PickleTuple& arguments);
   absl::Status Push(PickleValue value);
   template <typename T>
   absl::Status Push(absl::StatusOr<T> value) {
     return value.ok() ? Push(PickleValue(*std::move(value))) : value.status();
   }
+  // Both items of a list or a tuple of two; nothing for any other value.
+  std::optional<std::pair<PickleIndex, PickleIndex>> PairAt(PickleIndex index) const;
   // A mark is a floor: what lies below it belongs to the one who set it.
   size_t Floor() const { return marks_.empty() ? 0 : marks_.back(); }
   absl::StatusOr<PickleIndex> Pop();
@@ -62,6 +66,7 @@ class Machine {
   std::vector<PickleIndex> stack_;
   std::vector<size_t> marks_;  // heights of the stack
   absl::flat_hash_map<uint64_t, PickleIndex> memo_;
+  size_t copied_pairs_ = 0;
 };
 
 absl::Status Machine::Push(PickleValue value) {
@@ -149,8 +154,7 @@ absl::Status Machine::Do(Reduce) {
   }
   switch (*callable) {
     case PickleCallable::kOrderedDict:
-      if (arguments->items.empty()) return Push(PickleDict{});
-      return absl::InvalidArgumentError("an OrderedDict made from arguments is refused");
+      return PushOrderedDict(*arguments);
     case PickleCallable::kSize:  // the tuple that it is made of
       if (arguments->items.size() != 1 || Get<PickleTuple>(arguments->items[0]) == nullptr) {
         return absl::InvalidArgumentError("torch.Size takes a tuple");
@@ -159,6 +163,8 @@ absl::Status Machine::Do(Reduce) {
       return absl::OkStatus();
     case PickleCallable::kUnusedValue:
       return Push(PickleUnusedValue{});
+    case PickleCallable::kRebuildOldTensor:
+      return Push(RebuildOldTensor(document_.values, *arguments));
     case PickleCallable::kRebuildTensor:
       return Push(RebuildTensor(document_.values, *arguments));
     case PickleCallable::kRebuildTensorOfDType:
@@ -173,6 +179,34 @@ absl::Status Machine::Do(Reduce) {
       return Push(RebuildFromType(document_.values, *arguments));
   }
   return absl::InternalError("a callable without a meaning");
+}
+
+std::optional<std::pair<PickleIndex, PickleIndex>> Machine::PairAt(PickleIndex index) const {
+  const auto* list = Get<PickleList>(index);
+  const auto* tuple = Get<PickleTuple>(index);
+  if (list == nullptr && tuple == nullptr) return std::nullopt;
+  const std::vector<PickleIndex>& items = list != nullptr ? list->items : tuple->items;
+  if (items.size() != 2) return std::nullopt;
+  return std::pair(items[0], items[1]);
+}
+
+// Python 3 makes an empty one and sets its items, Python 2 made it of a list of pairs. One long list may be recalled
+// for dict after dict: the bound on all copies keeps that from filling the memory.
+absl::Status Machine::PushOrderedDict(const PickleTuple& arguments) {
+  if (arguments.items.empty()) return Push(PickleDict{});
+  const auto* list = arguments.items.size() == 1 ? Get<PickleList>(arguments.items[0]) : nullptr;
+  if (list == nullptr) return absl::InvalidArgumentError("an OrderedDict is made of nothing or of a list of pairs");
+  copied_pairs_ += list->items.size();
+  if (copied_pairs_ > kMaxPickleValues) {
+    return absl::InvalidArgumentError(absl::StrCat("OrderedDicts of more than ", kMaxPickleValues, " pairs"));
+  }
+  PickleDict dict;
+  for (const PickleIndex item : list->items) {
+    const std::optional<std::pair<PickleIndex, PickleIndex>> pair = PairAt(item);
+    if (!pair.has_value()) return absl::InvalidArgumentError("an OrderedDict of what is no list of pairs");
+    dict.items.push_back(*pair);
+  }
+  return Push(std::move(dict));
 }
 
 // A state dict of PyTorch has one attribute, _metadata (versions of its modules); it says nothing about tensors.

@@ -1,7 +1,7 @@
 // Reads the pickle inside a torch.save file without executing anything.
 //
 // A pickle is a program for a stack machine; Python's machine can call any function. This one knows only what
-// torch.save writes for maps of tensors (protocol 2): plain values, tuples, lists, dicts, references to tensor
+// torch.save writes for maps of tensors (protocol 2 or 3): plain values, tuples, lists, dicts, references to tensor
 // storages, and the names of pickle_globals.h, which it does not call but understands. Every other opcode or global is
 // an error with its name and byte offset.
 #ifndef VIDEODIFFCR_CONVERT_PICKLE_READER_H_

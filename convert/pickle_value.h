@@ -34,6 +34,7 @@ enum class PickleCallable {
   kOrderedDict,
   kSize,
   kUnusedValue,  // makes a PickleUnusedValue
+  kRebuildOldTensor,
   kRebuildTensor,
   kRebuildTensorOfDType,
   kRebuildParameter,

@@ -99,6 +99,10 @@ absl::StatusOr<PickledStorage> StorageOfPersistentId(absl::Span<const PickleValu
   return PickledStorage{type->type, *key, *elements};
 }
 
+absl::StatusOr<PickledTensor> RebuildOldTensor(absl::Span<const PickleValue> values, const PickleTuple& arguments) {
+  return Rebuild({"_rebuild_tensor", values, arguments.items}, /*plain=*/4, nullptr);
+}
+
 absl::StatusOr<PickledTensor> RebuildTensor(absl::Span<const PickleValue> values, const PickleTuple& arguments) {
   return Rebuild({"_rebuild_tensor_v2", values, arguments.items}, /*plain=*/6, nullptr);
 }
@@ -147,7 +151,9 @@ absl::StatusOr<PickledTensor> RebuildFromType(absl::Span<const PickleValue> valu
   const std::vector<PickleIndex>& items = arguments.items;
   const bool complete = items.size() == 4 && std::holds_alternative<PickleTensorType>(values[items[1]]);
   const auto* function = complete ? std::get_if<PickleCallable>(&values[items[0]]) : nullptr;
+  const auto* foreign = complete ? std::get_if<PickleForeignCallable>(&values[items[0]]) : nullptr;
   const auto* inner = complete ? std::get_if<PickleTuple>(&values[items[2]]) : nullptr;
+  if (foreign != nullptr && inner != nullptr) return PickledTensor{.foreign = foreign->what};
   if (function != nullptr && inner != nullptr) {
     if (*function == PickleCallable::kRebuildTensor) return RebuildTensor(values, *inner);
     if (*function == PickleCallable::kRebuildTensorOfDType) return RebuildTensorOfDType(values, *inner);

@@ -18,6 +18,9 @@ inline constexpr size_t kMaxTensorRank = 16;
 // The persistent id ('storage', type, key, location, elements[, None]), the one kind that torch.save writes.
 absl::StatusOr<PickledStorage> StorageOfPersistentId(absl::Span<const PickleValue> values, PickleIndex id);
 
+// What torch._utils._rebuild_tensor, of PyTorch before 0.4, makes of (storage, offset, size, stride).
+absl::StatusOr<PickledTensor> RebuildOldTensor(absl::Span<const PickleValue> values, const PickleTuple& arguments);
+
 // What torch._utils._rebuild_tensor_v2 makes of (storage, offset, size, stride, requires_grad, backward_hooks[,
 // metadata]).
 absl::StatusOr<PickledTensor> RebuildTensor(absl::Span<const PickleValue> values, const PickleTuple& arguments);
@@ -40,7 +43,8 @@ absl::StatusOr<PickledTensor> RebuildParameterWithState(absl::Span<const PickleV
 
 // What torch._tensor._rebuild_from_type_v2 makes of (function, type, arguments, state), as FSDP's sharded training
 // saves its tensors: what one of the functions above but the last-named makes of the arguments. The type is
-// torch.Tensor or torch.nn.parameter.Parameter; the state is not looked at.
+// torch.Tensor or torch.nn.parameter.Parameter; the state is not looked at. Of a function whose tensors are not read,
+// such a tensor.
 absl::StatusOr<PickledTensor> RebuildFromType(absl::Span<const PickleValue> values, const PickleTuple& arguments);
 
 }  // namespace videodiffcr

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -25,6 +26,7 @@ namespace videodiffcr {
 namespace {
 
 constexpr absl::string_view kPickleName = "/data.pkl";
+constexpr size_t kMostNamed = 4;
 constexpr uint64_t kMostTextBytes = 1024;  // of version and byteorder
 constexpr int kOldestVersion = 1;
 constexpr int kNewestVersion = 10;  // kMaxSupportedFileFormatVersion
@@ -37,6 +39,13 @@ bool IsRowMajor(const PickledTensor& tensor) {
     count *= tensor.shape[i];
   }
   return true;
+}
+
+// Names of weights have dots. What has none is the trainer's, but for a number by which weights are multiplied. None
+// lies under many names (_extra_state) and says nothing.
+bool MayBelongToAWeight(absl::string_view name, const PickleValue& value) {
+  if (std::holds_alternative<PickleNone>(value)) return false;
+  return absl::StrContains(name, '.') || absl::StrContains(name, "alpha") || absl::StrContains(name, "scale");
 }
 
 class Reader {
@@ -55,7 +64,7 @@ class Reader {
   }
   absl::Status FindFolder();
   std::string Entries() const;  // the first few names
-  absl::StatusOr<SourceTensors> ReadTensors(const PickleDict& dict) const;
+  absl::StatusOr<SourceTensors> ReadTensors(const PickleDict& dict, std::vector<std::string>* notes) const;
   // The text of a small entry with its checksum checked; nothing when it is not there.
   absl::StatusOr<std::optional<std::string>> Text(absl::string_view name) const;
   absl::Status CheckVersionAndByteOrder() const;
@@ -99,19 +108,26 @@ absl::StatusOr<SourceTensors> Reader::Read(const std::vector<std::string>& entri
   if (!dict.ok()) {
     return dict.status();
   }
-  return ReadTensors(**dict);
+  return ReadTensors(**dict, notes);
 }
 
-absl::StatusOr<SourceTensors> Reader::ReadTensors(const PickleDict& dict) const {
+// What lies among the tensors and is none is passed over, as the count of iterations of a trainer that keeps no map
+// apart for its weights.
+absl::StatusOr<SourceTensors> Reader::ReadTensors(const PickleDict& dict, std::vector<std::string>* notes) const {
   SourceTensors tensors;
+  std::vector<std::string> others;
   for (const auto& [key, value] : dict.items) {
     const auto* name = std::get_if<absl::string_view>(&document_.values[key]);
     const auto* pickled = std::get_if<PickledTensor>(&document_.values[value]);
+    if (pickled == nullptr) {
+      if (name != nullptr && MayBelongToAWeight(*name, document_.values[value])) {
+        return TensorError(*name, "the value under this name is not a tensor");
+      }
+      others.push_back(name == nullptr ? "a key that is no string" : absl::CHexEscape(*name));
+      continue;
+    }
     if (name == nullptr) {
       return Error("a tensor whose name is not a string");
-    }
-    if (pickled == nullptr) {
-      return TensorError(*name, "the value under this name is not a tensor");
     }
     if (!pickled->foreign.empty()) return TensorError(*name, pickled->foreign);
     absl::StatusOr<SourceTensor> tensor = Resolve(*name, *pickled);
@@ -121,6 +137,16 @@ absl::StatusOr<SourceTensors> Reader::ReadTensors(const PickleDict& dict) const 
     if (!tensors.emplace(*name, *std::move(tensor)).second) {
       return TensorError(*name, "is there twice");
     }
+  }
+  if (others.size() > kMostNamed) {
+    others.resize(kMostNamed);
+    others.push_back("...");
+  }
+  if (tensors.empty() && !others.empty()) {
+    return Error(absl::StrCat("no tensor among what it holds: ", absl::StrJoin(others, ", ")));
+  }
+  if (!others.empty() && notes != nullptr) {
+    notes->push_back(absl::StrCat(archive_.path, ": passed over, being no tensor: ", absl::StrJoin(others, ", ")));
   }
   return tensors;
 }
@@ -143,7 +169,6 @@ absl::Status Reader::FindFolder() {
 }
 
 std::string Reader::Entries() const {
-  constexpr size_t kMostNamed = 4;
   std::vector<std::string> names;
   for (const auto& [name, entry] : archive_.entries) {
     if (names.size() < kMostNamed) names.push_back(absl::CHexEscape(name));

@@ -116,9 +116,20 @@ TEST(TorchArchive, ReadsEightBitTensorsBesideWhateverElsePyTorchSavesOfItsOwn) {
   EXPECT_THAT(ValuesOf(view), ElementsAre(.5, .625, .75, .875, 1, 1, 1.25, 1.5));  // two bits: 1.125 ties to even
 }
 
+TEST(TorchArchive, PassesOverWhatATrainerKeepsAmongTheWeights) {
+  const WeightFile file = Open("fp8_and_others.pt", {{"generator"}, true});
+  EXPECT_THAT(file.notes(), ElementsAre(HasSubstr("passed over, being no tensor: iteration, head._extra_state")));
+}
+
+TEST(TorchArchive, ReadsWhatPyTorchWritesInProtocol3) {
+  for (const char* name : {"protocol3.pth", "legacy_protocol3.pth"}) {
+    EXPECT_THAT(ValuesOf(Open(name, {}).tensors().at("weight")), ElementsAre(1, 1)) << name;
+  }
+}
+
 TEST(TorchArchive, NamesTheTensorThatIsNoPlainOne) {
   EXPECT_THAT(MessageOf(WeightFile::Open(TestDataPath("fp8_and_others.pt"), {{"others"}, true})),
-              HasSubstr("tensor 'dtype': the value under this name is not a tensor"));
+              HasSubstr("tensor 'meta': is on the device 'meta': it was saved without its numbers"));
   EXPECT_THAT(TensorRefusal({.storage_elements = 24, .shape = {6}, .strides = {1}, .dtype = "float8_e4m3fnuz"}),
               HasSubstr("a.pth: tensor 'w': is of type float8_e4m3fnuz; save it again after .to(torch.bfloat16)"));
 }
@@ -187,11 +198,15 @@ TEST(TorchArchive, RefusesAStorageThatIsNotInTheArchive) {
 }
 
 TEST(TorchArchive, RefusesValuesThatAreNoTensorsAndDoubledNames) {
+  for (const char* name : {"blocks.0.alpha", "lora_alpha", "scale"}) {
+    EXPECT_THAT(Refusal(Archive({.pickle = PickleBuilder().Op('}').String(name).Integer(1).Op('s').Stop()})),
+                HasSubstr(std::string("tensor '") + name + "': the value under this name is not a tensor"));
+  }
   EXPECT_THAT(Refusal(Archive({.pickle = PickleBuilder().Op('}').String("step").Integer(1).Op('s').Stop()})),
-              HasSubstr("tensor 'step': the value under this name is not a tensor"));
-  EXPECT_THAT(Refusal(Archive({.pickle = PickleBuilder().Op('}').Integer(1).Op('N').Op('s').Stop()})),
-              HasSubstr("name is not a string"));
+              HasSubstr("a.pth: no tensor among what it holds: step"));
   const TestTensor empty{.shape = {0}, .strides = {1}};
+  EXPECT_THAT(Refusal(Archive({.pickle = PickleBuilder().Op('}').Integer(1).Tensor(empty).Op('s').Stop()})),
+              HasSubstr("name is not a string"));
   EXPECT_THAT(
       Refusal(Archive(
           {.pickle =

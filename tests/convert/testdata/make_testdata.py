@@ -220,17 +220,27 @@ def main():
     eighths = torch.arange(12, dtype=torch.float32).reshape(3, 4) / 8
     parameter = torch.nn.Parameter(eighths.to(torch.float8_e4m3fn))
     parameter.tag = 7
+    tagged = eighths.to_sparse()
+    tagged.tag = 7
     save({"generator": {"e4m3": eighths.to(torch.float8_e4m3fn), "last_rows_e5m2": eighths.to(torch.float8_e5m2)[1:],
-                        "columns": eighths.to(torch.float8_e4m3fn).t(), "parameter": parameter},
+                        "columns": eighths.to(torch.float8_e4m3fn).t(), "parameter": parameter, "iteration": 3,
+                        "head._extra_state": None},
           "others": {"dtype": torch.bfloat16, "type": torch.float8_e4m3fn, "size": eighths.size(), "set": {1, 2},
                      "device": torch.device("cuda", 0), "layout": torch.strided, "bytes": b"ab\xff", "complex": 1j,
                      "bytearray": bytearray(b"x"), "counts": collections.Counter("aab"), "seed": 2**64 - 5,
                      "storage": torch.ones(3).untyped_storage(), "meta": torch.empty(2, device="meta"),
                      "quantized": torch.quantize_per_tensor(eighths, 0.1, 0, torch.qint8),
                      "sparse": eighths.to_sparse(), "complex_numbers": torch.ones(2, dtype=torch.complex64),
-                     "uint16": torch.ones(2, dtype=torch.uint16), "negated": torch._neg_view(torch.ones(2))}},
+                     "uint16": torch.ones(2, dtype=torch.uint16), "negated": torch._neg_view(torch.ones(2)),
+                     "tagged": tagged, "no_bytes": b"", "frozenset": frozenset([1]), "range": range(3),
+                     "slice": slice(1, 2), "classes": [torch.FloatTensor, torch.cuda.HalfTensor, torch.sparse.IntTensor],
+                     "storages": [torch.cuda.FloatStorage, torch.storage.TypedStorage, torch.QUInt4x2Storage],
+                     "types": [torch.int4, torch.uint7, torch.bits8, torch.quint2x4],
+                     "schemes": [torch.per_tensor_symmetric, torch.per_channel_symmetric]}},
          "fp8_and_others.pt")
     save({"weight": torch.ones(2)}, "legacy_format.pth", _use_new_zipfile_serialization=False)
+    save({"weight": torch.ones(2)}, "legacy_protocol3.pth", _use_new_zipfile_serialization=False, pickle_protocol=3)
+    save({"weight": torch.ones(2)}, "protocol3.pth", pickle_protocol=3)
     for name in sorted(os.listdir(folder)):
         print(name, os.path.getsize(os.path.join(folder, name)))
 
