@@ -35,6 +35,7 @@ constexpr Magic kMagics[] = {
     {"\x89HDF\r\n\x1a\n", "is an HDF5 file; the weights are in safetensors or .pth files"},
     {"%PDF-", "is a PDF; the weights are in safetensors or .pth files"},
     {"\x80\x02", "is a bare pickle, not what torch.save writes; load it in Python and save it again"},
+    {"\x80\x03", "is a bare pickle, not what torch.save writes; load it in Python and save it again"},
     {"\x80\x04", "is a bare pickle, not what torch.save writes; load it in Python and save it again"},
     {"\x80\x05", "is a bare pickle, not what torch.save writes; load it in Python and save it again"},
 };

@@ -62,7 +62,7 @@ LoraKeys::LoraKeys(const std::vector<ExpectedTensor>& transformer) {
 std::optional<std::string> LoraKeys::Find(absl::string_view module, absl::string_view attribute) const {
   const std::string name = module.empty() ? std::string(attribute) : absl::StrCat(module, ".", attribute);
   if (const auto found = ours_.find(name); found != ours_.end()) return found->second;
-  for (const absl::string_view prefix : {"lora_unet_", "lora_transformer_", "lora_"}) {
+  for (const absl::string_view prefix : {"lora_unet__", "lora_unet_", "lora_transformer_", "lycoris_", "lora_"}) {
     absl::string_view flat = module;
     if (!absl::ConsumePrefix(&flat, prefix)) continue;
     const auto found = underscored_.find(absl::StrCat(flat, "_", attribute));

@@ -28,6 +28,7 @@ TEST(ForeignFileKind, SaysWhatAFileIsAndWhatToDo) {
   EXPECT_THAT(KindOf("\x28\xb5\x2f\xfd\0\0\0\0\0"s), HasSubstr("zstd"));
   EXPECT_THAT(KindOf("\x89HDF\r\n\x1a\n\0"s), HasSubstr("HDF5"));
   EXPECT_THAT(KindOf("name" + std::string(253, '\0') + "ustar\0"s), HasSubstr("is a tar archive"));
+  EXPECT_THAT(KindOf("\x80\x03}q\0."s), HasSubstr("is a bare pickle"));
   EXPECT_THAT(KindOf("\x80\x04\x95\xff\0\0\0\0\0\0"s), HasSubstr("is a bare pickle"));
   EXPECT_THAT(KindOf(std::string(100, '\0')), HasSubstr("nothing but zeros"));
   EXPECT_THAT(KindOf("\x01\x02\x03\xfe\xff\xff\xff\xff\xff"), HasSubstr("begins with 010203feffffffff"));

@@ -31,7 +31,8 @@ TEST(LoraKeys, KnowTheKeysOfEveryTrainer) {
         "base_model.model.model.blocks.0.self_attn.q.lora_A.default.weight",
         "diffusion_model.blocks.0.self_attn.q.lora_down.weight", "transformer.blocks.0.attn1.to_q.lora_A.weight",
         "blocks.0.attn1.to_q.lora.down.weight", "lora_unet_blocks_0_self_attn_q.lora_down.weight",
-        "lora_transformer_blocks_0_attn1_to_q.lora_down.weight", "model.blocks.0.self_attn.q.lora_A.turbo.weight"}) {
+        "lora_transformer_blocks_0_attn1_to_q.lora_down.weight", "lora_unet__blocks_0_self_attn_q.lora_down.weight",
+        "lycoris_blocks_0_self_attn_q.lora_down.weight", "model.blocks.0.self_attn.q.lora_A.turbo.weight"}) {
     EXPECT_EQ(parse(down), "blocks.0.self_attn.q.weight 0") << down;
   }
   EXPECT_EQ(parse("base_model.model.blocks.1.ffn.2.lora_B.weight"), "blocks.1.ffn.2.weight 1");
