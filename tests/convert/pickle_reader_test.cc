@@ -279,12 +279,10 @@ TEST(PickleReader, PassesOverNamesOfTypesAndOfBuiltInValues) {
     (void)RootOf<PickleUnusedValue>(named(module, name));
   }
   EXPECT_EQ(RootOf<PickleStorageType>(named("torch.cuda", "HalfStorage")).type.dtype, DType::kF16);
-  for (const char* type : {"int1", "uint7", "bits8", "quint4x2"}) {
+  for (const char* type : {"int1", "uint7", "bits8", "quint4x2"})
     EXPECT_NE(RootOf<PickleElementType>(named("torch", type)).foreign, "") << type;
-  }
-  for (const char* name : {"frozenset", "bytes", "xrange", "slice"}) {
+  for (const char* name : {"frozenset", "bytes", "xrange", "slice"})
     (void)RootOf<PickleUnusedValue>(PickleBuilder().Global("__builtin__", name).Op(')').Op('R').Stop());
-  }
   for (const auto& [module, name] :
        {std::pair("torch", "int8x"), std::pair("torch", "int"), std::pair("torch.cuda", "device"),
         std::pair("torch", "FakeTensor"), std::pair("__builtin__", "eval"), std::pair("builtins", "getattr")}) {
@@ -305,14 +303,13 @@ TEST(PickleReader, ReadsWhatPython2Wrote) {
   EXPECT_EQ(std::get<absl::string_view>(document.values[dict.items[1].first]), "w");
   EXPECT_EQ(std::get<int64_t>(document.values[dict.items[1].second]), 1);
   EXPECT_EQ(RootOf<PickleDict>(ordered(0).Stop()).items.size(), 0);
-  // A list that is recalled for dict after dict fills no memory.
-  PickleBuilder many;
-  many.Op(']').Op('(');
-  for (int i = 0; i < 1000; ++i) many.Op(']').Op('(').Op('K').Op('\0').Op('K').Op('\0').Op('e');
-  many.Op('e').Raw(std::string("q\0", 2));
-  for (int i = 0; i < 1001; ++i) {
-    many.Global("collections", "OrderedDict").Raw(std::string("h\0", 2)).Op('\x85').Op('R');
-  }
+}
+
+TEST(PickleReader, BoundsTheDictsThatAreMadeOfOneListAgainAndAgain) {
+  PickleBuilder many = PickleBuilder().Raw("](");
+  for (int i = 0; i < 1000; ++i) many.Raw(std::string("](K\0K\0e", 7));
+  many.Raw(std::string("eq\0", 3));
+  for (int i = 0; i < 1001; ++i) many.Raw(std::string("ccollections\nOrderedDict\nh\0\x85R", 29));
   EXPECT_THAT(Refusal(many.Stop()), HasSubstr("OrderedDicts of more than 1000000 pairs"));
 }
 
