@@ -20,8 +20,8 @@ set -uo pipefail
 
 # What is worth most comes first, since a run that is cut loses its end.
 all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
-  sessions-bf16 kernels chunk-cache chunk-cache-window12 attention linears chunk-few-2-step chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step
-  chunk-few-frame-wise-1-step training-routers training-videodiffcr)
+  sessions-bf16 kernels chunk-cache chunk-cache-window12 attention linears chunk-few-2-step chunk-few-1-step
+  chunk-few-frame-wise chunk-few-frame-wise-2-step chunk-few-frame-wise-1-step training-routers training-videodiffcr)
 named_parts=(training-14b)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
 declare -A seconds_of=([checks]=110 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
