@@ -91,8 +91,7 @@ TEST(ScoreMatchingTest, TheTeacherIsNoAliasOfTheStudentNorOfTheFakeScore) {
 TEST(ScoreMatchingTest, GuidanceLeadsAwayFromTheNegativeText) {
   at::set_num_threads(1);
   const c10::NoGradGuard no_gradients;
-  const TrainingModel model =
-      LoadTrainingModel(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU).value();
+  const TrainingModel model = LoadTrainingModel(TinyModel(), at::kCPU).value();
   const std::string prompt = "a red star";
   const at::Tensor hidden = EncodeCaptions(model, {prompt}).value().repeat({4, 1, 1});
   StepRandom random(1, 0, at::kCPU);
