@@ -164,7 +164,7 @@ TEST(ServerFlagsTest, AValueThatMakesNoSenseIsRefusedByFlagAndValue) {
       {"--max-sessions=0", "--max-sessions is 0; it must be 1 to 100000"},
       {"--listen=here", "--listen is \"here\"; it must be host:port"},
       {"--keepalive-time=500ms", "--keepalive-time is 500ms; it must be from 1s to 24h"},
-      {"--control-messages-per-second=nan", "--control-messages-per-second is nan"},
+      {"--control-messages-per-second=nan", "--control-messages-per-second is 'nan'"},
       {"--first-message-timeout=0", "--first-message-timeout in seconds is 0"},
       {"--outbox-low-chunks=4",
        "--outbox-low-chunks is 4; it must be at least 0 and less than --outbox-high-chunks which is 4"},

@@ -149,7 +149,7 @@ TEST_F(TrainingCommandTest, AStageNeedsAPlaceForItsResultAndOneForItsRun) {
 
 TEST_F(TrainingCommandTest, AStageRefusesADeviceThatIsNotThereByName) {
   const absl::Status status = Wording({"--output", File("out"), "--run", File("run"), "--device", "tpu"});
-  EXPECT_THAT(status.message(), HasSubstr("--device tpu: must be cpu or cuda"));
+  EXPECT_THAT(status.message(), HasSubstr("--device is 'tpu'; it must be one of"));
   EXPECT_FALSE(std::filesystem::exists(File("out")));
 }
 
