@@ -85,30 +85,30 @@ TEST(CommandLinesTest, AnUnknownFlagIsStatus2AndNamed) {
 // Flags whose value may be any word: texts, paths, and names of what is in files.
 bool TakesAnyWord(const std::string& flag, const std::string& value_name) {
   static const std::regex any_word("TEXT|FILE|FILE\\[:SCALE\\]|FOLDER|PATH|LABEL|ROW");
-  static const std::regex names("--(service|prompt-column|column|entry)");
+  static const std::regex names("evaluate --method|.* --(service|prompt-column|column|entry)");
   return std::regex_match(value_name, any_word) || std::regex_match(flag, names);
 }
 
 TEST(CommandLinesTest, NonsenseForAnyFlagIsStatus2AndTheMessageNamesFlagAndValue) {
   static const std::regex flag_line("\n  (--[a-z0-9-]+)(?:, --no-[a-z0-9-]+)?(?: ([^\n]+))?(?=\n)");
+  static const std::regex word_line("\n  [A-Z]+(\\.\\.\\.)?\n");
   std::vector<std::vector<std::string>> commands = Commands();
-  for (const std::string tokens : {"add", "list", "remove"}) {
-    commands.push_back({"videodiffcr-server", "tokens", tokens});
-  }
+  for (const std::string tokens : {"add", "remove"}) commands.push_back({"videodiffcr-server", "tokens", tokens});
   int tried = 0;
   for (const std::vector<std::string>& command : commands) {
     const std::string help = RunWith(command, "--help").output;
+    std::vector<std::string> whole = command;
+    if (std::regex_search(help, word_line)) whole.emplace_back("word");  // that it is missing would be told first
     for (std::sregex_iterator match(help.begin(), help.end(), flag_line), end; match != end; ++match) {
       const std::string flag = (*match)[1];
-      if (flag == "--help" || flag == "--version" || TakesAnyWord(flag, (*match)[2])) continue;
-      const Finished refused = RunWith(command, flag + "=nonsense");
+      if (flag == "--version" || TakesAnyWord(command.back() + " " + flag, (*match)[2])) continue;
+      const Finished refused = RunWith(whole, flag + "=nonsense");
       EXPECT_EQ(refused.status, 2) << command.back() << " " << flag;
-      EXPECT_THAT(refused.output, StartsWith(command[0] + ": " + flag + " is ")) << command.back();
-      EXPECT_THAT(refused.output, ::testing::ContainsRegex("nonsense")) << command.back() << " " << flag;
+      EXPECT_THAT(refused.output, ::testing::ContainsRegex(": " + flag + " (is )?.nonsense.[;:] ")) << command.back();
       ++tried;
     }
   }
-  EXPECT_GT(tried, 300);
+  EXPECT_GT(tried, 290);
 }
 
 TEST(CommandLinesTest, AHelpThatNobodyGetsIsStatus1) {

@@ -104,7 +104,7 @@ void AddPromptFlags(PromptJudging* prompts, Command* command) {
   command->AddFlag({"prompt-column", "NAME", "The column of a .csv file, or the key of a .jsonl one.", "caption"},
                    ReadString(&prompts->column));
   command->AddFlag({"device", "NAME", "With --prompts: where passes run, cpu or cuda.", "cuda"},
-                   ReadString(&prompts->device));
+                   ReadChoice({"cpu", "cuda"}, &prompts->device));
   command->AddFlag({"chunks", "N", "With --prompts: length of a video, in chunks.", "4"},
                    ReadInteger(1, 1000, &prompts->chunks));
 }
@@ -146,7 +146,7 @@ void AddEvaluateFlags(EvaluateOptions* options, Command* command) {
   AddOutputFlags(options, command);
   command->AddFlag(
       {"plain", "DEVICE", "Make clips on the plain path instead of the served one, on cpu or cuda.", "cuda"},
-      ReadString(&options->plain));
+      ReadChoice({"cpu", "cuda"}, &options->plain));
   command->AddFlag({"threads", "N", "Processor threads; 0: one per processor.", "2"},
                    ReadInteger(0, 1024, &options->threads));
   command->AddCheck([options] { return CheckFlags(*options); });
