@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "bench/commands.h"
 #include "bench/decode_bench.h"
 #include "bench/kernel_bench.h"
@@ -40,8 +39,7 @@ void AddModelFolder(std::string* folder, Command* command) {
 }
 
 void AddDevice(std::string* device, Command* command) {
-  command->AddFlag({"device", "NAME", "Where the model runs: cpu or cuda.", "cuda"},
-                   ReadChoice({"cpu", "cuda"}, device));
+  command->AddFlag({"device", "NAME", "Where the model runs: cpu or cuda.", "cuda"}, ReadDevice(device));
 }
 
 void AddPrecision(std::string* precision, Command* command) {
@@ -175,7 +173,7 @@ Subcommand Make() {
         options->tokenizer_folder = "models/tiny";
         command->AddFlag(
             {"preset", "NAME", "Whose sizes: a preset of videodiffcr-convert.", "causal-forcing-frame-wise-2-step"},
-            ReadString(&options->preset));
+            ReadChoice(PresetNames(), &options->preset));
         command->AddFlag({"output", "FOLDER", "Folder to write. Needed.", "/tmp/shape"}, ReadString(&options->output));
         command->AddFlag(
             {"weights-from", "FOLDER",
@@ -200,19 +198,12 @@ Subcommand Make() {
                           "hundredths. By default what the folder made before says, or all.",
                           "0.5"},
                          ReadDouble(0.01, 1, &options->cache_retention));
-        std::vector<std::string> scores;
-        for (const auto& [score, name] : CacheScoreNames()) scores.emplace_back(name);
         command->AddFlag({"cache-score", "NAME",
                           "With --cache-retention: by what the keys that stay are chosen: router, saliency, key-norm "
                           "or random.",
                           "random"},
-                         ReadChoice(scores, &options->cache_score));
+                         ReadChoice(CacheScoreChoices(), &options->cache_score));
         command->AddFlag({"seed", "N", "Same seed, same weights.", "7"}, ReadUnsigned(&options->seed));
-        command->AddCheck([options] {
-          if (FindModelPreset(options->preset).ok()) return absl::OkStatus();
-          return absl::InvalidArgumentError(
-              absl::StrCat("--preset is '", options->preset, "'; it must be one of ", PresetNames()));
-        });
       },
       &MakeModel);
 }

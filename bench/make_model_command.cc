@@ -7,18 +7,6 @@
 #include "system/wrong_usage.h"
 
 namespace videodiffcr {
-namespace {
-
-// The same share of every block at every budget.
-void SetCacheRetention(const MakeModelOptions& options, RetentionConfig* retention) {
-  for (const auto& [score, name] : CacheScoreNames()) {
-    if (options.cache_score != name) continue;
-    const int percent = static_cast<int>(100 * options.cache_retention + 0.5);
-    retention->cache = UniformCacheRetention(score, percent, BudgetsOf(*retention));
-  }
-}
-
-}  // namespace
 
 absl::StatusOr<std::string> MakeModel(const MakeModelOptions& options) {
   if (options.output.empty()) {
@@ -34,7 +22,10 @@ absl::StatusOr<std::string> MakeModel(const MakeModelOptions& options) {
   }
   if (!options.budgets.empty()) SetBudgets(options.budgets, &*config);
   if (!options.denoise_steps.empty()) SetDenoiseSteps(options.denoise_steps, &*config);
-  if (options.cache_retention > 0) SetCacheRetention(options, &config->retention);
+  if (options.cache_retention > 0) {
+    config->retention.cache =
+        UniformCacheRetention(options.cache_score, options.cache_retention, BudgetsOf(config->retention));
+  }
   const absl::Time began = SteadyNow();
   const absl::Status written = links ? LinkShapeModel(*config, options.weights_from, options.output)
                                      : WriteShapeModel(*config, options.seed, options.tokenizer_folder, options.output);

@@ -46,6 +46,26 @@ absl::Status CheckNotEmpty(std::string_view value) {
   return value.empty() ? absl::InvalidArgumentError("must not be empty") : absl::OkStatus();
 }
 
+// Takes the value, and says with `check` (string_view -> Status) whether it is a good one.
+template <typename Check>
+FlagReader ReadChecked(std::string* out, const Check& check) {
+  const auto read = [=](std::string_view value) -> absl::Status {
+    *out = std::string(value);
+    return check(value);
+  };
+  return {read, *out};
+}
+
+// The same for a flag that may be repeated.
+template <typename Check>
+FlagReader AppendChecked(std::vector<std::string>* out, const Check& check) {
+  const auto read = [=](std::string_view value) -> absl::Status {
+    out->emplace_back(value);
+    return check(value);
+  };
+  return {read, absl::StrJoin(*out, ",")};
+}
+
 }  // namespace
 
 FlagReader ReadString(std::string* out) {
@@ -56,21 +76,9 @@ FlagReader ReadString(std::string* out) {
   return {read, *out};
 }
 
-FlagReader ReadName(std::string* out) {
-  const auto read = [out](std::string_view value) {
-    *out = std::string(value);
-    return CheckNotEmpty(value);
-  };
-  return {read, *out};
-}
+FlagReader ReadName(std::string* out) { return ReadChecked(out, CheckNotEmpty); }
 
-FlagReader AppendName(std::vector<std::string>* out) {
-  const auto read = [out](std::string_view value) {
-    out->emplace_back(value);
-    return CheckNotEmpty(value);
-  };
-  return {read, absl::StrJoin(*out, ",")};
-}
+FlagReader AppendName(std::vector<std::string>* out) { return AppendChecked(out, CheckNotEmpty); }
 
 FlagReader ReadChoice(std::vector<std::string> choices, std::string* out) {
   const auto read = [choices = std::move(choices), out](std::string_view value) {
@@ -83,6 +91,8 @@ FlagReader ReadChoice(std::vector<std::string> choices, std::string* out) {
   return {read, *out};
 }
 
+FlagReader ReadDevice(std::string* out) { return ReadChoice({"cpu", "cuda"}, out); }
+
 FlagReader ReadYesNo(bool* out) {
   const auto read = [out](std::string_view value) {
     if (value != "yes" && value != "no") return absl::InvalidArgumentError("must be yes or no");
@@ -92,50 +102,31 @@ FlagReader ReadYesNo(bool* out) {
   return {read, *out ? "yes" : "no"};
 }
 
-FlagReader ReadServerAddress(std::string* out) {
-  const auto read = [=](std::string_view value) {
-    *out = std::string(value);
-    return CheckServerAddress(value);
-  };
-  return {read, *out};
-}
+FlagReader ReadServerAddress(std::string* out) { return ReadChecked(out, CheckServerAddress); }
 
 FlagReader ReadServerAddressOrNone(std::string* out) {
-  const auto read = [=](std::string_view value) {
-    *out = std::string(value);
-    return value.empty() ? absl::OkStatus() : CheckServerAddress(value);
-  };
-  return {read, *out};
+  return ReadChecked(
+      out, [](std::string_view value) { return value.empty() ? absl::OkStatus() : CheckServerAddress(value); });
 }
 
-FlagReader AppendServerAddress(std::vector<std::string>* out) {
-  const auto read = [=](std::string_view value) {
-    out->emplace_back(value);
-    return CheckServerAddress(value);
-  };
-  return {read, absl::StrJoin(*out, ",")};
-}
+FlagReader AppendServerAddress(std::vector<std::string>* out) { return AppendChecked(out, CheckServerAddress); }
 
 FlagReader ReadListenAddress(std::string* out) {
-  const auto read = [=](std::string_view value) {
-    *out = std::string(value);
+  return ReadChecked(out, [](std::string_view value) {
     if (IsAddress(ToAbsl(value), 0)) return absl::OkStatus();
     return absl::InvalidArgumentError("must be HOST:PORT, for example 127.0.0.1:8080, or port 0 for any that is free");
-  };
-  return {read, *out};
+  });
 }
 
 FlagReader ReadServerAddresses(std::string* out) {
-  const auto read = [=](std::string_view value) {
+  return ReadChecked(out, [](std::string_view value) {
     for (const absl::string_view address : absl::StrSplit(ToAbsl(value), ',')) {
       if (IsServerAddress(address)) continue;
       return absl::InvalidArgumentError(
           "must be HOST:PORT or several of them, for example localhost:50051,localhost:50061");
     }
-    *out = std::string(value);
     return absl::OkStatus();
-  };
-  return {read, *out};
+  });
 }
 
 FlagReader ReadDuration(absl::Duration* out) {

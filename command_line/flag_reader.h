@@ -26,6 +26,7 @@ FlagReader ReadString(std::string* out);
 FlagReader ReadName(std::string* out);                 // not empty
 FlagReader AppendName(std::vector<std::string>* out);  // not empty; of a flag that may be repeated
 FlagReader ReadChoice(std::vector<std::string> choices, std::string* out);
+FlagReader ReadDevice(std::string* out);                        // "cpu" or "cuda"
 FlagReader ReadYesNo(bool* out);                                // from "yes" or "no"
 FlagReader ReadServerAddress(std::string* out);                 // host:port
 FlagReader ReadServerAddressOrNone(std::string* out);           // the same, or empty

@@ -7,6 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "command_line/command.h"
 #include "command_line/flag_reader.h"
 #include "convert/model_presets.h"
@@ -38,7 +39,8 @@ struct Flags {
 // Names of files are read with ReadName: an empty one would read as a flag that was not given.
 void AddSizes(Flags* flags, Command* command) {
   command->BeginGroup("Sizes, by --preset or --config");
-  command->AddFlag({"preset", "NAME", absl::StrCat("Sizes that we know: ", PresetNames(), "."), "wan2.1-t2v-1.3b"},
+  command->AddFlag({"preset", "NAME", absl::StrCat("Sizes that we know: ", absl::StrJoin(PresetNames(), ", "), "."),
+                    "wan2.1-t2v-1.3b"},
                    ReadName(&flags->preset));
   command->AddFlag({"config", "FILE", "A config.json; every size in it is checked against the files.", "wan.json"},
                    ReadName(&flags->config_file));

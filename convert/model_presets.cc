@@ -129,12 +129,13 @@ absl::StatusOr<ModelConfig> FindModelPreset(absl::string_view name) {
     if (preset.change != nullptr) preset.change(&config);
     return config;
   }
-  return absl::NotFoundError(absl::StrCat("no preset '", name, "'; there is: ", PresetNames()));
+  return absl::NotFoundError(absl::StrCat("no preset '", name, "'; there is: ", absl::StrJoin(PresetNames(), ", ")));
 }
 
-std::string PresetNames() {
-  return absl::StrJoin(kPresets, ", ",
-                       [](std::string* out, const Preset& preset) { absl::StrAppend(out, preset.name); });
+std::vector<std::string> PresetNames() {
+  std::vector<std::string> names;
+  for (const Preset& preset : kPresets) names.emplace_back(preset.name);
+  return names;
 }
 
 std::string DescribePresets() {

@@ -3,6 +3,7 @@
 #define VIDEODIFFCR_CONVERT_MODEL_PRESETS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -17,8 +18,7 @@ ModelConfig Wan21TextToVideo1_3B(DecoderKind decoder);
 // NotFound lists the names there are. The decoder is TAEHV; videodiffcr-convert puts the kind of the file it reads.
 absl::StatusOr<ModelConfig> FindModelPreset(absl::string_view name);
 
-// All names, separated by commas.
-std::string PresetNames();
+std::vector<std::string> PresetNames();
 
 // A line for each: its name and what it is.
 std::string DescribePresets();

@@ -43,8 +43,7 @@ absl::StatusOr<ParsedCommand> ParseArguments(const std::vector<std::string_view>
   command.AddFlag(
       {"path", "NAME", "plain: the implementation that reads like the paper; serving: the server's; both.", "plain"},
       ReadChoice({"plain", "serving", "both"}, &arguments->path));
-  command.AddFlag({"device", "NAME", "Where the networks run: cpu or cuda.", "cuda"},
-                  ReadChoice({"cpu", "cuda"}, &arguments->device));
+  command.AddFlag({"device", "NAME", "Where the networks run: cpu or cuda.", "cuda"}, ReadDevice(&arguments->device));
   return command.Parse(words);
 }
 

@@ -94,8 +94,7 @@ void AddModel(CommandLine* line, Command* command) {
   command->AddFlag({"model-folder", "FOLDER", "Folder of the model: config.json, safetensors, spiece.model.",
                     "/models/wan2.1-t2v-1.3b"},
                    ReadString(&line->model_folder));
-  command->AddFlag({"device", "NAME", "Where the model runs: cpu or cuda.", "cuda"},
-                   ReadChoice({"cpu", "cuda"}, &line->device));
+  command->AddFlag({"device", "NAME", "Where the model runs: cpu or cuda.", "cuda"}, ReadDevice(&line->device));
   command->AddFlag({"precision", "NAME", "What a GPU computes in: fp32, bf16 or fp8 (docs/performance.md).", "fp8"},
                    ReadChoice({"fp32", "bf16", "fp8"}, &line->precision));
   command->AddFlag({"threads", "N", "Threads of the model on the CPU; 0 means one per core.", "2"},

@@ -38,6 +38,22 @@ CacheRetention UniformCacheRetention(CacheScore score, int percent, const std::v
   return cache;
 }
 
+CacheRetention UniformCacheRetention(absl::string_view score, double share,
+                                     const std::vector<RetentionTenths>& budgets) {
+  const auto& names = CacheScoreNames();
+  const auto found =
+      std::find_if(names.begin(), names.end(), [score](const auto& name) { return name.second == score; });
+  return UniformCacheRetention(found->first, PercentOfShare(share), budgets);
+}
+
+std::vector<std::string> CacheScoreChoices() {
+  std::vector<std::string> choices;
+  for (const auto& [score, name] : CacheScoreNames()) choices.emplace_back(name);
+  return choices;
+}
+
+int PercentOfShare(double share) { return static_cast<int>(100 * share + 0.5); }
+
 const CacheShares* FindCacheShares(const CacheRetention& cache, RetentionTenths budget) {
   for (const CacheShares& shares : cache.shares) {
     if (shares.budget == budget && !IsWhole(shares)) return &shares;

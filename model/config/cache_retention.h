@@ -4,6 +4,7 @@
 #define VIDEODIFFCR_MODEL_CONFIG_CACHE_RETENTION_H_
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -43,6 +44,11 @@ struct CacheRetention {
 
 // The same share of every block at each of these budgets.
 CacheRetention UniformCacheRetention(CacheScore score, int percent, const std::vector<RetentionTenths>& budgets);
+// The same as flags say it: `score` one of CacheScoreChoices(), `share` from 0 to 1, which is rounded to hundredths.
+CacheRetention UniformCacheRetention(absl::string_view score, double share,
+                                     const std::vector<RetentionTenths>& budgets);
+std::vector<std::string> CacheScoreChoices();
+int PercentOfShare(double share);
 
 // Null: everything stays.
 const CacheShares* FindCacheShares(const CacheRetention& cache, RetentionTenths budget);

@@ -1,17 +1,13 @@
 #include "model/gpu/compact_pasts.h"
 
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 
 #include "model/config/noise.h"
+#include "model/gpu/current_device.h"
 #include "model/kernels/chunk_latents.h"
 
 namespace videodiffcr::gpu {
 namespace {
-
-at::Tensor Zeros(std::vector<int64_t> shape, at::ScalarType type) {
-  return at::zeros(shape, at::TensorOptions(at::kCUDA).dtype(type));
-}
 
 at::Tensor OnGpu(const std::vector<int64_t>& values, at::ScalarType type) {
   return at::tensor(values, at::kLong).to(at::TensorOptions(at::kCUDA).dtype(type));
@@ -41,12 +37,12 @@ CompactPasts::CompactPasts(const TransformerConfig& config, const CacheRetention
   kept_ = OnGpu(kept, at::kInt).view({counts_.choices(), layers});
   first_row_ = OnGpu(first_row, at::kLong).view({slots, layers});
   chunk_behind_past_ = OnGpu(layout.most_past_rows, at::kInt);
-  places_ = Zeros({layout.rows()}, at::kInt);
-  past_rows_ = Zeros({slots, layers}, at::kInt);
-  scores_ = Zeros({slots, layers, tokens}, at::kFloat);
-  moves_ = Zeros({layers, tokens, 2}, at::kInt);
-  move_count_ = Zeros({layers}, at::kInt);
-  chunk_row_ = Zeros({layers}, at::kInt);
+  places_ = ZerosOnGpu({layout.rows()}, at::kInt);
+  past_rows_ = ZerosOnGpu({slots, layers}, at::kInt);
+  scores_ = ZerosOnGpu({slots, layers, tokens}, at::kFloat);
+  moves_ = ZerosOnGpu({layers, tokens, 2}, at::kInt);
+  move_count_ = ZerosOnGpu({layers}, at::kInt);
+  chunk_row_ = ZerosOnGpu({layers}, at::kInt);
 }
 
 int64_t CompactPasts::SlotBytes(const TransformerConfig& config, const RetentionConfig& retention) {

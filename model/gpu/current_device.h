@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <cstdint>
@@ -17,6 +18,12 @@ inline kernels::Stream CurrentStream() { return c10::cuda::getCurrentCUDAStream(
 
 inline at::Tensor EmptyOnGpu(const std::vector<int64_t>& shape, at::ScalarType type) {
   return at::empty(shape, at::TensorOptions(at::kCUDA).dtype(type));
+}
+
+// Of any type: not every one has a fill kernel, bytes have.
+inline at::Tensor ZerosOnGpu(std::vector<int64_t> shape, at::ScalarType type) {
+  shape.back() *= static_cast<int64_t>(c10::elementSize(type));
+  return at::zeros(shape, at::TensorOptions(at::kCUDA).dtype(at::kByte)).view(type);
 }
 
 }  // namespace videodiffcr::gpu

@@ -1,9 +1,8 @@
 #include "model/gpu/session_pool.h"
 
-#include <ATen/ops/zeros.h>
-
 #include <algorithm>
 
+#include "model/gpu/current_device.h"
 #include "model/kernels/key_window.h"
 
 namespace videodiffcr::gpu {
@@ -18,14 +17,6 @@ kernels::RotaryShape RotaryShapeOf(const TransformerConfig& config) {
           static_cast<int>(config.patch_columns())};
 }
 
-// Kernels read whole tiles, past a run's end too; what lies there must be numbers. So memory starts as zeros.
-at::Tensor Zeros(std::vector<int64_t> shape, at::ScalarType type) {
-  // Not every type has a fill kernel: bytes have.
-  const int64_t bytes = static_cast<int64_t>(c10::elementSize(type));
-  shape.back() *= bytes;
-  return at::zeros(shape, at::TensorOptions(at::kCUDA).dtype(at::kByte)).view(type);
-}
-
 }  // namespace
 
 SessionPool::SessionPool(const TransformerConfig& config, Precision precision, kernels::Element key_element, int slots,
@@ -37,17 +28,19 @@ SessionPool::SessionPool(const TransformerConfig& config, Precision precision, k
       states_(slots) {
   const at::ScalarType type = ActivationType(precision), key_type = TypeOf(key_element);
   const int64_t layers = config.num_layers, dim = config.dim, pairs = config.head_dim() / 2;
-  pools_.keys = Zeros({layout_.rows(), dim}, key_type);
-  pools_.values = Zeros({layout_.rows(), dim}, key_type);
-  if (IsRelative(config)) pools_.plain_keys = Zeros({layout_.rows(), dim}, key_type);
+  // Kernels read whole tiles, past a run's end too; what lies there must be numbers. So memory starts as zeros.
+  pools_.keys = ZerosOnGpu({layout_.rows(), dim}, key_type);
+  pools_.values = ZerosOnGpu({layout_.rows(), dim}, key_type);
+  if (IsRelative(config)) pools_.plain_keys = ZerosOnGpu({layout_.rows(), dim}, key_type);
   if (!retention.cache.whole()) compact_ = std::make_unique<CompactPasts>(config, retention.cache, layout_, slots);
-  text_keys_ = Zeros({layers, slots * config.text_len, dim}, type);
-  text_values_ = Zeros({layers, slots * config.text_len, dim}, type);
-  text_bias_ = Zeros({slots}, at::kFloat);
-  rotary_ = Zeros({2, slots, config.tokens_per_chunk(), pairs}, at::kFloat);
-  latents_ = Zeros({slots, config.chunk_frames, config.in_dim, config.latent_height, config.latent_width}, at::kFloat);
+  text_keys_ = ZerosOnGpu({layers, slots * config.text_len, dim}, type);
+  text_values_ = ZerosOnGpu({layers, slots * config.text_len, dim}, type);
+  text_bias_ = ZerosOnGpu({slots}, at::kFloat);
+  rotary_ = ZerosOnGpu({2, slots, config.tokens_per_chunk(), pairs}, at::kFloat);
+  latents_ =
+      ZerosOnGpu({slots, config.chunk_frames, config.in_dim, config.latent_height, config.latent_width}, at::kFloat);
   if (relative()) {
-    window_rotary_ = Zeros({2, config.window_tokens(), pairs}, at::kFloat);
+    window_rotary_ = ZerosOnGpu({2, config.window_tokens(), pairs}, at::kFloat);
     // Once, before any stream of a pass exists.
     kernels::FillRotaryTable(RotaryShapeOf(config), 0, static_cast<int>(config.window_frames),
                              window_rotary_[0].mutable_data_ptr<float>(), window_rotary_[1].mutable_data_ptr<float>(),

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "absl/strings/ascii.h"
@@ -14,6 +12,7 @@
 #include "server/rpc/request_conversion.h"
 #include "server/rpc/session_controls.h"
 #include "tests/fakes/fake_video_model.h"
+#include "tests/fuzz/require.h"
 
 namespace videodiffcr {
 namespace {
@@ -28,12 +27,6 @@ const FakeVideoModel& Model() {
 const RpcLimits& Limits() {
   static const RpcLimits limits;
   return limits;
-}
-
-void Require(bool holds, const char* what, const absl::Status& status = absl::OkStatus()) {
-  if (holds) return;
-  std::fprintf(stderr, "%s: %s\n", what, status.ToString().c_str());
-  std::abort();
 }
 
 // As docs/errors.md has it; a log line may say all of it.

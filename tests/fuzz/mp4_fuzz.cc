@@ -3,8 +3,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,18 +10,13 @@
 #include <vector>
 
 #include "server/media/encoder.h"
+#include "tests/fuzz/require.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr int kMostChunks = 3, kMostFrames = 4;
 constexpr size_t kBoxHeader = 8;
-
-void Require(bool holds, const char* what, std::string_view about = "") {
-  if (holds) return;
-  std::fprintf(stderr, "%s: %.*s\n", what, static_cast<int>(about.size()), about.data());
-  std::abort();
-}
 
 // What a video is made of, byte by byte; zeros behind the last.
 class Bytes {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +18,7 @@
 #include "server/rpc/scene_history.h"
 #include "server/rpc/session_snapshot.h"
 #include "tests/fakes/fake_video_model.h"
+#include "tests/fuzz/require.h"
 
 namespace videodiffcr {
 namespace {
@@ -30,12 +29,6 @@ const absl::Time kNow = absl::UnixEpoch() + absl::Hours(24 * 365 * 50);
 const FakeVideoModel& Model() {
   static const FakeVideoModel model;
   return model;
-}
-
-void Require(bool holds, const char* what, const absl::Status& status = absl::OkStatus()) {
-  if (holds) return;
-  std::fprintf(stderr, "%s: %s\n", what, status.ToString().c_str());
-  std::abort();
 }
 
 // As docs/errors.md has it: whose snapshot is refused learns why.

@@ -87,13 +87,18 @@ inline TransformerWeights RandomWeights(const TransformerConfig& config) {
   return weights;
 }
 
-inline std::vector<at::Tensor> PlainLatents(const Case& c, const DiffusionTransformer& model,
-                                            const RetentionTable& table, const at::Tensor& prompt,
-                                            const std::vector<ChunkNoise>& noise) {
+inline SamplerOptions SamplerOptionsOf(const Case& c) {
   SamplerOptions options;
   options.schedule = *MakeStepSchedule({});
   options.routing = {c.gate, c.kv_mode, c.frame_floor};
   options.context_mode = c.context_mode;
+  return options;
+}
+
+inline std::vector<at::Tensor> PlainLatents(const Case& c, const DiffusionTransformer& model,
+                                            const RetentionTable& table, const at::Tensor& prompt,
+                                            const std::vector<ChunkNoise>& noise) {
+  const SamplerOptions options = SamplerOptionsOf(c);
   RolloutState state(model.config);
   state.text = MakeTextKeys(model, prompt);
   std::vector<at::Tensor> latents;

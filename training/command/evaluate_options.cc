@@ -15,18 +15,10 @@
 namespace videodiffcr::training {
 namespace {
 
-std::vector<std::string> CacheScores() {
-  std::vector<std::string> names;
-  for (const auto& [score, name] : CacheScoreNames()) names.emplace_back(name);
-  return names;
-}
-
-int CachePercent(const EvaluateOptions& options) { return static_cast<int>(100 * options.cache_retention + 0.5); }
-
 // "cache 0.50 by router"; empty unless flags say it.
 std::string CacheName(const EvaluateOptions& options) {
   if (options.cache_retention == 0) return "";
-  return absl::StrFormat("cache %.2f by %s", CachePercent(options) / 100.0, options.cache_score);
+  return absl::StrFormat("cache %.2f by %s", PercentOfShare(options.cache_retention) / 100.0, options.cache_score);
 }
 
 void AddChoiceFlags(EvaluateOptions* options, Command* command) {
@@ -49,7 +41,7 @@ void AddChoiceFlags(EvaluateOptions* options, Command* command) {
                     "With --cache-retention: by what the keys that stay are chosen: router, saliency, key-norm or "
                     "random; by default router.",
                     "saliency"},
-                   ReadChoice(CacheScores(), &options->cache_score));
+                   ReadChoice(CacheScoreChoices(), &options->cache_score));
   command->AddFlag({"only", "TEXT", "Only conditions, and sheets of budgets, whose name contains TEXT.", "0.7"},
                    ReadString(&options->only));
   command->AddFlag({"long-chunks", "K", "Length of the long videos, in chunks.", "48"},
@@ -104,7 +96,7 @@ void AddPromptFlags(PromptJudging* prompts, Command* command) {
   command->AddFlag({"prompt-column", "NAME", "The column of a .csv file, or the key of a .jsonl one.", "caption"},
                    ReadString(&prompts->column));
   command->AddFlag({"device", "NAME", "With --prompts: where passes run, cpu or cuda.", "cuda"},
-                   ReadChoice({"cpu", "cuda"}, &prompts->device));
+                   ReadDevice(&prompts->device));
   command->AddFlag({"chunks", "N", "With --prompts: length of a video, in chunks.", "4"},
                    ReadInteger(1, 1000, &prompts->chunks));
 }
@@ -146,7 +138,7 @@ void AddEvaluateFlags(EvaluateOptions* options, Command* command) {
   AddOutputFlags(options, command);
   command->AddFlag(
       {"plain", "DEVICE", "Make clips on the plain path instead of the served one, on cpu or cuda.", "cuda"},
-      ReadChoice({"cpu", "cuda"}, &options->plain));
+      ReadDevice(&options->plain));
   command->AddFlag({"threads", "N", "Processor threads; 0: one per processor.", "2"},
                    ReadInteger(0, 1024, &options->threads));
   command->AddCheck([options] { return CheckFlags(*options); });
@@ -161,10 +153,7 @@ std::string MethodOf(const EvaluateOptions& options) {
 
 std::optional<CacheRetention> CacheOf(const EvaluateOptions& options, const std::vector<RetentionTenths>& budgets) {
   if (options.cache_retention == 0) return std::nullopt;
-  for (const auto& [score, name] : CacheScoreNames()) {
-    if (options.cache_score == name) return UniformCacheRetention(score, CachePercent(options), budgets);
-  }
-  return std::nullopt;  // no such score passes the flag
+  return UniformCacheRetention(options.cache_score, options.cache_retention, budgets);
 }
 
 std::string CommandOf(const EvaluateOptions& options) {

@@ -35,8 +35,7 @@ void AddFlags(FiguresOptions* options, Command* command) {
   command->AddFlag({"chunk", "N", "Chunk of the video, from 0: the one that is drawn.", "0"},
                    ReadInteger(0, 1000, &options->maps.chunk));
   command->AddFlag({"seed", "N", "The video's noise follows from it.", "7"}, ReadUnsigned(&options->maps.seed));
-  command->AddFlag({"device", "NAME", "Where passes run: cpu or cuda.", "cuda"},
-                   ReadChoice({"cpu", "cuda"}, &options->device));
+  command->AddFlag({"device", "NAME", "Where passes run: cpu or cuda.", "cuda"}, ReadDevice(&options->device));
   command->AddCheck([options]() -> absl::Status {
     if (!options->output.empty()) return absl::OkStatus();
     return absl::InvalidArgumentError("--output is needed: the folder for the pictures");

@@ -66,8 +66,7 @@ void AddCommonFlags(StageOptions* stage, CommonOptions* common, Command* command
                    ReadInteger(1, 1024, &common->processes));
   command->AddFlag({"learning-rate", "X", "The learning rate at its highest.", "0.0003"},
                    ReadDouble(1e-9, 10, &stage->learning_rate));
-  command->AddFlag({"device", "NAME", "Where it is trained: cpu or cuda.", "cuda"},
-                   ReadChoice({"cpu", "cuda"}, &stage->device));
+  command->AddFlag({"device", "NAME", "Where it is trained: cpu or cuda.", "cuda"}, ReadDevice(&stage->device));
   command->AddFlag(
       {"threads", "N", "Processor threads; 0: LibTorch's choice. The same bits only for the same number.", "2"},
       ReadInteger(0, 1024, &common->threads));

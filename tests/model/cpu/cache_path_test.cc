@@ -65,10 +65,7 @@ Video MakeVideo(const Case& c, const CacheRetention& cache) {
 }
 
 std::vector<at::Tensor> Plain(const Case& c, const Video& video) {
-  SamplerOptions options;
-  options.schedule = *MakeStepSchedule({});
-  options.routing = {c.gate, c.kv_mode, c.frame_floor};
-  options.context_mode = c.context_mode;
+  const SamplerOptions options = SamplerOptionsOf(c);
   auto state = std::make_unique<RolloutState>(video.model.config);
   std::vector<at::Tensor> latents;
   for (size_t chunk = 0; chunk < kChunks; ++chunk) {

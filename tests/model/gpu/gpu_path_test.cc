@@ -146,10 +146,7 @@ const Case kCacheCases[] = {
 };
 
 std::vector<at::Tensor> PlainLatentsWithCache(const Case& c, const Drawn& d, const CacheRetention& cache) {
-  SamplerOptions options;
-  options.schedule = *MakeStepSchedule({});
-  options.routing = {c.gate, c.kv_mode, c.frame_floor};
-  options.context_mode = c.context_mode;
+  const SamplerOptions options = SamplerOptionsOf(c);
   RolloutState state(d.model.config);
   state.text = MakeTextKeys(d.model, d.prompt);
   state.cache_rule = CacheRuleAt(cache, d.table.nominal, c.layers, {kSeed});

@@ -17,6 +17,7 @@
 #include "model/weights/safetensors_reader.h"
 #include "nlohmann/json.hpp"
 #include "tests/command_line/run_subcommand.h"
+#include "tests/system/read_file.h"
 #include "training/command/train_command.h"
 #include "training/evaluation/clip_generator.h"
 
@@ -25,15 +26,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string Read(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
 // The bytes of all tensors of a safetensors file, without the settings that stand in its header.
 std::string Values(const std::string& path) {
-  const std::string file = Read(path);
+  const std::string file = ReadFile(path);
   uint64_t header = 0;
   if (file.size() < sizeof header) return "";
   std::memcpy(&header, file.data(), sizeof header);
@@ -56,7 +51,7 @@ class DistillationAtSizeTest : public ::testing::Test {
     const std::string folder = File(name);
     std::filesystem::copy(std::string(getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", folder);
     if (size.empty()) return folder;
-    nlohmann::json config = nlohmann::json::parse(Read(folder + "/config.json"));
+    nlohmann::json config = nlohmann::json::parse(ReadFile(folder + "/config.json"));
     config["transformer"][size] = value;
     std::ofstream(folder + "/config.json") << config;
     return folder;
@@ -87,7 +82,7 @@ class DistillationAtSizeTest : public ::testing::Test {
   }
 
   std::string FirstLoss(const std::string& name) const {
-    std::istringstream lines(Read(File(name + ".run/loss.csv")));
+    std::istringstream lines(ReadFile(File(name + ".run/loss.csv")));
     std::string line;
     std::getline(lines, line);
     std::getline(lines, line);
@@ -126,7 +121,7 @@ TEST_F(DistillationAtSizeTest, ThreeFoldersAndPromptsOfAFileMakeAFolderThatServe
   EXPECT_FALSE(std::filesystem::exists(File("pieces")));
   ASSERT_TRUE(Train("pieces", flags).ok());
   for (const char* file : {"transformer.safetensors", "routers.safetensors", "config.json"}) {
-    EXPECT_TRUE(Read(File("pieces/") + file) == Read(File("whole/") + file)) << file;
+    EXPECT_TRUE(ReadFile(File("pieces/") + file) == ReadFile(File("whole/") + file)) << file;
   }
 
   // Each folder has a part in it: with what was trained in place of one, the first loss of the fake score is another.
@@ -144,7 +139,7 @@ TEST_F(DistillationAtSizeTest, ThreeFoldersAndPromptsOfAFileMakeAFolderThatServe
 TEST_F(DistillationAtSizeTest, AFolderWithoutRoutersGetsDrawnOnesAndCausalScoresWillDo) {
   const std::string dense = Tiny("dense");
   std::filesystem::remove(dense + "/routers.safetensors");
-  nlohmann::json config = nlohmann::json::parse(Read(dense + "/config.json"));
+  nlohmann::json config = nlohmann::json::parse(ReadFile(dense + "/config.json"));
   config.erase("retention");
   std::ofstream(dense + "/config.json") << config;
   EXPECT_THAT(Train("routed", {{"--model", dense}}).message(), HasSubstr("dense/config.json: no routers"));

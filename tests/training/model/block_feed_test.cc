@@ -2,19 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <set>
-#include <string>
 #include <vector>
 
+#include "tests/training/tiny_model.h"
 #include "training/model/training_model.h"
 
 namespace videodiffcr::training {
 namespace {
 
-DiffusionTransformer Tiny(at::ScalarType dtype) {
-  return LoadTransformer(std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny", at::kCPU, dtype).value();
-}
+DiffusionTransformer Tiny(at::ScalarType dtype) { return LoadTransformer(TinyModel(), at::kCPU, dtype).value(); }
 
 bool SameBlock(TransformerConfig config, const BlockWeights& first, const BlockWeights& second) {
   TransformerWeights left, right;

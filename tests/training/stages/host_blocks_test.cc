@@ -9,11 +9,10 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
-#include <string>
 #include <utility>
 #include <vector>
 
+#include "tests/training/tiny_model.h"
 #include "training/model/network_copy.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
@@ -25,8 +24,6 @@ namespace videodiffcr::training {
 namespace {
 
 const at::Device kGpu(at::kCUDA, 0);
-
-std::string TinyModel() { return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/models/tiny"; }
 
 // Tiny's latents and text, but blocks of another size, drawn: `dim` 1024 makes them 34 MB each in bf16, whose copy
 // takes about as long as their pass of one clip.
