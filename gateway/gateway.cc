@@ -34,12 +34,6 @@ bool IsPrintable(absl::string_view text) {
   return true;
 }
 
-absl::Status CheckAddress(const char* field, const std::string& address) {
-  if (ParseHostPort(address).has_value()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, " is '", address, "'; it must be HOST:PORT, for example 127.0.0.1:0 for a free port"));
-}
-
 // What browsers send is compared with it as it is: no path, not even a slash.
 absl::Status CheckOrigin(const std::string& origin) {
   const size_t scheme_end = origin.find("://");
@@ -108,8 +102,8 @@ absl::Status GatewayConfig::Validate() const {
         absl::StrCat(field, " is ", absl::FormatDuration(duration), "; it must be from 10ms to 24h"));
   }
   for (const absl::Status& status : {
-           CheckAddress("listen", http.listen),
-           metrics_listen.empty() ? absl::OkStatus() : CheckAddress("metrics_listen", metrics_listen),
+           CheckListenAddress("listen", http.listen),
+           metrics_listen.empty() ? absl::OkStatus() : CheckListenAddress("metrics_listen", metrics_listen),
            CheckOrigin(allow_origin),
        }) {
     if (!status.ok()) return status;

@@ -6,14 +6,6 @@
 namespace videodiffcr {
 namespace {
 
-absl::Status CheckAddress(absl::string_view field, absl::string_view address) {
-  if (ParseHostPort(address).has_value()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(field, " is \"", address,
-                                                 "\"; it must be host:port, for example 127.0.0.1:0 for a free port, "
-                                                 "or [::1]:50051; lists and unix sockets are not "
-                                                 "served"));
-}
-
 absl::Status CheckNumber(absl::string_view field, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(field, " is ", value, "; it must be from ", least, " to ", most));
@@ -30,9 +22,9 @@ absl::Status CheckDuration(absl::string_view field, absl::Duration value, absl::
 absl::Status ServerConfig::Validate() const {
   for (const absl::Status& status : {
            CheckNumber("warm_up_chunks", warm_up_chunks, 0, 100),
-           CheckAddress("listen", listen),
-           metrics_listen.empty() ? absl::OkStatus() : CheckAddress("metrics_listen", metrics_listen),
-           admin_listen.empty() ? absl::OkStatus() : CheckAddress("admin_listen", admin_listen),
+           CheckListenAddress("listen", listen),
+           metrics_listen.empty() ? absl::OkStatus() : CheckListenAddress("metrics_listen", metrics_listen),
+           admin_listen.empty() ? absl::OkStatus() : CheckListenAddress("admin_listen", admin_listen),
            advertised_ip.empty() ? absl::OkStatus() : JoinIpPort(advertised_ip, 0).status(),
            CheckTogether(tls),
            CheckDuration("drain_timeout", drain_timeout, absl::ZeroDuration(), absl::Hours(1)),

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -38,6 +37,13 @@ std::optional<HostPort> ParseHostPort(absl::string_view address) {
   return parsed;
 }
 
+absl::Status CheckListenAddress(absl::string_view field, absl::string_view address) {
+  if (ParseHostPort(address).has_value()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, " is '", address,
+                                                 "'; it must be host:port, for example 127.0.0.1:0 for a free port, or "
+                                                 "[::1]:50051; lists and unix sockets are not served"));
+}
+
 absl::StatusOr<std::string> JoinIpPort(const std::string& ip, int port) {
   std::array<unsigned char, sizeof(in6_addr)> bytes = {};
   std::array<char, INET6_ADDRSTRLEN> text = {};
@@ -47,7 +53,7 @@ absl::StatusOr<std::string> JoinIpPort(const std::string& ip, int port) {
     return family == AF_INET ? absl::StrCat(text.data(), ":", port) : absl::StrCat("[", text.data(), "]:", port);
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("advertised_ip is \"", ip, "\"; it must be an IP address without a port, for example 10.1.2.3"));
+      absl::StrCat("advertised_ip is '", ip, "'; it must be an IP address without a port, for example 10.1.2.3"));
 }
 
 }  // namespace videodiffcr

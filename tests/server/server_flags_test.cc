@@ -162,7 +162,7 @@ TEST(ServerFlagsTest, AValueThatMakesNoSenseIsRefusedByFlagAndValue) {
       {"--max-session=4", "unknown flag --max-session; did you mean --max-sessions?"},
       // What the configuration checks, by the name of the flag.
       {"--max-sessions=0", "--max-sessions is 0; it must be 1 to 100000"},
-      {"--listen=here", "--listen is \"here\"; it must be host:port"},
+      {"--listen=here", "--listen is 'here'; it must be host:port"},
       {"--keepalive-time=500ms", "--keepalive-time is 500ms; it must be from 1s to 24h"},
       {"--control-messages-per-second=nan", "--control-messages-per-second is 'nan'"},
       {"--first-message-timeout=0", "--first-message-timeout in seconds is 0"},

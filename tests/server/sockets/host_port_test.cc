@@ -48,13 +48,21 @@ TEST(HostPortTest, AllElseIsRefused) {
   }
 }
 
+TEST(HostPortTest, WhatCannotBeListenedOnIsRefusedByFieldAndValue) {
+  EXPECT_EQ(CheckListenAddress("listen", "[::1]:0"), absl::OkStatus());
+  const absl::Status status = CheckListenAddress("metrics_listen", "unix:/run/socket:0");
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_NE(status.message().find("metrics_listen is 'unix:/run/socket:0'; it must be host:port"), std::string::npos)
+      << status;
+}
+
 TEST(HostPortTest, AddressesAndPortsAreJoinedAsInetNtopWritesThem) {
   EXPECT_EQ(*JoinIpPort("10.1.2.3", 80), "10.1.2.3:80");
   EXPECT_EQ(*JoinIpPort("FD00:0:0::1", 80), "[fd00::1]:80");
   for (const char* ip : {"", "localhost", "10.1.2.3:80", "10.1.2", "[::1]", "10.1.2.3 "}) {
     const absl::Status status = JoinIpPort(ip, 80).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << ip;
-    EXPECT_NE(status.message().find(std::string("advertised_ip is \"") + ip + "\""), std::string::npos) << status;
+    EXPECT_NE(status.message().find(std::string("advertised_ip is '") + ip + "'"), std::string::npos) << status;
   }
 }
 
