@@ -9,11 +9,13 @@
 
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <stdexcept>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "model/drive/clip_run.h"
+#include "model/gpu/plan_work.h"
 #include "model/plain/text/prompt_check.h"
 #include "system/steady_time.h"
 
@@ -118,15 +120,14 @@ void DeviceVideoModel::EndSession(SessionId session) {
   sessions_.erase(found);
 }
 
-absl::Status DeviceVideoModel::OwnFailure(const std::function<absl::Status()>& work) {
-  try {
-    return work();
-  } catch (const c10::OutOfMemoryError& error) {
+absl::Status DeviceVideoModel::PassFailure(const std::exception& error) {
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) {
     return absl::ResourceExhaustedError(absl::StrCat("no GPU memory for a pass: ", error.what()));
-  } catch (const std::exception& error) {
-    health_.Check();
-    return absl::InternalError(error.what());
   }
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr)
+    return absl::ResourceExhaustedError("no memory for a pass");
+  health_.Check();
+  return absl::InternalError(absl::StrCat("a pass failed: ", error.what()));
 }
 
 absl::Status DeviceVideoModel::Prepare(const PlannedStep& step, ChunkStep& chunk_step) {
@@ -179,40 +180,34 @@ std::vector<StepOutcome> DeviceVideoModel::Run(const StepPlan& plan) {
 std::vector<StepOutcome> DeviceVideoModel::QueuePlan(const StepPlan& plan) {
   const absl::Time began = SteadyNow();
   std::vector<StepOutcome> outcomes(plan.steps.size());
-  std::vector<ChunkStep> steps;
-  std::vector<size_t> owners;
-  absl::Status failure;
-  try {
-    const at::NoGradGuard no_gradients;
-    const c10::cuda::CUDAStreamGuard on_stream(engine_stream_);
-    for (size_t i = 0; i < plan.steps.size(); ++i) {
-      ChunkStep step;
-      outcomes[i].status = OwnFailure([&] { return Prepare(plan.steps[i], step); });
-      if (!outcomes[i].status.ok() || plan.steps[i].kind == StepKind::kText) continue;
-      steps.push_back(step);
-      owners.push_back(i);
-    }
-    if (!steps.empty()) parts_->engine.Run(steps);
-    for (size_t i = 0; i < steps.size(); ++i) {
-      StepOutcome& outcome = outcomes[owners[i]];
-      outcome.status = OwnFailure([&] {
-        FinishStep(plan.steps[owners[i]], steps[i], outcome);
-        return absl::OkStatus();
-      });
-    }
+  std::vector<ChunkStep> together;  // in the pass
+  PlanWork work;
+  work.prepare = [&](size_t i) -> absl::StatusOr<bool> {
+    ChunkStep step;
+    if (absl::Status status = Prepare(plan.steps[i], step); !status.ok()) return status;
+    if (plan.steps[i].kind == StepKind::kText) return false;
+    together.push_back(step);
+    return true;
+  };
+  work.pass = [&] { parts_->engine.Run(together); };
+  work.finish = [&](size_t i, size_t place) { FinishStep(plan.steps[i], together[place], outcomes[i]); };
+  work.settle = [&] {
     const absl::Status before = last_run_.Wait();
     last_run_.Record(engine_stream_.stream());
     if (!before.ok()) throw std::runtime_error(std::string(before.message()));
-  } catch (const c10::OutOfMemoryError& error) {
-    failure = absl::ResourceExhaustedError(absl::StrCat("no GPU memory for a pass: ", error.what()));
+  };
+  work.status_of = [&](const std::exception& error) { return PassFailure(error); };
+  std::vector<absl::Status> statuses;
+  try {
+    const at::NoGradGuard no_gradients;
+    const c10::cuda::CUDAStreamGuard on_stream(engine_stream_);
+    statuses = DoPlanWork(plan.steps.size(), work);
   } catch (const std::exception& error) {
-    health_.Check();
-    failure = absl::InternalError(absl::StrCat("a pass failed: ", error.what()));
+    statuses.assign(plan.steps.size(), PassFailure(error));
   }
-  for (StepOutcome& outcome : outcomes) {
-    // Which of the plan's steps it hit cannot be told: products are shared.
-    if (outcome.status.ok()) outcome.status = failure;
-    outcome.elapsed = SteadyNow() - began;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    outcomes[i].status = std::move(statuses[i]);
+    outcomes[i].elapsed = SteadyNow() - began;
   }
   return outcomes;
 }

@@ -12,7 +12,7 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <cstdint>
-#include <functional>
+#include <exception>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -100,8 +100,7 @@ class DeviceVideoModel final : public VideoModel {
   absl::Status FillLatents(const HalfLatents& given, int slot);
   // A copy of the slot's latents, the finished chunk.
   std::unique_ptr<LatentChunk> HandOut(SessionId session, int slot);
-  // Runs what one session's step needs beside the shared products: what it throws becomes the error of that step alone.
-  absl::Status OwnFailure(const std::function<absl::Status()>& work);
+  absl::Status PassFailure(const std::exception& error);
   // Fills `chunk_step`; an error belongs to this step alone.
   absl::Status Prepare(const PlannedStep& step, ChunkStep& chunk_step);
   void FinishStep(const PlannedStep& step, const ChunkStep& chunk_step, StepOutcome& outcome);
