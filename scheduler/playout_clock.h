@@ -25,8 +25,16 @@ class PlayoutClock {
     return *origin_ + presentation_start;
   }
 
-  // The clock runs already: the chunk that is presented from `presentation_start` is due at `due`.
-  void Start(absl::Duration presentation_start, absl::Time due) { origin_ = due - presentation_start; }
+  // The clock runs already: the chunk that is presented from `presentation_start` is due at `due`. Those before it were
+  // made elsewhere, each of `chunk_duration`; what the viewer has not played of them is ahead of it here too.
+  void Start(absl::Duration presentation_start, absl::Time due, absl::Duration chunk_duration, absl::Time now) {
+    origin_ = due - presentation_start;
+    for (absl::Duration start = presentation_start; start > absl::ZeroDuration();) {
+      start = std::max(start - chunk_duration, absl::ZeroDuration());
+      if (*origin_ + start <= now || static_cast<int64_t>(unplayed_.size()) >= run_ahead_limit_chunks_) return;
+      unplayed_.push_front(start);
+    }
+  }
 
   // In a pause nothing plays, however often anybody asks.
   absl::Time ViewerTime(absl::Time now) const { return std::min(now, paused_at_.value_or(now)); }

@@ -21,7 +21,8 @@ SessionRecord::SessionRecord(SessionId id, SessionRequest request, std::unique_p
       meter_(metrics, request_.priority, info.kv_cache_bytes, now) {
   if (request_.continuation == nullptr) return;
   if (request_.continuation->due.has_value()) {
-    playout_.Start(progress_.presentation_start(), now + *request_.continuation->due);
+    const absl::Duration chunk_duration = absl::Seconds(1) * info.chunk_frames / info.frames_per_second;
+    playout_.Start(progress_.presentation_start(), now + *request_.continuation->due, chunk_duration, now);
   }
   if (!request_.continuation->paused) return;
   paused_ = true;
@@ -79,7 +80,8 @@ Outstanding SessionRecord::OutstandingFrom(int64_t next, absl::Duration presenta
   outstanding.byte_credits = flow_.byte_credits();
   if (outstanding.chunk_credits != kUnlimitedCredits) outstanding.chunk_credits += progress_.chunks_started() - next;
   const std::optional<absl::Time> due = playout_.DueAt(presentation_start);
-  if (request_.playout_start_buffer.has_value() && due.has_value()) outstanding.due = *due - playout_.ViewerTime(now);
+  const bool has_clock = request_.playout_start_buffer.has_value() || request_.run_ahead_limit_chunks > 0;
+  if (has_clock && due.has_value()) outstanding.due = *due - playout_.ViewerTime(now);
   return outstanding;
 }
 

@@ -41,7 +41,7 @@ struct Continuation {
   std::vector<EarlierChunk> scene;
   std::vector<int64_t> update_ids;  // of changes that take effect with the next chunk: they are told of there
   bool paused = false;
-  std::optional<absl::Duration> due;  // until the next chunk is due; unset before the playout clock has started
+  std::optional<absl::Duration> due;  // until the next chunk is to play; unset before the playout clock has started
 };
 
 // What the client has asked of the chunks that are still to come.
@@ -127,8 +127,9 @@ struct ChunkHold {
 };
 
 // Where a session's results leave the scheduler. One per session; owned by the scheduler from Submit() on, destroyed
-// after OnEnded(). Calls never overlap for one session. OnChunk() comes from a delivery thread and may take as long as
-// encoding takes; all others must return at once.
+// after OnEnded(). Calls never overlap for one session and come from the delivery threads. OnChunk() may take as long
+// as encoding takes, the OnStateChanged() behind a wait for admission as long as making an encoder; all others must
+// return at once.
 class SessionSink {
  public:
   virtual ~SessionSink() = default;

@@ -88,5 +88,28 @@ TEST(PlayoutClockTest, ARestartLeavesRoomUnderTheRunAheadLimit) {
   EXPECT_EQ(clock.StartAllowedAt(kStart), std::nullopt);
 }
 
+// Of chunks 0 to 3, made by a server that is gone, the viewer is at the end of chunk 1.
+TEST(PlayoutClockTest, ChunksThatWereMadeElsewhereCountAsAheadUntilTheyStartToPlay) {
+  PlayoutClock clock(absl::ZeroDuration(), 3);
+  clock.Start(ChunkStart(4), /*due=*/kStart + ChunkStart(2) + absl::Milliseconds(1), ChunkStart(1), kStart);
+  EXPECT_EQ(clock.DueAt(ChunkStart(4)), kStart + ChunkStart(2) + absl::Milliseconds(1));
+  EXPECT_EQ(clock.StartAllowedAt(kStart), std::nullopt);
+  clock.ChunkStarted(ChunkStart(4), kStart);
+  EXPECT_EQ(clock.StartAllowedAt(kStart), kStart + absl::Milliseconds(1)) << "when chunk 2 starts to play";
+}
+
+TEST(PlayoutClockTest, NoMoreChunksThatWereMadeElsewhereAreAheadThanTheLimitAllowsNorThanThereAre) {
+  PlayoutClock small_limit(absl::ZeroDuration(), 1);
+  small_limit.Start(ChunkStart(4), kStart + ChunkStart(3), ChunkStart(1), kStart);
+  EXPECT_EQ(small_limit.StartAllowedAt(kStart), kStart + ChunkStart(2)) << "when chunk 3 starts to play";
+  PlayoutClock short_video(absl::ZeroDuration(), 3);
+  short_video.Start(ChunkStart(1), kStart + absl::Hours(1), ChunkStart(1), kStart);
+  short_video.ChunkStarted(ChunkStart(1), kStart);
+  EXPECT_EQ(short_video.StartAllowedAt(kStart), std::nullopt);
+  PlayoutClock no_limit(absl::ZeroDuration(), 0);
+  no_limit.Start(ChunkStart(4), kStart + absl::Hours(1), ChunkStart(1), kStart);
+  EXPECT_EQ(no_limit.StartAllowedAt(kStart), std::nullopt);
+}
+
 }  // namespace
 }  // namespace videodiffcr

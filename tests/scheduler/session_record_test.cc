@@ -182,6 +182,48 @@ TEST_F(SessionRecordTest, AtTheRunAheadLimitItIsReadyWhenTheClockSaysSoAndTheChu
   EXPECT_EQ(Deliver().chunk.timings.queue, absl::ZeroDuration());
 }
 
+// Every snapshot asks what it would do next, so a pause must not wear down what is ahead of the viewer.
+TEST_F(SessionRecordTest, APauseGivesNoRoomUnderTheRunAheadLimitHoweverOftenItIsLookedAt) {
+  SessionRequest request = Request(0);
+  request.run_ahead_limit_chunks = 2;
+  Begin(request);
+  for (int chunk = 0; chunk < 3; ++chunk) {
+    MakeChunk();
+    Deliver();
+  }
+  RunStep();  // the context pass
+  ASSERT_EQ(View().next_step, std::nullopt);
+  const absl::Time ready = *View().ready_at;
+  record_->Pause(now_);
+  for (int second = 0; second < 60; ++second) {
+    Advance(absl::Seconds(1));
+    EXPECT_EQ(View().ready_at, absl::InfiniteFuture());
+  }
+  record_->Unpause(now_);
+  EXPECT_EQ(View().next_step, std::nullopt);
+  EXPECT_EQ(View().ready_at, ready + absl::Minutes(1));
+}
+
+TEST_F(SessionRecordTest, WhatAnotherServerHasMadeAheadOfTheViewerCountsUnderTheRunAheadLimit) {
+  SessionRequest request = Request(0);
+  request.run_ahead_limit_chunks = 2;
+  Begin(request);
+  for (int chunk = 0; chunk < 3; ++chunk) {
+    MakeChunk();
+    Deliver();
+  }
+  const std::optional<absl::Time> ready = View().ready_at;
+  auto before = std::make_shared<Continuation>();
+  before->chunks = 3;
+  before->frames = 9 + 12 + 12;
+  before->due = record_->OutstandingFrom(3, absl::Seconds(1) * before->frames / 16, now_).due;
+  ASSERT_TRUE(before->due.has_value()) << "the clock runs without playout, too";
+  request.continuation = before;
+  Begin(request);
+  EXPECT_EQ(View().next_step, std::nullopt);
+  EXPECT_EQ(View().ready_at, ready);
+}
+
 // --- what holds it back ---
 
 TEST_F(SessionRecordTest, ASceneCutWaitsUntilTheChunksBeforeItAreDecodedAndThatIsNoQueueTime) {
