@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gateway/gateway.h"
-#include "nlohmann/json.hpp"
 #include "server/access/tenant_file.h"
+#include "tests/gateway/gateway_fixture.h"
 #include "tests/gateway/http_client.h"
 #include "tests/integration/test_server.h"
 #include "tests/server/access/made_certificate.h"
@@ -21,13 +21,12 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::HasSubstr;
-using Json = nlohmann::json;
 
 constexpr char kShort[] = R"({"prompt": "a", "seed": 7, "length_chunks": 2, "run_ahead_chunks": 64})";
 
-class GatewayAccessTest : public ::testing::Test {
+class GatewayAccessTest : public GatewayTest {
  protected:
-  GatewayAccessTest() {
+  GatewayAccessTest() : GatewayTest(&clock_) {
     const MadeCertificate own = MakeCertificate(absl::Now() + absl::Hours(1));
     const MadeCertificate client = MakeCertificate(absl::Now() + absl::Hours(1));
     const NewToken token = *MakeToken("2026-11-28");
@@ -42,6 +41,7 @@ class GatewayAccessTest : public ::testing::Test {
     config.tls = {Path("crt"), Path("key"), Path("client.crt")};
     config.tokens_file = Path("json");
     server_ = std::make_unique<TestServer>(config);
+    config_.servers = {server_->address()};
   }
   ~GatewayAccessTest() override {
     for (const char* each : {"crt", "key", "client.crt", "client.key", "token", "json"}) unlink(Path(each).c_str());
@@ -59,24 +59,15 @@ class GatewayAccessTest : public ::testing::Test {
   }
 
   absl::Status Start(const ChannelSecurity& security) {
-    GatewayConfig config;
-    config.http.listen = "127.0.0.1:0";
-    config.metrics_listen = "";
-    config.servers = {server_->address()};
-    config.server_security = security;
-    absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Create(config, &clock_);
-    if (gateway.ok()) gateway_ = *std::move(gateway);
-    return gateway.status();
-  }
-  HttpAnswer Ask(const std::string& method, const std::string& path, const std::string& body = "",
-                 const std::string& headers = "") {
-    return Call(gateway_->port(), method, path, body, headers);
+    config_.server_security = security;
+    absl::StatusOr<std::unique_ptr<Gateway>> made = Gateway::Create(config_, &clock_);
+    if (made.ok()) gateway_ = *std::move(made);
+    return made.status();
   }
 
   RealClock clock_;
   std::string token_;
   std::unique_ptr<TestServer> server_;
-  std::unique_ptr<Gateway> gateway_;
 };
 
 TEST_F(GatewayAccessTest, WithAuthorityCertificateAndTokenTheGatewayMakesVideosForWhoHasNoneOfThem) {

@@ -10,8 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/video_client.h"
-#include "gateway/gateway.h"
-#include "nlohmann/json.hpp"
+#include "tests/gateway/gateway_fixture.h"
 #include "tests/gateway/http_client.h"
 #include "tests/integration/session_messages.h"
 #include "tests/integration/test_server.h"
@@ -23,7 +22,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Json = nlohmann::json;
 
 ServerConfig OneSession() {
   ServerConfig config = TestConfig();
@@ -33,21 +31,14 @@ ServerConfig OneSession() {
   return config;
 }
 
-class GatewayHandOverTest : public ::testing::Test {
+class GatewayHandOverTest : public GatewayTest {
  protected:
   GatewayHandOverTest()
-      : first_(std::make_unique<TestServer>(OneSession())), second_(std::make_unique<TestServer>(OneSession())) {
-    GatewayConfig config;
-    config.http.listen = "127.0.0.1:0";
-    config.metrics_listen = "";
-    config.servers = {first_->address(), second_->address()};
-    gateway_ = *Gateway::Create(config, &clock_);
+      : GatewayTest(&clock_),
+        first_(std::make_unique<TestServer>(OneSession())),
+        second_(std::make_unique<TestServer>(OneSession())) {
+    config_.servers = {first_->address(), second_->address()};
   }
-
-  HttpAnswer Ask(const std::string& method, const std::string& path, const std::string& body = "") {
-    return Call(gateway_->port(), method, path, body);
-  }
-  Json Get(const std::string& path) { return Json::parse(Ask("GET", path).body, nullptr, false); }
 
   // Whichever server got to it first has the session; from now on it is called the first, which makes nothing yet.
   void NameFirst() {
@@ -82,24 +73,14 @@ class GatewayHandOverTest : public ::testing::Test {
     first_.reset();
   }
 
-  // Asks again and again: another thread gets there.
-  bool WaitFor(const std::string& path, const std::string& field, const std::string& value) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(30);
-    while (Get(path).value(field, "") != value) {
-      if (absl::Now() > deadline) return false;
-    }
-    return true;
-  }
-
   RealClock clock_;
   std::unique_ptr<TestServer> first_;
   std::unique_ptr<TestServer> second_;
-  std::unique_ptr<Gateway> gateway_;
 };
 
 TEST_F(GatewayHandOverTest, AnotherServerGoesOnWhereOneDrainsAndViewersSeeNoSeamAndAreToldOfIt) {
   const std::string live = StartHeld();
-  HttpClient viewer(gateway_->port());
+  HttpClient viewer(port());
   viewer.Request("GET", live + "/video.mp4");
   DrainFirst();
   const std::string bytes = viewer.ReadAnswer().body;
@@ -162,12 +143,8 @@ TEST_F(GatewayHandOverTest, AJobIsMadeToItsEndByAnotherServer) {
 }
 
 TEST_F(GatewayHandOverTest, ASessionThatNoServerGoesOnWithEndsWithWhyItBrokeOff) {
-  GatewayConfig config;
-  config.http.listen = "127.0.0.1:0";
-  config.metrics_listen = "";
-  config.servers = {first_->address()};
-  config.server_patience = absl::Milliseconds(100);
-  gateway_ = *Gateway::Create(config, &clock_);
+  config_.servers = {first_->address()};
+  config_.server_patience = absl::Milliseconds(100);
   const std::string live = StartHeld();
   DrainFirst();
   ASSERT_TRUE(WaitFor(live, "state", "failed"));

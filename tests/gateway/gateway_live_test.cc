@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
 #include <thread>
 
@@ -10,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gateway/gateway.h"
-#include "nlohmann/json.hpp"
 #include "tests/fakes/manual_clock.h"
+#include "tests/gateway/gateway_fixture.h"
 #include "tests/gateway/http_client.h"
 #include "tests/integration/test_server.h"
 #include "tests/server/media/video_judge.h"
@@ -21,7 +20,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Json = nlohmann::json;
 
 ServerConfig WithMetrics() {
   ServerConfig config = TestConfig();
@@ -29,49 +27,27 @@ ServerConfig WithMetrics() {
   return config;
 }
 
-class GatewayLiveTest : public ::testing::Test {
+class GatewayLiveTest : public GatewayTest {
  protected:
-  explicit GatewayLiveTest(ServerConfig config = WithMetrics()) : server_(config) {
-    config_.http.listen = "127.0.0.1:0";
-    config_.metrics_listen = "";
+  explicit GatewayLiveTest(ServerConfig config = WithMetrics()) : GatewayTest(&clock_), server_(config) {
     config_.servers = {server_.address()};
-  }
-
-  int port() {
-    if (gateway_ == nullptr) {
-      auto gateway = Gateway::Create(config_, &clock_);
-      EXPECT_TRUE(gateway.ok()) << gateway.status();
-      gateway_ = *std::move(gateway);
-    }
-    return gateway_->port();
   }
 
   // Starts a session; its id.
   std::string Start(const std::string& body, const std::string& headers = "") {
-    const HttpAnswer answer = Call(port(), "POST", "/live", body, headers);
+    const HttpAnswer answer = Ask("POST", "/live", body, headers);
     EXPECT_EQ(answer.status, 201) << answer.body;
     return Json::parse(answer.body, nullptr, false).value("id", "");
   }
-
-  Json Get(const std::string& path) { return Json::parse(Call(port(), "GET", path).body, nullptr, false); }
 
   std::string Reason(const HttpAnswer& answer) {
     return Json::parse(answer.body, nullptr, false)["error"].value("reason", "");
   }
 
-  // Asks again and again: another thread gets there.
-  bool WaitForState(const std::string& id, const std::string& state) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(30);
-    while (Get("/live/" + id).value("state", "") != state) {
-      if (absl::Now() > deadline) return false;
-    }
-    return true;
-  }
+  bool WaitForState(const std::string& id, const std::string& state) { return WaitFor("/live/" + id, "state", state); }
 
   TestServer server_;
   ManualClock clock_;
-  GatewayConfig config_;
-  std::unique_ptr<Gateway> gateway_;
 };
 
 constexpr char kShort[] = R"({"prompt": "a red circle", "seed": 7, "length_chunks": 3, "run_ahead_chunks": 64})";
@@ -79,7 +55,7 @@ constexpr char kEndless[] = R"({"prompt": "a red circle", "seed": 7})";
 
 TEST_F(GatewayLiveTest, AStartedSessionIsAVideoThatFfprobeFindsNothingWrongWith) {
   const std::string id = Start(kShort);
-  const HttpAnswer video = Call(port(), "GET", absl::StrCat("/live/", id, "/video.mp4"));
+  const HttpAnswer video = Ask("GET", absl::StrCat("/live/", id, "/video.mp4"));
   EXPECT_EQ(video.headers.at("content-type"), "video/mp4");
   EXPECT_EQ(ProbeVideo(video.body, "mp4").frames.size(), 9u + 12 + 12);
 }
@@ -93,37 +69,37 @@ TEST_F(GatewayLiveTest, EveryViewerGetsTheSameBytesAlsoAfterTheEnd) {
   second.Request("GET", target);
   const std::string bytes = first.ReadAnswer().body;
   EXPECT_EQ(second.ReadAnswer().body, bytes);
-  EXPECT_EQ(Call(port(), "GET", target).body, bytes);
+  EXPECT_EQ(Ask("GET", target).body, bytes);
   EXPECT_FALSE(bytes.empty());
 }
 
 TEST_F(GatewayLiveTest, ThePlaylistNamesSegmentsThatTogetherAreTheVideo) {
   const std::string id = Start(kShort);
   const std::string base = absl::StrCat("/live/", id, "/");
-  const std::string video = Call(port(), "GET", base + "video.mp4").body;
-  const HttpAnswer playlist = Call(port(), "GET", base + "index.m3u8");
+  const std::string video = Ask("GET", base + "video.mp4").body;
+  const HttpAnswer playlist = Ask("GET", base + "index.m3u8");
   EXPECT_EQ(playlist.headers.at("content-type"), "application/vnd.apple.mpegurl");
   EXPECT_THAT(playlist.body, HasSubstr("#EXT-X-ENDLIST"));
   std::string joined;
   for (const char* name : {"init-0.mp4", "0.m4s", "1.m4s", "2.m4s"}) {
     EXPECT_THAT(playlist.body, HasSubstr(name));
-    joined += Call(port(), "GET", base + name).body;
+    joined += Ask("GET", base + name).body;
   }
   EXPECT_EQ(joined, video);
-  EXPECT_EQ(Call(port(), "GET", base + "3.m4s").status, 404);
-  EXPECT_EQ(Call(port(), "GET", base + "-1.m4s").status, 404);
+  EXPECT_EQ(Ask("GET", base + "3.m4s").status, 404);
+  EXPECT_EQ(Ask("GET", base + "-1.m4s").status, 404);
 }
 
 TEST_F(GatewayLiveTest, EventsTellTheSessionFromItsStartToItsEnd) {
   const std::string id = Start(kShort);
-  const HttpAnswer events = Call(port(), "GET", absl::StrCat("/live/", id, "/events"));
+  const HttpAnswer events = Ask("GET", absl::StrCat("/live/", id, "/events"));
   EXPECT_EQ(events.headers.at("content-type"), "text/event-stream");
   for (const char* name : {"started", "chunk", "finished", "ended"}) {
     EXPECT_THAT(events.body, HasSubstr(absl::StrCat("event: ", name, "\n")));
   }
   EXPECT_THAT(events.body, Not(HasSubstr("payload\":\"A")));
   // Whoever was cut off goes on behind the last event it had.
-  const HttpAnswer rest = Call(port(), "GET", absl::StrCat("/live/", id, "/events"), "", "Last-Event-ID: 0\r\n");
+  const HttpAnswer rest = Ask("GET", absl::StrCat("/live/", id, "/events"), "", "Last-Event-ID: 0\r\n");
   EXPECT_THAT(rest.body, Not(HasSubstr("event: started")));
   EXPECT_TRUE(absl::EndsWith(events.body, rest.body));
 }
@@ -133,24 +109,24 @@ TEST_F(GatewayLiveTest, AChangeIsToldWithItsChunkAndTheLinkReplaysTheSameVideo) 
   const std::string id = Start(R"({"prompt": "a", "seed": 7, "length_chunks": 4, "run_ahead_chunks": 64})");
   const std::string base = absl::StrCat("/live/", id);
   ASSERT_TRUE(server_.model().WaitForHeldPlan().has_value());  // the first chunk has begun
-  EXPECT_EQ(Call(port(), "POST", base + "/prompt", R"({"prompt": "b"})").status, 202);
+  EXPECT_EQ(Ask("POST", base + "/prompt", R"({"prompt": "b"})").status, 202);
   EXPECT_TRUE(server_.WaitForMetric("videodiffcr_control_messages_total{result=\"accepted\",type=\"update\"}", 1));
   server_.model().FreePlans();
-  const std::string video = Call(port(), "GET", base + "/video.mp4").body;
+  const std::string video = Ask("GET", base + "/video.mp4").body;
   const Json described = Get(base);
   ASSERT_EQ(described["request"]["changes"].size(), 1u) << described;
   EXPECT_EQ(described["request"]["changes"][0]["prompt"], "b");
-  EXPECT_THAT(Call(port(), "GET", base + "/events").body, HasSubstr("event: update_applied"));
+  EXPECT_THAT(Ask("GET", base + "/events").body, HasSubstr("event: update_applied"));
   const std::string replayed = Start(described["request"].dump());
-  EXPECT_EQ(Call(port(), "GET", absl::StrCat("/live/", replayed, "/video.mp4")).body, video);
+  EXPECT_EQ(Ask("GET", absl::StrCat("/live/", replayed, "/video.mp4")).body, video);
   EXPECT_EQ(Get("/live/" + replayed)["request"]["changes"], described["request"]["changes"]);
 }
 
 TEST_F(GatewayLiveTest, FinishEndsASessionAndControlsAfterItAreRefused) {
   const std::string id = Start(kEndless);
-  EXPECT_EQ(Call(port(), "POST", absl::StrCat("/live/", id, "/finish")).status, 202);
+  EXPECT_EQ(Ask("POST", absl::StrCat("/live/", id, "/finish")).status, 202);
   EXPECT_TRUE(WaitForState(id, "finished"));
-  const HttpAnswer late = Call(port(), "POST", absl::StrCat("/live/", id, "/pause"));
+  const HttpAnswer late = Ask("POST", absl::StrCat("/live/", id, "/pause"));
   EXPECT_EQ(late.status, 409);
   EXPECT_EQ(Reason(late), "SESSION_OVER");
 }
@@ -167,15 +143,15 @@ TEST_F(GatewayLiveTest, PauseHoldsTheSessionAndUnpauseLetsItGoOn) {
     }
     return false;
   };
-  Call(port(), "POST", base + "/pause");
+  Ask("POST", base + "/pause");
   EXPECT_TRUE(wait_for("SESSION_STATE_PAUSED"));
   EXPECT_EQ(Get(base)["state"], "paused");
-  Call(port(), "POST", base + "/unpause");
+  Ask("POST", base + "/unpause");
   EXPECT_TRUE(wait_for("SESSION_STATE_GENERATING"));
 }
 
 TEST_F(GatewayLiveTest, TheServersRefusalIsAnHttpErrorWithItsReasonAndField) {
-  const HttpAnswer answer = Call(port(), "POST", "/live", R"({"prompt": ""})");
+  const HttpAnswer answer = Ask("POST", "/live", R"({"prompt": ""})");
   EXPECT_EQ(answer.status, 400);
   const Json error = Json::parse(answer.body)["error"];
   EXPECT_EQ(error["reason"], "PROMPT_EMPTY");
@@ -186,22 +162,22 @@ TEST_F(GatewayLiveTest, TheServersRefusalIsAnHttpErrorWithItsReasonAndField) {
 TEST_F(GatewayLiveTest, AnotherTokenMayWatchButNotControl) {
   const std::string id = Start(kEndless, "Authorization: Bearer one\r\n");
   const std::string base = absl::StrCat("/live/", id);
-  const HttpAnswer refused = Call(port(), "POST", base + "/finish", "", "Authorization: Bearer two\r\n");
+  const HttpAnswer refused = Ask("POST", base + "/finish", "", "Authorization: Bearer two\r\n");
   EXPECT_EQ(refused.status, 403);
   EXPECT_EQ(Reason(refused), "NOT_THE_OWNER");
-  EXPECT_EQ(Call(port(), "GET", base).status, 200);
-  EXPECT_EQ(Call(port(), "POST", base + "/finish", "", "Authorization: Bearer one\r\n").status, 202);
+  EXPECT_EQ(Ask("GET", base).status, 200);
+  EXPECT_EQ(Ask("POST", base + "/finish", "", "Authorization: Bearer one\r\n").status, 202);
 }
 
 TEST_F(GatewayLiveTest, MoreSessionsAndViewersThanAllowedAreRefused) {
   config_.live.max_sessions = 1;
   config_.live.max_viewers = 1;
   const std::string id = Start(kEndless);
-  EXPECT_EQ(Reason(Call(port(), "POST", "/live", kEndless)), "TOO_MANY_LIVE_SESSIONS");
+  EXPECT_EQ(Reason(Ask("POST", "/live", kEndless)), "TOO_MANY_LIVE_SESSIONS");
   HttpClient viewer(port());
   viewer.Request("GET", absl::StrCat("/live/", id, "/events"));
   EXPECT_EQ(viewer.ReadHead().status, 200);
-  const HttpAnswer second = Call(port(), "GET", absl::StrCat("/live/", id, "/video.mp4"));
+  const HttpAnswer second = Ask("GET", absl::StrCat("/live/", id, "/video.mp4"));
   EXPECT_EQ(second.status, 429);
   EXPECT_EQ(Reason(second), "TOO_MANY_VIEWERS");
 }
@@ -213,7 +189,7 @@ TEST_F(GatewayLiveTest, ASlowViewerSkipsAndTheOthersAndTheServerDoNotNotice) {
   const std::string target = absl::StrCat("/live/", id, "/video.mp4");
   ASSERT_TRUE(WaitForState(id, "finished"));
   // Only now: all but the last two chunks have gone.
-  const HttpAnswer late = Call(port(), "GET", target);
+  const HttpAnswer late = Ask("GET", target);
   EXPECT_EQ(ProbeVideo(late.body, "mp4").frames.size(), 24u);
 }
 
@@ -224,8 +200,8 @@ TEST_F(GatewayLiveTest, ASessionThatNobodyLooksAtIsEndedAndForgotten) {
   EXPECT_TRUE(server_.model().WaitForLiveSessions(0));
   clock_.Advance(absl::Minutes(30));
   const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  while (Call(port(), "GET", "/live/" + id).status != 404 && absl::Now() < deadline) clock_.Advance(absl::Minutes(30));
-  EXPECT_EQ(Call(port(), "GET", "/live/" + id).status, 404);
+  while (Ask("GET", "/live/" + id).status != 404 && absl::Now() < deadline) clock_.Advance(absl::Minutes(30));
+  EXPECT_EQ(Ask("GET", "/live/" + id).status, 404);
 }
 
 TEST_F(GatewayLiveTest, AServerThatIsGoneIs503AndAnotherOfTheListTakesOver) {
@@ -235,41 +211,41 @@ TEST_F(GatewayLiveTest, AServerThatIsGoneIs503AndAnotherOfTheListTakesOver) {
   Start(kShort);
   gateway_.reset();
   config_.servers = {"127.0.0.1:1"};
-  const HttpAnswer answer = Call(port(), "POST", "/live", kShort);
+  const HttpAnswer answer = Ask("POST", "/live", kShort);
   EXPECT_EQ(answer.status, 503);
   EXPECT_EQ(Reason(answer), "NO_SERVER");
-  EXPECT_EQ(Call(port(), "GET", "/info").status, 503);
+  EXPECT_EQ(Ask("GET", "/info").status, 503);
 }
 
 TEST_F(GatewayLiveTest, PagesOfOtherOriginsMayNotStartSessionsUntilTheyAreNamed) {
   const std::string foreign = "Origin: https://example.org\r\n";
-  const HttpAnswer refused = Call(port(), "POST", "/live", kShort, foreign);
+  const HttpAnswer refused = Ask("POST", "/live", kShort, foreign);
   EXPECT_EQ(refused.status, 403);
   EXPECT_EQ(Reason(refused), "FOREIGN_ORIGIN");
   EXPECT_EQ(refused.headers.count("access-control-allow-origin"), 0u);
-  EXPECT_EQ(Call(port(), "POST", "/live", kShort, "Origin: http://localhost\r\n").status, 201);
+  EXPECT_EQ(Ask("POST", "/live", kShort, "Origin: http://localhost\r\n").status, 201);
   gateway_.reset();
   config_.allow_origin = "https://example.org";
-  const HttpAnswer welcome = Call(port(), "POST", "/live", kShort, foreign);
+  const HttpAnswer welcome = Ask("POST", "/live", kShort, foreign);
   EXPECT_EQ(welcome.status, 201);
   EXPECT_EQ(welcome.headers.at("access-control-allow-origin"), "https://example.org");
-  EXPECT_EQ(Call(port(), "OPTIONS", "/live", "", foreign).status, 204);
+  EXPECT_EQ(Ask("OPTIONS", "/live", "", foreign).status, 204);
 }
 
 TEST_F(GatewayLiveTest, AnAuthorizationThatGrpcWouldNotCarryIsRefused) {
-  EXPECT_EQ(Call(port(), "POST", "/live", kShort, "Authorization: Bearer \xc3\xa9\r\n").status, 400);
+  EXPECT_EQ(Ask("POST", "/live", kShort, "Authorization: Bearer \xc3\xa9\r\n").status, 400);
 }
 
 TEST_F(GatewayLiveTest, ThePageIsServedWithAPolicyThatAllowsNothingFromElsewhere) {
-  const HttpAnswer page = Call(port(), "GET", "/");
+  const HttpAnswer page = Ask("GET", "/");
   EXPECT_EQ(page.status, 200);
   EXPECT_THAT(page.body, HasSubstr("<!doctype html>"));
   const std::string policy = page.headers.at("content-security-policy");
   EXPECT_THAT(policy, HasSubstr("default-src 'none'"));
   EXPECT_THAT(policy, Not(HasSubstr("unsafe")));
   EXPECT_THAT(page.body, Not(HasSubstr("http://www")));
-  EXPECT_EQ(Call(port(), "GET", "/page.js").headers.at("content-type"), "text/javascript; charset=utf-8");
-  EXPECT_EQ(Call(port(), "GET", "/nothing").status, 404);
+  EXPECT_EQ(Ask("GET", "/page.js").headers.at("content-type"), "text/javascript; charset=utf-8");
+  EXPECT_EQ(Ask("GET", "/nothing").status, 404);
 }
 
 TEST_F(GatewayLiveTest, MetricsCountWhatWasAskedAndWhoWatches) {
