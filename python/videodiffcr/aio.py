@@ -6,24 +6,22 @@ from typing import AsyncIterator, Callable, Optional
 
 import grpc
 
-from videodiffcr import requests
+from videodiffcr.connections import Connections
 from videodiffcr.errors import from_rpc
 from videodiffcr.events import Chunk
-from videodiffcr.resume import CANCEL_TIMEOUT, PATIENCE, Course
+from videodiffcr.resume import PATIENCE
 from videodiffcr.session import Session
-from videodiffcr.v1 import video_generation_pb2 as pb
-from videodiffcr.v1 import video_generation_pb2_grpc as pb_grpc
 from videodiffcr.video import Video, progress_bar
 
 
 class AsyncStream(Session):
     """As videodiffcr.Stream, with `async for`. Of one event loop."""
 
+    _CLIENT_CLOSED = grpc.aio.UsageError
+
     def __init__(self, stubs, config, token: Optional[str], on_event: Optional[Callable[[object], None]] = None,
                  patience: float = PATIENCE):
-        super().__init__(Course(config, len(stubs), patience), on_event)
-        self._stubs = stubs
-        self._metadata = requests.metadata(token)
+        super().__init__(stubs, config, token, on_event, patience)
         self._cancel_came = asyncio.Event()
         self._farewell: "Optional[asyncio.Task]" = None
         self._open(0, self._course.first_message())
@@ -47,18 +45,18 @@ class AsyncStream(Session):
 
     def cancel(self) -> None:
         """Ends it at once; leaving the stream's `async with` waits until the server has heard of it."""
-        request = None if self._over or self._cancelled else self._course.cancel_request()
+        request = self._farewell_request()
         self._cancelled = True
         self._cancel_came.set()
         if request is not None:
-            self._farewell = asyncio.ensure_future(self._cancel_session(self._stub, request))
+            self._farewell = asyncio.ensure_future(self._say_farewell(self._stub, request))
         self._write(None)
         self._call.cancel()
 
-    async def _cancel_session(self, stub, request) -> None:
+    async def _say_farewell(self, stub, request) -> None:
         try:
-            await stub.CancelSession(request, timeout=CANCEL_TIMEOUT, metadata=self._metadata)
-        except (grpc.RpcError, grpc.aio.UsageError):  # UsageError: the client was closed before
+            await self._cancel_session(stub, request)
+        except (grpc.RpcError, self._CLIENT_CLOSED):
             pass
 
     async def _leave(self) -> None:
@@ -73,12 +71,7 @@ class AsyncStream(Session):
             await asyncio.wait_for(self._cancel_came.wait(), opening.pause)
         except asyncio.TimeoutError:
             pass
-        if self._cancelled:
-            self._after(error)  # raises
-        try:
-            self._open(opening.server, opening.first)
-        except grpc.aio.UsageError:  # the client was closed
-            raise error from None
+        self._go_on(opening, error)
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
         try:
@@ -101,30 +94,19 @@ class AsyncStream(Session):
         await self._leave()
 
 
-class AsyncClient:
+class AsyncClient(Connections[AsyncStream]):
     """As videodiffcr.Client."""
 
-    def __init__(self, address: str = "localhost:50051", *, token: Optional[str] = None, tls: bool = False,
-                 root_certificates: Optional[bytes] = None):
-        self._channels = requests.channels(grpc.aio, address, tls, root_certificates)
-        self._stubs = [pb_grpc.VideoGenerationServiceStub(channel) for channel in self._channels]
-        self._token = token
+    _grpc = grpc.aio
+    _stream = AsyncStream
 
     async def info(self):
         for stub in self._stubs:
             try:
-                return await stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=requests.INFO_TIMEOUT,
-                                                metadata=requests.metadata(self._token))
+                return await self._ask_info(stub)
             except grpc.RpcError as rpc_error:
-                error = from_rpc(rpc_error)
-                if error.code != "UNAVAILABLE":
-                    break
+                error = self._pass_over(rpc_error)
         raise error from None
-
-    def stream(self, prompt: str, *, on_event: Optional[Callable[[object], None]] = None, resume: bool = True,
-               patience: float = PATIENCE, **options) -> AsyncStream:
-        return AsyncStream(self._stubs, requests.config(prompt, **options), self._token, on_event,
-                           requests.patience(resume, patience))
 
     async def generate(self, prompt: str, *, chunks: int = 8, progress: bool = False, **options) -> Video:
         async with self.stream(prompt, chunks=chunks, **options) as stream:

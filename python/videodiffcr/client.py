@@ -7,13 +7,11 @@ from typing import Callable, Iterator, Optional
 
 import grpc
 
-from videodiffcr import requests
+from videodiffcr.connections import Connections
 from videodiffcr.errors import from_rpc
 from videodiffcr.events import Chunk
-from videodiffcr.resume import CANCEL_TIMEOUT, PATIENCE, Course
+from videodiffcr.resume import PATIENCE
 from videodiffcr.session import Session
-from videodiffcr.v1 import video_generation_pb2 as pb
-from videodiffcr.v1 import video_generation_pb2_grpc as pb_grpc
 from videodiffcr.video import Video, progress_bar
 
 
@@ -31,9 +29,7 @@ class Stream(Session):
 
     def __init__(self, stubs, config, token: Optional[str], on_event: Optional[Callable[[object], None]] = None,
                  patience: float = PATIENCE):
-        super().__init__(Course(config, len(stubs), patience), on_event)
-        self._stubs = stubs
-        self._metadata = requests.metadata(token)
+        super().__init__(stubs, config, token, on_event, patience)
         self._cancel_came = threading.Event()
         self._open(0, self._course.first_message())
 
@@ -54,27 +50,23 @@ class Stream(Session):
     def cancel(self) -> None:
         """Ends it at once."""
         with self._lock:
-            request = None if self._over or self._cancelled else self._course.cancel_request()
+            request = self._farewell_request()
             self._cancelled = True
             outgoing, stub, call = self._outgoing, self._stub, self._call
         self._cancel_came.set()
         if request is not None:
             try:
-                stub.CancelSession(request, timeout=CANCEL_TIMEOUT, metadata=self._metadata)
-            except (grpc.RpcError, ValueError):  # ValueError: the client was closed before
+                self._cancel_session(stub, request)
+            except (grpc.RpcError, self._CLIENT_CLOSED):
                 pass
         outgoing.put(None)
         call.cancel()
 
     def _open_again(self, error) -> None:
         opening = self._after(error)
-        self._outgoing.put(None)  # the thread that sends for the call before ends
-        if self._cancel_came.wait(opening.pause):
-            self._after(error)  # raises
-        try:
-            self._open(opening.server, opening.first)
-        except ValueError:  # the client was closed
-            raise error from None
+        self._write(None)  # the thread that sends for the call before ends
+        self._cancel_came.wait(opening.pause)
+        self._go_on(opening, error)
 
     def __iter__(self) -> Iterator[Chunk]:
         try:
@@ -97,7 +89,7 @@ class Stream(Session):
         self.cancel()
 
 
-class Client:
+class Client(Connections[Stream]):
     """Connections to one server, or to several of the same model. Thread-safe.
 
     address             "host:port"; of several, "host:port,host:port", the first is used until it is full or gone
@@ -105,33 +97,17 @@ class Client:
     tls                 whether to speak TLS; root_certificates (PEM) implies it
     """
 
-    def __init__(self, address: str = "localhost:50051", *, token: Optional[str] = None, tls: bool = False,
-                 root_certificates: Optional[bytes] = None):
-        self._channels = requests.channels(grpc, address, tls, root_certificates)
-        self._stubs = [pb_grpc.VideoGenerationServiceStub(channel) for channel in self._channels]
-        self._token = token
+    _grpc = grpc
+    _stream = Stream
 
     def info(self):
         """GetServerInfoResponse of the first server that answers: the model, its words and budgets, the limits."""
         for stub in self._stubs:
             try:
-                return stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=requests.INFO_TIMEOUT,
-                                          metadata=requests.metadata(self._token))
+                return self._ask_info(stub)
             except grpc.RpcError as rpc_error:
-                error = from_rpc(rpc_error)
-                if error.code != "UNAVAILABLE":
-                    break
+                error = self._pass_over(rpc_error)
         raise error from None
-
-    def stream(self, prompt: str, *, on_event: Optional[Callable[[object], None]] = None, resume: bool = True,
-               patience: float = PATIENCE, **options) -> Stream:
-        """Starts a session; `options` are those of videodiffcr.requests.config: chunks, seed, budget, floor, ...
-
-        patience  seconds that a session is asked for again after its call broke off; with resume=False it ends with
-                  its call
-        """
-        return Stream(self._stubs, requests.config(prompt, **options), self._token, on_event,
-                      requests.patience(resume, patience))
 
     def generate(self, prompt: str, *, chunks: int = 8, progress: bool = False, **options) -> Video:
         """A whole clip. `progress` shows a bar where tqdm is installed."""

@@ -8,7 +8,7 @@ from typing import Callable, List, Optional
 from videodiffcr import requests
 from videodiffcr.errors import VideoError
 from videodiffcr.events import Chunk, Finished, Interrupted, Reader, Started
-from videodiffcr.resume import Course, Opening
+from videodiffcr.resume import CANCEL_TIMEOUT, Course, Opening
 
 
 class Session:
@@ -19,8 +19,14 @@ class Session:
 
     MAX_EVENTS = 1000
 
-    def __init__(self, course: Course, on_event: Optional[Callable[[object], None]]):
-        self._course = course
+    # What gRPC raises for a call on a client that was closed.
+    _CLIENT_CLOSED: type = ValueError
+
+    def __init__(self, stubs, config, token: Optional[str], on_event: Optional[Callable[[object], None]],
+                 patience: float):
+        self._course = Course(config, len(stubs), patience)
+        self._stubs = stubs
+        self._metadata = requests.metadata(token)
         self._reader = Reader()
         self._on_event = on_event
         self._lock = threading.RLock()
@@ -28,6 +34,10 @@ class Session:
         self._over = False  # its server knows
         self._cancelled = False
         self.events: List[object] = []
+
+    def _open(self, server: int, first) -> None:
+        """Opens the call that begins with a message. Never waits."""
+        raise NotImplementedError
 
     def _write(self, request) -> None:
         """Hands a message to the call in progress, whose stream of messages ends with None. Never waits."""
@@ -81,6 +91,22 @@ class Session:
         if opening.news:
             self._tell(Interrupted(error))
         return opening
+
+    def _go_on(self, opening: Opening, error: VideoError) -> None:
+        """Opens that call once its pause is over, or raises the session's end if it has been cancelled meanwhile."""
+        if self._cancelled:
+            self._after(error)
+        try:
+            self._open(opening.server, opening.first)
+        except self._CLIENT_CLOSED:
+            raise error from None
+
+    def _farewell_request(self):
+        """What tells the server that the session is cancelled; None where it knows or need not know."""
+        return None if self._over or self._cancelled else self._course.cancel_request()
+
+    def _cancel_session(self, stub, request):
+        return stub.CancelSession(request, timeout=CANCEL_TIMEOUT, metadata=self._metadata)
 
     def _change(self, make, value) -> int:
         with self._lock:  # changes go out in the order of their numbers
