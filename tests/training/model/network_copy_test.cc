@@ -49,6 +49,8 @@ TEST(NetworkCopyTest, ACastNetworkKeepsItsRoutersInFp32) {
   DiffusionTransformer cast = CastTransformer(model.transformer, at::kBFloat16);
   EXPECT_EQ(cast.weights.head.weight.scalar_type(), at::kBFloat16);
   EXPECT_EQ(cast.weights.blocks[3].router->score.scalar_type(), at::kFloat);
+  EXPECT_TRUE(cast.weights.blocks[3].router->score.is_same(model.transformer.weights.blocks[3].router->score))
+      << "gradients reach those of the original";
   EXPECT_EQ(model.transformer.weights.head.weight.scalar_type(), at::kFloat) << "the original is as it was";
 }
 
