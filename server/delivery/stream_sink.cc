@@ -6,9 +6,10 @@
 
 namespace videodiffcr {
 
-StreamSink::StreamSink(std::future<MadeEncoder> encoder, VideoCodec codec, int frames_per_second, absl::Time started_at,
-                       std::shared_ptr<StreamOutbox> outbox, const Clock* clock, DeliveryMetrics* metrics)
-    : future_encoder_(std::move(encoder)),
+StreamSink::StreamSink(std::shared_ptr<SessionEncoder> encoder, VideoCodec codec, int frames_per_second,
+                       absl::Time started_at, std::shared_ptr<StreamOutbox> outbox, const Clock* clock,
+                       DeliveryMetrics* metrics)
+    : session_encoder_(std::move(encoder)),
       codec_(codec),
       frames_per_second_(frames_per_second),
       started_at_(started_at),
@@ -19,9 +20,10 @@ StreamSink::StreamSink(std::future<MadeEncoder> encoder, VideoCodec codec, int f
 absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
   if (!failed_tell_.ok()) return failed_tell_;
   if (encoder_ == nullptr) {
-    MadeEncoder made = future_encoder_.get();
+    SessionEncoder::Made made = session_encoder_->Take();
     if (!made.ok()) return made.status();
     encoder_ = *std::move(made);
+    session_encoder_.reset();
   }
   const absl::Time encode_began = clock_->Now();
   absl::StatusOr<EncodedChunk> encoded = encoder_->Encode(chunk.frames);
@@ -79,6 +81,10 @@ void StreamSink::OnBudgetChanged(int64_t first_chunk, RetentionTenths target, bo
 }
 
 void StreamSink::OnStateChanged(SessionState state, std::string_view reason) {
+  // It has waited for its place and has it now. How that went is for its first chunk to say.
+  if (session_encoder_ != nullptr && state != SessionState::kWaiting && state != SessionState::kEnded) {
+    session_encoder_->Prepare().IgnoreError();
+  }
   // The end has messages of its own: `finished` or the status.
   if (state != SessionState::kEnded) Tell(StateChangedEvent{state, std::string(reason)});
 }

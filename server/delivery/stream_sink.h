@@ -3,7 +3,6 @@
 #define VIDEODIFFCR_SERVER_DELIVERY_STREAM_SINK_H_
 
 #include <cstdint>
-#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,8 +13,8 @@
 #include "absl/time/time.h"
 #include "scheduler/session_types.h"
 #include "server/delivery/delivery_metrics.h"
+#include "server/delivery/session_encoder.h"
 #include "server/delivery/stream_outbox.h"
-#include "server/media/encoder.h"
 #include "threading/clock.h"
 
 namespace videodiffcr {
@@ -34,14 +33,10 @@ class SessionKeeper {
 // One per session; its calls never overlap (SessionSink), so it needs no lock of its own.
 class StreamSink final : public SessionSink {
  public:
-  // What the encoder of the session has become.
-  using MadeEncoder = absl::StatusOr<std::unique_ptr<ChunkEncoder>>;
-
-  // `encoder`: making one takes longer than refusing a session, so it is made once the session has its place, while its
-  // first chunk is denoised. `started_at`: when the viewer's first message came. `clock` and `metrics` outlive the
-  // sink. The outbox is shared because the scheduler's threads fill it through this sink while gRPC's threads empty it,
-  // and either side may be done first.
-  StreamSink(std::future<MadeEncoder> encoder, VideoCodec codec, int frames_per_second, absl::Time started_at,
+  // `encoder` is shared with whoever submits the session. `started_at`: when the viewer's first message came. `clock`
+  // and `metrics` outlive the sink. The outbox is shared because the scheduler's threads fill it through this sink
+  // while gRPC's threads empty it, and either side may be done first.
+  StreamSink(std::shared_ptr<SessionEncoder> encoder, VideoCodec codec, int frames_per_second, absl::Time started_at,
              std::shared_ptr<StreamOutbox> outbox, const Clock* clock, DeliveryMetrics* metrics);
 
   // Before the first call. Weak: a session that nobody can go on with is not kept.
@@ -60,8 +55,8 @@ class StreamSink final : public SessionSink {
   // An event that is not a chunk. When it finds no room, the reason is kept for the next OnChunk() to return.
   void Tell(StreamEvent event);
 
-  std::future<MadeEncoder> future_encoder_;  // until the first chunk
-  std::unique_ptr<ChunkEncoder> encoder_;    // from then on
+  std::shared_ptr<SessionEncoder> session_encoder_;  // until the first chunk
+  std::unique_ptr<ChunkEncoder> encoder_;            // from then on
   const VideoCodec codec_;
   const int frames_per_second_;
   const absl::Time started_at_;

@@ -1,5 +1,6 @@
 #include "server/media/encoder.h"
 
+#include <string>
 #include <utility>
 
 #include "server/media/h264_encoder.h"
@@ -13,6 +14,10 @@ absl::StatusOr<std::unique_ptr<ChunkEncoder>> CreateChunkEncoder(const EncoderCo
   absl::StatusOr<std::unique_ptr<H264Encoder>> encoder = H264Encoder::Create(config);
   if (!encoder.ok()) return encoder.status();
   return *std::move(encoder);
+}
+
+std::string CodecStringOf(const EncoderConfig& config) {
+  return config.output.codec == VideoCodec::kH264 ? PromisedH264CodecString(config) : "";
 }
 
 }  // namespace videodiffcr

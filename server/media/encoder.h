@@ -26,13 +26,14 @@ class ChunkEncoder {
   // InvalidArgument when the frames are not of the size the encoder was made for. After an error the encoder must not
   // be used again.
   virtual absl::StatusOr<EncodedChunk> Encode(const FrameChunk& chunk) = 0;
-
-  // RFC 6381 codec string, for example "avc1.64000b"; empty for raw frames.
-  virtual const std::string& codec_string() const = 0;
 };
 
 // Makes the encoder for a valid config. InvalidArgument says which field is not valid.
 absl::StatusOr<std::unique_ptr<ChunkEncoder>> CreateChunkEncoder(const EncoderConfig& config);
+
+// RFC 6381 codec string of what that encoder makes, for example "avc1.64000b"; empty for raw frames. It can be told
+// before there is an encoder; one that would make anything else is not made.
+std::string CodecStringOf(const EncoderConfig& config);
 
 }  // namespace videodiffcr
 

@@ -18,6 +18,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "media/av_status.h"
 #include "server/media/codec_string.h"
 #include "server/media/h264_level.h"
@@ -28,6 +29,13 @@ namespace {
 // Measured at 832x480 on one core: about 290 frames per second; the next slower preset halves that for 10 % fewer
 // bytes. What slices gain and cost: docs/experiments.md.
 constexpr char kPreset[] = "superfast";
+
+// Note: level and rate. The level that the stream names is one that allows what this rate factor may send, and x264 is
+// held to that level's rate and buffer, so that no picture, not even noise, breaks the promise.
+H264Level LevelOf(const EncoderConfig& config) {
+  return ChooseH264Level(config.width, config.height, config.frames_per_second,
+                         H264RateBound(config.width, config.height, config.frames_per_second, config.rate_factor));
+}
 
 void Configure(const EncoderConfig& config, AVCodecContext* codec) {
   codec->width = config.width;
@@ -40,13 +48,9 @@ void Configure(const EncoderConfig& config, AVCodecContext* codec) {
   // This type and no other bit: x264 cuts pictures only then. Frame threads would hold pictures back.
   codec->thread_type = FF_THREAD_SLICE;
   codec->thread_count = H264SliceThreads(config.height);
-  // Parameter sets go into the extradata: the MP4 muxer and the codec string need them before the first frame.
+  // Parameter sets go into the extradata: the MP4 muxer needs them before the first frame.
   codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP;
-  // Note: level and rate. The level that the stream names is one that allows what this rate factor may send, and x264
-  // is held to that level's rate and buffer, so that no picture, not even noise, breaks the promise.
-  const H264Level level =
-      ChooseH264Level(config.width, config.height, config.frames_per_second,
-                      H264RateBound(config.width, config.height, config.frames_per_second, config.rate_factor));
+  const H264Level level = LevelOf(config);  // Note: level and rate
   codec->level = level.number;
   codec->rc_max_rate = level.max_bits_per_second;
   codec->rc_buffer_size = static_cast<int>(level.max_buffer_bits);
@@ -64,6 +68,10 @@ int H264SliceThreads(int height) {
   constexpr int kRowsPerSlice = 120;
   constexpr int kMaxSlices = 8;
   return std::clamp(height / kRowsPerSlice, 1, kMaxSlices);
+}
+
+std::string PromisedH264CodecString(const EncoderConfig& config) {
+  return absl::StrFormat("avc1.6400%02x", LevelOf(config).number);
 }
 
 absl::StatusOr<std::unique_ptr<H264Encoder>> H264Encoder::Create(const EncoderConfig& config) {
@@ -99,9 +107,11 @@ absl::Status H264Encoder::Open() {
     return absl::InternalError(absl::StrCat("libx264 does not know the option '", options.unused(), "'"));
   }
   const std::span<const uint8_t> extradata(codec_->extradata, static_cast<size_t>(codec_->extradata_size));
-  absl::StatusOr<std::string> codec_string = H264CodecString(extradata);
+  const absl::StatusOr<std::string> codec_string = H264CodecString(extradata);
   if (!codec_string.ok()) return codec_string.status();
-  codec_string_ = *std::move(codec_string);
+  if (const std::string promised = PromisedH264CodecString(config_); *codec_string != promised) {
+    return absl::InternalError(absl::StrCat("libx264 makes ", *codec_string, " where ", promised, " was promised"));
+  }
   parameter_sets_.assign(extradata.begin(), extradata.end());
 
   frame_->format = AV_PIX_FMT_YUV420P;

@@ -20,6 +20,9 @@ namespace videodiffcr {
 // alone, never of the machine's processors: equal frames give equal bytes on every machine.
 int H264SliceThreads(int height);
 
+// "avc1.6400LL": the High profile without constraints, and the level that allows what `config` may send.
+std::string PromisedH264CodecString(const EncoderConfig& config);
+
 // With more than one slice x264 keeps threads of its own from Create() to the end of the encoder; they wait between
 // pictures.
 class H264Encoder final : public ChunkEncoder {
@@ -28,7 +31,6 @@ class H264Encoder final : public ChunkEncoder {
   static absl::StatusOr<std::unique_ptr<H264Encoder>> Create(const EncoderConfig& config);
 
   absl::StatusOr<EncodedChunk> Encode(const FrameChunk& chunk) override;
-  const std::string& codec_string() const override { return codec_string_; }
 
  private:
   explicit H264Encoder(const EncoderConfig& config)
@@ -38,8 +40,7 @@ class H264Encoder final : public ChunkEncoder {
   absl::Status EncodeFrame(PixelFormat format, const uint8_t* pixels, bool first_of_chunk, EncodedChunk* encoded);
 
   const EncoderConfig config_;
-  std::string codec_string_;    // constant after Open(), as is
-  std::string parameter_sets_;  // Annex-B, with start codes
+  std::string parameter_sets_;  // Annex-B, with start codes; constant after Open()
   FrameConverter converter_;
   UniqueCodecContext codec_;
   UniqueFrame frame_;                     // reused for every picture, as is

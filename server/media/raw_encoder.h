@@ -2,8 +2,6 @@
 #ifndef VIDEODIFFCR_SERVER_MEDIA_RAW_ENCODER_H_
 #define VIDEODIFFCR_SERVER_MEDIA_RAW_ENCODER_H_
 
-#include <string>
-
 #include "absl/status/statusor.h"
 #include "server/media/encoder.h"
 #include "server/media/frame_converter.h"
@@ -16,13 +14,11 @@ class RawEncoder final : public ChunkEncoder {
   explicit RawEncoder(const EncoderConfig& config);
 
   absl::StatusOr<EncodedChunk> Encode(const FrameChunk& chunk) override;
-  const std::string& codec_string() const override { return codec_string_; }
 
  private:
   const PixelFormat format_;
   const int width_;
   const int height_;
-  const std::string codec_string_;  // stays empty
   FrameConverter converter_;
 };
 

@@ -1,15 +1,15 @@
 #include "server/rpc/served_session.h"
 
-#include <future>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/delivery/session_encoder.h"
 #include "server/media/encoder.h"
 #include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/session_start.h"
 #include "server/rpc/session_warnings.h"
-#include "system/guarded.h"
 
 namespace videodiffcr {
 namespace {
@@ -105,9 +105,9 @@ absl::Status ServedSession::Submit(SessionPlan plan) {
   Warn(WarningsOf(std::move(plan.warnings), environment_.model->info().max_prompt_tokens), outbox_.get());
   const VideoCodec codec = plan.encoder.output.codec;
   const uint64_t seed = plan.request.seed;
-  std::promise<StreamSink::MadeEncoder> encoder;
-  auto stream_sink = std::make_unique<StreamSink>(encoder.get_future(), codec, plan.encoder.frames_per_second, came_at_,
-                                                  outbox_, environment_.clock, environment_.delivery_metrics);
+  const auto encoder = std::make_shared<SessionEncoder>([config = plan.encoder] { return CreateChunkEncoder(config); });
+  auto stream_sink = std::make_unique<StreamSink>(encoder, codec, plan.encoder.frames_per_second, came_at_, outbox_,
+                                                  environment_.clock, environment_.delivery_metrics);
   if (resumable_) stream_sink->SetKeeper(weak_from_this());
   std::unique_ptr<SessionSink> sink = std::move(stream_sink);
   if (*queue != nullptr) {
@@ -120,18 +120,20 @@ absl::Status ServedSession::Submit(SessionPlan plan) {
     return session.status();
   }
   LogSessionStarted(name_, caller_, codec, plan.announced_length_chunks, seed);
-  // Only now: whoever is refused has not waited for it, nor has the server.
-  StreamSink::MadeEncoder made = Guarded("making the encoder", [&] { return CreateChunkEncoder(plan.encoder); });
-  if (made.ok() && *queue != nullptr && environment_.scheduler->load().waiting_sessions > 0) {
-    if (absl::Status may_wait = (*queue)->Enter(); !may_wait.ok()) made = std::move(may_wait);
+  // Where nobody waits it has its place: the encoder is made while the first chunk is denoised. Not before, for whoever
+  // is refused has not waited for it, nor has the server; one that waits for its place waits for it, too.
+  absl::Status status;
+  if (environment_.scheduler->load().waiting_sessions == 0) {
+    status = encoder->Prepare();
+  } else if (*queue != nullptr) {
+    status = (*queue)->Enter();
   }
-  const absl::Status status = made.status();
-  SetSession(*session, made.ok() ? (*made)->codec_string() : "", status.ok());
-  encoder.set_value(std::move(made));
+  SetSession(*session, status.ok());
+  encoder->Allow(status);
   return status;
 }
 
-void ServedSession::SetSession(SessionId session, const std::string& codec_string, bool may_begin) {
+void ServedSession::SetSession(SessionId session, bool may_begin) {
   {
     MutexLock lock(&blocked_mutex_);
     blockable_session_ = session;
@@ -141,7 +143,6 @@ void ServedSession::SetSession(SessionId session, const std::string& codec_strin
   {
     MutexLock lock(&mutex_);
     session_ = session;
-    codec_string_ = codec_string;
     admitted_ = may_begin;
     gone = over_;
   }
@@ -181,7 +182,6 @@ std::optional<StartedEvent> ServedSession::Describe(int64_t connection) {
   MutexLock lock(&mutex_);
   if (!admitted_ || connection != connection_) return std::nullopt;
   StartedEvent started = start_;
-  started.codec_string = codec_string_;
   started.resumed = connection != StreamOutbox::kFirstConnection || first_sequence_ > 0;
   started.next_sequence = next_sequence_;
   started.controls_received = controls_before_;
@@ -192,7 +192,6 @@ StartedEvent ServedSession::DescribeToWatcher() const {
   StartedEvent started = start_;
   started.resume_token.clear();
   MutexLock lock(&mutex_);
-  started.codec_string = codec_string_;
   started.next_sequence = chunks_sent_;
   return started;
 }

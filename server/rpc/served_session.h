@@ -66,7 +66,7 @@ class ServedSession final : public DirectoryEntry,
   // The call that starts it, which is connection StreamOutbox::kFirstConnection.
   void SetFirstViewer(std::weak_ptr<SessionViewer> viewer);
 
-  // Takes a place of its tenant, hands it to the scheduler and makes its encoder. The first two may refuse it. Once.
+  // Takes a place of its tenant and hands it to the scheduler; both may refuse it. Once.
   absl::Status Submit(SessionPlan plan);
 
   // The number of a call that goes on behind chunk `last_sequence` (nullopt: from the beginning). Errors as
@@ -119,7 +119,7 @@ class ServedSession final : public DirectoryEntry,
   std::optional<SessionId> scheduled() const;
   // Once it generates no more, if no call is connected.
   void FreeTenantPlace();
-  void SetSession(SessionId session, const std::string& codec_string, bool may_begin);
+  void SetSession(SessionId session, bool may_begin);
   std::optional<SessionId> Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // For the audit: once, and only of a session that the scheduler had.
   void NoteEnd(const absl::Status& status);
@@ -151,7 +151,6 @@ class ServedSession final : public DirectoryEntry,
   bool end_noted_ ABSL_GUARDED_BY(mutex_) = false;
   bool admitted_ ABSL_GUARDED_BY(mutex_) = false;  // `started` may be sent
   std::optional<SessionId> session_ ABSL_GUARDED_BY(mutex_);
-  std::string codec_string_ ABSL_GUARDED_BY(mutex_);
   // Of the latest call.
   int64_t next_sequence_ ABSL_GUARDED_BY(mutex_);
   int64_t controls_before_ ABSL_GUARDED_BY(mutex_);

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "server/media/encoder.h"
 #include "server/rpc/session_token.h"
 
 namespace videodiffcr {
@@ -30,6 +31,7 @@ StartedEvent DescribeStart(const CallEnvironment& environment, const SessionPlan
   started.first_chunk_frames = model.first_chunk_frames;
   started.chunk_frames = model.chunk_frames;
   started.output = plan.encoder.output;
+  started.codec_string = CodecStringOf(plan.encoder);
   started.model = model.name;
   started.length_chunks = plan.announced_length_chunks;
   started.target = plan.request.target;

@@ -18,7 +18,7 @@ std::string NewSessionName();
 // tenant has asked for is none of a caller's business, not even by its id.
 std::string RequestIdOf(const SessionPlan& plan, const Caller& caller);
 
-// All that `started` says but the codec string, which only an encoder knows, and what depends on the call.
+// All that `started` says but what depends on the call.
 StartedEvent DescribeStart(const CallEnvironment& environment, const SessionPlan& plan, const std::string& session_name,
                            const Caller& caller);
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <future>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -29,11 +29,9 @@ class SlowEncoder final : public ChunkEncoder {
     encoded.keyframe = false;
     return encoded;
   }
-  const std::string& codec_string() const override { return codec_string_; }
 
  private:
   ManualClock* const clock_;
-  const std::string codec_string_;
   bool initialised_ = false;
 };
 
@@ -43,9 +41,16 @@ class StreamSinkTest : public testing::Test {
     OutboxLimits limits;
     limits.max_events = 16;
     outbox_ = std::make_shared<StreamOutbox>(limits, ReplayLimits{0}, metrics_.send_buffer_bytes);
-    encoder_.set_value(std::make_unique<SlowEncoder>(&clock_));
-    sink_ = std::make_unique<StreamSink>(encoder_.get_future(), VideoCodec::kH264,
-                                         /*frames_per_second=*/16, clock_.Now(), outbox_, &clock_, &metrics_);
+    sink_ = MakeSink([this]() -> SessionEncoder::Made {
+      ++encoders_made_;
+      return std::make_unique<SlowEncoder>(&clock_);
+    });
+  }
+  std::unique_ptr<StreamSink> MakeSink(std::function<SessionEncoder::Made()> make_encoder) {
+    encoder_ = std::make_shared<SessionEncoder>(std::move(make_encoder));
+    encoder_->Allow(absl::OkStatus());
+    return std::make_unique<StreamSink>(encoder_, VideoCodec::kH264, /*frames_per_second=*/16, clock_.Now(), outbox_,
+                                        &clock_, &metrics_);
   }
   GeneratedChunk Chunk(int64_t sequence, int64_t first_frame, int frames) {
     GeneratedChunk chunk;
@@ -69,7 +74,8 @@ class StreamSinkTest : public testing::Test {
   prometheus::Registry registry_;
   DeliveryMetrics metrics_{&registry_, "fake"};
   std::shared_ptr<StreamOutbox> outbox_;
-  std::promise<StreamSink::MadeEncoder> encoder_;
+  int encoders_made_ = 0;
+  std::shared_ptr<SessionEncoder> encoder_;
   std::unique_ptr<StreamSink> sink_;
 };
 
@@ -92,10 +98,33 @@ TEST_F(StreamSinkTest, AChunkCarriesItsPlaceInTimeItsChecksumAndItsEncodingTime)
 }
 
 TEST_F(StreamSinkTest, AnEncoderThatCouldNotBeMadeIsTheErrorOfItsSession) {
-  std::promise<StreamSink::MadeEncoder> failed;
-  failed.set_value(absl::InternalError("no codec"));
-  StreamSink sink(failed.get_future(), VideoCodec::kH264, 16, clock_.Now(), outbox_, &clock_, &metrics_);
-  EXPECT_EQ(sink.OnChunk(Chunk(0, 0, 9)).status(), absl::InternalError("no codec"));
+  const auto sink = MakeSink([] { return absl::InternalError("no codec"); });
+  sink->OnStateChanged(SessionState::kGenerating, "");
+  EXPECT_EQ(sink->OnChunk(Chunk(0, 0, 9)).status(), absl::InternalError("no codec"));
+}
+
+TEST_F(StreamSinkTest, ASessionThatWaitsForItsPlaceHasNoEncoderUntilItHasIt) {
+  sink_->OnStateChanged(SessionState::kWaiting, "waiting for memory");
+  EXPECT_EQ(encoders_made_, 0);
+  sink_->OnStateChanged(SessionState::kGenerating, "");
+  EXPECT_EQ(encoders_made_, 1) << "while its first chunk is denoised";
+  EXPECT_TRUE(sink_->OnChunk(Chunk(0, 0, 9)).ok());
+  sink_->OnStateChanged(SessionState::kPaused, "");
+  EXPECT_TRUE(sink_->OnChunk(Chunk(1, 9, 12)).ok());
+  EXPECT_EQ(encoders_made_, 1);
+}
+
+TEST_F(StreamSinkTest, ASessionThatHasItsPlaceAtOnceNeedsNoNewsOfIt) {
+  EXPECT_TRUE(encoder_->Prepare().ok());
+  EXPECT_TRUE(sink_->OnChunk(Chunk(0, 0, 9)).ok());
+  EXPECT_EQ(encoders_made_, 1);
+}
+
+TEST_F(StreamSinkTest, AChunkOfASessionThatMayNotBeginAfterAllIsNotEncoded) {
+  const auto encoder = std::make_shared<SessionEncoder>([]() -> SessionEncoder::Made { return nullptr; });
+  StreamSink sink(encoder, VideoCodec::kH264, 16, clock_.Now(), outbox_, &clock_, &metrics_);
+  encoder->Allow(absl::ResourceExhaustedError("the tenant has too many that wait"));
+  EXPECT_TRUE(absl::IsResourceExhausted(sink.OnChunk(Chunk(0, 0, 9)).status()));
 }
 
 TEST_F(StreamSinkTest, WhatTheSchedulerAndTheEncoderSayOfAChunkGoesWithIt) {

@@ -34,7 +34,7 @@ TEST(EncoderTest, RawRgbIsTheFramesThemselves) {
   ASSERT_TRUE(chunk.ok()) << chunk.status();
   EXPECT_TRUE(chunk->payload == std::string(frames.pixels.begin(), frames.pixels.end()));
   EXPECT_EQ(chunk->init_segment, "");
-  EXPECT_EQ((*encoder)->codec_string(), "");
+  EXPECT_EQ(CodecStringOf(Config(VideoCodec::kRawRgb24, VideoContainer::kRaw)), "");
 }
 
 TEST(EncoderTest, RawYuvIsLimitedRangeBt601InThreePlanes) {

@@ -107,6 +107,66 @@ TEST_F(SessionCallTest, TheTimesOfASessionBeginWithItsFirstMessage) {
   EXPECT_EQ(finished.time_to_first_chunk().seconds(), 0);
 }
 
+// On a server with one place, which another call holds. Frames of 65 pixels cannot be H.264, which shows when the
+// encoder is made and no earlier.
+class FullServerTest : public CallFixture {
+ protected:
+  static ModelInfo OddInfo() {
+    ModelInfo info = FakeVideoModel::SmallInfo();
+    info.width = 65;
+    return info;
+  }
+  void Fill(int max_waiting_sessions) {
+    SchedulerConfig config;
+    config.max_sessions = 1;
+    config.max_waiting_sessions = max_waiting_sessions;
+    odd_scheduler_ = *Scheduler::Create(config, &odd_model_, &scheduler_clock_, &scheduler_metrics_);
+    environment_.model = &odd_model_;
+    environment_.scheduler = odd_scheduler_.get();
+    odd_model_.HoldPlans();
+    first_ = NewCall(&first_transport_);
+    first_->Start(Config(0));
+    ASSERT_TRUE(odd_model_.WaitForHeldPlan().has_value());
+    call_ = NewCall(&transport_);
+    v1::SessionConfig h264 = Config(1);
+    h264.mutable_output()->set_codec(v1::CODEC_H264);
+    call_->Start(h264);
+  }
+  std::shared_ptr<SessionCall> NewCall(FakeTransport* transport) {
+    return SessionCall::Create(RpcMethod::kStreamVideo, Caller{"ipv4:127.0.0.1:5", {}, nullptr}, environment_,
+                               transport);
+  }
+  ~FullServerTest() override {
+    first_->OnCancel();
+    odd_model_.FreePlans();
+  }
+
+  FakeTransport first_transport_;
+  FakeVideoModel odd_model_{OddInfo()};
+  std::unique_ptr<Scheduler> odd_scheduler_;
+  std::shared_ptr<SessionCall> first_;
+};
+
+TEST_F(FullServerTest, NobodyIsRefusedByWayOfAnEncoder) {
+  Fill(/*max_waiting_sessions=*/0);
+  ASSERT_TRUE(transport_.end().has_value());
+  EXPECT_EQ(transport_.end()->error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << transport_.end()->error_message();
+}
+
+TEST_F(FullServerTest, ASessionThatWaitsHasNoEncoderBeforeItHasItsPlaceButKnowsWhatItWillMake) {
+  Fill(/*max_waiting_sessions=*/1);
+  FinishOneWrite();
+  EXPECT_EQ(transport_.responses().front().started().codec_string().substr(0, 9), "avc1.6400");
+  FinishOneWrite();
+  EXPECT_EQ(transport_.responses().back().state_changed().state(), v1::SESSION_STATE_WAITING);
+  EXPECT_FALSE(transport_.end().has_value());
+  first_->OnCancel();
+  odd_model_.FreePlans();
+  ReadToTheEnd();
+  EXPECT_EQ(transport_.end()->error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(transport_.end()->error_message(), HasSubstr("both sides must be even"));
+}
+
 TEST_F(SessionCallTest, ACancelledCallEndsOnceDropsWhatItHeldAndTakesItsSessionAlong) {
   v1::SessionConfig config = Config(0);
   config.set_initial_chunk_credits(1);
