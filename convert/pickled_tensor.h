@@ -21,12 +21,13 @@ absl::StatusOr<PickledStorage> StorageOfPersistentId(absl::Span<const PickleValu
 // What torch._utils._rebuild_tensor, of PyTorch before 0.4, makes of (storage, offset, size, stride).
 absl::StatusOr<PickledTensor> RebuildOldTensor(absl::Span<const PickleValue> values, const PickleTuple& arguments);
 
-// What torch._utils._rebuild_tensor_v2 makes of (storage, offset, size, stride, requires_grad, backward_hooks[,
-// metadata]).
+// What torch._utils._rebuild_tensor_v2 makes of
+//   (storage, offset, size, stride, requires_grad, backward_hooks[, metadata])
 absl::StatusOr<PickledTensor> RebuildTensor(absl::Span<const PickleValue> values, const PickleTuple& arguments);
 
-// What torch._utils._rebuild_tensor_v3 makes of (storage, offset, size, stride, requires_grad, backward_hooks, dtype[,
-// metadata]): a tensor of a type that has no storage class of its own, as the 8-bit ones. Its storage is one of bytes.
+// What torch._utils._rebuild_tensor_v3 makes of
+//   (storage, offset, size, stride, requires_grad, backward_hooks, dtype[, metadata])
+// A tensor of a type that has no storage class of its own, as the 8-bit ones. Its storage is one of bytes.
 absl::StatusOr<PickledTensor> RebuildTensorOfDType(absl::Span<const PickleValue> values, const PickleTuple& arguments);
 
 // What torch._utils._rebuild_device_tensor_from_cpu_tensor makes of (tensor, dtype, device, requires_grad), as tensors

@@ -32,8 +32,8 @@ void FillNormals(const NoiseDraw& first, int rows, int count, float* values, Str
 // latents -> patches [tokens, channels * patch_height * patch_width], channel slowest.
 void Patchify(const LatentShape& shape, const float* latents, float* patches, Stream stream);
 
-// x0 = x_t - sigma flow; then latents = last ? x0 : (1 - next_sigma) x0 + next_sigma noise. `flow`: [tokens,
-// patch_height * patch_width * channels], channel fastest. In place.
+// x0 = x_t - sigma flow; then latents = last ? x0 : (1 - next_sigma) x0 + next_sigma noise. In place.
+// `flow`: [tokens, patch_height * patch_width * channels], channel fastest.
 struct SamplerStep {
   double sigma = 0;
   float next_sigma = 0;

@@ -19,8 +19,9 @@ inline constexpr double kLeastObjectPixels = 30;
 // Bare backgrounds of these colours and textures, [clips, 1, 3, height, width].
 at::Tensor PaintBackgrounds(const ClipPainter& painter, const std::vector<AttributeValues>& values);
 
-// 1 where a pixel is neither the background nor the background in shadow, else 0: frames [clips, frames, 3, height,
-// width] in [0, 1], backgrounds [clips, 1, 3, height, width] -> [clips, frames, 1, height, width].
+// 1 where a pixel is neither the background nor the background in shadow, else 0:
+// frames [clips, frames, 3, height, width] in [0, 1], backgrounds [clips, 1, 3, height, width]
+//     -> [clips, frames, 1, height, width].
 at::Tensor FindObject(const at::Tensor& frames, const at::Tensor& backgrounds);
 
 // 64 x 64 pixels around the middle of each object, on plain gray; the plane is a torus, so objects at an edge are

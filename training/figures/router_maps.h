@@ -21,8 +21,8 @@ struct RouterMapOptions {
   int64_t chunk = 2;  // of the video: the one that is drawn
 };
 
-// `frame` [3, height, width] in [0, 1] with the tokens that are not in `kept` (ascending numbers of a frame of rows x
-// columns tokens) darkened.
+// `frame` [3, height, width] in [0, 1] with the tokens darkened that are not in `kept`: ascending numbers of a frame of
+// rows x columns tokens.
 at::Tensor DarkenDropped(const at::Tensor& frame, const std::vector<int64_t>& kept, int64_t rows, int64_t columns);
 
 // A row per block, in it the frames of the chunk for every denoising step: one video frame per latent frame, what the

@@ -130,8 +130,8 @@ class ClassifierTraining final : public TrainingStage {
     return Classify(weights_, frames, BatchNormMode::kBatchStatistics);
   }
 
-  // The frames that are read of each clip of a piece, the second half of the batch after the autoencoder: [B, 9, 3, H,
-  // W].
+  // The frames that are read of each clip of a piece, [B, 9, 3, H, W]: the second half of the batch after the
+  // autoencoder.
   at::Tensor MakeFrames(const std::vector<ClipToPaint>& painted, const BatchPiece& piece) const {
     const at::Tensor pixels = painter_.Paint(painted, kJudgedFrames).pixels;
     const int64_t clips = options_.stage.PieceClips();

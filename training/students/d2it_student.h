@@ -1,5 +1,5 @@
-// D2iT (arXiv 2504.09454) on a video denoiser whose autoencoder stays as it is: every frame is cut into regions of 2 x
-// 2 tokens, and a region where little happens goes through all blocks as one token (videodiffcr.md section 7.3).
+// D2iT (arXiv 2504.09454) on a video denoiser whose autoencoder stays as it is: every frame is cut into regions of
+// 2 x 2 tokens, and a region where little happens goes through all blocks as one token (videodiffcr.md section 7.3).
 //
 // Coarse are the regions of a chunk whose latents vary least: in the estimate that the step before left of this chunk,
 // or, in the first step, in the last frame of the chunk before; in a video's first step a fixed checkerboard. A coarse

@@ -42,8 +42,8 @@ void AddMemoryBlock(const std::string& name, const std::array<std::string, 3>& c
 // (undefined: zeros); out, the last frame of x.
 at::Tensor MemoryBlock(const MemoryBlockWeights& block, const at::Tensor& x, at::Tensor* memory);
 
-// 1x1 convolution, then each frame becomes `factor` frames: [clips, frames, C, H, W] -> [clips, factor frames, C', H,
-// W]. The first group of channels is the earliest frame.
+// 1x1 convolution, then each frame becomes `factor` frames, the first group of channels the earliest:
+// [clips, frames, C, H, W] -> [clips, factor frames, C', H, W].
 at::Tensor GrowFrames(const at::Tensor& x, const at::Tensor& weight, int64_t factor);
 
 // [clips, frames, C, H, W] -> [clips, frames / factor, out, H, W]: successive frames side by side, then 1x1.

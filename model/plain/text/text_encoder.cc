@@ -46,8 +46,8 @@ at::Tensor BucketTable(const TextEncoderConfig& config, int64_t tokens, at::Devi
   return ToDevice(at::tensor(buckets, at::kLong).view({tokens, tokens}), device);
 }
 
-// y [prompts, tokens, D] -> [prompts, tokens, D]. `buckets` [tokens, tokens]. `hidden_keys` bool [prompts, 1, 1,
-// tokens]: padding, which nobody sees; undefined: there is none. No 1/sqrt(d): it is folded into training.
+// y [prompts, tokens, D] -> [prompts, tokens, D]. `buckets` [tokens, tokens]. No 1/sqrt(d): it is folded into training.
+// `hidden_keys` bool [prompts, 1, 1, tokens]: padding, which nobody sees; undefined: there is none.
 at::Tensor Attention(const TextEncoderConfig& config, const TextEncoderBlockWeights& block, const at::Tensor& y,
                      const at::Tensor& buckets, const at::Tensor& hidden_keys) {
   const auto heads = [&](const at::Tensor& weight) {  // [prompts, N, tokens, d]

@@ -11,8 +11,8 @@
 
 namespace videodiffcr {
 
-// How the d/2 pairs of a head are shared between the frame, row and column axes: [c - 2 floor(c/3), floor(c/3),
-// floor(c/3)].
+// How the d/2 pairs of a head are shared between the frame, row and column axes:
+// [c - 2 floor(c/3), floor(c/3), floor(c/3)].
 constexpr std::array<int64_t, 3> RotaryPairs(int64_t head_dim) {
   const int64_t pairs = head_dim / 2;
   return {pairs - 2 * (pairs / 3), pairs / 3, pairs / 3};
