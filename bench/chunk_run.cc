@@ -39,6 +39,7 @@ Decoded DecodeAll(VideoModel& model, std::vector<std::unique_ptr<LatentChunk>> l
     return One{std::move(status), SteadyNow() - began};
   };
   std::vector<std::future<One>> chunks;
+  chunks.reserve(latents.size());
   for (std::unique_ptr<LatentChunk>& one : latents) chunks.push_back(std::async(launch, decode, std::move(one)));
   Decoded decoded;
   for (std::future<One>& chunk : chunks) {

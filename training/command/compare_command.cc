@@ -29,6 +29,7 @@ struct CompareOptions {
 
 void AddFlags(CompareOptions* options, Command* command) {
   std::vector<std::string> columns;
+  columns.reserve(kClipColumnCount);
   for (int column = 0; column < kClipColumnCount; ++column) columns.push_back(ColumnName(column));
   command->AddWords({"FILE", "FILE", "Per-clip files of videodiffcr-train evaluate; one may hold many rows.",
                      "dense.clips.csv ours.clips.csv"},

@@ -210,8 +210,9 @@ Subcommand Distill() {
 FlagReader ReadNumbers(std::vector<double>* out) {
   return {[out](std::string_view value) {
             absl::StatusOr<std::vector<double>> numbers = ParseNumbers(value);
-            if (numbers.ok()) *out = *std::move(numbers);
-            return numbers.status();
+            if (!numbers.ok()) return numbers.status();
+            *out = *std::move(numbers);
+            return absl::OkStatus();
           },
           absl::StrJoin(*out, ",")};
 }

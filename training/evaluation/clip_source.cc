@@ -23,6 +23,7 @@ RetentionCost CostOf(const ModelConfig& config, const EvaluationCondition& condi
 
 at::Tensor FramesToTensor(const std::vector<FrameChunk>& chunks) {
   std::vector<at::Tensor> parts;
+  parts.reserve(chunks.size());
   for (const FrameChunk& chunk : chunks) {
     // from_blob() wants a mutable pointer; the tensor is only read, and copied by to().
     parts.push_back(at::from_blob(const_cast<uint8_t*>(chunk.pixels.data()),

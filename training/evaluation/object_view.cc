@@ -45,6 +45,7 @@ at::Tensor HueOf(const at::Tensor& rgb) {
 
 at::Tensor PaintBackgrounds(const ClipPainter& painter, const std::vector<AttributeValues>& values) {
   std::vector<ClipToPaint> bare;
+  bare.reserve(values.size());
   for (const AttributeValues& value : values) {
     bare.push_back({{{{0, {}, {value[kBackgroundColor], value[kTexture]}}}}, 0});
   }

@@ -17,6 +17,13 @@
 namespace videodiffcr::training {
 namespace {
 
+std::vector<uint64_t> SeedsOf(const std::vector<ClipRequest>& requests) {
+  std::vector<uint64_t> seeds;
+  seeds.reserve(requests.size());
+  for (const ClipRequest& request : requests) seeds.push_back(request.seed);
+  return seeds;
+}
+
 TokenScorer ScorerOf(TokenRanking ranking, uint64_t seed, const std::vector<ClipRequest>& requests) {
   if (ranking == TokenRanking::kUpdateNorm) {
     return [](const BlockWeights& weights, const BlockContext& context, const at::Tensor& x) {
@@ -24,10 +31,8 @@ TokenScorer ScorerOf(TokenRanking ranking, uint64_t seed, const std::vector<Clip
     };
   }
   if (ranking == TokenRanking::kRouter) return {};
-  std::vector<uint64_t> clip_seeds;
-  for (const ClipRequest& request : requests) clip_seeds.push_back(request.seed);
   const auto calls = std::make_shared<uint64_t>(0);
-  return [seed, clip_seeds, calls](const BlockWeights&, const BlockContext&, const at::Tensor& x) {
+  return [seed, clip_seeds = SeedsOf(requests), calls](const BlockWeights&, const BlockContext&, const at::Tensor& x) {
     return RandomScores(seed, clip_seeds, (*calls)++, x.size(1)).to(x.device());
   };
 }
@@ -89,6 +94,7 @@ ChunkNoise PlainSampler::Noise(const std::vector<ClipRequest>& requests, int64_t
   ChunkNoise noise;
   for (size_t step = 0; step < static_cast<size_t>(steps); ++step) {
     std::vector<at::Tensor> parts;
+    parts.reserve(of_request.size());
     for (const ChunkNoise& own : of_request) parts.push_back(own[step]);
     noise.push_back(at::cat(parts));
   }
@@ -97,10 +103,8 @@ ChunkNoise PlainSampler::Noise(const std::vector<ClipRequest>& requests, int64_t
 
 // The requests have their budget in common.
 absl::StatusOr<CacheRule> PlainSampler::RuleOfCache(const std::vector<ClipRequest>& requests) const {
-  std::vector<uint64_t> seeds;
-  for (const ClipRequest& request : requests) seeds.push_back(request.seed);
   CacheRule rule = CacheRuleAt(model_->config.retention.cache, requests.front().budget,
-                               model_->config.transformer.num_layers, seeds);
+                               model_->config.transformer.num_layers, SeedsOf(requests));
   if (!rule.percent.empty() && rule.score == CacheScore::kRouter &&
       !model_->transformer.weights.blocks.front().router) {
     return absl::InvalidArgumentError("retention.cache.score \"router\": the model has no routers of its own");
@@ -130,6 +134,7 @@ absl::Status PlainSampler::Generate(const std::vector<ClipRequest>& requests, To
   for (int64_t chunk = 0; chunk < first.chunks; ++chunk) {
     if (first.prompts.count(chunk) > 0) {
       std::vector<std::string> prompts;
+      prompts.reserve(requests.size());
       for (const ClipRequest& request : requests) prompts.push_back(request.prompts.at(chunk));
       const absl::StatusOr<at::Tensor> hidden = EncodeCaptions(*model_, prompts);
       if (!hidden.ok()) return hidden.status();

@@ -60,6 +60,7 @@ std::string FormatMistakes(const QualityRow& row, int count) {
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   if (sorted.size() > static_cast<size_t>(count)) sorted.resize(static_cast<size_t>(count));
   std::vector<std::string> parts;
+  parts.reserve(sorted.size());
   for (const auto& [mistake, clips] : sorted) {
     parts.push_back(absl::StrFormat("%s: %s read as %s %d", AttributeName(mistake.attribute),
                                     ValueName(mistake.attribute, mistake.prompted),

@@ -29,7 +29,7 @@ class SharedOutTensors {
 };
 
 struct StateRow {
-  StateRow(WeightRow row)  // implicit: what is held whole is a row of weights
+  StateRow(WeightRow row)  // NOLINT: what is held whole is a row of weights
       : name(std::move(row.name)), shape(std::move(row.shape)), destination(row.destination) {}
   StateRow(std::string name, std::vector<int64_t> shape, at::Tensor* destination)
       : StateRow(WeightRow{std::move(name), std::move(shape), destination}) {}
