@@ -161,8 +161,12 @@ function onEvent(name, message) {
   if (name === "connected" && state.lost) askServer();
 }
 
-// The events of the dense twin are told only where they end it.
+// The events of the dense twin are told only where they hold it up or end it.
 function onDenseEvent(name, message) {
+  if (name === "state_changed" && message.state === "SESSION_STATE_WAITING") {
+    $("dense-time").textContent = "waits for a place";
+    log("The dense session waits for a place: the server is busy.");
+  }
   if (name === "chunk") $("dense-time").textContent = `${seconds(message.timings.total).toFixed(3)} s a chunk`;
   if (name === "ended" && !message.ok) log(`The dense session ended: ${message.error.message}`);
 }
@@ -189,6 +193,7 @@ async function start(request) {
   graph.clear();
   sheet.clear();
   $("link").hidden = true;
+  $("dense-time").textContent = "";
   $("start").disabled = true;
   try {
     const described = await startSession(request);

@@ -55,7 +55,8 @@ def picture(page, name, whole=False):
 class PageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = programs.start_server()
+        # Not one that lets sessions wait and lowers their budgets when it is busy: these tests run on busy machines, too.
+        cls.server = programs.start_server("--no-slack-admission", "--no-budget-controller")
         cls.gateway = programs.Gateway([cls.server])
         cls.browser = browser.Browser()
 
@@ -155,6 +156,23 @@ class PageTest(unittest.TestCase):
         page.wait("/budget 0.90/.test(document.getElementById('figures').textContent)")
         picture(page, "page_compare", whole=True)
         self.finish(page)
+
+    def test_a_dense_twin_that_waits_for_a_place_is_told_and_plays_when_it_has_one(self):
+        server = programs.start_server("--max-sessions=1")
+        gateway = programs.Gateway([server])
+        try:
+            page = self.new_page(gateway.url)
+            page.wait("document.getElementById('server').dataset.state === 'ready'")
+            page.run("document.getElementById('compare').checked = true")
+            self.start(page, RED)
+            page.wait("/dense session waits for a place/.test(document.getElementById('log').textContent)")
+            self.assertEqual(page.text("dense-time"), "waits for a place")
+            page.run("videodiffcr.state.live.ask('finish', {})")
+            page.wait("document.getElementById('dense').currentTime > 0.2")
+            self.assertIn("s a chunk", page.text("dense-time"))
+        finally:
+            gateway.stop()
+            server.stop()
 
     def test_words_that_the_model_does_not_know_are_told_with_those_it_knows(self):
         page = self.open()
