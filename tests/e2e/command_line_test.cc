@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <regex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/e2e/server_process.h"
@@ -30,29 +33,67 @@ std::vector<std::string> MatchesOf(const std::string& text, const std::string& p
   return matches;
 }
 
-// Every program with each of its subcommands, without those that have subcommands: what has flags of its own.
-std::vector<std::vector<std::string>> Commands() {
-  std::vector<std::vector<std::string>> commands;
-  for (const std::string program : kPrograms) {
-    const std::string help = RunProgram({BinaryPath(program), "--help"}).output;
-    const std::vector<std::string> subcommands = MatchesOf(help, "\n  " + program + " ([a-z-]+)  +[a-zA-Z]");
-    if (subcommands.empty()) commands.push_back({program});
-    for (const std::string& subcommand : subcommands) commands.push_back({program, subcommand});
-  }
-  return commands;
+using Words = std::vector<std::string>;  // a program's name and its arguments
+
+Words Joined(Words command, const std::string& word) {
+  command.push_back(word);
+  return command;
 }
 
-Finished RunWith(std::vector<std::string> command, const std::string& word) {
-  command[0] = BinaryPath(command[0]);
-  command.push_back(word);
-  return RunProgram(command);
+// Runs programs side by side, one per processor at a time: the walks below start hundreds. How each ended, in order.
+std::vector<Finished> RunAll(const std::vector<Words>& commands) {
+  std::vector<Finished> finished(commands.size());
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < commands.size(); i = next++) {
+      Words command = commands[i];
+      command[0] = BinaryPath(command[0]);
+      finished[i] = RunProgram(command);
+    }
+  };
+  std::vector<std::thread> workers;
+  for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) workers.emplace_back(work);
+  for (std::thread& worker : workers) worker.join();
+  return finished;
+}
+
+struct CommandHelp {
+  Words command;
+  Finished help;
+};
+
+std::vector<CommandHelp> HelpsOf(const std::vector<Words>& commands) {
+  std::vector<Words> asking;
+  for (const Words& command : commands) asking.push_back(Joined(command, "--help"));
+  const std::vector<Finished> helps = RunAll(asking);
+  std::vector<CommandHelp> out;
+  for (size_t i = 0; i < commands.size(); ++i) out.push_back({commands[i], helps[i]});
+  return out;
+}
+
+// Every program with each of its subcommands, without those that have subcommands: what has flags of its own. Asked
+// once.
+const std::vector<CommandHelp>& Commands() {
+  static const std::vector<CommandHelp> commands = [] {
+    std::vector<Words> programs, subcommands;
+    for (const std::string program : kPrograms) programs.push_back({program});
+    std::vector<CommandHelp> found;
+    for (const CommandHelp& one : HelpsOf(programs)) {
+      const std::string& program = one.command[0];
+      const std::vector<std::string> names = MatchesOf(one.help.output, "\n  " + program + " ([a-z-]+)  +[a-zA-Z]");
+      if (names.empty()) found.push_back(one);
+      for (const std::string& name : names) subcommands.push_back({program, name});
+    }
+    for (CommandHelp& one : HelpsOf(subcommands)) found.push_back(std::move(one));
+    return found;
+  }();
+  return commands;
 }
 
 TEST(CommandLinesTest, AllSubcommandsAreFound) { EXPECT_EQ(Commands().size(), 6 + 1 + 1 + 8 + 11 + 1 + 1); }
 
 TEST(CommandLinesTest, EveryHelpSaysWhatItIsAndShowsEveryFlagWithAnExample) {
-  for (const std::vector<std::string>& command : Commands()) {
-    const Finished help = RunWith(command, "--help");
+  for (const auto& [command, help] : Commands()) {
     const std::string name = command.size() == 1 ? command[0] : command[0] + " " + command[1];
     EXPECT_EQ(help.status, 0) << name;
     EXPECT_THAT(help.output, StartsWith(name + ": "));
@@ -68,17 +109,20 @@ TEST(CommandLinesTest, EveryHelpSaysWhatItIsAndShowsEveryFlagWithAnExample) {
 
 TEST(CommandLinesTest, EveryProgramSaysItsNameAndVersion) {
   for (const std::string program : kPrograms) {
-    const Finished version = RunWith({program}, "--version");
+    const Finished version = RunProgram({BinaryPath(program), "--version"});
     EXPECT_EQ(version.status, 0);
     EXPECT_THAT(version.output, MatchesRegex(program + " [0-9]+\\.[0-9]+\\.[0-9]+\n"));
   }
 }
 
 TEST(CommandLinesTest, AnUnknownFlagIsStatus2AndNamed) {
-  for (const std::vector<std::string>& command : Commands()) {
-    const Finished refused = RunWith(command, "--no-such-flag=1");
-    EXPECT_EQ(refused.status, 2) << command[0];
-    EXPECT_THAT(refused.output, StartsWith(command[0] + ": unknown flag --no-such-flag\n"));
+  std::vector<Words> commands;
+  for (const CommandHelp& one : Commands()) commands.push_back(Joined(one.command, "--no-such-flag=1"));
+  const std::vector<Finished> refused = RunAll(commands);
+  for (size_t i = 0; i < commands.size(); ++i) {
+    const std::string& program = commands[i][0];
+    EXPECT_EQ(refused[i].status, 2) << program;
+    EXPECT_THAT(refused[i].output, StartsWith(program + ": unknown flag --no-such-flag\n"));
   }
 }
 
@@ -92,23 +136,31 @@ bool TakesAnyWord(const std::string& flag, const std::string& value_name) {
 TEST(CommandLinesTest, NonsenseForAnyFlagIsStatus2AndTheMessageNamesFlagAndValue) {
   static const std::regex flag_line("\n  (--[a-z0-9-]+)(?:, --no-[a-z0-9-]+)?(?: ([^\n]+))?(?=\n)");
   static const std::regex word_line("\n  [A-Z]+(\\.\\.\\.)?\n");
-  std::vector<std::vector<std::string>> commands = Commands();
-  for (const std::string tokens : {"add", "remove"}) commands.push_back({"videodiffcr-server", "tokens", tokens});
-  int tried = 0;
-  for (const std::vector<std::string>& command : commands) {
-    const std::string help = RunWith(command, "--help").output;
-    std::vector<std::string> whole = command;
-    if (std::regex_search(help, word_line)) whole.emplace_back("word");  // that it is missing would be told first
-    for (std::sregex_iterator match(help.begin(), help.end(), flag_line), end; match != end; ++match) {
+  std::vector<CommandHelp> asked = Commands();
+  for (CommandHelp& tokens :
+       HelpsOf({{"videodiffcr-server", "tokens", "add"}, {"videodiffcr-server", "tokens", "remove"}})) {
+    asked.push_back(std::move(tokens));
+  }
+  std::vector<Words> commands;
+  std::vector<std::string> flags;  // of each, what it gets wrong
+  for (const auto& [command, help] : asked) {
+    Words whole = command;
+    if (std::regex_search(help.output, word_line))
+      whole.emplace_back("word");  // that it is missing would be told first
+    for (std::sregex_iterator match(help.output.begin(), help.output.end(), flag_line), end; match != end; ++match) {
       const std::string flag = (*match)[1];
       if (flag == "--version" || TakesAnyWord(command.back() + " " + flag, (*match)[2])) continue;
-      const Finished refused = RunWith(whole, flag + "=nonsense");
-      EXPECT_EQ(refused.status, 2) << command.back() << " " << flag;
-      EXPECT_THAT(refused.output, ::testing::ContainsRegex(": " + flag + " (is )?.nonsense.[;:] ")) << command.back();
-      ++tried;
+      commands.push_back(Joined(whole, flag + "=nonsense"));
+      flags.push_back(flag);
     }
   }
-  EXPECT_GT(tried, 290);
+  EXPECT_GT(commands.size(), 290);
+  const std::vector<Finished> refused = RunAll(commands);
+  for (size_t i = 0; i < commands.size(); ++i) {
+    const std::string name = commands[i][0] + " " + commands[i][1];
+    EXPECT_EQ(refused[i].status, 2) << name << " " << flags[i];
+    EXPECT_THAT(refused[i].output, ::testing::ContainsRegex(": " + flags[i] + " (is )?.nonsense.[;:] ")) << name;
+  }
 }
 
 TEST(CommandLinesTest, AHelpThatNobodyGetsIsStatus1) {
