@@ -150,7 +150,7 @@ absl::StatusOr<std::vector<ViewerResult>> WatchTogether(const std::string& addre
     const absl::Duration begins = staggered ? chunk_time * viewer / options.sessions : absl::ZeroDuration();
     viewers.push_back({begins, PlanOf(options, viewer, length, &results[viewer].stages)});
   }
-  absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunPlans(address, ChannelSecurity(), viewers);
+  absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunPlans({address}, viewers);
   if (!outcomes.ok()) return outcomes.status();
   for (int viewer = 0; viewer < options.sessions; ++viewer) {
     results[viewer].outcome = std::move((*outcomes)[viewer]);

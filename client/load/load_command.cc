@@ -59,12 +59,13 @@ absl::Status RunLoadCommand(const LoadOptions& options) {
   ReportFailures(*outcomes);
   std::cout << std::flush;
   if (!options.json_file.empty()) {
-    const absl::Status written = WriteText(
-        options.json_file, FiguresToJson(figures, {{"server", options.server}, {"seed", absl::StrCat(options.seed)}}));
+    const absl::Status written =
+        WriteText(options.json_file,
+                  FiguresToJson(figures, {{"server", options.server.address}, {"seed", absl::StrCat(options.seed)}}));
     if (!written.ok()) return written;
   }
   if (!options.plot_file.empty()) {
-    const absl::Status drawn = WritePng(DrawLoad(*outcomes, "load on " + options.server), options.plot_file);
+    const absl::Status drawn = WritePng(DrawLoad(*outcomes, "load on " + options.server.address), options.plot_file);
     if (!drawn.ok()) return drawn;
   }
   return CheckRequirements(options.requirements, figures);

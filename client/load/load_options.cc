@@ -90,8 +90,8 @@ absl::Status Validate(const LoadOptions& options) {
 
 void AddLoadFlags(LoadOptions* options, Command* command) {
   command->AddFlag({"server", "HOST:PORT", "The server that is loaded.", "gpu-7:50051"},
-                   ReadServerAddress(&options->server));
-  AddSecurityFlags(&options->security, command);
+                   ReadServerAddress(&options->server.address));
+  AddSecurityFlags(&options->server.security, command);
   command->AddFlag({"arrivals", "HOW",
                     "When sessions begin: closed:N (so many at once, each followed by another), poisson:PER_SECOND, "
                     "burst:N@TIME, or trace:FILE (a moment in seconds per line).",

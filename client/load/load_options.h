@@ -15,9 +15,14 @@
 
 namespace videodiffcr {
 
-struct LoadOptions {
-  std::string server = "localhost:50051";
+struct LoadServer {
+  std::string address = "localhost:50051";
   ChannelSecurity security;
+  absl::Duration patience = absl::Seconds(10);  // for it to answer
+};
+
+struct LoadOptions {
+  LoadServer server;
   Arrivals arrivals;
   absl::Duration duration = absl::Seconds(30);  // no session begins after it
   int max_viewers = 512;                        // at once; more arrivals are not started, and counted

@@ -20,14 +20,13 @@
 namespace videodiffcr {
 namespace {
 
-constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
 constexpr absl::Duration kLoadTimeout = absl::Minutes(1);
 constexpr absl::Duration kGlance = absl::Milliseconds(200);
 // A server takes 16 sessions of one connection by default.
 constexpr int kViewersPerConnection = 8;
 
-absl::StatusOr<std::unique_ptr<VideoClient>> ConnectTo(const std::string& server, const ChannelSecurity& security) {
-  return VideoClient::Connect(server, kConnectTimeout, kLoadTimeout, security);
+absl::StatusOr<std::unique_ptr<VideoClient>> ConnectTo(const LoadServer& server) {
+  return VideoClient::Connect(server.address, server.patience, kLoadTimeout, server.security);
 }
 
 struct Run {
@@ -41,8 +40,7 @@ class Crowd {
  public:
   using Draw = std::function<ViewerPlan(std::mt19937_64* random)>;
 
-  Crowd(const std::string& server, const ChannelSecurity& security, uint64_t seed)
-      : server_(server), security_(security), random_(seed) {}
+  Crowd(LoadServer server, uint64_t seed) : server_(std::move(server)), random_(seed) {}
 
   absl::Time origin() const { return origin_; }
   // From now on moments count.
@@ -52,7 +50,7 @@ class Crowd {
   absl::Status Connect(int64_t viewers) {
     const auto wanted = static_cast<size_t>((viewers + kViewersPerConnection - 1) / kViewersPerConnection);
     while (clients_.size() < wanted) {
-      absl::StatusOr<std::unique_ptr<VideoClient>> client = ConnectTo(server_, security_);
+      absl::StatusOr<std::unique_ptr<VideoClient>> client = ConnectTo(server_);
       if (!client.ok()) return client.status();
       clients_.push_back(*std::move(client));
     }
@@ -127,8 +125,7 @@ class Crowd {
     }
   }
 
-  const std::string server_;
-  const ChannelSecurity security_;
+  const LoadServer server_;
   absl::Time origin_ = SteadyNow();
   std::mt19937_64 random_;
   std::vector<std::unique_ptr<VideoClient>> clients_;
@@ -176,7 +173,7 @@ absl::Status Verify(const LoadOptions& options, std::vector<Run>* runs) {
   for (Run& run : *runs) {
     if (!run.plan.verify || run.result.digests.empty()) continue;
     if (client == nullptr) {
-      absl::StatusOr<std::unique_ptr<VideoClient>> connected = ConnectTo(options.server, options.security);
+      absl::StatusOr<std::unique_ptr<VideoClient>> connected = ConnectTo(options.server);
       if (!connected.ok()) return connected.status();
       client = *std::move(connected);
     }
@@ -215,7 +212,7 @@ std::vector<ViewerOutcome> OutcomesOf(std::vector<Run> runs) {
 }
 
 absl::StatusOr<std::vector<std::string>> ExamplePrompts(const LoadOptions& options) {
-  const absl::StatusOr<std::unique_ptr<VideoClient>> client = ConnectTo(options.server, options.security);
+  const absl::StatusOr<std::unique_ptr<VideoClient>> client = ConnectTo(options.server);
   if (!client.ok()) return client.status();
   const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
   if (!info.ok()) return info.status();
@@ -232,7 +229,7 @@ absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, c
   if (!prompts.ok()) return prompts.status();
   const Crowd::Draw draw = [&](std::mt19937_64* random) { return DrawViewer(options, *prompts, random); };
   std::mt19937_64 random(options.seed);
-  Crowd crowd(options.server, options.security, options.seed);
+  Crowd crowd(options.server, options.seed);
   if (absl::Status connected = crowd.Connect(1); !connected.ok()) return connected;
   crowd.Start();
   absl::Status begun;
@@ -253,9 +250,9 @@ absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, c
   return OutcomesOf(std::move(runs));
 }
 
-absl::StatusOr<std::vector<ViewerOutcome>> RunPlans(const std::string& server, const ChannelSecurity& security,
+absl::StatusOr<std::vector<ViewerOutcome>> RunPlans(const LoadServer& server,
                                                     const std::vector<PlannedViewer>& viewers) {
-  Crowd crowd(server, security, /*seed=*/0);
+  Crowd crowd(server, /*seed=*/0);
   if (absl::Status connected = crowd.Connect(static_cast<int64_t>(viewers.size())); !connected.ok()) return connected;
   crowd.Start();
   absl::Status begun;

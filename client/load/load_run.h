@@ -33,7 +33,7 @@ struct PlannedViewer {
 
 // In the order of `viewers`, which are in the order of their moments. All connections are there before the first
 // begins. Error: no server.
-absl::StatusOr<std::vector<ViewerOutcome>> RunPlans(const std::string& server, const ChannelSecurity& security,
+absl::StatusOr<std::vector<ViewerOutcome>> RunPlans(const LoadServer& server,
                                                     const std::vector<PlannedViewer>& viewers);
 
 }  // namespace videodiffcr

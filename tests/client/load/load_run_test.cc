@@ -16,10 +16,12 @@ std::map<std::string, double> Figures(const LoadOptions& options) {
   return FiguresOf(*outcomes);
 }
 
+const LoadServer kNobody = {"127.0.0.1:1", {}, absl::Milliseconds(100)};
+
 class LoadRunTest : public ::testing::Test {
  protected:
   LoadRunTest() {
-    options_.server = server_.address();
+    options_.server.address = server_.address();
     options_.prompts = {"a red circle moves right"};
     options_.playout_seconds.reset();
     options_.duration = absl::Milliseconds(300);
@@ -79,7 +81,7 @@ TEST_F(LoadRunTest, ViewersOfGivenPlansBeginAtTheirMomentsAndComeBackInTheirOrde
       *count += response.has_chunk() ? 1 : 0;
     };
   }
-  const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunPlans(options_.server, {}, viewers);
+  const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunPlans(options_.server, viewers);
   ASSERT_TRUE(outcomes.ok()) << outcomes.status();
   ASSERT_EQ(outcomes->size(), viewers.size());
   for (size_t i = 0; i < viewers.size(); ++i) {
@@ -91,12 +93,10 @@ TEST_F(LoadRunTest, ViewersOfGivenPlansBeginAtTheirMomentsAndComeBackInTheirOrde
   }
 }
 
-TEST_F(LoadRunTest, PlansWithoutAServerAreAnError) {
-  EXPECT_FALSE(RunPlans("127.0.0.1:1", {}, {PlannedViewer()}).ok());
-}
+TEST_F(LoadRunTest, PlansWithoutAServerAreAnError) { EXPECT_FALSE(RunPlans(kNobody, {PlannedViewer()}).ok()); }
 
 TEST_F(LoadRunTest, NoServerIsAnError) {
-  options_.server = "127.0.0.1:1";
+  options_.server = kNobody;
   options_.prompts.clear();
   EXPECT_FALSE(RunLoad(options_, [](const LoadProgress&) {}).ok());
 }
