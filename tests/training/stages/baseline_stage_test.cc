@@ -12,6 +12,7 @@
 
 #include "tests/system/read_file.h"
 #include "tests/system/temporary_folder.h"
+#include "tests/training/shallow_model.h"
 #include "tests/training/stages/train_in_calls.h"
 #include "tests/training/tiny_model.h"
 #include "training/evaluation/plain_sampler.h"
@@ -75,9 +76,12 @@ TEST_F(BaselineStageTest, AResultWithoutAStudentTakesTheStudentOfAnEarlierRunOut
 }
 
 TEST_F(BaselineStageTest, SensitivityWritesATableOfTheTargetAndChangesNoWeight) {
-  ASSERT_NO_FATAL_FAILURE(Train(Options("sensitivity", "table", 1), 0));
+  BaselineStageOptions options = Options("sensitivity", "table", 1);
+  options.stage.model = folder_.Path("shallow");  // it measures each block at ten ratios
+  ASSERT_TRUE(WriteShallowModel(TinyModel(), 2, options.stage.model).ok());
+  ASSERT_NO_FATAL_FAILURE(Train(options, 0));
   EXPECT_TRUE(ReadFile(folder_.Path("table/transformer.safetensors")) ==
-              ReadFile(TinyModel() + "/transformer.safetensors"));
+              ReadFile(options.stage.model + "/transformer.safetensors"));
   const absl::StatusOr<ModelConfig> config = LoadModelConfig(folder_.Path("table"));
   ASSERT_TRUE(config.ok()) << config.status();
   ASSERT_EQ(config->retention.tables.size(), 1u);

@@ -14,6 +14,7 @@
 #include "model/load/create_video_model.h"
 #include "model/plain/rollout/few_step_sampler.h"
 #include "tests/system/read_file.h"
+#include "tests/training/shallow_model.h"
 #include "tests/training/stages/train_in_calls.h"
 #include "tests/training/tiny_model.h"
 #include "training/evaluation/clip_generator.h"
@@ -57,8 +58,17 @@ class StagesTest : public testing::Test {
     TrainInCalls([&] { return make(folder_ + "/" + name); }, folder_ + "/run_" + name, max_steps);
   }
 
-  // Whole and in pieces of `piece` steps, a run must end in the same bits; `file` is what it trains.
-  void ExpectResumable(const MakeStage& make, const std::string& file, int64_t piece = 1) {
+  // Two blocks of tiny, for what is no matter of their number.
+  std::string ShallowModel() const {
+    const std::string model = folder_ + "/shallow";
+    const absl::Status written = WriteShallowModel(TinyModel(), 2, model);
+    EXPECT_TRUE(written.ok()) << written;
+    return model;
+  }
+
+  // Whole and in pieces of `piece` steps, a run must end in the same bits; `file` is what it trains of `model`.
+  void ExpectResumable(const MakeStage& make, const std::string& file, int64_t piece = 1,
+                       const std::string& model = TinyModel()) {
     ASSERT_NO_FATAL_FAILURE(Train(make, "whole", 0));
     ASSERT_NO_FATAL_FAILURE(Train(make, "pieces", piece));
     for (const auto& result : std::filesystem::directory_iterator(folder_ + "/whole")) {
@@ -67,7 +77,7 @@ class StagesTest : public testing::Test {
     }
     EXPECT_TRUE(ReadFile(folder_ + "/run_pieces/checkpoint.safetensors") ==
                 ReadFile(folder_ + "/run_whole/checkpoint.safetensors"));
-    EXPECT_FALSE(ReadFile(folder_ + "/whole/" + file) == ReadFile(TinyModel() + "/" + file)) << "nothing was trained";
+    EXPECT_FALSE(ReadFile(folder_ + "/whole/" + file) == ReadFile(model + "/" + file)) << "nothing was trained";
   }
 
   std::string folder_;
@@ -125,28 +135,31 @@ TEST_F(StagesTest, RoutersOfPromptsGoOnExactly) {
 }
 
 TEST_F(StagesTest, DistillationGoesOnExactly) {
+  const std::string model = ShallowModel();
   ExpectResumable(
-      [](const std::string& output) {
+      [&](const std::string& output) {
         DistillationStageOptions options{.stage = SmallStage(output, 2, 1)};
+        options.stage.model = options.distillation.teacher = model;
         options.distillation.critic_only_steps = 1;
         options.distillation.warmup_steps = 1;
-        options.distillation.teacher = TinyModel();
         options.routed_share = 1;
         return MakeDistillationStage(options);
       },
-      "transformer.safetensors");
+      "transformer.safetensors", 1, model);
 }
 
 // All three of its stages: routers alone, everything, tables fixed.
 TEST_F(StagesTest, VideodiffcrGoesOnExactlyAndServesWhatThePlainPathOfItsFolderMakes) {
-  const auto make = [](const std::string& output) {
+  const std::string model = ShallowModel();
+  const auto make = [&](const std::string& output) {
     VideodiffcrStageOptions options{.stage = SmallStage(output, 6, 1)};
+    options.stage.model = model;
     options.distillation.critic_only_steps = 1;
     options.student.targets = {0.7, 0.5};
     options.student.ratio_learning_rate = 0.05;
     return MakeVideodiffcrStage(options);
   };
-  ASSERT_NO_FATAL_FAILURE(ExpectResumable(make, "routers.safetensors", 4));
+  ASSERT_NO_FATAL_FAILURE(ExpectResumable(make, "routers.safetensors", 4, model));
   const std::string output = folder_ + "/whole";
   const auto served = CreateVideoModel({output, "cpu", 1});
   ASSERT_TRUE(served.ok()) << served.status();
