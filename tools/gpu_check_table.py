@@ -138,6 +138,12 @@ def training_parts(folder, name):
     return f"{with_peak(folder, name, found[2])}: {found[1]}" if found else "not run"
 
 
+def fleet_cell(row):
+    """Viewers of servers behind one Envoy."""
+    return (f"{row['finished']} of {row['viewers']}, least CPR {row['least_cpr']:.4f}, {row['seconds']:g} s; sessions of the servers "
+            f"{', '.join(str(count) for count in row['sessions'].values())}; flat out {row['flat_out_chunks_per_second']:.2f} chunks/s")
+
+
 def table(folder):
     """(what, ours, mark, bound). Bounds: attention and products at the best rates measured on an H200, nothing else."""
     chunk = {part: rows_of(folder, f"chunk-{part}") for part in ("bf16", "fp8", "window12")}
@@ -165,15 +171,32 @@ def table(folder):
     yield "UMT5-XXL, 512 tokens", cell(where(text, tokens="512"), "encode p50"), "<= 20 ms", "6"
     for what, part, mark in (("viewers at 16 frames/s, dense, bf16", "sessions-bf16", "2"),
                              ("viewers, 30 % routed, fp8", "sessions-fp8", "3"),
-                             ("viewers, 30 % routed, fp8, window 12", "sessions-window12", "as many as fit")):
+                             ("viewers, 30 % routed, fp8, window 12", "sessions-window12", "as many as fit"),
+                             ("viewers, 30 % routed, fp8, half of the cache", "sessions-cache", "5"),
+                             ("viewers, 30 % routed, fp8, window 12, half of the cache", "sessions-cache12", "6")):
         for starts, ratios in continuous_play(folder, part):
             yield f"{what}, {starts}", ratios or "not run", mark, ""
     yield "`tiny`, 8 sessions together against one by one", batching(folder), ">= 4 times", ""
     yield "routers, a chunk trained, real shape, one clip", training(folder, "real"), "<= 1.2 s, 80 GB", ""
     yield "routers, a chunk trained, `tiny`, one clip", training(folder, "tiny"), "", ""
     yield "videodiffcr, a step, real shape, one clip", training_parts(folder, "videodiffcr"), "80 GB", ""
-    if (folder / "training-14b.log").is_file():  # only when it is asked for
+    for row in rows_of(folder, "fleet"):  # this and the next only when they are asked for
+        yield f"viewers, 30 % routed, fp8, one Envoy, GPUs: {row['gpus']}", fleet_cell(row), str(row["viewers"]), ""
+    if (folder / "training-14b.log").is_file():
         yield "videodiffcr, a step, teacher of 14B in host memory", training_parts(folder, "14b"), "80 GB", ""
+
+
+def print_rows(rows, earlier):
+    """With a column of what an earlier build reached in the same call, where there was one."""
+    columns = ["what", "ours", "mark", "bound"]
+    cells = [list(row) for row in rows]
+    if earlier.is_dir():
+        before = {row[0]: row[1] for row in table(earlier)}
+        columns.insert(2, f"earlier, {text_of(earlier / 'commit', 'unknown')}")
+        for row in cells:
+            row.insert(2, before.get(row[0], "").replace("not run", ""))
+    for row in [columns, ["---"] * len(columns), *cells]:
+        print(f"| {' | '.join(row)} |")
 
 
 def main(folder):
@@ -182,13 +205,11 @@ def main(folder):
     print(f"commit {text_of(folder / 'commit', 'unknown')}, {datetime.date.today()}; {'; '.join(machines) or 'no GPU named'}; "
           "shape benchmark, random weights; median (p95)\n")
     rows = list(table(folder))
-    print("| what | ours | mark | bound |\n|---|---|---|---|")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
+    print_rows(rows, folder / "earlier")
     print()
     for line in verdicts(folder):
         print(line)
-    for part in ("sessions-bf16", "sessions-fp8", "sessions-window12"):
+    for part in ("sessions-bf16", "sessions-fp8", "sessions-window12", "sessions-cache", "sessions-cache12"):
         for line in flatness(folder, part):
             print(line)
     for line in kernel_lines(folder):

@@ -60,7 +60,8 @@ collect_libraries() {
 }
 
 pack() {
-  local out=$1 build=build/cuda programs=(videodiffcr-server videodiffcr-bench videodiffcr-parity videodiffcr-train) tests name bytes libraries
+  local out=$1 build=build/cuda tests name bytes libraries
+  local programs=(videodiffcr-server videodiffcr-bench videodiffcr-parity videodiffcr-train videodiffcr)
   stage=$(mktemp -d) && mkdir -p "$stage/bin" "$stage/lib" "$out" || exit 1
   trap 'rm -rf "$stage"' EXIT
   shift

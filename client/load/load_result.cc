@@ -29,7 +29,7 @@ struct Sums {
   std::vector<double> first_ms, interval_ms, slack_ms, refusal_ms;
   double chunks = 0, with_deadline = 0, misses = 0, below_floor = 0, lowered = 0, nominal = 0;
   double finished = 0, refused = 0, killed = 0, failed = 0, good = 0, missing = 0;
-  double resumes = 0, damaged = 0, verified = 0, changed = 0;
+  double resumes = 0, damaged = 0, verified = 0, changed = 0, least_ratio = 1;
 };
 
 void AddChunks(const ViewerOutcome& outcome, Sums* sums) {
@@ -58,6 +58,7 @@ Sums SumUp(const std::vector<ViewerOutcome>& outcomes) {
       case ViewerEnd::kFinished:
         ++sums.finished;
         sums.good += ContinuousPlayRatio(outcome) >= kGoodRatio ? 1 : 0;
+        sums.least_ratio = std::min(sums.least_ratio, ContinuousPlayRatio(outcome));
         sums.missing += static_cast<double>(outcome.expected_chunks - static_cast<int64_t>(outcome.chunks.size()));
         break;
       case ViewerEnd::kRefused:
@@ -100,6 +101,7 @@ std::map<std::string, double> FiguresOf(const std::vector<ViewerOutcome>& outcom
       {"chunks", sums.chunks},
       {"misses", sums.misses},
       {"cpr", 1 - Share(sums.misses, sums.with_deadline, 0)},
+      {"least_cpr", sums.least_ratio},
       {"first_chunk_p50_ms", Quantile(sums.first_ms, 0.5)},
       {"first_chunk_p99_ms", Quantile(sums.first_ms, 0.99)},
       {"interval_p50_ms", Quantile(sums.interval_ms, 0.5)},

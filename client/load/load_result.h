@@ -42,7 +42,8 @@ struct ViewerOutcome {
 // The share of chunks with a deadline that were in time; 1 without any.
 double ContinuousPlayRatio(const ViewerOutcome& outcome);
 
-// Figures by name, all of them there, whatever happened: docs/performance.md says what each is.
+// Figures by name, all of them there, whatever happened. cpr is that of all chunks together, least_cpr that of the
+// session that has finished with the lowest, goodput the share of those that have finished with 0.99 or more.
 std::map<std::string, double> FiguresOf(const std::vector<ViewerOutcome>& outcomes);
 
 // Name, value and, with `before`, what it was there and by how much it has changed.

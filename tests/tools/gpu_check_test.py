@@ -1,4 +1,5 @@
 """Tests of tools/gpu_check.sh and its table, with programs that print what the real ones would."""
+import json
 import os
 import pathlib
 import shutil
@@ -80,24 +81,31 @@ class GpuCheck:
 
     def __init__(self, root):
         self.root = pathlib.Path(root)
-        stage, self.packed = self.root / "stage", self.root / "packed"
-        for folder in (stage / "bin", stage / "lib", self.packed, self.root / "python" / "torch", self.root / "tools"):
+        for folder in (self.root / "python" / "torch", self.root / "tools"):
             folder.mkdir(parents=True)
         (self.root / "python" / "torch" / "__init__.py").touch()
-        self.program(stage / "bin" / "videodiffcr-bench", BENCH)
+        self.program(self.root / "tools" / "compute-sanitizer", SANITIZER)
+        self.program(self.root / "tools" / "nvidia-smi", LOOK)
+        self.packed = self.pack("packed", "abc1234", BENCH)
+
+    def pack(self, name, commit, bench):
+        """A folder as tools/gpu_pack.sh makes it."""
+        stage, packed = self.root / f"stage-{name}", self.root / name
+        for folder in (stage / "bin", stage / "lib", packed):
+            folder.mkdir(parents=True)
+        self.program(stage / "bin" / "videodiffcr-bench", bench)
         self.program(stage / "bin" / "videodiffcr-parity", PARITY)
         self.program(stage / "bin" / "videodiffcr-train", TRAIN)
         shutil.copy(shutil.which("sleep"), stage / "bin" / "videodiffcr-server")
         self.program(stage / "bin" / "cuda_kernels_test", TEST)
         self.program(stage / "bin" / "gpu_path_test", TEST)
-        self.program(self.root / "tools" / "compute-sanitizer", SANITIZER)
-        self.program(self.root / "tools" / "nvidia-smi", LOOK)
         (stage / "gpu_tests").write_text("cuda_kernels_test\ngpu_path_test\n")
-        (stage / "commit").write_text("abc1234\n")
-        with tarfile.open(self.packed / "gpu_check.tar.xz", "w:xz") as tar:
+        (stage / "commit").write_text(f"{commit}\n")
+        with tarfile.open(packed / "gpu_check.tar.xz", "w:xz") as tar:
             tar.add(stage, ".")
-        for name in ("gpu_check.sh", "gpu_check_table.py"):
-            (self.packed / name).write_bytes((SOURCE / "tools" / name).read_bytes())
+        for script in ("gpu_check.sh", "gpu_check_table.py"):
+            (packed / script).write_bytes((SOURCE / "tools" / script).read_bytes())
+        return packed
 
     @staticmethod
     def program(path, text):
@@ -113,6 +121,10 @@ class GpuCheck:
             env={**os.environ, "PATH": path, "PYTHONPATH": str(self.root / "python"), "TMPDIR": str(self.root),
                  "RESULTS": str(self.root / "results"), **environment})
         return done.returncode, done.stdout
+
+    def log(self, name):
+        with tarfile.open(self.root / "results" / "logs.tar.gz") as logs:
+            return logs.extractfile(f"./{name}.log").read().decode()
 
     def table(self):
         return (self.root / "results" / "table.md").read_text()
@@ -175,6 +187,54 @@ class GpuCheckTest(unittest.TestCase):
             made = logs.extractfile("./models.log").read().decode()
         self.assertRegex(made, r"chunk-cache-window12', 'weights-from': '[^']*/window21', 'window-frames': '12', "
                                r"'sink-frames': '3', 'budgets': '7,5', 'cache-retention': '0.5'")
+
+    def test_viewers_are_tried_with_half_of_the_cache(self):
+        status, output = self.check.run("sessions-cache", STARTS="aligned")
+        self.assertEqual(status, 0, output)
+        self.assertIn("| viewers, 30 % routed, fp8, half of the cache, aligned | 5 of 5, least CPR 1.0000, 60 s | 5 |", output)
+        self.assertNotIn("== sessions-cache12", output)
+        self.assertRegex(self.check.log("sessions-cache"), r"'precision': 'fp8', 'model-folder': '[^']*/chunk-cache', 'budget': '0.7'")
+        self.assertRegex(self.check.log("models"), r"chunk-cache', 'weights-from': '[^']*/window21', 'window-frames': '21', .*"
+                                                   r"'cache-retention': '0.5'")
+
+    def test_an_earlier_build_runs_the_chunks_too_and_has_its_own_column(self):
+        earlier = self.check.pack("earlier", commit="0ld0ld0", bench=BENCH.replace("301.0 (303.0)", "333.0 (334.0)"))
+        status, output = self.check.run("--against", str(earlier), "chunk-fp8", "text")
+        self.assertEqual(status, 0, output)
+        self.assertIn("| what | ours | earlier, 0ld0ld0 | mark | bound |", output)
+        self.assertIn("| chunk, 30 % routed, fp8 | 301.0 (303.0) ms | 333.0 (334.0) ms | <= 205 ms | 182 |", output)
+        self.assertIn("| UMT5-XXL, 512 tokens | 10.30 ms |  | <= 20 ms | 6 |", output)  # parts of chunks alone are compared
+
+    def test_an_earlier_build_that_fails_is_named_and_ours_stays(self):
+        earlier = self.check.pack("earlier", commit="0ld0ld0", bench="#!/bin/sh\nexit 1\n")
+        status, output = self.check.run("--against", str(earlier), "chunk-fp8")
+        self.assertEqual(status, 1)
+        self.assertIn("failed: chunk-fp8 (earlier build)\n", output)
+        self.assertIn("| chunk, 30 % routed, fp8 | 301.0 (303.0) ms |  | <= 205 ms | 182 |", output)
+
+    def test_a_fleet_needs_the_program_of_envoy_and_only_runs_when_it_is_named(self):
+        status, output = self.check.run("fleet", ENVOY="/nowhere/envoy")
+        self.assertEqual(status, 1)
+        self.assertIn("fleet: ENVOY is '/nowhere/envoy'; it must name Envoy's program", output)
+        _, output = self.check.run("text")
+        self.assertNotIn("Envoy", output)
+
+    def test_the_servers_of_a_fleet_are_rows_of_the_table(self):
+        folder = self.check.root / "figures"
+        folder.mkdir()
+        (folder / "fleet.json").write_text(json.dumps({"context": {}, "rows": [
+            {"gpus": 2, "viewers": 6, "finished": 6, "failed": 0, "least_cpr": 0.9876, "seconds": 60.0, "sessions": {"gpu-2": 3, "gpu-3": 3},
+             "flat_out_chunks_per_second": 9.5}]}))
+        done = subprocess.run([sys.executable, SOURCE / "tools" / "gpu_check_table.py", folder], capture_output=True, text=True, check=True)
+        self.assertIn("| viewers, 30 % routed, fp8, one Envoy, GPUs: 2 | 6 of 6, least CPR 0.9876, 60 s; sessions of the servers 3, 3; "
+                      "flat out 9.50 chunks/s | 6 |  |", done.stdout)
+
+    def test_fleets_that_fit_run_beside_each_other(self):
+        program = (f"import sys; sys.path.insert(0, {str(SOURCE / 'tools' / 'deploy')!r}); sys.dont_write_bytecode = True; "
+                   "from fleet_phases import phases; print(*(phases(gpus) for gpus in (1, 2, 3, 4, 8)))")
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout.strip(), "[[[0]]] [[[0]], [[0, 1]]] [[[0]], [[0, 1]]] [[[0], [2, 3]], [[0, 1, 2, 3]]] "
+                         "[[[0], [2, 3], [4, 5, 6, 7]], [[0, 1, 2, 3, 4, 5, 6, 7]]]")
 
     def test_a_teacher_in_host_memory_is_measured_only_when_it_is_named(self):
         _, output = self.check.run("training")

@@ -30,23 +30,29 @@ def wait_until(condition, what, patience=PATIENCE_SECONDS):
 class FleetServer:
     """One server, which may be stopped, killed and started again under the same name and on the same ports."""
 
-    def __init__(self, name, binary, folder, flags):
+    def __init__(self, name, binary, folder, flags, environment=None):
         self.name, self.binary, self.folder, self.flags = name, binary, pathlib.Path(folder), flags
+        self.environment = {**os.environ, **(environment or {})}
         self.ports, self.process = None, None
-        self.start()
+        self.port_file = self.folder / f"{name}.ports"
 
     def start(self):
-        port_file = self.folder / f"{self.name}.ports"
-        port_file.unlink(missing_ok=True)
+        self.begin()
+        self.wait_until_it_serves()
+
+    def begin(self):
+        self.port_file.unlink(missing_ok=True)
         of = self.ports or {"grpc_port": 0, "metrics_port": 0, "admin_port": 0}
         addresses = ["--advertised-ip=127.0.0.1", f"--listen=127.0.0.1:{of['grpc_port']}", f"--metrics-listen=127.0.0.1:{of['metrics_port']}",
-                     f"--admin-listen=127.0.0.1:{of['admin_port']}", f"--port-file={port_file}"]
-        log = (self.folder / f"{self.name}.log").open("a")
-        self.process = subprocess.Popen([self.binary, *self.flags, *addresses], stdout=log, stderr=log)
-        wait_until(lambda: port_file.exists() or self.process.poll() is not None, f"{self.name} serves", 120)
+                     f"--admin-listen=127.0.0.1:{of['admin_port']}", f"--port-file={self.port_file}"]
+        with (self.folder / f"{self.name}.log").open("a") as log:
+            self.process = subprocess.Popen([self.binary, *self.flags, *addresses], stdout=log, stderr=log, env=self.environment)
+
+    def wait_until_it_serves(self):
+        wait_until(lambda: self.port_file.exists() or self.process.poll() is not None, f"{self.name} serves", 120)
         if self.process.poll() is not None:
             raise SystemExit(f"fleet: {self.name} did not start:\n{(self.folder / f'{self.name}.log').read_text()}")
-        self.ports = read_ports(port_file)
+        self.ports = read_ports(self.port_file)
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
@@ -101,9 +107,14 @@ class Fleet:
         partial.write_text(json.dumps(document))
         os.replace(partial, self.endpoints)  # Envoy watches for a rename
 
-    def add(self, *names):
-        added = [FleetServer(name, self.binary, self.folder, self.flags) for name in names]
+    def add(self, *names, environments=None):
+        """Servers that start beside each other. environments: of a name, what its server has beside the environment of this process."""
+        added = [FleetServer(name, self.binary, self.folder, self.flags, (environments or {}).get(name)) for name in names]
         self.servers += added
+        for server in added:
+            server.begin()
+        for server in added:
+            server.wait_until_it_serves()
         self.publish()
         return added
 
@@ -129,10 +140,11 @@ class Fleet:
         return wait_until(lambda: self.healthy() == wanted and self.membership_is(len(wanted)), f"Envoy sends to {sorted(wanted)}")
 
     def close(self):
-        for process in [self.envoy, *(server.process for server in self.servers)]:
+        begun = [server.process for server in self.servers if server.process is not None]
+        for process in [self.envoy, *begun]:
             if process.poll() is None:
                 process.terminate()
-        for process in [self.envoy, *(server.process for server in self.servers)]:
+        for process in [self.envoy, *begun]:
             process.wait(60)
 
 

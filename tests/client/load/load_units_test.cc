@@ -131,6 +131,7 @@ TEST(LoadResultTest, MissesGoodSessionsAndWhatIsMissingAreCounted) {
   EXPECT_EQ(figures.at("misses"), 2);
   EXPECT_DOUBLE_EQ(figures.at("cpr"), 0.75) << "the first chunk of each has no deadline";
   EXPECT_EQ(figures.at("goodput"), 0.5);
+  EXPECT_EQ(figures.at("least_cpr"), 0.5);
   EXPECT_EQ(figures.at("lost"), 1);
   EXPECT_EQ(figures.at("refused"), 1);
   EXPECT_EQ(figures.at("refusal_p99_ms"), 3);
