@@ -66,7 +66,8 @@ DeviceVideoModel::DeviceVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo in
       engine_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false)),
       // A finished chunk's few milliseconds of decoding go before the context pass and the next chunk, or a viewer
       // would wait for those too.
-      decode_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true)) {
+      decode_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true)),
+      state_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false)) {
   for (int slot = parts_->pool.slots() - 1; slot >= 0; --slot) free_slots_.push_back(slot);
 }
 
@@ -77,9 +78,15 @@ absl::StatusOr<PromptCheck> DeviceVideoModel::CheckPrompt(std::string_view promp
 }
 
 std::shared_ptr<DecoderState> DeviceVideoModel::NewDecoderState() {
-  // Its tensors are only ever touched on the decode stream.
-  const c10::cuda::CUDAStreamGuard on_stream(decode_stream_);
-  return std::make_shared<DecoderState>(parts_->model.decoder->NewState());
+  // Its memory may have been another state's, which decodes that are queued still use; and decodes use this one.
+  const c10::cuda::CUDAStreamGuard on_stream(state_stream_);
+  DeviceEvent decodes_so_far, made;
+  decodes_so_far.Record(decode_stream_.stream());
+  decodes_so_far.MakeStreamWait(state_stream_.stream());
+  auto state = std::make_shared<DecoderState>(parts_->model.decoder->NewState());
+  made.Record(state_stream_.stream());
+  made.MakeStreamWait(decode_stream_.stream());
+  return state;
 }
 
 absl::Status DeviceVideoModel::BeginSession(SessionId session, uint64_t seed) {
@@ -290,6 +297,7 @@ absl::Status DeviceVideoModel::FillCaches() {
     std::vector<at::Tensor> buffers;
     const int64_t frame_bytes =
         int64_t{info_.width} * info_.height * (FrameFormat() == PixelFormat::kRgb24 ? 6 : 3) / 2;
+    states.push_back(NewDecoderState());  // a scene's state is made before that of the last scene is let go
     for (int slot = 0; slot < parts_->pool.slots(); ++slot) {
       states.push_back(NewDecoderState());
       buffers.push_back(parts_->pool.latents(slot).clone());

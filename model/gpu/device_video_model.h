@@ -4,6 +4,11 @@
 // event. Memory belongs to the stream it was taken on; a chunk's latents, the one thing that crosses over, are recorded
 // on the other.
 //
+// Note: [Decoder states have a stream of their own]. LibTorch gives memory that is free again to whoever asks on the
+// same stream, also a part of a large block. A session keeps its decoder state; taken on the decode stream, it would
+// lie in a part of the work space that no decode holds just then, and the next decode would ask the driver for another
+// (1.4 GiB at the real shape). So states are taken on a stream that nothing else takes memory on.
+//
 // Threads: each stream's work is queued by a thread of the model's own, from the warm-up on (model/gpu/side_thread.h);
 // whoever calls waits. What LibTorch keeps by thread, gradient mode and current stream among it, is set there.
 #ifndef VIDEODIFFCR_MODEL_GPU_DEVICE_VIDEO_MODEL_H_
@@ -110,7 +115,7 @@ class DeviceVideoModel final : public VideoModel {
   const std::unique_ptr<GpuParts> parts_;
   const ModelInfo info_;
   DeviceHealth health_;
-  const c10::cuda::CUDAStream engine_stream_, decode_stream_;
+  const c10::cuda::CUDAStream engine_stream_, decode_stream_, state_stream_;
   std::unique_ptr<DecodeGraph> decode_graph_;  // used by decode_thread_ alone; null: decoded kernel by kernel
   DeviceEvent last_run_;
   std::vector<int> free_slots_;

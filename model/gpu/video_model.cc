@@ -36,9 +36,16 @@ kernels::Element KeyElement(const TransformerConfig& config, Precision precision
 // would gain nothing and keep gigabytes of work space.
 bool IsQueuedSlowly(const DecoderConfig& decoder) { return decoder.kind == DecoderKind::kPixelShuffleTaehv; }
 
-// What LibTorch's products keep beside the activations once plans of several sessions have run: 1.4 GiB were seen at
-// the real shape.
-constexpr int64_t kProductWorkSpaceBytes = int64_t{2} << 30;
+// What LibTorch's products keep of their own, 32 MiB for each thread that calls them, and the pixels of a chunk.
+constexpr int64_t kSmallWorkSpaceBytes = int64_t{512} << 20;
+
+// Beside the sessions: what a pass works in, what a decode works in, and one decoder state more than there are
+// sessions, since a scene's is made before that of the last scene is let go.
+int64_t ScratchBytes(const ModelParts& model, Precision precision, kernels::Element key_element, int most_sessions) {
+  const TransformerConfig& config = model.config.transformer;
+  return Activations::Bytes(ActivationSizesOf(config, precision, key_element, most_sessions)) +
+         model.decoder->work_space_bytes(config.chunk_frames) + model.decoder->state_bytes() + kSmallWorkSpaceBytes;
+}
 
 // What is really free: blocks that LibTorch keeps for later are given back first.
 absl::StatusOr<GpuMemory> AskGpuMemory() {
@@ -97,9 +104,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> MakeVideoModel(ModelParts model, con
   info.kv_cache_bytes = SessionPool::KeyBytes(config, key_element, retention);
   info.session_bytes = SessionPool::SlotBytes(config, precision, key_element, retention) + model.decoder->state_bytes();
   info.max_sessions_per_plan = SessionsPerPass(config);
-  const int64_t scratch_bytes =
-      Activations::Bytes(ActivationSizesOf(config, precision, key_element, info.max_sessions_per_plan)) +
-      kProductWorkSpaceBytes;
+  const int64_t scratch_bytes = ScratchBytes(model, precision, key_element, info.max_sessions_per_plan);
   const absl::StatusOr<GpuMemory> loaded = AskGpuMemory();
   if (!loaded.ok()) return loaded.status();
   const absl::StatusOr<int> slots = SlotsThatFit(device.options.sessions, info.session_bytes, scratch_bytes, *loaded);

@@ -100,11 +100,17 @@ WorkspaceSize SizeFor(const DeviceWeights& weights, const VideoDecoderOptions& o
   return size;
 }
 
-Workspace TakeWorkspace(const WorkspaceSize& size, const DeviceQueue& queue, at::Device device) {
-  const auto aligned = [&queue](int64_t values) { return (values * queue.value_bytes() + 255) / 256 * 256; };
-  const int64_t stream = aligned(size.stream), inner = aligned(size.inner);
+int64_t RunBytes(int64_t values, int64_t value_bytes) { return (values * value_bytes + 255) / 256 * 256; }
+
+int64_t WorkspaceBytes(const WorkspaceSize& size, int64_t value_bytes) {
+  return 2 * (RunBytes(size.stream, value_bytes) + RunBytes(size.inner, value_bytes));
+}
+
+Workspace TakeWorkspace(const WorkspaceSize& size, int64_t value_bytes, at::Device device) {
+  const int64_t stream = RunBytes(size.stream, value_bytes), inner = RunBytes(size.inner, value_bytes);
   Workspace workspace;
-  workspace.memory = at::empty({2 * (stream + inner)}, at::TensorOptions().dtype(at::kByte).device(device));
+  workspace.memory =
+      at::empty({WorkspaceBytes(size, value_bytes)}, at::TensorOptions().dtype(at::kByte).device(device));
   char* start = static_cast<char*>(workspace.memory.mutable_data_ptr());
   workspace.current = start;
   workspace.next = start + stream;
@@ -203,6 +209,11 @@ class DeviceTaehvDecoder final : public VideoDecoder {
         options_(options),
         weights_(Pack(weights, options)) {}
 
+  int64_t work_space_bytes(int64_t latent_frames) const override {
+    return WorkspaceBytes(SizeFor(weights_, options_, std::min(latent_frames, kMostLatents)),
+                          static_cast<int64_t>(c10::elementSize(options_.dtype)));
+  }
+
  private:
   at::Tensor DecodeFrames(const at::Tensor& latents, bool scene_start,
                           std::vector<at::Tensor>& carried) const override {
@@ -211,8 +222,8 @@ class DeviceTaehvDecoder final : public VideoDecoder {
     const int64_t frames = latents.size(0);
     const at::Tensor pixels = EmptyPixels(kTaehvFramesPerLatent * frames, latents);
     // All large memory is taken before a memory is touched.
-    const Workspace workspace =
-        TakeWorkspace(SizeFor(weights_, options_, std::min(frames, kMostLatents)), queue, latents.device());
+    const Workspace workspace = TakeWorkspace(SizeFor(weights_, options_, std::min(frames, kMostLatents)),
+                                              queue.value_bytes(), latents.device());
     ForEachLatentGroup(latents, /*first_alone=*/false, pixels, [&](const at::Tensor& group, bool, float* out) {
       Pass(weights_, queue, workspace, carried).Run(group, out);
     });

@@ -143,11 +143,19 @@ WorkspaceSize SizeFor(const DeviceWeights& weights, const VideoDecoderOptions& o
   return size;
 }
 
+int64_t StreamBytes(const WorkspaceSize& size, int64_t value_bytes) {
+  return Aligned(std::max(size.stream, (size.shares + 1) / 2) * value_bytes);
+}
+
+int64_t WorkspaceBytes(const WorkspaceSize& size, int64_t value_bytes) {
+  return 2 * StreamBytes(size, value_bytes) + Aligned(size.padded * value_bytes);
+}
+
 Workspace TakeWorkspace(const WorkspaceSize& size, int64_t value_bytes, at::Device device) {
-  const int64_t stream = Aligned(std::max(size.stream, (size.shares + 1) / 2) * value_bytes);
+  const int64_t stream = StreamBytes(size, value_bytes);
   Workspace workspace;
   workspace.memory =
-      at::empty({2 * stream + Aligned(size.padded * value_bytes)}, at::TensorOptions().dtype(at::kByte).device(device));
+      at::empty({WorkspaceBytes(size, value_bytes)}, at::TensorOptions().dtype(at::kByte).device(device));
   char* start = static_cast<char*>(workspace.memory.mutable_data_ptr());
   workspace.current = workspace.shares = start;
   workspace.other = start + stream;
@@ -319,6 +327,11 @@ class DeviceWanVaeDecoder final : public VideoDecoder {
       : VideoDecoder(options, z_dim, HistoryShapes(weights, options)),
         options_(options),
         weights_(Pack(weights, options)) {}
+
+  int64_t work_space_bytes(int64_t latent_frames) const override {
+    return WorkspaceBytes(SizeFor(weights_, options_, std::min(latent_frames, kMostLatents)),
+                          static_cast<int64_t>(c10::elementSize(options_.dtype)));
+  }
 
  private:
   at::Tensor DecodeFrames(const at::Tensor& latents, bool scene_start,

@@ -51,6 +51,8 @@ int64_t VideoDecoder::state_bytes() const {
   return elements * static_cast<int64_t>(c10::elementSize(options_.dtype));
 }
 
+int64_t VideoDecoder::work_space_bytes(int64_t /*latent_frames*/) const { return 0; }
+
 absl::Status VideoDecoder::CheckCall(const at::Tensor& latents, const DecoderState& state) const {
   const std::vector<int64_t> frame = {z_dim_, options_.latent_height, options_.latent_width};
   if (!latents.defined() || latents.dim() != 4 || latents.size(0) < 1 ||

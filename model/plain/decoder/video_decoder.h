@@ -46,6 +46,8 @@ class VideoDecoder {
   // Puts a session's state back to the start of a scene, in the memory that it has.
   void StartScene(DecoderState& state) const;
   int64_t state_bytes() const;  // of every state
+  // What a call of so many latent frames takes on its device, and gives back, beside its pixels. 0: not known.
+  virtual int64_t work_space_bytes(int64_t latent_frames) const;
 
   // `latents` [frames, z_dim, h, w]: those that follow the ones already decoded with `state`. Returns fp32 pixels
   // [T, 3, 8h, 8w] in [0, 1]; T = 4 frames, less 3 at the start of a scene. Needs no gradients and keeps none.

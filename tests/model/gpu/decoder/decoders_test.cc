@@ -5,6 +5,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -153,6 +154,35 @@ TEST_F(DeviceTaehv, GivesTheSameBitsAgainAndAfterANewScene) {
   const at::Tensor first = DecodeInChunks(*decoder, state);
   decoder->StartScene(state);
   EXPECT_TRUE(at::equal(DecodeInChunks(*decoder, state), first));
+}
+
+// What a call holds at most beside what was held before it.
+int64_t MostHeldBy(const VideoDecoder& decoder, const at::Tensor& latents) {
+  namespace allocator = c10::cuda::CUDACachingAllocator;
+  DecoderState state = decoder.NewState();
+  EXPECT_TRUE(decoder.Decode(latents, state).ok());  // takes what LibTorch's products keep
+  const auto held = [] { return allocator::getDeviceStats(0).allocated_bytes[0]; };  // of all pools
+  allocator::resetPeakStats(0);
+  const int64_t before = held().current;
+  EXPECT_TRUE(decoder.Decode(latents, state).ok());
+  return held().peak - before;
+}
+
+TEST_F(DeviceDecoders, TellWhatACallWorksIn) {
+  const VideoDecoderOptions options = {
+      .latent_height = 60, .latent_width = 104, .dtype = at::kHalf, .device = at::Device(at::kCUDA, 0)};
+  const at::Tensor latents = at::randn({3, 16, options.latent_height, options.latent_width}, kGpu);
+  TaehvDecoderWeights taehv;
+  FillRandomWeights(TaehvDecoderTable(16, &taehv), 2, kWideOnGpu);
+  WanVaeDecoderWeights wan;
+  FillRandomWeights(WanVaeDecoderTable({.kind = DecoderKind::kWanVae, .base_dim = 96}, &wan), 1, kWideOnGpu);
+  for (const auto& decoder : {MakeDeviceTaehvDecoder(taehv, 16, options), MakeDeviceWanVaeDecoder(wan, 16, options)}) {
+    const int64_t work = decoder->work_space_bytes(3), held = MostHeldBy(*decoder, latents);
+    printf("work space %lld MB, held at most %lld MB\n", static_cast<long long>(work / 1'000'000),
+           static_cast<long long>(held / 1'000'000));
+    EXPECT_GE(held, work);
+    EXPECT_LT(held, 2 * work);  // pixels and attention's scores are the rest
+  }
 }
 
 TEST_F(DeviceDecoders, HandsFramesToTheHostAsBytes) {
