@@ -65,9 +65,10 @@ void Configure(const EncoderConfig& config, AVCodecContext* codec) {
 }  // namespace
 
 int H264SliceThreads(int height) {
-  constexpr int kRowsPerSlice = 120;
+  constexpr int kLarge = 480;
   constexpr int kMaxSlices = 8;
-  return std::clamp(height / kRowsPerSlice, 1, kMaxSlices);
+  // 64 is the least that x264 allows: four rows of macroblocks.
+  return std::clamp(height / (height < kLarge ? 120 : 64), 1, kMaxSlices);
 }
 
 std::string PromisedH264CodecString(const EncoderConfig& config) {

@@ -192,7 +192,8 @@ TEST(H264EncoderTest, SlicesFollowFromThePictureAlone) {
   EXPECT_EQ(H264SliceThreads(96), 1);
   EXPECT_EQ(H264SliceThreads(239), 1);
   EXPECT_EQ(H264SliceThreads(240), 2);
-  EXPECT_EQ(H264SliceThreads(480), 4);
+  EXPECT_EQ(H264SliceThreads(479), 3);
+  EXPECT_EQ(H264SliceThreads(480), 7);
   EXPECT_EQ(H264SliceThreads(1080), 8);
   EXPECT_EQ(H264SliceThreads(8192), 8);
 }
@@ -225,7 +226,7 @@ TEST(H264EncoderTest, ALargePictureIsCutIntoSlicesAndItsBytesRepeat) {
   };
   const std::string bytes = encode();
   EXPECT_TRUE(bytes == encode());
-  EXPECT_EQ(CountSlices(bytes), 6 * 4);
+  EXPECT_EQ(CountSlices(bytes), 6 * 7);
   const JudgedVideo video = ProbeVideo(bytes, "h264");
   ASSERT_EQ(video.frames.size(), 6u);
   for (size_t i = 0; i < video.frames.size(); ++i) {
