@@ -1,6 +1,6 @@
-// The encoder of one session, which is made once the session has its place and not before: one for frames of 832x480
-// has eight threads and tens of megabytes, and many sessions may wait for a place. Thread-safe: whoever submits the
-// session and the scheduler's threads each know of its place first, or last.
+// The encoder of one session, which is made once the session has its place and not before: for frames of 832x480 it has
+// fourteen threads (docs/threading.md), and many sessions may wait for a place. Thread-safe: whoever submits the
+// session and the scheduler's threads may each be the first to know of its place.
 #ifndef VIDEODIFFCR_SERVER_DELIVERY_SESSION_ENCODER_H_
 #define VIDEODIFFCR_SERVER_DELIVERY_SESSION_ENCODER_H_
 
