@@ -129,7 +129,8 @@ absl::StatusOr<ViewerResult> WatchOneChunk(VideoClient& client, const SessionsBe
   ViewerPlan plan = PlanOf(options, 0, 1, &result.stages);
   plan.config.set_prompt(request.prompt);
   std::atomic<int64_t> chunks = 0;
-  result.outcome = RunViewer(&client, plan, SteadyNow(), &chunks).outcome;
+  RunningCalls calls;
+  result.outcome = RunViewer(&client, plan, SteadyNow(), &calls, &chunks).outcome;
   if (absl::Status failed = FailureOf(result.outcome); !failed.ok()) return failed;
   return result;
 }

@@ -24,6 +24,7 @@
 #include "client/progress_board.h"
 #include "client/progress_line.h"
 #include "client/prompts_file.h"
+#include "client/running_calls.h"
 #include "client/video_client.h"
 #include "client/video_output.h"
 #include "client/video_player.h"
@@ -181,34 +182,9 @@ absl::Status CheckOutputs(const GenerateOptions& options) {
   return options.contact_sheet.empty() ? absl::OkStatus() : CheckWritable(options.contact_sheet, "--contact-sheet");
 }
 
-// The call in progress, or several of them, which an interrupt ends.
-class Calls {
- public:
-  // False when the interrupt came first.
-  bool Add(VideoCall* call) {
-    MutexLock lock(&mutex_);
-    if (cancelled_) return false;
-    calls_.insert(call);
-    return true;
-  }
-  void Remove(VideoCall* call) {
-    MutexLock lock(&mutex_);
-    calls_.erase(call);
-  }
-  void CancelAll() {
-    MutexLock lock(&mutex_);
-    cancelled_ = true;
-    for (VideoCall* call : calls_) call->Cancel();
-  }
-
- private:
-  Mutex mutex_;
-  std::set<VideoCall*> calls_ ABSL_GUARDED_BY(mutex_);
-  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
-};
-
 // One video from its call to its closing figures.
-absl::Status MakeVideo(const GenerateOptions& options, VideoClient* client, Calls* calls, ProgressSink* progress) {
+absl::Status MakeVideo(const GenerateOptions& options, VideoClient* client, RunningCalls* calls,
+                       ProgressSink* progress) {
   Generation generation(options, client, progress);
   if (!calls->Add(generation.call())) return absl::CancelledError("interrupted");
   absl::Status status = generation.Run();
@@ -224,7 +200,7 @@ absl::Status MakeVideo(const GenerateOptions& options, VideoClient* client, Call
 
 // Each prompt of a file, some side by side. The first failure, once all have ended.
 absl::Status MakeVideos(const GenerateOptions& options, const std::vector<std::string>& prompts, VideoClient* client,
-                        Calls* calls) {
+                        RunningCalls* calls) {
   ProgressBoard board(&std::cerr, isatty(STDERR_FILENO) != 0);
   std::atomic<size_t> next = 0;
   Mutex mutex;
@@ -257,11 +233,11 @@ absl::Status RunGenerate(const GenerateOptions& options) {
     prompts = *std::move(read);
   }
   if (absl::Status writable = CheckOutputs(options); !writable.ok()) return writable;
+  RunningCalls calls;
+  const InterruptWatcher watcher([&calls] { return calls.CancelAll(); });
   const absl::StatusOr<std::unique_ptr<VideoClient>> client =
       VideoClient::Connect(options.server, kConnectTimeout, kLoadTimeout, options.security);
   if (!client.ok()) return client.status();
-  Calls calls;
-  const InterruptWatcher watcher([&calls] { calls.CancelAll(); });
   if (!prompts.empty()) return MakeVideos(options, prompts, client->get(), &calls);
   ProgressLine progress(&std::cerr, isatty(STDERR_FILENO) != 0);
   return MakeVideo(options, client->get(), &calls, &progress);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/interrupt.h"
 #include "client/security_flags.h"
 #include "client/video_client.h"
 #include "command_line/flag_reader.h"
@@ -114,7 +115,10 @@ Subcommand InfoSubcommand() {
     command->AddFlag({"server", "HOST:PORT", "The server that is asked.", "gpu-7:50051"},
                      ReadServerAddress(&options->server));
     AddSecurityFlags(&options->security, command);
-    return [options] { return RunInfo(*options); };
+    return [options] {
+      EndOnInterrupt();
+      return RunInfo(*options);
+    };
   };
   return {std::move(text), add};
 }

@@ -20,7 +20,9 @@ sigset_t WatchedSignals() { return SignalSet({SIGINT, SIGTERM, kWakeSignal}); }
 
 void BlockInterrupts() { BlockSignals(WatchedSignals()); }
 
-InterruptWatcher::InterruptWatcher(std::function<void()> on_interrupt) : on_interrupt_(std::move(on_interrupt)) {
+void EndOnInterrupt() { UnblockSignals(StopSignals()); }
+
+InterruptWatcher::InterruptWatcher(std::function<bool()> on_interrupt) : on_interrupt_(std::move(on_interrupt)) {
   BlockInterrupts();  // sigwait() wants them blocked in the thread that inherits this mask
   thread_ = std::thread(&InterruptWatcher::Watch, this);
 }
@@ -34,8 +36,7 @@ void InterruptWatcher::Watch() {
   const sigset_t signals = WatchedSignals();
   int signal = 0;
   while (sigwait(&signals, &signal) == 0 && signal != kWakeSignal) {
-    if (interrupted_.exchange(true)) _exit(128 + signal);
-    on_interrupt_();
+    if (interrupted_.exchange(true) || !on_interrupt_()) _exit(128 + signal);
   }
 }
 

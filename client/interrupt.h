@@ -12,10 +12,15 @@ namespace videodiffcr {
 // it.
 void BlockInterrupts();
 
-// Calls `on_interrupt` on its own thread at the first signal; a second one ends the process the hard way.
+// For a command that has nothing to bring to an end: from now on the signals end the process. Call it on main()'s
+// thread.
+void EndOnInterrupt();
+
+// Calls `on_interrupt` on its own thread at the first signal. The process ends the hard way when it answers that there
+// is nothing to bring to an end (false), and at a second signal.
 class InterruptWatcher {
  public:
-  explicit InterruptWatcher(std::function<void()> on_interrupt);
+  explicit InterruptWatcher(std::function<bool()> on_interrupt);
   ~InterruptWatcher();
   InterruptWatcher(const InterruptWatcher&) = delete;
   InterruptWatcher& operator=(const InterruptWatcher&) = delete;
@@ -25,7 +30,7 @@ class InterruptWatcher {
  private:
   void Watch();
 
-  const std::function<void()> on_interrupt_;
+  const std::function<bool()> on_interrupt_;
   std::atomic<bool> interrupted_ = false;
   std::thread thread_;
 };

@@ -12,11 +12,13 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/interrupt.h"
 #include "client/load/load_options.h"
 #include "client/load/load_plot.h"
 #include "client/load/load_result.h"
 #include "client/load/load_run.h"
 #include "client/progress_line.h"
+#include "client/running_calls.h"
 #include "media/png_file.h"
 #include "system/steady_time.h"
 
@@ -46,8 +48,10 @@ absl::Status RunLoadCommand(const LoadOptions& options) {
     if (!figures.ok()) return figures.status();
     before = *std::move(figures);
   }
+  RunningCalls calls;
+  const InterruptWatcher watcher([&calls] { return calls.CancelAll(); });
   ProgressLine progress(&std::cerr, isatty(STDERR_FILENO) != 0);
-  const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunLoad(options, [&](const LoadProgress& now) {
+  const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunLoad(options, &calls, [&](const LoadProgress& now) {
     progress.Show(absl::StrFormat("%.0f s: %d sessions begun, %d run, %d chunks", absl::ToDoubleSeconds(now.elapsed),
                                   now.begun, now.running, now.chunks),
                   SteadyNow());
@@ -68,6 +72,7 @@ absl::Status RunLoadCommand(const LoadOptions& options) {
     const absl::Status drawn = WritePng(DrawLoad(*outcomes, "load on " + options.server.address), options.plot_file);
     if (!drawn.ok()) return drawn;
   }
+  if (watcher.interrupted()) return absl::CancelledError("interrupted; the figures are of what there was until then");
   return CheckRequirements(options.requirements, figures);
 }
 

@@ -40,7 +40,9 @@ class Crowd {
  public:
   using Draw = std::function<ViewerPlan(std::mt19937_64* random)>;
 
-  Crowd(LoadServer server, uint64_t seed) : server_(std::move(server)), random_(seed) {}
+  // `calls` has the viewers' sessions while they run; once those are cancelled nobody begins any more.
+  Crowd(LoadServer server, uint64_t seed, RunningCalls* calls)
+      : server_(std::move(server)), calls_(calls), random_(seed) {}
 
   absl::Time origin() const { return origin_; }
   // From now on moments count.
@@ -80,14 +82,14 @@ class Crowd {
         Run run;
         run.number = number;
         run.plan = draw(&random);
-        run.result = RunViewer(client, run.plan, origin_, &chunks_);
+        run.result = RunViewer(client, run.plan, origin_, calls_, &chunks_);
         const bool refused = run.result.outcome.end == ViewerEnd::kRefused;
         {
           MutexLock lock(&mutex_);
           runs_.push_back(std::move(run));
         }
-        if (refused && another_until.has_value()) absl::SleepFor(kGlance);
-        if (!another_until.has_value() || SteadyNow() - origin_ >= *another_until) break;
+        if (refused && another_until.has_value()) calls_->Sleep(kGlance);
+        if (!another_until.has_value() || SteadyNow() - origin_ >= *another_until || calls_->cancelled()) break;
       }
       MutexLock lock(&mutex_);
       --running_;
@@ -126,6 +128,7 @@ class Crowd {
   }
 
   const LoadServer server_;
+  RunningCalls* const calls_;
   absl::Time origin_ = SteadyNow();
   std::mt19937_64 random_;
   std::vector<std::unique_ptr<VideoClient>> clients_;
@@ -139,12 +142,14 @@ class Crowd {
 
 using ShowProgress = std::function<void(const LoadProgress&)>;
 
-void WaitUntil(absl::Duration at, const Crowd& crowd, const ShowProgress& show) {
+// False when the load was cancelled meanwhile.
+bool WaitUntil(absl::Duration at, const Crowd& crowd, RunningCalls* calls, const ShowProgress& show) {
   for (absl::Duration left = at - (SteadyNow() - crowd.origin()); left > absl::ZeroDuration();
        left = at - (SteadyNow() - crowd.origin())) {
-    absl::SleepFor(std::min(left, kGlance));
+    if (!calls->Sleep(std::min(left, kGlance))) break;
     show(crowd.progress());
   }
+  return !calls->cancelled();
 }
 
 absl::Status BeginIfThereIsRoom(const LoadOptions& options, const Crowd::Draw& draw,
@@ -155,22 +160,23 @@ absl::Status BeginIfThereIsRoom(const LoadOptions& options, const Crowd::Draw& d
 }
 
 absl::Status RunOpenLoop(const LoadOptions& options, const Crowd::Draw& draw, std::mt19937_64* random, Crowd* crowd,
-                         const ShowProgress& show) {
+                         RunningCalls* calls, const ShowProgress& show) {
   const absl::StatusOr<std::vector<absl::Duration>> times = ArrivalTimes(options.arrivals, options.duration, random);
   if (!times.ok()) return times.status();
   for (const absl::Duration at : *times) {
-    WaitUntil(at, *crowd, show);
+    if (!WaitUntil(at, *crowd, calls, show)) break;
     if (absl::Status status = BeginIfThereIsRoom(options, draw, std::nullopt, crowd); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
 // Holds each run that asks for it against an uninterrupted one of the same prompt, seed and budget, as long as the
-// longest of them.
-absl::Status Verify(const LoadOptions& options, std::vector<Run>* runs) {
+// longest of them. Once `calls` are cancelled the rest is left unverified.
+absl::Status Verify(const LoadOptions& options, RunningCalls* calls, std::vector<Run>* runs) {
   std::map<std::string, std::vector<ChunkDigest>> references;
   std::unique_ptr<VideoClient> client;
   for (Run& run : *runs) {
+    if (calls->cancelled()) break;
     if (!run.plan.verify || run.result.digests.empty()) continue;
     if (client == nullptr) {
       absl::StatusOr<std::unique_ptr<VideoClient>> connected = ConnectTo(options.server);
@@ -188,7 +194,8 @@ absl::Status Verify(const LoadOptions& options, std::vector<Run>* runs) {
       plan.config.clear_playout();
       plan.verify = true;
       std::atomic<int64_t> chunks = 0;
-      const ViewerRun whole = RunViewer(client.get(), plan, SteadyNow(), &chunks);
+      const ViewerRun whole = RunViewer(client.get(), plan, SteadyNow(), calls, &chunks);
+      if (whole.outcome.end == ViewerEnd::kKilled) break;
       if (whole.outcome.end != ViewerEnd::kFinished) {
         return absl::AbortedError(absl::StrCat("an uninterrupted run to compare with failed: ", whole.outcome.error));
       }
@@ -223,13 +230,14 @@ absl::StatusOr<std::vector<std::string>> ExamplePrompts(const LoadOptions& optio
 
 }  // namespace
 
-absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, const ShowProgress& show) {
+absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, RunningCalls* calls,
+                                                   const ShowProgress& show) {
   absl::StatusOr<std::vector<std::string>> prompts = options.prompts;
   if (prompts->empty()) prompts = ExamplePrompts(options);
   if (!prompts.ok()) return prompts.status();
   const Crowd::Draw draw = [&](std::mt19937_64* random) { return DrawViewer(options, *prompts, random); };
   std::mt19937_64 random(options.seed);
-  Crowd crowd(options.server, options.seed);
+  Crowd crowd(options.server, options.seed, calls);
   if (absl::Status connected = crowd.Connect(1); !connected.ok()) return connected;
   crowd.Start();
   absl::Status begun;
@@ -238,7 +246,7 @@ absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, c
       begun = BeginIfThereIsRoom(options, draw, options.duration, &crowd);
     }
   } else {
-    begun = RunOpenLoop(options, draw, &random, &crowd, show);
+    begun = RunOpenLoop(options, draw, &random, &crowd, calls, show);
   }
   while (crowd.running() > 0) {
     absl::SleepFor(kGlance);
@@ -246,18 +254,19 @@ absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, c
   }
   std::vector<Run> runs = crowd.Join();
   if (!begun.ok()) return begun;
-  if (absl::Status status = Verify(options, &runs); !status.ok()) return status;
+  if (absl::Status status = Verify(options, calls, &runs); !status.ok()) return status;
   return OutcomesOf(std::move(runs));
 }
 
 absl::StatusOr<std::vector<ViewerOutcome>> RunPlans(const LoadServer& server,
                                                     const std::vector<PlannedViewer>& viewers) {
-  Crowd crowd(server, /*seed=*/0);
+  RunningCalls calls;
+  Crowd crowd(server, /*seed=*/0, &calls);
   if (absl::Status connected = crowd.Connect(static_cast<int64_t>(viewers.size())); !connected.ok()) return connected;
   crowd.Start();
   absl::Status begun;
   for (const PlannedViewer& viewer : viewers) {
-    WaitUntil(viewer.begins, crowd, [](const LoadProgress&) {});
+    WaitUntil(viewer.begins, crowd, &calls, [](const LoadProgress&) {});
     begun = crowd.Begin([&viewer](std::mt19937_64*) { return viewer.plan; }, std::nullopt);
     if (!begun.ok()) break;
   }

@@ -10,6 +10,7 @@
 #include "client/load/load_options.h"
 #include "client/load/load_result.h"
 #include "client/load/viewer.h"
+#include "client/running_calls.h"
 
 namespace videodiffcr {
 
@@ -21,8 +22,9 @@ struct LoadProgress {
   int64_t chunks = 0;
 };
 
-// `show`: called from the calling thread, a few times a second. Errors: no server, a trace that cannot be read.
-absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options,
+// `calls` has the sessions that run; when they are cancelled the load ends with what there is. `show`: called from the
+// calling thread, a few times a second. Errors: no server, a trace that cannot be read.
+absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, RunningCalls* calls,
                                                    const std::function<void(const LoadProgress&)>& show);
 
 // Viewers whose plans are given, not drawn: an open loop in which each begins at its moment.

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
 #include "proto/proto_duration.h"
 #include "system/steady_time.h"
 
@@ -25,14 +24,13 @@ const Value& OneOf(const std::vector<Value>& values, std::mt19937_64* random) {
 }
 
 // What happens at one chunk, as far as the plan has something for it. False: the session was cancelled.
-bool FollowPlan(const ViewerPlan& plan, int64_t sequence, VideoCall* call) {
+bool FollowPlan(const ViewerPlan& plan, int64_t sequence, RunningCalls* calls, VideoCall* call) {
   if (plan.killed_after == sequence) {
     call->Cancel();
     return false;
   }
   if (std::binary_search(plan.cuts.begin(), plan.cuts.end(), sequence)) call->Break();
-  if (plan.pause_before_chunk > absl::ZeroDuration()) absl::SleepFor(plan.pause_before_chunk);
-  return true;
+  return calls->Sleep(plan.pause_before_chunk);
 }
 
 void TakeEnd(const absl::Status& status, bool killed, ViewerOutcome* outcome) {
@@ -92,7 +90,8 @@ ChunkDigest DigestOf(const v1::VideoChunk& chunk) {
   return digest;
 }
 
-ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time origin, std::atomic<int64_t>* chunks) {
+ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time origin, RunningCalls* calls,
+                    std::atomic<int64_t>* chunks) {
   ViewerRun run;
   ViewerOutcome& outcome = run.outcome;
   const absl::Time began = SteadyNow();
@@ -102,7 +101,8 @@ ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time orig
   outcome.expected_chunks = plan.config.length_chunks();
   const std::unique_ptr<VideoCall> call = client->StreamVideo(plan.config);
   absl::Time last = began, play_from;
-  bool killed = false;
+  bool killed = !calls->Add(call.get());
+  if (killed) call->Cancel();
   while (const std::optional<v1::StreamVideoResponse> response = call->Next()) {
     const absl::Time now = SteadyNow();
     if (plan.observe) plan.observe(*response);
@@ -126,11 +126,13 @@ ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time orig
     outcome.chunks.push_back(sample);
     if (plan.verify) run.digests.push_back(DigestOf(chunk));
     chunks->fetch_add(1, std::memory_order_relaxed);
-    killed = !FollowPlan(plan, chunk.sequence(), call.get());
+    killed = !FollowPlan(plan, chunk.sequence(), calls, call.get());
   }
   outcome.lasted = SteadyNow() - began;
   outcome.resumes = call->resumes();
-  TakeEnd(call->Finish(), killed, &outcome);
+  calls->Remove(call.get());
+  const absl::Status end = call->Finish();
+  TakeEnd(end, killed || (!end.ok() && calls->cancelled()), &outcome);
   return run;
 }
 

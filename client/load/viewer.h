@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "client/load/load_options.h"
 #include "client/load/load_result.h"
+#include "client/running_calls.h"
 #include "client/video_client.h"
 #include "videodiffcr/v1/video_generation.pb.h"
 
@@ -50,8 +51,10 @@ struct ViewerRun {
   std::vector<ChunkDigest> digests;  // if the plan says verify
 };
 
-// `origin`: the start of the load. `chunks` counts all viewers' for the progress line. Takes as long as the session.
-ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time origin, std::atomic<int64_t>* chunks);
+// `origin`: the start of the load. `calls` has the session while it runs; once those are cancelled it counts as killed.
+// `chunks` counts all viewers' for the progress line. Takes as long as the session.
+ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time origin, RunningCalls* calls,
+                    std::atomic<int64_t>* chunks);
 
 }  // namespace videodiffcr
 

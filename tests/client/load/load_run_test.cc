@@ -10,7 +10,8 @@ namespace videodiffcr {
 namespace {
 
 std::map<std::string, double> Figures(const LoadOptions& options) {
-  const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunLoad(options, [](const LoadProgress&) {});
+  RunningCalls calls;
+  const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunLoad(options, &calls, [](const LoadProgress&) {});
   EXPECT_TRUE(outcomes.ok()) << outcomes.status();
   for (const ViewerOutcome& outcome : *outcomes) EXPECT_EQ(outcome.error, "");
   return FiguresOf(*outcomes);
@@ -93,12 +94,34 @@ TEST_F(LoadRunTest, ViewersOfGivenPlansBeginAtTheirMomentsAndComeBackInTheirOrde
   }
 }
 
+TEST_F(LoadRunTest, ALoadThatIsCancelledEndsWithWhatThereIsAndWithoutFailures) {
+  options_.duration = absl::Hours(1);
+  options_.least_chunks = options_.most_chunks = 1000;
+  options_.slow_share = options_.verify_share = 1;
+  options_.slow_pause = absl::Hours(1);
+  for (const char* arrivals : {"closed:2", "burst:2@1m"}) {
+    SCOPED_TRACE(arrivals);
+    options_.arrivals = *ParseArrivals(arrivals);
+    RunningCalls calls;
+    const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunLoad(options_, &calls, [&](const LoadProgress& now) {
+      if (now.chunks >= 2) calls.CancelAll();
+    });
+    ASSERT_TRUE(outcomes.ok()) << outcomes.status();
+    const auto figures = FiguresOf(*outcomes);
+    EXPECT_EQ(figures.at("sessions"), 2);
+    EXPECT_EQ(figures.at("chunks"), 2);
+    EXPECT_EQ(figures.at("failed"), 0);
+    EXPECT_EQ(figures.at("verified"), 0);
+  }
+}
+
 TEST_F(LoadRunTest, PlansWithoutAServerAreAnError) { EXPECT_FALSE(RunPlans(kNobody, {PlannedViewer()}).ok()); }
 
 TEST_F(LoadRunTest, NoServerIsAnError) {
   options_.server = kNobody;
   options_.prompts.clear();
-  EXPECT_FALSE(RunLoad(options_, [](const LoadProgress&) {}).ok());
+  RunningCalls calls;
+  EXPECT_FALSE(RunLoad(options_, &calls, [](const LoadProgress&) {}).ok());
 }
 
 }  // namespace
