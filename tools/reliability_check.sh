@@ -94,19 +94,21 @@ check_realtime() {
   row "32 sessions at once" "all finish" "$(figure finished) finished" $held
 }
 check_cancel() { by_tests "cancel to KV free" "<= 2 steps" 'server_control_test|^control_test$|session_call_test|session_resume_test'; }
+# Viewers at playing speed: flat out, the chunks that a slow reader does take would be a third share of the machine.
 check_slow_reader() {
   start_server
-  load --arrivals closed:2 --duration "$(scaled 30)s" --chunks 16 --playout off
+  load --arrivals burst:2@1h --duration 1s --chunks "$(scaled 40)"
   local calm; calm=$(figure interval_p99_ms)
   "$bin/videodiffcr" load --server "$address" --arrivals closed:1 --duration "$(scaled 40)s" --chunks 200 --playout off \
     --slow-share 1 --slow-pause 2s >/dev/null 2>&1 &
   local slow=$!
-  load --arrivals closed:2 --duration "$(scaled 30)s" --chunks 16 --playout off
+  load --arrivals burst:2@1h --duration 1s --chunks "$(scaled 40)" --require 'cpr>=1,lost==0'
   local beside; beside=$(figure interval_p99_ms)
   local buffered; buffered=$(metric videodiffcr_send_buffer_bytes)
   kill $slow 2>/dev/null; wait $slow 2>/dev/null
-  row "slow reader beside two others" "their p99 +10 % at most, <= 8 MiB held" "$calm to $beside ms, $buffered bytes" \
-    "$(holds "$beside <= 1.1 * $calm and $buffered <= 8 * 2**20")"
+  row "slow reader beside two viewers" "their p99 +10 % at most, CPR 1, <= 8 MiB held" \
+    "$calm to $beside ms, CPR $(figure cpr), $buffered bytes" \
+    "$(holds "$held == 0 and $beside <= 1.1 * $calm and $buffered <= 8 * 2**20")"
 }
 check_cuts() {
   start_server
@@ -158,10 +160,10 @@ check_overload() {
 check_budgets() {
   local sessions=${BUDGET_SESSIONS:-12} off on crossed
   start_server --no-budget-controller --no-slack-admission
-  load --arrivals "burst:$sessions@1h" --duration 1s --chunks 24 --floor 0.7
+  load --arrivals "burst:$sessions@1h" --duration 1s --chunks 24 --floor 0.5
   off=$(figure misses)
   start_server --no-slack-admission
-  load --arrivals "burst:$sessions@1h" --duration 1s --chunks 24 --floor 0.7
+  load --arrivals "burst:$sessions@1h" --duration 1s --chunks 24 --floor 0.5
   on=$(figure misses); crossed=$(figure floor_crossed)
   row "budget controller, $sessions real-time sessions" "misses <= half of controller off; floor crossed 0 times" \
     "$on with, $off without; floor crossed $crossed times; mean budget $(figure mean_budget)" \
