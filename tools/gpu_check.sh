@@ -96,7 +96,8 @@ cache_model() {
     --weights-from="$models/window21" --window-frames="$3" --sink-frames="$4" --budgets=7,5 --cache-retention=0.5
 }
 
-# Parity, the sanitizer, all GPU-labelled tests and the making of the models, all at once: none of them measures a time.
+# Parity, the sanitizer, all GPU-labelled tests and the making of the models, all at once: none of them measures a time. Each takes
+# a few processors, since dozens of threads that wait for each other stand still where others hold the processors.
 run_checks() {
   local most=$1 name job jobs=() tool failures=0
   tool=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
@@ -107,7 +108,7 @@ run_checks() {
   start_job sanitizer env PYTORCH_NO_CUDA_MEMORY_CACHING=1 \
     "$tool" --tool memcheck --error-exitcode 1 "$work/bin/cuda_kernels_test" --gtest_brief=1
   while read -r name; do
-    start_job "test-$name" env VIDEODIFFCR_SOURCE_DIR="$PWD" VIDEODIFFCR_BIN_DIR="$work/bin" "$work/bin/$name" --gtest_brief=1
+    start_job "test-$name" env OMP_NUM_THREADS=4 VIDEODIFFCR_SOURCE_DIR="$PWD" VIDEODIFFCR_BIN_DIR="$work/bin" "$work/bin/$name"
   done <"$work/gpu_tests"
   wait "${jobs[@]}"
   for name in "$logs"/*.failed; do
