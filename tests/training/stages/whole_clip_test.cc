@@ -78,7 +78,7 @@ TEST_F(WholeClipTest, GradientsOfRecomputedBlocksAreTheSameBitForBit) {
 }
 
 TEST_F(WholeClipTest, ScoresOfWholeClipsLearn) {
-  const ScoreMatchingOptions options = {.critic_learning_rate = 1e-3, .guidance = 3, .whole_clip = true};
+  const ScoreMatchingOptions options = {.critic_learning_rate = 1e-4, .guidance = 3, .whole_clip = true};
   ScoreMatching scores(*model_, ScoresLike(*model_, model_->transformer), EncodeCaptions(*model_, {""}).value(),
                        options);
   const ScoredClips scored = {clip_, hidden_.repeat({4, 1, 1})};

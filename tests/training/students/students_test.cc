@@ -96,7 +96,7 @@ TEST_F(StudentsTest, TheOracleIsNearerToTheDenseModelThanItsReverse) {
     const at::Tensor dense = FirstFlow(student, {kDenseTenths, at::kFloat, {}, {}}, 1, PassKind::kServed);
     return (FirstFlow(student, purpose, 1, PassKind::kServed) - dense).square().mean().item<double>();
   };
-  EXPECT_LT(error_of(1), 0.7 * error_of(-1));
+  EXPECT_LT(error_of(1), 0.9 * error_of(-1));
 }
 
 TEST_F(StudentsTest, Acceptance9AtTheAlternatingStartATrainedPassIsTheServedOneBitForBit) {
