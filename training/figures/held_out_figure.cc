@@ -21,6 +21,7 @@ double Mean(const std::vector<double>& values) {
 
 std::vector<double> InTenths(const std::vector<double>& shares) {
   std::vector<double> tenths;
+  tenths.reserve(shares.size());
   for (const double share : shares) tenths.push_back(10 * std::clamp(share, 0.0, 1.0));
   return tenths;
 }

@@ -12,6 +12,7 @@ namespace videodiffcr::training {
 at::Tensor Flatten(const std::vector<at::Tensor>& tensors) {
   if (tensors.size() == 1) return tensors[0].detach().flatten();
   std::vector<at::Tensor> rows;
+  rows.reserve(tensors.size());
   for (const at::Tensor& tensor : tensors) rows.push_back(tensor.detach().flatten());
   return at::cat(rows);
 }

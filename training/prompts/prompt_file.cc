@@ -178,6 +178,7 @@ class CsvReader {
     while (true) {
       std::optional<Lines::Line> line = lines_.Next();
       if (!line && taken.empty()) return std::nullopt;
+      const bool at_end = !line.has_value();
       const bool too_long = line && (line->cut || text.size() + line->text.size() > kMostPromptLineBytes);
       const bool goes_on =
           line && !taken.empty() && !absl::StrContains(line->text, '"');  // nothing that could close it
@@ -190,7 +191,7 @@ class CsvReader {
       if (!too_long) {
         result.record = ParseCsvRecord(text);
         if (result.record.end == CsvEnd::kWhole) return result;
-        if (result.record.end == CsvEnd::kOpenQuote && line) continue;
+        if (result.record.end == CsvEnd::kOpenQuote && !at_end) continue;
       }
       result.why = too_long                                  ? TooLong()
                    : result.record.end == CsvEnd::kOpenQuote ? "a quote that is never closed"

@@ -93,8 +93,8 @@ void BucketExchange::Send(size_t bucket) {
   const c10::NoGradGuard no_gradients;
   if (error_.ok()) {
     absl::StatusOr<at::Tensor> part = exchange_->ReduceScatterSum(Pack(bucket));
-    if (part.ok()) gradients_.parts[bucket] = *std::move(part);
     error_.Update(part.status());
+    if (part.ok()) gradients_.parts[bucket] = *std::move(part);
   }
   for (const BucketPiece& piece : layout_.Pieces(bucket)) {
     if (layout_.BucketsOf(piece.tensor).end != bucket + 1) continue;  // the next bucket needs the rest

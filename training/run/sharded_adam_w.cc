@@ -39,12 +39,14 @@ std::vector<ShardedAdamW::Row> ShardedAdamW::RowsInOrder(const std::vector<Param
 
 std::vector<ExchangedRow> ShardedAdamW::ExchangedRows(const std::vector<Row>& rows) {
   std::vector<ExchangedRow> exchanged;
+  exchanged.reserve(rows.size());
   for (const Row& row : rows) exchanged.push_back({row.row, row.late});
   return exchanged;
 }
 
 BucketLayout ShardedAdamW::MakeLayout(const std::vector<Row>& rows, const AdamWOptions& options, int64_t ranks) {
   std::vector<int64_t> elements;
+  elements.reserve(rows.size());
   for (const Row& row : rows) elements.push_back(row.row.destination->numel());
   return {elements, std::max<int64_t>(1, options.bucket_bytes / static_cast<int64_t>(sizeof(float))), ranks};
 }

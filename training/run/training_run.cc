@@ -83,8 +83,9 @@ class Run {
   absl::Status OpenLog(int64_t first) {
     if (!writes_) return absl::OkStatus();
     absl::StatusOr<LossLog> log = LossLog::Open(options_.run_folder + "/loss.csv", first);
-    if (log.ok()) log_ = *std::move(log);
-    return log.status();
+    if (!log.ok()) return log.status();
+    log_ = *std::move(log);
+    return absl::OkStatus();
   }
 
   // Rank 0's word, since clocks differ.

@@ -82,6 +82,7 @@ class ClassifierTraining final : public TrainingStage {
     scenes.two_objects = scenes.prompt_switch = 0;
     const std::vector<ClipToPaint> batch = ClipsOfStep(options_.stage, step, scenes, kLastStartFrame);
     std::vector<AttributeValues> truth;
+    truth.reserve(batch.size());
     for (const ClipToPaint& clip : batch) truth.push_back(clip.scene.segments[0].attributes());
     const std::array<at::Tensor, kAttributeCount> scores = Read(MakeFrames(piece.Of(batch), piece));
     at::Tensor loss;

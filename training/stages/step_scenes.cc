@@ -34,6 +34,7 @@ std::vector<std::string> CaptionsOfChunks(const Scene& scene, const std::vector<
   std::vector<std::string> of_segments;
   for (const SceneSegment& segment : scene.segments) of_segments.push_back(MakeCaption(segment, options, random));
   std::vector<std::string> captions;
+  captions.reserve(chunks.size());
   for (const int64_t chunk : chunks) {
     captions.push_back(of_segments[&scene.SegmentAt(FirstFrameOfChunk(chunk)) - scene.segments.data()]);
   }

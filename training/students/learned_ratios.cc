@@ -48,6 +48,7 @@ double MeanRetention(const std::vector<int>& layer_tenths, const RatioRule& rule
 
 std::vector<int> NearestTenthsOf(const std::vector<double>& ratios, const RatioRule& rule) {
   std::vector<int> tenths;
+  tenths.reserve(ratios.size());
   for (const double ratio : ratios) {
     tenths.push_back(std::clamp(NearestTenths(ratio + 0.1 * kOnABin), rule.floor_tenths, kDenseTenths));
   }

@@ -70,6 +70,7 @@ absl::StatusOr<at::Tensor> FitLinearRouters(const TrainingModel& model, uint64_t
   });
   if (!observed.ok()) return observed;
   std::vector<at::Tensor> weights;
+  weights.reserve(blocks.size());
   for (const NormalEquations& block : blocks) weights.push_back(block.Solve());
   return at::stack(weights).to(model.device);
 }
