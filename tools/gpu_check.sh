@@ -177,7 +177,8 @@ measure_fleet() {
   local device=${FLEET_DEVICE:-cuda} model=$models/window21
   if [ ! -f "${ENVOY:-}" ]; then echo "fleet: ENVOY is '${ENVOY:-}'; it must name Envoy's program" | tee "$logs/fleet.log"; return 1; fi
   case $ENVOY in
-    *.xz) python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' "$ENVOY" "$work/bin/envoy" ;;
+    # Python's own libraries, not those that were packed.
+    *.xz) env -u LD_LIBRARY_PATH python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' "$ENVOY" "$work/bin/envoy" ;;
     *) cp "$ENVOY" "$work/bin/envoy" ;;
   esac && chmod +x "$work/bin/envoy" || return
   if [ "$device" = cpu ]; then model=models/tiny; fi
