@@ -60,8 +60,11 @@ function(videodiffcr_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
+  # Each test has its own place for files (testing::TempDir()), so that no other, of another checkout either, takes them.
+  set(temporary_folder ${PROJECT_BINARY_DIR}/tests/tmp/${name})
+  file(MAKE_DIRECTORY ${temporary_folder})
   # One ATen thread under the thread sanitizer: OpenMP inside LibTorch is not instrumented.
-  set(environment "VIDEODIFFCR_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}" "VIDEODIFFCR_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+  set(environment "VIDEODIFFCR_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}" "VIDEODIFFCR_SOURCE_DIR=${PROJECT_SOURCE_DIR}" "TEST_TMPDIR=${temporary_folder}")
   if(VIDEODIFFCR_SANITIZER STREQUAL "thread")
     list(APPEND environment "TSAN_OPTIONS=ignore_noninstrumented_modules=1 suppressions=${PROJECT_SOURCE_DIR}/tests/tsan_suppressions.txt" "OMP_NUM_THREADS=1")
   endif()

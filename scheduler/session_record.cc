@@ -46,7 +46,7 @@ SessionView SessionRecord::View(absl::Time now) {
   if (request_.playout_start_buffer.has_value()) view.deadline = playout_.DueAt(progress_.presentation_start());
   if (!failure_.has_value()) view.idle_since = idle_since_;
   view.target = progress_.wanted_target();
-  view.floor = request_.floor;
+  view.floor = Floor();
   view.budget = progress_.budget();
   view.quiet_chunks = quiet_chunks_;
   view.has_playout = request_.playout_start_buffer.has_value();
@@ -256,7 +256,7 @@ bool SessionRecord::RetryOnce(const PlannedStep& step) {
   const RetentionTenths before = progress_.chunk_target();
   RetentionTenths lower = 0;
   for (const RetentionBudget& budget : info_.budgets) {
-    if (budget.tenths < before && budget.tenths >= request_.floor) lower = std::max(lower, budget.tenths);
+    if (budget.tenths < before && budget.tenths >= Floor()) lower = std::max(lower, budget.tenths);
   }
   if (lower == 0) return true;
   progress_.SetChunkTarget(lower);

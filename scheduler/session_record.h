@@ -122,6 +122,7 @@ class SessionRecord {
 
  private:
   bool WantsAnotherChunk() const;
+  RetentionTenths Floor() const { return request_.floor_follows_target ? progress_.wanted_target() : request_.floor; }
   bool StopRequested() const { return finish_requested_ || stopped_.has_value(); }
   bool MayStartChunk(absl::Time now);
   std::optional<PlannedStep> NextStep(absl::Time now);

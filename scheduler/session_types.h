@@ -65,6 +65,7 @@ struct SessionRequest {
   int64_t length_chunks = 0;  // 0: until finished
   RetentionTenths target = kDenseTenths;
   RetentionTenths floor = kDenseTenths;
+  bool floor_follows_target = false;  // none was asked for: it is the target, also after a change of that
   PriorityClass priority = PriorityClass::kStandard;
   std::optional<absl::Duration> playout_start_buffer;  // set: chunks have deadlines
   int64_t run_ahead_limit_chunks = 0;                  // 0: none

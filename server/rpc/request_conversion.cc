@@ -50,6 +50,7 @@ absl::Status ConvertRetention(const v1::Retention& retention, const ModelInfo& m
     request->target = *target;
   }
   request->floor = request->target;
+  request->floor_follows_target = !retention.has_floor();
   if (retention.has_floor()) {
     absl::StatusOr<RetentionTenths> floor = ConvertBudget("config.retention.floor", retention.floor(), model);
     if (!floor.ok()) return floor.status();

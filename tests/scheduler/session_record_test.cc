@@ -73,6 +73,19 @@ TEST_F(SessionRecordTest, TheContextPassRunsAtTheBudgetInForce) {
   EXPECT_EQ(NextStep().budget, 8);
 }
 
+TEST_F(SessionRecordTest, AFloorThatNobodyAskedForIsTheTargetAlsoOnceThatIsRaised) {
+  for (const bool asked_for : {false, true}) {
+    SessionRequest request = Request(0);
+    request.target = request.floor = 7;
+    request.floor_follows_target = !asked_for;
+    Begin(request);
+    EXPECT_EQ(View().floor, 7);
+    ASSERT_TRUE(record_->Change(TargetChange(9), now_).ok());
+    EXPECT_EQ(View().target, 9);
+    EXPECT_EQ(View().floor, asked_for ? 7 : 9);
+  }
+}
+
 TEST_F(SessionRecordTest, ABudgetThatIsInForceAlreadyIsNoChange) {
   Begin(Request(0));
   SessionChange change = TargetChange(kDenseTenths);

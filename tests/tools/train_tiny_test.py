@@ -15,7 +15,7 @@ TRAINER = textwrap.dedent('''\
     #!/usr/bin/env python3
     import os, pathlib, shutil, sys, time
     stage, flags = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
-    print(" ".join(sys.argv[1:]))
+    sys.stdout.write(" ".join(sys.argv[1:]) + "\\n")  # at once: other stages write to the same pipe
     run, model, output = (pathlib.Path(flags[name]) for name in ("--run", "--model", "--output"))
     run.mkdir(parents=True, exist_ok=True)
     (run / "checkpoint.safetensors").write_bytes(bytes(1000))

@@ -91,8 +91,10 @@ TEST_F(RequestConversionTest, EveryFieldThatIsSetArrives) {
 TEST_F(RequestConversionTest, AFloorMayBeTheTargetAndIsItWhereNoneIsSet) {
   config_.mutable_retention()->set_target(0.7);
   EXPECT_EQ(Plan().request.floor, 7);
+  EXPECT_TRUE(Plan().request.floor_follows_target);
   config_.mutable_retention()->set_floor(0.7);
   EXPECT_EQ(Plan().request.floor, 7);
+  EXPECT_FALSE(Plan().request.floor_follows_target);
 }
 
 TEST_F(RequestConversionTest, AFloorOffTheTableIsRefusedWithTheTable) {
