@@ -8,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
-#include "client/interrupt.h"
 #include "command_line/flag_reader.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/create_channel.h"
@@ -80,10 +79,7 @@ Subcommand HealthSubcommand() {
       if (service->size() <= kMaxServiceBytes) return absl::OkStatus();
       return absl::InvalidArgumentError(absl::StrCat("--service is longer than ", kMaxServiceBytes, " bytes"));
     });
-    return [server, service, timeout] {
-      EndOnInterrupt();
-      return CheckHealth(*server, *service, *timeout);
-    };
+    return [server, service, timeout] { return CheckHealth(*server, *service, *timeout); };
   };
   return {std::move(text), add};
 }

@@ -11,7 +11,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "client/interrupt.h"
 #include "client/security_flags.h"
 #include "client/video_client.h"
 #include "command_line/flag_reader.h"
@@ -115,10 +114,7 @@ Subcommand InfoSubcommand() {
     command->AddFlag({"server", "HOST:PORT", "The server that is asked.", "gpu-7:50051"},
                      ReadServerAddress(&options->server));
     AddSecurityFlags(&options->security, command);
-    return [options] {
-      EndOnInterrupt();
-      return RunInfo(*options);
-    };
+    return [options] { return RunInfo(*options); };
   };
   return {std::move(text), add};
 }

@@ -20,8 +20,6 @@ sigset_t WatchedSignals() { return SignalSet({SIGINT, SIGTERM, kWakeSignal}); }
 
 void BlockInterrupts() { BlockSignals(WatchedSignals()); }
 
-void EndOnInterrupt() { UnblockSignals(StopSignals()); }
-
 InterruptWatcher::InterruptWatcher(std::function<bool()> on_interrupt) : on_interrupt_(std::move(on_interrupt)) {
   BlockInterrupts();  // sigwait() wants them blocked in the thread that inherits this mask
   thread_ = std::thread(&InterruptWatcher::Watch, this);

@@ -8,16 +8,12 @@
 
 namespace videodiffcr {
 
-// Keeps SIGINT and SIGTERM from ending the process. Call it in main() before any thread starts, since threads inherit
-// it.
+// Keeps SIGINT and SIGTERM from ending the process: for a command that takes them itself, since others they are to end.
+// Call it before any thread starts, since threads inherit it.
 void BlockInterrupts();
 
-// For a command that has nothing to bring to an end: from now on the signals end the process. Call it on main()'s
-// thread.
-void EndOnInterrupt();
-
-// Calls `on_interrupt` on its own thread at the first signal. The process ends the hard way when it answers that there
-// is nothing to bring to an end (false), and at a second signal.
+// Blocks them, as above, and calls `on_interrupt` on its own thread at the first signal. The process ends the hard way
+// when it answers that there is nothing to bring to an end (false), and at a second signal.
 class InterruptWatcher {
  public:
   explicit InterruptWatcher(std::function<bool()> on_interrupt);

@@ -5,7 +5,6 @@
 #include "client/generate_command.h"
 #include "client/health_command.h"
 #include "client/info_command.h"
-#include "client/interrupt.h"
 #include "client/load/load_command.h"
 #include "client/top_command.h"
 #include "client/view_command.h"
@@ -16,7 +15,6 @@ int main(int argc, char** argv) {
   using videodiffcr::GenerateSubcommand, videodiffcr::HealthSubcommand, videodiffcr::InfoSubcommand,
       videodiffcr::LoadSubcommand, videodiffcr::TopSubcommand, videodiffcr::ViewSubcommand;
   videodiffcr::PrepareStandardStreams();
-  videodiffcr::BlockInterrupts();
   const videodiffcr::Program program = {
       {"videodiffcr", "client of the VideoDiffCR server", "",
        "videodiffcr generate --prompt \"a red circle moves right\""},

@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "client/channel_security.h"
 #include "client/http_get.h"
+#include "client/interrupt.h"
 #include "client/security_flags.h"
 #include "client/top_table.h"
 #include "client/video_client.h"
@@ -52,10 +53,11 @@ std::optional<int> MaxSessionsOf(const std::string& address, const ChannelSecuri
   return info->limits().max_sessions();
 }
 
-// Whether somebody wants an end before the time has passed. main() has blocked the signals.
+// Whether somebody wants an end before the time has passed. RunTop() has blocked the signals.
 bool Interrupted(absl::Duration interval) { return TakeSignal(StopSignals(), interval); }
 
 absl::Status RunTop(const TopOptions& options) {
+  BlockInterrupts();
   std::vector<TopServer> servers(options.metrics.size());
   std::vector<absl::Time> looked_at(servers.size(), absl::InfinitePast());
   for (size_t i = 0; i < servers.size(); ++i) {

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/child_process.h"
+#include "client/interrupt.h"
 #include "command_line/flag_reader.h"
 #include "system/port_file.h"
 #include "system/signals.h"
@@ -31,7 +32,7 @@ struct ViewOptions {
   bool open = true;
 };
 
-// Waits a moment; whether somebody wants an end. main() has blocked the signals.
+// Waits a moment; whether somebody wants an end. RunView() has blocked the signals.
 bool ToldToStop() { return TakeSignal(StopSignals(), absl::Milliseconds(20)); }
 
 absl::Status Interrupted() { return absl::CancelledError("stopped"); }
@@ -138,6 +139,7 @@ class View {
 };
 
 absl::Status RunView(const ViewOptions& options) {
+  BlockInterrupts();
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot find this program's folder: ", error.message()));

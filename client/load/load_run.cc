@@ -44,6 +44,7 @@ class Crowd {
   Crowd(LoadServer server, uint64_t seed, RunningCalls* calls)
       : server_(std::move(server)), calls_(calls), random_(seed) {}
 
+  RunningCalls* calls() const { return calls_; }
   absl::Time origin() const { return origin_; }
   // From now on moments count.
   void Start() { origin_ = SteadyNow(); }
@@ -143,13 +144,13 @@ class Crowd {
 using ShowProgress = std::function<void(const LoadProgress&)>;
 
 // False when the load was cancelled meanwhile.
-bool WaitUntil(absl::Duration at, const Crowd& crowd, RunningCalls* calls, const ShowProgress& show) {
+bool WaitUntil(absl::Duration at, const Crowd& crowd, const ShowProgress& show) {
   for (absl::Duration left = at - (SteadyNow() - crowd.origin()); left > absl::ZeroDuration();
        left = at - (SteadyNow() - crowd.origin())) {
-    if (!calls->Sleep(std::min(left, kGlance))) break;
+    if (!crowd.calls()->Sleep(std::min(left, kGlance))) break;
     show(crowd.progress());
   }
-  return !calls->cancelled();
+  return !crowd.calls()->cancelled();
 }
 
 absl::Status BeginIfThereIsRoom(const LoadOptions& options, const Crowd::Draw& draw,
@@ -160,11 +161,11 @@ absl::Status BeginIfThereIsRoom(const LoadOptions& options, const Crowd::Draw& d
 }
 
 absl::Status RunOpenLoop(const LoadOptions& options, const Crowd::Draw& draw, std::mt19937_64* random, Crowd* crowd,
-                         RunningCalls* calls, const ShowProgress& show) {
+                         const ShowProgress& show) {
   const absl::StatusOr<std::vector<absl::Duration>> times = ArrivalTimes(options.arrivals, options.duration, random);
   if (!times.ok()) return times.status();
   for (const absl::Duration at : *times) {
-    if (!WaitUntil(at, *crowd, calls, show)) break;
+    if (!WaitUntil(at, *crowd, show)) break;
     if (absl::Status status = BeginIfThereIsRoom(options, draw, std::nullopt, crowd); !status.ok()) return status;
   }
   return absl::OkStatus();
@@ -246,7 +247,7 @@ absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, R
       begun = BeginIfThereIsRoom(options, draw, options.duration, &crowd);
     }
   } else {
-    begun = RunOpenLoop(options, draw, &random, &crowd, calls, show);
+    begun = RunOpenLoop(options, draw, &random, &crowd, show);
   }
   while (crowd.running() > 0) {
     absl::SleepFor(kGlance);
@@ -266,7 +267,7 @@ absl::StatusOr<std::vector<ViewerOutcome>> RunPlans(const LoadServer& server,
   crowd.Start();
   absl::Status begun;
   for (const PlannedViewer& viewer : viewers) {
-    WaitUntil(viewer.begins, crowd, &calls, [](const LoadProgress&) {});
+    WaitUntil(viewer.begins, crowd, [](const LoadProgress&) {});
     begun = crowd.Begin([&viewer](std::mt19937_64*) { return viewer.plan; }, std::nullopt);
     if (!begun.ok()) break;
   }

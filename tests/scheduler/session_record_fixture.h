@@ -101,6 +101,18 @@ class SessionRecordTest : public ::testing::Test {
   }
   void Advance(absl::Duration duration) { now_ += duration; }
 
+  // Three chunks, one that plays and two ahead of it, the most that the request, which it returns, allows.
+  SessionRequest BeginAndStopAtARunAheadLimitOfTwo() {
+    SessionRequest request = Request(0);
+    request.run_ahead_limit_chunks = 2;
+    Begin(request);
+    for (int chunk = 0; chunk < 3; ++chunk) {
+      MakeChunk();
+      Deliver();
+    }
+    return request;
+  }
+
   // The states that wait to be told, other events left out.
   std::vector<SessionState> TakeStates() {
     std::vector<SessionState> states;

@@ -197,13 +197,7 @@ TEST_F(SessionRecordTest, AtTheRunAheadLimitItIsReadyWhenTheClockSaysSoAndTheChu
 
 // Every snapshot asks what it would do next, so a pause must not wear down what is ahead of the viewer.
 TEST_F(SessionRecordTest, APauseGivesNoRoomUnderTheRunAheadLimitHoweverOftenItIsLookedAt) {
-  SessionRequest request = Request(0);
-  request.run_ahead_limit_chunks = 2;
-  Begin(request);
-  for (int chunk = 0; chunk < 3; ++chunk) {
-    MakeChunk();
-    Deliver();
-  }
+  BeginAndStopAtARunAheadLimitOfTwo();
   RunStep();  // the context pass
   ASSERT_EQ(View().next_step, std::nullopt);
   const absl::Time ready = *View().ready_at;
@@ -218,13 +212,7 @@ TEST_F(SessionRecordTest, APauseGivesNoRoomUnderTheRunAheadLimitHoweverOftenItIs
 }
 
 TEST_F(SessionRecordTest, WhatAnotherServerHasMadeAheadOfTheViewerCountsUnderTheRunAheadLimit) {
-  SessionRequest request = Request(0);
-  request.run_ahead_limit_chunks = 2;
-  Begin(request);
-  for (int chunk = 0; chunk < 3; ++chunk) {
-    MakeChunk();
-    Deliver();
-  }
+  SessionRequest request = BeginAndStopAtARunAheadLimitOfTwo();
   const std::optional<absl::Time> ready = View().ready_at;
   auto before = std::make_shared<Continuation>();
   before->chunks = 3;
