@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
 #include "command_line/flag_reader.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/create_channel.h"
@@ -15,6 +14,7 @@
 #include "grpcpp/impl/rpc_method.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "proto/grpc_deadline.h"
 
 namespace videodiffcr {
 namespace {
@@ -44,7 +44,7 @@ std::string BytesOf(const grpc::ByteBuffer& buffer) {
 absl::Status CheckHealth(const std::string& server, const std::string& service, absl::Duration timeout) {
   const std::shared_ptr<grpc::Channel> channel = grpc::CreateChannel(server, grpc::InsecureChannelCredentials());
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  context.set_deadline(GrpcDeadline(timeout));
   context.set_wait_for_ready(true);
   grpc::ByteBuffer response;
   const grpc::internal::RpcMethod method(kCheck, grpc::internal::RpcMethod::NORMAL_RPC, channel);

@@ -11,7 +11,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "client/channel_security.h"
 #include "client/http_get.h"
 #include "client/interrupt.h"
@@ -20,6 +19,7 @@
 #include "client/video_client.h"
 #include "command_line/flag_reader.h"
 #include "system/signals.h"
+#include "system/steady_time.h"
 
 namespace videodiffcr {
 namespace {
@@ -40,7 +40,7 @@ void Look(TopServer* server, absl::Time* looked_at) {
   const absl::StatusOr<std::string> page = HttpGetPage(server->name, "/metrics", kPatience);
   server->reached = page.status();
   if (!page.ok()) return;
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   server->before = std::exchange(server->now, MetricsText::Parse(*page));
   server->between = now - std::exchange(*looked_at, now);
 }

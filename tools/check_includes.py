@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Checks that every #include follows the one-way order between folders, which docs/architecture.md draws, and that a
 file includes what it uses of Abseil and of C++ itself: what other headers happen to bring along differs between releases.
+Also that only those files ask the wall clock, which somebody may set, whose business the date is.
 
     tools/check_includes.py [ROOT]
 
-Prints one line per wrong or missing include and exits 1 when there is any. Headers of C++, of Abseil and of the folder
+Prints one line per fault and exits 1 when there is any. Headers of C++, of Abseil and of the folder
 system are free for all.
 """
 import pathlib
@@ -122,6 +123,11 @@ DECLARES = {
     "unordered_map": r"std::unordered_map<",
     "variant": r"std::(variant<|get_if<|holds_alternative|visit\()",
 }
+# Whose business the date is: log lines, certificates, tokens' days, jobs as OpenAI's clients see them, and snapshots, which go
+# from one machine to another. All else measures and waits, by system/steady_time.h or threading/clock.h.
+WALL_CLOCK_USERS = ("gateway/gateway.cc", "server/access/tokens_command.cc", "server/diagnose.cc", "server/logging/log_line.cc",
+                    "server/rpc/session_call.cc", "server/rpc/snapshot_taker.cc", "server/server.cc")
+WALL_CLOCK = re.compile(r"absl::(Now\(|GetCurrentTimeNanos)|system_clock::now|CLOCK_REALTIME|gettimeofday|std::time\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.MULTILINE)
 
 
@@ -197,9 +203,20 @@ def missing_includes(root):
                     yield f"{path.relative_to(root).as_posix()}: uses {used[0].rstrip('(<')} and does not include <{header}>"
 
 
+def wall_clocks(root):
+    for top in ROOTS:
+        for path in sorted((root / top).rglob("*")):
+            name = path.relative_to(root).as_posix()
+            if path.suffix not in (".h", ".cc", ".cu", ".cuh") or name in WALL_CLOCK_USERS:
+                continue
+            used = WALL_CLOCK.search(re.sub(r"//.*", "", path.read_text(encoding="utf-8", errors="replace")))
+            if used:
+                yield f"{name}: asks the wall clock ({used[0].rstrip('(')}), which somebody may set; SteadyNow() or a Clock goes on"
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
-    wrong = [*wrong_includes(root), *missing_includes(root)]
+    wrong = [*wrong_includes(root), *missing_includes(root), *wall_clocks(root)]
     for line in wrong:
         print(line)
     return 1 if wrong else 0

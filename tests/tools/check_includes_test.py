@@ -57,6 +57,12 @@ class CheckIncludesTest(unittest.TestCase):
         self.assertEqual(check({"scheduler/engine.h": header, "scheduler/engine.cc": use})[0], 0)
         self.assertEqual(check({"scheduler/engine.cc": "// absl::StrCat\n"})[0], 0)
 
+    def test_the_wall_clock_is_asked_only_by_those_whose_business_the_date_is(self):
+        use = "#include \"absl/time/clock.h\"\nconst absl::Time now = absl::Now();\n"
+        status, output = check({"client/top.cc": use, "server/logging/log_line.cc": use, "tests/client/top_test.cc": use})
+        self.assertEqual((status, output.count("\n")), (1, 1), output)
+        self.assertIn("client/top.cc: asks the wall clock (absl::Now)", output)
+
     def test_this_repository_passes(self):
         self.assertEqual(small_tree.check_repository("check_includes.py"), (0, ""))
 
