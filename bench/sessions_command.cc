@@ -53,8 +53,7 @@ void AddStages(const v1::StreamVideoResponse& response, int64_t length, Stages* 
   stages->context.Add(ToDuration(t.context()));
   stages->decode.Add(ToDuration(t.decode()));
   stages->encode.Add(ToDuration(t.encode()));
-  stages->overhead.Add(ToDuration(t.total()) - ToDuration(t.queue()) - ToDuration(t.text()) - ToDuration(t.denoise()) -
-                       ToDuration(t.delivery_queue()) - ToDuration(t.decode()) - ToDuration(t.encode()));
+  stages->overhead.Add(OverheadOf(t));
 }
 
 // A viewer of the load tool that also writes down the stages of its chunks.

@@ -44,14 +44,22 @@ FlagReader ReadRange(int* least, int* most) {
   return {read, "8"};
 }
 
-FlagReader ReadBudgets(std::vector<double>* out) {
+bool ParseShare(absl::string_view text, double* share) {
+  return absl::SimpleAtod(text, share) && *share > 0 && *share <= 1;
+}
+
+// "1,0.7", or with floors "1/0.5,0.7/0.6".
+FlagReader ReadBudgets(std::vector<LoadBudget>* out) {
   const auto read = [out](std::string_view value) -> absl::Status {
     out->clear();
     for (const absl::string_view part : absl::StrSplit(absl::string_view(value.data(), value.size()), ',')) {
-      double budget;
-      if (!absl::SimpleAtod(part, &budget) || !(budget > 0 && budget <= 1)) {
-        return absl::InvalidArgumentError("must be shares above 0 and up to 1, as in 1,0.7");
+      const std::vector<absl::string_view> shares = absl::StrSplit(part, '/');
+      LoadBudget budget;
+      double floor = 0;
+      if (shares.size() > 2 || !ParseShare(shares.front(), &budget.target) || !ParseShare(shares.back(), &floor)) {
+        return absl::InvalidArgumentError("must be shares above 0 and up to 1, as in 1,0.7 or with floors 1/0.5,0.7");
       }
+      if (shares.size() == 2) budget.floor = floor;
       out->push_back(budget);
     }
     return absl::OkStatus();
@@ -77,11 +85,12 @@ FlagReader ReadOptional(double most, const char* off, std::optional<double>* out
 }
 
 absl::Status Validate(const LoadOptions& options) {
-  for (const double budget : options.budgets) {
-    if (options.floor.has_value() && *options.floor > budget) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--floor is ", *options.floor, "; it must not be above any of --budgets, which has ", budget));
-    }
+  for (const LoadBudget& budget : options.budgets) {
+    const double floor = budget.floor.value_or(options.floor.value_or(budget.target));
+    if (floor <= budget.target) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(budget.floor.has_value() ? "--budgets has a floor of " : "--floor is ", floor,
+                     "; it must not be above its budget, which is ", budget.target));
   }
   return absl::OkStatus();
 }
@@ -103,8 +112,10 @@ void AddLoadFlags(LoadOptions* options, Command* command) {
   command->AddRepeatedFlag(
       {"prompt", "TEXT", "A prompt of the mix; without any, the server's examples.", "\"a red circle moves right\""},
       AppendName(&options->prompts));
-  command->AddFlag({"budgets", "SHARES", "The mix of budgets.", "1,0.7"}, ReadBudgets(&options->budgets));
-  command->AddFlag({"floor", "SHARE", "How far the server may lower them; unset: not at all.", "0.7"},
+  command->AddFlag({"budgets", "SHARES",
+                    "The mix of budgets, each with a floor of its own behind a slash if it has one.", "1/0.5,0.7"},
+                   ReadBudgets(&options->budgets));
+  command->AddFlag({"floor", "SHARE", "How far the server may lower those without; unset: not at all.", "0.7"},
                    ReadOptional(1, nullptr, &options->floor));
   command->AddFlag({"chunks", "N..M", "The length of a session, at random within.", "4..32"},
                    ReadRange(&options->least_chunks, &options->most_chunks));

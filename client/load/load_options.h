@@ -21,6 +21,12 @@ struct LoadServer {
   absl::Duration patience = absl::Seconds(10);  // for it to answer
 };
 
+// What a session asks for, and how far the server may lower it.
+struct LoadBudget {
+  double target = 1;
+  std::optional<double> floor;  // none: LoadOptions::floor
+};
+
 struct LoadOptions {
   LoadServer server;
   Arrivals arrivals;
@@ -29,8 +35,8 @@ struct LoadOptions {
 
   // Each session takes one of each, at random.
   std::vector<std::string> prompts;  // empty: the server's example prompts
-  std::vector<double> budgets = {1.0};
-  std::optional<double> floor;  // none: as the budget
+  std::vector<LoadBudget> budgets = {LoadBudget()};
+  std::optional<double> floor;  // of budgets without one of their own; none: as the budget
   int least_chunks = 8, most_chunks = 8;
   double batch_share = 0;  // of sessions, of the batch class
 

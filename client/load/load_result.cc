@@ -26,7 +26,7 @@ double Quantile(std::vector<double> values, double q) {
 }
 
 struct Sums {
-  std::vector<double> first_ms, interval_ms, slack_ms, refusal_ms;
+  std::vector<double> first_ms, interval_ms, overhead_ms, slack_ms, refusal_ms;
   double chunks = 0, with_deadline = 0, misses = 0, below_floor = 0, lowered = 0, nominal = 0;
   double finished = 0, refused = 0, killed = 0, failed = 0, good = 0, missing = 0;
   double resumes = 0, damaged = 0, verified = 0, changed = 0, least_ratio = 1;
@@ -36,6 +36,7 @@ void AddChunks(const ViewerOutcome& outcome, Sums* sums) {
   for (const ChunkSample& chunk : outcome.chunks) {
     ++sums->chunks;
     (chunk.first ? sums->first_ms : sums->interval_ms).push_back(absl::ToDoubleMilliseconds(chunk.since_last));
+    sums->overhead_ms.push_back(absl::ToDoubleMilliseconds(chunk.overhead));
     sums->nominal += chunk.nominal;
     sums->below_floor += chunk.nominal < outcome.floor - kBudgetStep ? 1 : 0;
     sums->lowered += chunk.nominal < outcome.target - kBudgetStep ? 1 : 0;
@@ -106,6 +107,8 @@ std::map<std::string, double> FiguresOf(const std::vector<ViewerOutcome>& outcom
       {"first_chunk_p99_ms", Quantile(sums.first_ms, 0.99)},
       {"interval_p50_ms", Quantile(sums.interval_ms, 0.5)},
       {"interval_p99_ms", Quantile(sums.interval_ms, 0.99)},
+      {"overhead_p50_ms", Quantile(sums.overhead_ms, 0.5)},
+      {"overhead_p99_ms", Quantile(sums.overhead_ms, 0.99)},
       {"slack_p1_ms", Quantile(sums.slack_ms, 0.01)},
       {"slack_p50_ms", Quantile(sums.slack_ms, 0.5)},
       {"refusal_p99_ms", Quantile(sums.refusal_ms, 0.99)},

@@ -19,6 +19,7 @@ struct ChunkSample {
   absl::Duration at;          // from the start of the load
   absl::Duration slack;       // deadline minus arrival; meaningful with playout
   absl::Duration since_last;  // from the chunk before, or from the start of the session
+  absl::Duration overhead;    // of the server: neither queue nor model nor encoder
   bool has_deadline = false;
   bool first = false;
   double nominal = 1;

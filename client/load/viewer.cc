@@ -61,9 +61,9 @@ ViewerPlan DrawViewer(const LoadOptions& options, const std::vector<std::string>
   plan.config.set_prompt(OneOf(prompts, random));
   plan.config.set_seed(1 + (*random)() % kSeeds);
   plan.config.set_length_chunks(chunks);
-  const double target = OneOf(options.budgets, random);
-  plan.config.mutable_retention()->set_target(target);
-  plan.config.mutable_retention()->set_floor(options.floor.value_or(target));
+  const LoadBudget& budget = OneOf(options.budgets, random);
+  plan.config.mutable_retention()->set_target(budget.target);
+  plan.config.mutable_retention()->set_floor(budget.floor.value_or(options.floor.value_or(budget.target)));
   if (Happens(options.batch_share, random)) plan.config.set_priority(v1::PRIORITY_BATCH);
   if (options.playout_seconds.has_value()) {
     plan.start_buffer = absl::Seconds(*options.playout_seconds);
@@ -88,6 +88,12 @@ ChunkDigest DigestOf(const v1::VideoChunk& chunk) {
   digest.bytes = static_cast<int64_t>(chunk.payload().size());
   digest.nominal = chunk.retention().nominal();
   return digest;
+}
+
+absl::Duration OverheadOf(const v1::StageTimings& timings) {
+  return absl::Seconds(ToSeconds(timings.total()) - ToSeconds(timings.queue()) - ToSeconds(timings.text()) -
+                       ToSeconds(timings.denoise()) - ToSeconds(timings.delivery_queue()) -
+                       ToSeconds(timings.decode()) - ToSeconds(timings.encode()));
 }
 
 ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time origin, RunningCalls* calls,
@@ -117,6 +123,7 @@ ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time orig
     sample.since_last = now - last;
     sample.first = outcome.chunks.empty();
     sample.nominal = chunk.retention().nominal();
+    sample.overhead = OverheadOf(chunk.timings());
     if (plan.start_buffer.has_value()) {
       if (sample.first) play_from = now + *plan.start_buffer;
       sample.has_deadline = !sample.first;

@@ -46,6 +46,9 @@ struct ChunkDigest {
 };
 ChunkDigest DigestOf(const v1::VideoChunk& chunk);
 
+// What a chunk took on the server beside queues, model and encoder.
+absl::Duration OverheadOf(const v1::StageTimings& timings);
+
 struct ViewerRun {
   ViewerOutcome outcome;
   std::vector<ChunkDigest> digests;  // if the plan says verify

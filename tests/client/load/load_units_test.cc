@@ -6,13 +6,19 @@
 #include <cstdio>
 #include <fstream>
 #include <random>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/load/arrivals.h"
+#include "client/load/load_options.h"
 #include "client/load/load_plot.h"
 #include "client/load/load_result.h"
 #include "client/load/requirements.h"
+#include "client/load/viewer.h"
 
 namespace videodiffcr {
 namespace {
@@ -135,6 +141,54 @@ TEST(LoadResultTest, MissesGoodSessionsAndWhatIsMissingAreCounted) {
   EXPECT_EQ(figures.at("lost"), 1);
   EXPECT_EQ(figures.at("refused"), 1);
   EXPECT_EQ(figures.at("refusal_p99_ms"), 3);
+}
+
+TEST(LoadResultTest, OverheadIsWhatIsLeftOfAChunksTimeAndItsQuantilesAreOfAllChunks) {
+  v1::StageTimings timings;
+  timings.mutable_total()->set_nanos(100'000'000);
+  timings.mutable_queue()->set_nanos(10'000'000);
+  timings.mutable_text()->set_nanos(1'000'000);
+  timings.mutable_denoise()->set_nanos(50'000'000);
+  timings.mutable_context()->set_nanos(40'000'000);  // no part of the total
+  timings.mutable_delivery_queue()->set_nanos(5'000'000);
+  timings.mutable_decode()->set_nanos(20'000'000);
+  timings.mutable_encode()->set_nanos(10'000'000);
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(OverheadOf(timings)), 4, 1e-9);
+  ViewerOutcome one = Outcome({0, 0, 0}), other = Outcome({0});
+  other.chunks[0].overhead = absl::Milliseconds(7);
+  const auto figures = FiguresOf({one, other});
+  EXPECT_EQ(figures.at("overhead_p50_ms"), 0);
+  EXPECT_EQ(figures.at("overhead_p99_ms"), 7);
+}
+
+absl::StatusOr<LoadOptions> ParseLoad(const std::vector<std::string_view>& arguments) {
+  LoadOptions options;
+  Command command({"load", "", "", ""});
+  AddLoadFlags(&options, &command);
+  const auto parsed = command.Parse(arguments);
+  if (!parsed.ok()) return parsed.status();
+  return options;
+}
+
+TEST(LoadOptionsTest, AMixHasFloorsOfItsOwn) {
+  const absl::StatusOr<LoadOptions> options = ParseLoad({"--budgets=1/0.5,0.9,0.7/0.6", "--floor=0.8"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  std::set<std::pair<double, double>> seen;
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 100; ++i) {
+    const v1::Retention& retention = DrawViewer(*options, {"a prompt"}, &random).config.retention();
+    seen.insert({retention.target(), retention.floor()});
+  }
+  EXPECT_THAT(seen, ElementsAre(std::pair(0.7, 0.6), std::pair(0.9, 0.8), std::pair(1.0, 0.5)));
+}
+
+TEST(LoadOptionsTest, AFloorAboveItsBudgetIsRefused) {
+  for (const char* budgets :
+       {"--budgets=0.7/0.8", "--budgets=0.7,", "--budgets=1/0.7/0.5", "--budgets=1/", "--budgets=1.1"}) {
+    EXPECT_EQ(ParseLoad({budgets}).status().code(), absl::StatusCode::kInvalidArgument) << budgets;
+  }
+  EXPECT_THAT(std::string(ParseLoad({"--budgets=1,0.7", "--floor=0.8"}).status().message()),
+              HasSubstr("--floor is 0.8"));
 }
 
 TEST(LoadResultTest, LoweredBudgetsAndCrossedFloorsAreToldApart) {
