@@ -14,7 +14,8 @@
 # window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step, -frame-wise-1-step), training (-routers: of tiny and of
 # the real shape, a few chunks; -videodiffcr: a few steps with student, teacher and fake score of the real shape); a name stands for
 # all that begin with it. Only by its own name: training-14b, a few steps with a teacher of the 14B shape whose blocks stay in the
-# host's memory, of which it takes 60 GB; fleet, servers on one GPU each behind one Envoy, their viewers on 1, 2, 4, ... of them.
+# host's memory, of which it takes 60 GB; fleet, servers on one GPU each behind one Envoy, their viewers on 1, 2, 4, ... of them;
+# reliability, the GPU column of docs/reliability.md (tools/reliability_check.sh, ROWS of it, scaled by SCALE, 0.5).
 # A part that fails does not stop the others; the exit status says whether any did.
 # Environment: TIME_LIMIT_SECONDS (585) for all parts: the last are left out, or cut, when it is reached; RESULTS, a folder that gets
 # table.md and logs.tar.gz anew after each part; LOGS, where logs and JSON go (DIR/logs); SESSION_SECONDS (60), STARTS (both) and
@@ -26,14 +27,14 @@ set -uo pipefail
 all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
   sessions-bf16 kernels chunk-cache chunk-cache-window12 sessions-cache sessions-cache12 attention linears chunk-few-2-step
   chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step chunk-few-frame-wise-1-step training-routers training-videodiffcr)
-named_parts=(training-14b fleet)
+named_parts=(training-14b fleet reliability)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
 declare -A seconds_of=([checks]=110 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
   [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130
   [chunk-cache]=34 [chunk-cache-window12]=18 [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20
   [chunk-few-frame-wise-2-step]=12 [chunk-few-frame-wise-1-step]=10 [training-routers]=100 [training-videodiffcr]=200
-  [training-14b]=300)
-usage() { sed -n '2,27p' "$0" | cut -c3-; exit 2; }
+  [training-14b]=300 [reliability]=420)
+usage() { sed -n '2,28p' "$0" | cut -c3-; exit 2; }
 
 seconds_left() { echo $((limit - SECONDS)); }
 
@@ -167,6 +168,7 @@ run_part() {
     sessions-cache) cache_model chunk-cache "$2" 21 0 && bench_sessions "$1" "$2" fp8 chunk-cache 0.7 5 ;;
     sessions-cache12) cache_model chunk-cache-window12 "$2" 12 3 && bench_sessions "$1" "$2" fp8 chunk-cache-window12 0.7 6 ;;
     fleet) measure_fleet "$2" ;;
+    reliability) check_reliability "$2" ;;
     sessions-window12) bench_sessions "$1" "$2" fp8 window12 0.7 "$(python3 "$packed/gpu_check_table.py" --viewers "$logs")" ;;
     *) bench "$1" "$2" ;;
   esac
@@ -184,6 +186,20 @@ measure_fleet() {
   if [ "$device" = cpu ]; then model=models/tiny; fi
   limited "$1" fleet python3 tools/deploy/fleet_viewers.py --envoy "$work/bin/envoy" --bin "$work/bin" --model-folder "$model" \
     --device "$device" --viewers "${VIEWERS:-3}" --seconds "${SESSION_SECONDS:-60}" --json "$logs/fleet.json"
+}
+
+# The figures that a load can show, in at most $1 seconds, with budgets down to 0.5, since four viewers are half again as many as a
+# GPU serves at 1.0. RELIABILITY_DEVICE=cpu tries the part without a GPU, with tiny.
+check_reliability() {
+  local device=${RELIABILITY_DEVICE:-cuda} model=models/tiny
+  if [ "$device" = cuda ]; then
+    model=$models/reliability
+    [ -e "$model/config.json" ] || limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$model" \
+      --weights-from="$models/window21" --window-frames=21 --budgets=7,5 || return
+  fi
+  # shellcheck disable=SC2086  # ROWS are words
+  limited "$1" reliability env BIN="$work/bin" DEVICE="$device" MODEL_FOLDER="$model" SCALE="${SCALE:-0.5}" \
+    tools/reliability_check.sh ${ROWS:-}
 }
 
 # bench_kernels NAME SECONDS PRECISION MODEL TENTHS
@@ -337,9 +353,10 @@ run() {
   [ $# -gt 0 ] || set -- "${all_parts[@]}"
   choose_parts "$@"
   case " ${chosen[*]} ${FLEET_DEVICE:-}" in
+    ' reliability '*) [ "${RELIABILITY_DEVICE:-cuda}" = cpu ] || make_models "$(seconds_left)" || failed+=(models) ;;
     *' checks '*) ;;  # makes them, too
     ' fleet cpu') ;;  # needs none
-    *' chunk-'*|*' kernels '*|*' sessions-'*|*' training-'*|*' fleet '*) make_models "$(seconds_left)" || failed+=(models) ;;
+    *' chunk-'*|*' kernels '*|*' sessions-'*|*' training-'*|*' fleet '*|*' reliability '*) make_models "$(seconds_left)" || failed+=(models) ;;
   esac
   run_parts "${chosen[@]}"
   echo

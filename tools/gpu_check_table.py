@@ -121,6 +121,11 @@ def kernel_lines(folder, most=6):
         yield f"{path.stem}: {', '.join(row['kernel'] + ' ' + row['ms per chunk'] for row in chosen)}"
 
 
+def reliability_rows(folder):
+    """The table of tools/reliability_check.sh, of a run in which it was asked for."""
+    return [line for line in text_of(folder / "reliability.log", "").splitlines() if line.startswith("|")]
+
+
 def training(folder, name):
     """Seconds a chunk trained, and the most memory that the GPU held meanwhile."""
     found = re.search(r"([\d.]+) s a chunk trained", text_of(folder / f"training-{name}.log", ""))
@@ -213,6 +218,8 @@ def main(folder):
         for line in flatness(folder, part):
             print(line)
     for line in kernel_lines(folder):
+        print(line)
+    for line in reliability_rows(folder):
         print(line)
     print("seconds:", text_of(folder / "seconds", "none").replace("\n", ", "))
     print("missing:", "; ".join(row[0] for row in rows if row[1] == "not run") or "nothing")

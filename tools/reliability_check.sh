@@ -1,19 +1,36 @@
 #!/usr/bin/env bash
-# The reliability figures of docs/reliability.md on this machine's CPU, each by a program that fails when its figure does not
-# hold. Under half an hour on two cores.
+# The reliability figures of docs/reliability.md, each by a program that fails when its figure does not hold. Under half an hour
+# on two cores.
 #
 #   tools/reliability_check.sh            all of them
-#   tools/reliability_check.sh NAME...    those alone: start first_chunk realtime cancel slow_reader cuts kills churn
-#                                         overload budgets allocations sigterm malformed fuzz replay
+#   tools/reliability_check.sh NAME...    those alone: start first_chunk overhead realtime cancel slow_reader cuts kills churn
+#                                         overload budgets allocations sigterm malformed fuzz sanitizers replay
 #
 # Needs what tools/test.sh has built. BIN names another folder of programs, FUZZ_SECONDS the time for each fuzzer (where the
 # preset "fuzz" was not built, their short runs, which are tests, are all). What a figure needs many minutes for is scaled by
-# SCALE (1: as the page says).
+# SCALE (1: as the page says). `sanitizers` runs what of the presets asan, tsan and clang was built.
+#
+# DEVICE=cuda measures a GPU, against the marks of the other column, with PRECISION (fp8), MODEL_FOLDER, VIEWERS (3, in real time
+# at BUDGET, 0.7) and BUDGET_SESSIONS (4); without names all but those that tests prove. `gpu_check.sh run DIR reliability` does it.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 bin=${BIN:-build/release/bin}
 tests=${bin%/bin}/tests
 scale=${SCALE:-1}
+device=${DEVICE:-cpu}
+model=${MODEL_FOLDER:-models/tiny}
+# What is wanted, by device. `alone`: a video is bit-equal in any company on the CPU, and on a GPU when it is made alone.
+case $device in
+  cpu)
+    device_flags=() prompts=() viewers=${VIEWERS:-4} budget=${BUDGET:-1} alone=closed:4 cut_length=16..48
+    start_s=2 first_ms=150 overhead_ms=3 least_cpr=0.99 cancel_s=0.05 held_mib=8 wanted_cuts=1000 wanted_churn=10000 ;;
+  cuda)
+    device_flags=(--device=cuda --precision="${PRECISION:-fp8}")
+    prompts=(--prompt "a large red circle moves right fast on a navy checkered background")  # a made model knows no examples
+    viewers=${VIEWERS:-3} budget=${BUDGET:-0.7} alone=closed:1 cut_length=8..16
+    start_s=60 first_ms=200 overhead_ms=10 least_cpr=0.995 cancel_s=0.25 held_mib=32 wanted_cuts=200 wanted_churn=1000 ;;
+  *) echo "reliability_check: DEVICE is '$device'; it must be cpu or cuda" >&2; exit 2 ;;
+esac
 work=$(mktemp -d)
 server_pid=
 log=$work/server.log  # of what was run last
@@ -25,8 +42,8 @@ rows=(); failed=0
 start_server() {
   stop_server
   rm -f "$work/ports"
-  "$bin/videodiffcr-server" --model-folder=models/tiny --listen=127.0.0.1:0 --metrics-listen=127.0.0.1:0 \
-    --port-file="$work/ports" "$@" 2>"$work/server.log" &
+  "$bin/videodiffcr-server" --model-folder="$model" "${device_flags[@]}" --listen=127.0.0.1:0 --metrics-listen=127.0.0.1:0 \
+    --admin-listen=127.0.0.1:0 --port-file="$work/ports" "$@" 2>"$work/server.log" &
   server_pid=$!
   while [ ! -e "$work/ports" ]; do
     kill -0 "$server_pid" 2>/dev/null || { cat "$work/server.log" >&2; exit 1; }
@@ -34,18 +51,22 @@ start_server() {
   done
   address=127.0.0.1:$(sed -n 's/^grpc_port=//p' "$work/ports")
   metrics=http://127.0.0.1:$(sed -n 's/^metrics_port=//p' "$work/ports")/metrics
+  admin=127.0.0.1:$(sed -n 's/^admin_port=//p' "$work/ports")
 }
 # load FLAG...: sets `held` to 0 if what --require names holds.
 load() {
   log=$work/load.log
-  "$bin/videodiffcr" load --server "$address" "$@" --json "$work/load.json" >"$log" 2>&1
+  "$bin/videodiffcr" load --server "$address" "${prompts[@]}" --budgets "$budget" "$@" --json "$work/load.json" >"$log" 2>&1
   held=$?
 }
+load_in_background() { log=$work/load.log; ( load "$@" ) & background=$!; }
 figure() { python3 -c "import json,sys; print(json.load(open('$work/load.json'))['figures'][sys.argv[1]])" "$1" 2>/dev/null; }
 # A figure without its fraction; 0 where the load tool has left none, which is a figure that does not hold.
 whole() { local value; value=$(figure "$1"); value=${value%%.*}; echo "${value:-0}"; }
+# metric START [PART]: the sum over all samples that begin so and have that part.
 metric() { python3 -c "import sys,urllib.request
-print(sum(float(l.split()[-1]) for l in urllib.request.urlopen('$metrics').read().decode().splitlines() if l.startswith(sys.argv[1])))" "$1"; }
+print(sum(float(l.split()[-1]) for l in urllib.request.urlopen('$metrics').read().decode().splitlines()
+          if l.startswith(sys.argv[1]) and sys.argv[2] in l))" "$1" "${2:-}"; }
 resident_kib() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$server_pid/status"; }
 # Once no session is left and it stays: what ended calls leave goes back to the system a little later.
 resident_at_rest() {
@@ -58,6 +79,7 @@ resident_at_rest() {
   done
   echo "$now"
 }
+now_ms() { date +%s%3N; }
 scaled() { python3 -c "print(max(1, round($1 * $scale)))"; }
 
 # row NAME WANTED MEASURED HOLDS(0: yes)
@@ -79,42 +101,60 @@ check_start() {
   start_server
   local ready; ready=$(sed -n 's/.*ready after \([0-9.]*\)\(m\{0,1\}s\).*/\1 \2/p' "$work/server.log" | head -1)
   local seconds; seconds=$(python3 -c "v, u = '$ready'.split(); print(float(v) / (1000 if u == 'ms' else 1))")
-  row "start to SERVING" "<= 2 s" "$seconds s" "$(holds "$seconds <= 2")"
+  row "start to SERVING" "<= $start_s s" "$seconds s" "$(holds "$seconds <= $start_s")"
 }
 check_first_chunk() {
   start_server
-  load --arrivals closed:1 --duration "$(scaled 20)s" --chunks 1 --require 'first_chunk_p99_ms<=150,failed==0'
-  row "first chunk, one session, p99" "<= 150 ms" "$(figure first_chunk_p99_ms) ms of $(figure sessions) sessions" $held
+  load --arrivals closed:1 --duration "$(scaled 20)s" --chunks 1 --require "first_chunk_p99_ms<=$first_ms,failed==0"
+  row "first chunk, one session, p99" "<= $first_ms ms" "$(figure first_chunk_p99_ms) ms of $(figure sessions) sessions" $held
+}
+check_overhead() {
+  start_server
+  load --arrivals "burst:$viewers@1h" --duration 1s --chunks "$(scaled 60)" --require "overhead_p99_ms<=$overhead_ms,lost==0"
+  row "server overhead per chunk, $viewers viewers, p99" "<= $overhead_ms ms" \
+    "p50 $(figure overhead_p50_ms), p99 $(figure overhead_p99_ms) ms of $(figure chunks) chunks" $held
 }
 check_realtime() {
   start_server
-  load --arrivals burst:4@1h --duration 1s --chunks "$(scaled 60)" --require 'cpr>=0.99,finished==4,lost==0'
-  row "4 real-time sessions" "CPR >= 0.99" "CPR $(figure cpr)" $held
+  load --arrivals "burst:$viewers@1h" --duration 1s --chunks "$(scaled 60)" \
+    --require "cpr>=$least_cpr,finished==$viewers,lost==0"
+  row "$viewers real-time sessions" "CPR >= $least_cpr" "CPR $(figure cpr), least $(figure least_cpr)" $held
   load --arrivals burst:32@1h --duration 1s --chunks 8 --playout off --require 'finished==32,lost==0'
   row "32 sessions at once" "all finish" "$(figure finished) finished" $held
 }
-check_cancel() { by_tests "cancel to KV free" "<= 2 steps" 'server_control_test|^control_test$|session_call_test|session_resume_test'; }
+# within_seconds HISTOGRAM SECONDS: samples that were as short, and all. SECONDS is one of its buckets.
+within_seconds() { echo "$(metric "$1_bucket{" "le=\"$2\"") $(metric "$1_count{")"; }
+check_cancel() {
+  start_server
+  load --arrivals closed:4 --duration "$(scaled 20)s" --chunks 8 --playout off --kill-share 1 --require 'failed==0,killed>=1'
+  local within all kv
+  resident_at_rest >/dev/null
+  read -r within all < <(within_seconds videodiffcr_cancel_latency_seconds "$cancel_s")
+  kv=$(metric 'videodiffcr_kv_cache_bytes{')
+  row "cancel to KV free" "<= $cancel_s s" "$within of $all cancels, KV bytes $kv" "$(holds "$held == 0 and $within == $all > 0 and $kv == 0")"
+  [ "$device" != cpu ] || by_tests "the same in steps" "<= 2 steps" 'server_control_test|^control_test$|session_call_test|session_resume_test'
+}
 # Viewers at playing speed: flat out, the chunks that a slow reader does take would be a third share of the machine.
 check_slow_reader() {
   start_server
-  load --arrivals burst:2@1h --duration 1s --chunks "$(scaled 40)"
-  local calm; calm=$(figure interval_p99_ms)
-  "$bin/videodiffcr" load --server "$address" --arrivals closed:1 --duration "$(scaled 40)s" --chunks 200 --playout off \
-    --slow-share 1 --slow-pause 2s >/dev/null 2>&1 &
+  load --arrivals burst:2@1h --duration 1s --chunks "$(scaled 40)" --require 'cpr>=1,lost==0'
+  local calm calm_held=$held; calm=$(figure interval_p99_ms)
+  "$bin/videodiffcr" load --server "$address" "${prompts[@]}" --budgets "$budget" --arrivals closed:1 --duration "$(scaled 40)s" \
+    --chunks 200 --playout off --slow-share 1 --slow-pause 2s >/dev/null 2>&1 &
   local slow=$!
   load --arrivals burst:2@1h --duration 1s --chunks "$(scaled 40)" --require 'cpr>=1,lost==0'
   local beside; beside=$(figure interval_p99_ms)
   local buffered; buffered=$(metric videodiffcr_send_buffer_bytes)
   kill $slow 2>/dev/null; wait $slow 2>/dev/null
-  row "slow reader beside two viewers" "their p99 +10 % at most, CPR 1, <= 8 MiB held" \
+  row "slow reader beside two viewers" "their p99 +10 % at most, CPR 1, <= $held_mib MiB held" \
     "$calm to $beside ms, CPR $(figure cpr), $buffered bytes" \
-    "$(holds "$held == 0 and $beside <= 1.1 * $calm and $buffered <= 8 * 2**20")"
+    "$(holds "$calm_held == 0 and $held == 0 and $beside <= 1.1 * $calm and $buffered <= $held_mib * 2**20")"
 }
 check_cuts() {
   start_server
-  local wanted cuts=0 rounds=0 lost=0 damaged=0 changed=0 verified=0; wanted=$(scaled 1000)
+  local wanted cuts=0 rounds=0 lost=0 damaged=0 changed=0 verified=0; wanted=$(scaled $wanted_cuts)
   while [ "$cuts" -lt "$wanted" ] && [ "$rounds" -lt 20 ]; do
-    load --arrivals closed:4 --duration "$(scaled 60)s" --chunks 16..48 --playout off --cut-share 0.5 --verify 1 \
+    load --arrivals $alone --duration "$(scaled 60)s" --chunks $cut_length --playout off --cut-share 0.5 --verify 1 \
       --require "lost==0,damaged==0,changed==0,failed==0"
     cuts=$((cuts + $(whole resumes))); verified=$((verified + $(whole verified))); rounds=$((rounds + 1))
     lost=$((lost + $(whole lost))); damaged=$((damaged + $(whole damaged))); changed=$((changed + $(whole changed)))
@@ -136,16 +176,18 @@ check_kills() {
 check_churn() {
   start_server
   load --arrivals closed:16 --duration 10s --chunks 1..2 --playout off --kill-share 1
-  local before; before=$(resident_at_rest)
-  local wanted sessions=0; wanted=$(scaled 10000)
+  local before gpu_before; before=$(resident_at_rest); gpu_before=$(metric 'videodiffcr_gpu_memory_bytes{')
+  local wanted sessions=0; wanted=$(scaled $wanted_churn)
   while [ "$sessions" -lt "$wanted" ]; do
     load --arrivals closed:16 --duration "$(scaled 60)s" --chunks 1..2 --playout off --kill-share 1
     sessions=$((sessions + $(whole sessions)))
     [ "$(whole sessions)" -gt 0 ] || break
   done
-  local after kv; after=$(resident_at_rest); kv=$(metric 'videodiffcr_kv_cache_bytes{')
-  row "open and cancel" "$wanted: RSS +8 MiB at most, KV bytes 0" "$sessions: RSS $((after - before)) KiB more, KV bytes $kv" \
-    "$(holds "$after - $before <= 8192 and $kv == 0 and $sessions >= $wanted")"
+  local after kv gpu; after=$(resident_at_rest); kv=$(metric 'videodiffcr_kv_cache_bytes{')
+  gpu=$(metric 'videodiffcr_gpu_memory_bytes{')
+  row "open and cancel" "$wanted: RSS +8 MiB at most, KV bytes 0, GPU bytes as before" \
+    "$sessions: RSS $((after - before)) KiB more, KV bytes $kv, GPU bytes $gpu_before to $gpu" \
+    "$(holds "$after - $before <= 8192 and $kv == 0 and $gpu == $gpu_before and $sessions >= $wanted")"
 }
 check_overload() {
   start_server --max-sessions=4 --max-waiting-sessions=0
@@ -158,7 +200,7 @@ check_overload() {
     "$(holds "$(figure refused) > 0 and $refusal <= 10 and $admitted <= 1.2 * $calm")"
 }
 check_budgets() {
-  local sessions=${BUDGET_SESSIONS:-12} off on crossed
+  local sessions=${BUDGET_SESSIONS:-$([ "$device" = cpu ] && echo 12 || echo 4)} off on crossed budget=1
   start_server --no-budget-controller --no-slack-admission
   load --arrivals "burst:$sessions@1h" --duration 1s --chunks 24 --floor 0.5
   off=$(figure misses)
@@ -169,8 +211,32 @@ check_budgets() {
     "$on with, $off without; floor crossed $crossed times; mean budget $(figure mean_budget)" \
     "$(holds "$on <= $off / 2 and $crossed == 0")"
 }
-check_allocations() { by_tests "allocation failures" "0 crashes, other sessions byte-equal" 'lost_memory_test|^failure_test$'; }
-check_sigterm() { by_tests "SIGTERM" "NOT_SERVING first, no truncated chunk, exit 0" 'e2e_shutdown_test|server_lifecycle_test'; }
+check_allocations() {
+  local failures; failures=$(scaled 100); log=$work/tests.log
+  # The program itself: ctest would end it after the test's usual time, which is of a few failures.
+  VIDEODIFFCR_ALLOCATION_FAILURES=$failures "$tests/lost_memory_test" --gtest_filter='*AtARandomPlace*' >"$log" 2>&1
+  local result=$?
+  row "allocation failures at random places" "$failures: 0 crashes, the other session byte-equal" \
+    "$(sed -n 's/^\([0-9]* of [0-9]* allocations failed.*\)/\1/p' "$log")" $result
+  by_tests "the same, by tests" "every place of a clip; passes, decodes, sinks" 'lost_memory_test|^failure_test$'
+}
+# Under load, which has a chunk in progress for each: how long until the port for probes says that it does not serve, until the
+# process is gone, and how.
+check_sigterm() {
+  start_server
+  load_in_background --arrivals "burst:$viewers@1h" --duration 1s --chunks 400 --playout off
+  sleep 3
+  local began flipped ended status
+  began=$(now_ms); kill -TERM "$server_pid"
+  while "$bin/videodiffcr" health --server "$admin" --timeout 50ms >/dev/null 2>&1; do :; done
+  flipped=$(($(now_ms) - began))
+  wait "$server_pid"; status=$?; server_pid=; ended=$(($(now_ms) - began))
+  wait "$background"
+  row "SIGTERM under load" "NOT_SERVING <= 100 ms, 0 truncated chunks, exit 0 <= 30 s" \
+    "$flipped ms, $(figure damaged) damaged of $(figure chunks), exit $status after $ended ms" \
+    "$(holds "$flipped <= 100 and $ended <= 30000 and $status == 0 and $(whole damaged) == 0 and $(whole chunks) > 0")"
+  [ "$device" != cpu ] || by_tests "the same, by tests" "NOT_SERVING first, files play" 'e2e_shutdown_test|server_lifecycle_test'
+}
 check_malformed() { by_tests "malformed input" "the right code, no crash, no hang" 'server_bad_input_test|server_protocol_test|message_parsing_test'; }
 check_fuzz() {
   local fuzzer name seeds longest found=0 broken=0
@@ -187,14 +253,28 @@ check_fuzz() {
   if [ "$found" -eq 0 ]; then by_tests "fuzz: short runs alone, without the preset fuzz" "no finding" '_fuzz$'; return; fi
   row "fuzz" "no finding" "$found fuzzers, ${FUZZ_SECONDS:-60} s each: $broken broke" "$broken"
 }
+# Each preset's tests of scheduler, server, client and protocol: what the sanitizers' builds have in common.
+check_sanitizers() {
+  local preset found=0
+  for preset in asan tsan clang; do
+    [ -e "build/$preset/CTestTestfile.cmake" ] || continue
+    found=$((found + 1)); log=$work/tests.log
+    ctest --test-dir "build/$preset" -L '^(scheduler|server|integration)$' --no-tests=error --output-on-failure >"$log" 2>&1
+    local result=$?
+    row "sanitizers, preset $preset" "0 reports" "$(sed -n 's/^\([0-9]*% tests passed.*\)/\1/p' "$log")" $result
+  done
+  [ "$found" -gt 0 ] || row "sanitizers" "0 reports" "none of the presets asan, tsan, clang was built" 1
+}
 check_replay() {
   start_server
-  load --arrivals closed:4 --duration "$(scaled 20)s" --chunks 12 --playout off --verify 1 --require 'changed==0,verified>=1,lost==0'
+  load --arrivals $alone --duration "$(scaled 20)s" --chunks 12 --playout off --verify 1 --require 'changed==0,verified>=1,lost==0'
   local first; first="$(figure changed) changed of $(figure verified) chunks"
-  row "replay by seed, four at once against alone" "bit-equal" "$first" $held
+  row "replay by seed, $alone against alone" "bit-equal" "$first" $held
 }
 
-names=(start first_chunk realtime cancel slow_reader cuts kills churn overload budgets allocations sigterm malformed fuzz replay)
+names=(start first_chunk overhead realtime cancel slow_reader cuts kills churn overload budgets allocations sigterm malformed fuzz
+  sanitizers replay)
+[ "$device" = cpu ] || names=(start first_chunk overhead realtime cancel slow_reader cuts churn overload budgets sigterm replay)
 [ $# -eq 0 ] || names=("$@")
 echo "| property | wanted | measured | |"; echo "|---|---|---|---|"
 for name in "${names[@]}"; do

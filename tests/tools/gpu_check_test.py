@@ -229,6 +229,16 @@ class GpuCheckTest(unittest.TestCase):
         self.assertIn("| viewers, 30 % routed, fp8, one Envoy, GPUs: 2 | 6 of 6, least CPR 0.9876, 60 s; sessions of the servers 3, 3; "
                       "flat out 9.50 chunks/s | 6 |  |", done.stdout)
 
+    def test_reliability_is_measured_only_when_it_is_named_with_a_model_whose_budgets_give_way(self):
+        _, output = self.check.run("text")
+        self.assertNotIn("reliability", output)
+        status, output = self.check.run("reliability", ROWS="start")
+        self.assertEqual(status, 1)  # the stub of the server is none
+        self.assertIn("failed: reliability\n", output)
+        self.assertIn("| property | wanted | measured | |", output)
+        self.assertRegex(self.check.log("reliability"), r"unrecognized option '--model-folder=[^']*/reliability'")
+        self.assertRegex(self.check.log("models"), r"reliability', 'weights-from': '[^']*/window21', 'window-frames': '21', 'budgets': '7,5'")
+
     def test_fleets_that_fit_run_beside_each_other(self):
         program = (f"import sys; sys.path.insert(0, {str(SOURCE / 'tools' / 'deploy')!r}); sys.dont_write_bytecode = True; "
                    "from fleet_phases import phases; print(*(phases(gpus) for gpus in (1, 2, 3, 4, 8)))")
