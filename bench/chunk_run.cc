@@ -35,7 +35,7 @@ Decoded DecodeAll(VideoModel& model, std::vector<std::unique_ptr<LatentChunk>> l
   };
   const auto decode = [&model](std::unique_ptr<LatentChunk> latents) {
     const absl::Time began = SteadyNow();
-    absl::Status status = model.Decode(std::move(latents)).status();
+    absl::Status status = model.Decode(*latents).status();
     return One{std::move(status), SteadyNow() - began};
   };
   std::vector<std::future<One>> chunks;

@@ -62,13 +62,7 @@ void DeliveryStage::DeliverOne(SessionId id) {
 void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
   const int64_t sequence = chunk.chunk.sequence;
   const absl::Time began = state_->clock->Now();
-  if (session->keeps_latents() && !chunk.rebuilt) {
-    absl::StatusOr<HalfLatents> latents = Guarded("latents", [&] { return chunk.latents->CopyToHost(); });
-    if (!latents.ok()) return Fail(session, latents.status());
-    chunk.chunk.latents = std::make_shared<const HalfLatents>(*std::move(latents));
-  }
-  absl::StatusOr<FrameChunk> frames =
-      Guarded("frames", [&] { return state_->model->Decode(std::move(chunk.latents)); });
+  absl::StatusOr<FrameChunk> frames = Guarded("frames", [&] { return state_->model->Decode(*chunk.latents); });
   const absl::Time decoded = state_->clock->Now();
   if (!frames.ok()) {
     const absl::Status health = state_->model->health();
@@ -97,6 +91,12 @@ void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
     state_->engine_wake.NotifyAll();
   }
   if (!wanted) return;
+  if (session->keeps_latents()) {
+    absl::StatusOr<HalfLatents> latents = Guarded("latents", [&] { return chunk.latents->CopyToHost(); });
+    if (!latents.ok()) return Fail(session, latents.status());
+    chunk.chunk.latents = std::make_shared<const HalfLatents>(*std::move(latents));
+  }
+  chunk.latents.reset();
 
   GeneratedChunk leaving = chunk.chunk;
   leaving.frames = *std::move(frames);

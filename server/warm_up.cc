@@ -26,7 +26,7 @@ absl::StatusOr<std::unique_ptr<ChunkEncoder>> CreateUsualEncoder(const ModelInfo
 
 // Null `encoder`: decoded only.
 absl::Status DecodeAndEncode(VideoModel* model, std::unique_ptr<LatentChunk> latents, ChunkEncoder* encoder) {
-  const absl::StatusOr<FrameChunk> frames = model->Decode(std::move(latents));
+  const absl::StatusOr<FrameChunk> frames = model->Decode(*latents);
   if (!frames.ok()) return frames.status();
   return encoder == nullptr ? absl::OkStatus() : encoder->Encode(*frames).status();
 }

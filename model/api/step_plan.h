@@ -51,8 +51,8 @@ struct StepPlan {
 class LatentChunk {
  public:
   virtual ~LatentChunk() = default;
-  // What kRebuild takes, rounded to half precision. Before VideoModel::Decode() takes it; may wait for the pass that
-  // makes it.
+  // What kRebuild takes, rounded to half precision. Waits for the pass that makes it: whoever wants frames, too, asks
+  // for these first, since a decode that is asked for meanwhile begins as the pass ends.
   virtual absl::StatusOr<HalfLatents> CopyToHost() = 0;
 };
 

@@ -53,7 +53,7 @@ class VideoModel {
 
   // Latents of one chunk to frames, with the decoder state of their session. Where Run() returns before the device is
   // done, it waits for the pass that makes them and says for how long (FrameChunk::waited_for_latents).
-  virtual absl::StatusOr<FrameChunk> Decode(std::unique_ptr<LatentChunk> latents) = 0;
+  virtual absl::StatusOr<FrameChunk> Decode(LatentChunk& latents) = 0;
 };
 
 }  // namespace videodiffcr

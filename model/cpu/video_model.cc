@@ -119,7 +119,7 @@ class CpuVideoModel final : public VideoModel {
   void EndSession(SessionId session) override { sessions_.erase(session); }
 
   std::vector<StepOutcome> Run(const StepPlan& plan) override;
-  absl::StatusOr<FrameChunk> Decode(std::unique_ptr<LatentChunk> latents) override;
+  absl::StatusOr<FrameChunk> Decode(LatentChunk& latents) override;
 
  private:
   std::shared_ptr<DecoderState> NewDecoderState() const {
@@ -258,12 +258,12 @@ void CpuVideoModel::Rebuild(const PlannedStep& step, const RetentionTable* table
   if (leads) outcome.latents = HandOut(session);
 }
 
-absl::StatusOr<FrameChunk> CpuVideoModel::Decode(std::unique_ptr<LatentChunk> latents) {
+absl::StatusOr<FrameChunk> CpuVideoModel::Decode(LatentChunk& latents) {
   KeepMathOnThisThread();
-  auto* finished = static_cast<FinishedLatents*>(latents.get());  // only RunStep() makes them
+  auto& finished = static_cast<FinishedLatents&>(latents);  // only RunStep() makes them
   // Once more for want of memory, like every step: a decode that failed has left its state as it was.
-  absl::StatusOr<at::Tensor> pixels = TryDecode(*finished);
-  if (absl::IsResourceExhausted(pixels.status())) pixels = TryDecode(*finished);
+  absl::StatusOr<at::Tensor> pixels = TryDecode(finished);
+  if (absl::IsResourceExhausted(pixels.status())) pixels = TryDecode(finished);
   if (!pixels.ok()) return pixels.status();
   absl::StatusOr<FrameChunk> frames = TryPack(*pixels);
   if (absl::IsResourceExhausted(frames.status())) frames = TryPack(*pixels);

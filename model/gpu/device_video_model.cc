@@ -27,7 +27,7 @@ constexpr SessionId kWarmupSession = -1;  // the scheduler numbers from 1
 }  // namespace
 
 struct DeviceVideoModel::FinishedLatents final : LatentChunk {
-  explicit FinishedLatents(DeviceHealth* health) : health(health) {}
+  FinishedLatents(DeviceHealth* health, c10::cuda::CUDAStream copies) : health(health), copies(copies) {}
   ~FinishedLatents() override {
     // Two streams use them, so giving them back asks the device for an event: a lost one would end the process in here.
     if (health->lost()) values.unsafeReleaseTensorImpl();
@@ -36,6 +36,7 @@ struct DeviceVideoModel::FinishedLatents final : LatentChunk {
   absl::StatusOr<HalfLatents> CopyToHost() override;
 
   DeviceHealth* const health;
+  const c10::cuda::CUDAStream copies;
   at::Tensor values;  // [chunk frames, C, h, w] fp32 on the device
   DeviceEvent ready;
   // Shared with the session: a chunk still being decoded outlives the session's end or its next scene.
@@ -49,6 +50,8 @@ absl::StatusOr<HalfLatents> DeviceVideoModel::FinishedLatents::CopyToHost() {
   }
   try {
     const at::NoGradGuard no_gradients;
+    // A viewer waits for it: not behind the context pass, nor behind decodes that wait for passes of their own.
+    const c10::cuda::CUDAStreamGuard on_stream(copies);
     const at::Tensor half = values.to(at::kHalf).cpu().contiguous();
     const auto* const first = reinterpret_cast<const uint16_t*>(half.const_data_ptr<at::Half>());
     return HalfLatents(first, first + half.numel());
@@ -67,7 +70,8 @@ DeviceVideoModel::DeviceVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo in
       // A finished chunk's few milliseconds of decoding go before the context pass and the next chunk, or a viewer
       // would wait for those too.
       decode_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true)),
-      state_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false)) {
+      state_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false)),
+      latents_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true)) {
   for (int slot = parts_->pool.slots() - 1; slot >= 0; --slot) free_slots_.push_back(slot);
 }
 
@@ -233,7 +237,7 @@ void DeviceVideoModel::FinishStep(const PlannedStep& step, const ChunkStep& chun
 }
 
 std::unique_ptr<LatentChunk> DeviceVideoModel::HandOut(SessionId session, int slot) {
-  auto latents = std::make_unique<FinishedLatents>(&health_);
+  auto latents = std::make_unique<FinishedLatents>(&health_, latents_stream_);
   latents->values = parts_->pool.latents(slot).clone();
   latents->values.record_stream(decode_stream_);
   latents->ready.Record(engine_stream_.stream());
@@ -241,12 +245,12 @@ std::unique_ptr<LatentChunk> DeviceVideoModel::HandOut(SessionId session, int sl
   return latents;
 }
 
-absl::StatusOr<FrameChunk> DeviceVideoModel::Decode(std::unique_ptr<LatentChunk> latents) {
-  auto* finished = static_cast<FinishedLatents*>(latents.get());  // only FinishStep() makes them
+absl::StatusOr<FrameChunk> DeviceVideoModel::Decode(LatentChunk& latents) {
+  auto& finished = static_cast<FinishedLatents&>(latents);  // only FinishStep() makes them
   absl::StatusOr<QueuedFrames> frames = absl::InternalError("decoding never began");
   DeviceEvent copied;
   decode_thread_.Run([&] {
-    frames = QueueDecode(*finished);
+    frames = QueueDecode(finished);
     if (frames.ok()) copied.Record(decode_stream_.stream());
   });
   if (!frames.ok()) {
@@ -255,7 +259,7 @@ absl::StatusOr<FrameChunk> DeviceVideoModel::Decode(std::unique_ptr<LatentChunk>
   }
   // The last pass may still run: what is left of it is no decoding. The decode is queued behind it already.
   const absl::Time queued = SteadyNow();
-  absl::Status done = finished->ready.Wait();
+  absl::Status done = finished.ready.Wait();
   const absl::Duration waited_for_latents = SteadyNow() - queued;
   done.Update(copied.Wait());
   if (!done.ok()) {
@@ -336,7 +340,8 @@ absl::Status DeviceVideoModel::WarmUp() {
   absl::Status status;
   pass_thread_.Run([&] { status = WarmUpText(sessions_.at(kWarmupSession).slot); });
   const auto decode = [this](std::vector<std::unique_ptr<LatentChunk>> latents) {
-    return Decode(std::move(latents[0])).status();
+    const absl::Status decoded = Decode(*latents[0]).status();
+    return decoded.ok() ? latents[0]->CopyToHost().status() : decoded;
   };
   auto prompt = std::make_shared<const std::string>(info_.example_prompts.empty() ? "a" : info_.example_prompts[0]);
   // Two chunks from a scene's start: the first has no past and fewer frames than the others.

@@ -1,8 +1,9 @@
 // The VideoModel of video_model.h, of parts that are loaded already. Behind that factory: Torch and CUDA show here.
 //
 // Streams: passes and prompts on one, decodes on another of higher priority, which waits for a chunk's last pass by an
-// event. Memory belongs to the stream it was taken on; a chunk's latents, the one thing that crosses over, are recorded
-// on the other.
+// event, and as urgent a third for copies of latents to the host, which must not wait where decodes do. Memory belongs
+// to the stream it was taken on; a chunk's latents, the one thing that crosses over, are recorded on the decodes' or
+// held until their copy is there.
 //
 // Note: [Decoder states have a stream of their own]. LibTorch gives memory that is free again to whoever asks on the
 // same stream, also a part of a large block. A session keeps its decoder state; taken on the decode stream, it would
@@ -68,7 +69,7 @@ class DeviceVideoModel final : public VideoModel {
   absl::Status BeginSession(SessionId session, uint64_t seed) override;
   void EndSession(SessionId session) override;
   std::vector<StepOutcome> Run(const StepPlan& plan) override;
-  absl::StatusOr<FrameChunk> Decode(std::unique_ptr<LatentChunk> latents) override;
+  absl::StatusOr<FrameChunk> Decode(LatentChunk& latents) override;
 
   // The first two chunks of a scene at every budget, decoded.
   absl::Status WarmUp();
@@ -115,7 +116,7 @@ class DeviceVideoModel final : public VideoModel {
   const std::unique_ptr<GpuParts> parts_;
   const ModelInfo info_;
   DeviceHealth health_;
-  const c10::cuda::CUDAStream engine_stream_, decode_stream_, state_stream_;
+  const c10::cuda::CUDAStream engine_stream_, decode_stream_, state_stream_, latents_stream_;
   std::unique_ptr<DecodeGraph> decode_graph_;  // used by decode_thread_ alone; null: decoded kernel by kernel
   DeviceEvent last_run_;
   std::vector<int> free_slots_;

@@ -19,15 +19,21 @@ class FakeVideoModel::Latents final : public LatentChunk {
  public:
   // Says whose they are: seed, chunk and prompt, as RunStep() reads them back.
   absl::StatusOr<HalfLatents> CopyToHost() override {
+    if (!decode_begun) {
+      MutexLock lock(&model->mutex_);
+      model->Broken("latents were copied before their frames were asked for, which waits for the device twice");
+    }
     HalfLatents half(kLatentsPerChunk);
     half[0] = static_cast<uint16_t>(identity.seed % 1024);
     half[1] = static_cast<uint16_t>(identity.chunk % 1024);
     half[2] = static_cast<uint16_t>(identity.prompt_hash % 1024);
     return half;
   }
+  FakeVideoModel* model = nullptr;
   FrameIdentity identity;
   int frame_count = 0;
   bool rebuilt = false;
+  bool decode_begun = false;
   std::shared_ptr<DecoderState> decoder;
 };
 
@@ -212,6 +218,7 @@ StepOutcome FakeVideoModel::Denoise(Session& session, const PlannedStep& step) {
   if (++session.step < info_.denoise_steps) return outcome;
 
   auto latents = std::make_unique<Latents>();
+  latents->model = this;
   latents->identity.seed = session.seed;
   latents->identity.chunk = session.chunk;
   latents->identity.budget = step.budget;
@@ -236,6 +243,7 @@ StepOutcome FakeVideoModel::Rebuild(Session& session, const PlannedStep& step) {
   if (given.size() != kLatentsPerChunk || given[1] != step.chunk % 1024) Broken(where + "rebuilt of another's latents");
   if (given[2] != HashPrompt(session.prompt) % 1024) Broken(where + "rebuilt under another prompt");
   auto latents = std::make_unique<Latents>();
+  latents->model = this;
   latents->identity.seed = session.seed;
   latents->identity.chunk = step.chunk;
   latents->identity.prompt_hash = HashPrompt(session.prompt);
@@ -279,8 +287,9 @@ void FakeVideoModel::CheckStepRules(const Session& session, const PlannedStep& s
   }
 }
 
-absl::StatusOr<FrameChunk> FakeVideoModel::Decode(std::unique_ptr<LatentChunk> latent_chunk) {
-  const auto& latents = static_cast<const Latents&>(*latent_chunk);
+absl::StatusOr<FrameChunk> FakeVideoModel::Decode(LatentChunk& latent_chunk) {
+  auto& latents = static_cast<Latents&>(latent_chunk);
+  latents.decode_begun = true;
   MutexLock lock(&mutex_);
   if (latents.decoder->decoding) Broken("two decodes of one session at once");
   latents.decoder->decoding = true;

@@ -48,7 +48,7 @@ class FakeVideoModel final : public VideoModel {
   absl::Status BeginSession(SessionId session, uint64_t seed) override;
   void EndSession(SessionId session) override;
   std::vector<StepOutcome> Run(const StepPlan& plan) override;
-  absl::StatusOr<FrameChunk> Decode(std::unique_ptr<LatentChunk> latents) override;
+  absl::StatusOr<FrameChunk> Decode(LatentChunk& latents) override;
 
   // --- script; sessions are named by their seed, since a test knows it before the session starts ---
   void HoldPlans();              // from now on Run() waits at a gate

@@ -49,7 +49,7 @@ class Group {
     }
     return RunChunks(model_, runs, [&](std::vector<std::unique_ptr<LatentChunk>> latents) -> absl::Status {
       for (size_t i = 0; i < latents.size(); ++i) {
-        absl::StatusOr<FrameChunk> frames = model_.Decode(std::move(latents[i]));
+        absl::StatusOr<FrameChunk> frames = model_.Decode(*latents[i]);
         if (!frames.ok()) return frames.status();
         if (chunk >= requests_[owners[i]].first_kept_chunk) clips[owners[i]].push_back(*std::move(frames));
       }

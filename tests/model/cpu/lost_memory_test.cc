@@ -79,7 +79,7 @@ class Clip {
     for (int64_t chunk = 0; chunk < 2; ++chunk) {
       std::unique_ptr<LatentChunk> latents;
       Repeat([&] { return Denoise(chunk, &latents); });
-      const absl::StatusOr<FrameChunk> frames = model_.Decode(std::move(latents));
+      const absl::StatusOr<FrameChunk> frames = model_.Decode(*latents);
       EXPECT_TRUE(frames.ok()) << frames.status();
       if (frames.ok()) pixels->insert(pixels->end(), frames->pixels.begin(), frames->pixels.end());
       Repeat([&] { return Run({.session = 1, .kind = StepKind::kContext, .chunk = chunk}).status; });

@@ -40,8 +40,8 @@ RetentionTenths BudgetOf(int64_t chunk, RetentionTenths odd) { return chunk % 2 
 void MakeChunks(VideoModel& model, ClipRun& run, int64_t first, int64_t end, std::shared_ptr<const std::string> prompt,
                 RetentionTenths odd, Made* made) {
   const auto take = [&](std::vector<std::unique_ptr<LatentChunk>> latents) {
+    made->pixels.push_back(model.Decode(*latents[0])->pixels);
     made->latents.push_back(std::make_shared<const HalfLatents>(latents[0]->CopyToHost().value()));
-    made->pixels.push_back(model.Decode(std::move(latents[0]))->pixels);
     return absl::OkStatus();
   };
   for (int64_t chunk = first; chunk < end; ++chunk) {
@@ -87,7 +87,7 @@ Made GoOn(VideoModel& model, const std::vector<std::shared_ptr<const HalfLatents
     step.latents = latents[i];
     StepOutcome outcome = RunOne(model, step);
     EXPECT_TRUE(outcome.status.ok()) << outcome.status;
-    EXPECT_TRUE(model.Decode(std::move(outcome.latents)).ok());
+    EXPECT_TRUE(model.Decode(*outcome.latents).ok());
   }
   MakeChunks(model, *run, next, end, nullptr, odd, &made);
   return made;

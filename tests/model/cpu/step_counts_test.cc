@@ -53,7 +53,7 @@ class StepCountsTest : public ::testing::Test {
       run->StartChunk(
           {.chunk = chunk, .budget = budget, .prompt = std::exchange(prompt, nullptr), .scene_start = chunk == 0});
       const absl::Status status = RunChunks(model, {run.get()}, [&](std::vector<std::unique_ptr<LatentChunk>> latents) {
-        const absl::StatusOr<FrameChunk> decoded = model.Decode(std::move(latents[0]));
+        const absl::StatusOr<FrameChunk> decoded = model.Decode(*latents[0]);
         if (decoded.ok()) frames.push_back(decoded->frame_count);
         return decoded.status();
       });

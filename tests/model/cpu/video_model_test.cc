@@ -71,7 +71,7 @@ std::vector<std::vector<uint8_t>> RunTogether(VideoModel& model, const std::vect
       EXPECT_TRUE(outcomes[i].status.ok()) << outcomes[i].status;
       runs[owners[i]]->Advance();
       if (outcomes[i].latents == nullptr) continue;
-      absl::StatusOr<FrameChunk> frames = model.Decode(std::move(outcomes[i].latents));
+      absl::StatusOr<FrameChunk> frames = model.Decode(*outcomes[i].latents);
       EXPECT_TRUE(frames.ok()) << frames.status();
       pixels[owners[i]].insert(pixels[owners[i]].end(), frames->pixels.begin(), frames->pixels.end());
     }

@@ -37,7 +37,7 @@ std::vector<std::string> Plans(const FakeVideoModel& model) {
 
 TakeLatents Decode(FakeVideoModel& model) {
   return [&model](std::vector<std::unique_ptr<LatentChunk>> latents) {
-    for (std::unique_ptr<LatentChunk>& one : latents) EXPECT_TRUE(model.Decode(std::move(one)).ok());
+    for (std::unique_ptr<LatentChunk>& one : latents) EXPECT_TRUE(model.Decode(*one).ok());
     return absl::OkStatus();
   };
 }

@@ -104,7 +104,7 @@ TEST(GpuMemoryTest, APlanWithoutMemoryFailsAloneAndSessionsOutsideItGoOn) {
     for (int step = chunk == 0 ? last_step : 0; step <= last_step; ++step) {
       StepOutcome outcome = run(3, StepKind::kDenoise, chunk, step);
       ASSERT_TRUE(outcome.status.ok()) << outcome.status;
-      if (step == last_step) chunks.push_back(model->Decode(std::move(outcome.latents)).value());
+      if (step == last_step) chunks.push_back(model->Decode(*outcome.latents).value());
     }
     ASSERT_TRUE(run(3, StepKind::kContext, chunk, 0).status.ok());
   }
@@ -123,7 +123,7 @@ TEST(GpuMemoryTest, ADecodeWithoutMemoryFailsItsChunkAlone) {
   }
   {
     const NoMemoryLeft nothing;
-    const absl::Status failed = model->Decode(std::move(outcomes[0].latents)).status();
+    const absl::Status failed = model->Decode(*outcomes[0].latents).status();
     EXPECT_EQ(failed.code(), absl::StatusCode::kResourceExhausted);
     EXPECT_THAT(std::string(failed.message()), HasSubstr("no GPU memory for decoding"));
   }

@@ -49,7 +49,7 @@ std::vector<Video> Generate(VideoModel& model, std::vector<Video> videos, int ch
         EXPECT_TRUE(outcomes[i].status.ok()) << outcomes[i].status;
         if (step == 0) videos[i].past_keys.emplace_back(outcomes[i].past_keys, outcomes[i].past_keys_whole);
         if (outcomes[i].latents == nullptr) continue;
-        absl::StatusOr<FrameChunk> decoded = model.Decode(std::move(outcomes[i].latents));
+        absl::StatusOr<FrameChunk> decoded = model.Decode(*outcomes[i].latents);
         EXPECT_TRUE(decoded.ok()) << decoded.status();
         videos[i].chunks.push_back(*std::move(decoded));
       }
