@@ -63,9 +63,10 @@ absl::StatusOr<HalfLatents> DeviceVideoModel::FinishedLatents::CopyToHost() {
   }
 }
 
-DeviceVideoModel::DeviceVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo info)
+DeviceVideoModel::DeviceVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo info, bool rgb_frames)
     : parts_(std::move(parts)),
       info_(std::move(info)),
+      rgb_frames_(rgb_frames),
       engine_stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false)),
       // A finished chunk's few milliseconds of decoding go before the context pass and the next chunk, or a viewer
       // would wait for those too.

@@ -60,7 +60,8 @@ struct GpuParts {
 class DeviceVideoModel final : public VideoModel {
  public:
   // `parts` is done on the device: the model's streams do not wait for those that it was made on.
-  DeviceVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo info);
+  // `rgb_frames`: frames leave as RGB even where YUV 4:2:0 fits.
+  DeviceVideoModel(std::unique_ptr<GpuParts> parts, ModelInfo info, bool rgb_frames);
   ~DeviceVideoModel() override;
 
   const ModelInfo& info() const override { return info_; }
@@ -92,7 +93,8 @@ class DeviceVideoModel final : public VideoModel {
   const ModelConfig& config() const { return parts_->model.config; }
   // What encoders take without another conversion, where chroma of half the size fits.
   PixelFormat FrameFormat() const {
-    return info_.width % 2 == 0 && info_.height % 2 == 0 ? PixelFormat::kYuv420p : PixelFormat::kRgb24;
+    const bool fits = info_.width % 2 == 0 && info_.height % 2 == 0;
+    return fits && !rgb_frames_ ? PixelFormat::kYuv420p : PixelFormat::kRgb24;
   }
   std::shared_ptr<DecoderState> NewDecoderState();
   // What sessions take beside their slots, for all slots at once. Given back it stays in LibTorch's caches, so that no
@@ -115,6 +117,7 @@ class DeviceVideoModel final : public VideoModel {
 
   const std::unique_ptr<GpuParts> parts_;
   const ModelInfo info_;
+  const bool rgb_frames_;
   DeviceHealth health_;
   const c10::cuda::CUDAStream engine_stream_, decode_stream_, state_stream_, latents_stream_;
   std::unique_ptr<DecodeGraph> decode_graph_;  // used by decode_thread_ alone; null: decoded kernel by kernel

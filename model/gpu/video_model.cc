@@ -120,7 +120,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> MakeVideoModel(ModelParts model, con
   if (const cudaError_t error = cudaDeviceSynchronize(); error != cudaSuccess) {
     return absl::InternalError(absl::StrCat("laying the model out on the GPU: ", cudaGetErrorString(error)));
   }
-  auto made = std::make_unique<DeviceVideoModel>(std::move(parts), info);
+  auto made = std::make_unique<DeviceVideoModel>(std::move(parts), info, device.options.rgb_frames);
   const absl::Status warm = made->WarmUp();
   if (!warm.ok()) return warm;
   if (device.options.decode_graph && slow_to_queue) made->RecordDecode();

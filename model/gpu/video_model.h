@@ -29,6 +29,8 @@ struct DeviceOptions {
   // Chunks are decoded as one launch (model/gpu/decoder/decode_graph.h) where the host is what decoding waits for,
   // which is the tiny model's decoder. Changes no bit of the video.
   bool decode_graph = true;
+  // Frames leave as RGB, for whoever looks at them, where encoders would be given YUV 4:2:0.
+  bool rgb_frames = false;
 };
 
 // The device before anything of the model is on it.

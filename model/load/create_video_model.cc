@@ -40,7 +40,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> CreateOnCpu(const VideoModelOptions&
 #ifdef VIDEODIFFCR_CUDA
 absl::StatusOr<std::unique_ptr<VideoModel>> CreateOnGpu(const VideoModelOptions& options) {
   const absl::StatusOr<gpu::DeviceAtStart> device =
-      gpu::PrepareDevice({options.precision, options.gpu_sessions, options.decode_graph});
+      gpu::PrepareDevice({options.precision, options.gpu_sessions, options.decode_graph, options.rgb_frames});
   if (!device.ok()) return device.status();
   absl::StatusOr<ModelParts> model = Load(options, gpu::PlacementFor(*device));
   if (!model.ok()) return model.status();

@@ -22,6 +22,7 @@ struct VideoModelOptions {
   std::string precision = "bf16";
   int gpu_sessions = 0;
   bool decode_graph = true;
+  bool rgb_frames = false;
   // Cut prompts of too many tokens instead of refusing them.
   bool truncate_prompts = false;
   // Instead of what the folder says, to find out what it should say.

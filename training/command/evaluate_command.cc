@@ -251,6 +251,9 @@ absl::Status RunEvaluate(const EvaluateOptions& options) {
   VideoModelOptions model_options;
   model_options.model_folder = options.model;
   model_options.threads = static_cast<int>(options.threads);
+  model_options.device = options.device;
+  model_options.precision = options.precision;
+  model_options.rgb_frames = true;
   absl::StatusOr<ModelConfig> config = LoadModelConfig(options.model);
   if (!config.ok()) return config.status();
   model_options.cache_retention = CacheOf(options, BudgetsOf(config->retention));

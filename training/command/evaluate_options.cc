@@ -95,8 +95,6 @@ void AddPromptFlags(PromptJudging* prompts, Command* command) {
                    ReadString(&prompts->file));
   command->AddFlag({"prompt-column", "NAME", "The column of a .csv file, or the key of a .jsonl one.", "caption"},
                    ReadString(&prompts->column));
-  command->AddFlag({"device", "NAME", "With --prompts: where passes run, cpu or cuda.", "cuda"},
-                   ReadDevice(&prompts->device));
   command->AddFlag({"chunks", "N", "With --prompts: length of a video, in chunks.", "4"},
                    ReadInteger(1, 1000, &prompts->chunks));
 }
@@ -107,6 +105,12 @@ absl::Status CheckFlags(const EvaluateOptions& options) {
   }
   if (!options.write_bounds.empty() && options.plain.empty()) {
     return WrongUsageError("--write-bounds: needs --plain cpu or --plain cuda");
+  }
+  if (options.precision != EvaluateOptions().precision && options.device != "cuda") {
+    return WrongUsageError(absl::StrCat("--precision ", options.precision, ": needs --device cuda"));
+  }
+  if (options.device == "cuda" && !options.plain.empty()) {
+    return WrongUsageError("--device: --plain names the device of clips that are not made as they are served");
   }
   if (options.cache_retention != 0 && !options.write_bounds.empty()) {
     return WrongUsageError("--cache-retention: --write-bounds judges a dense model, whose cache is whole");
@@ -139,6 +143,10 @@ void AddEvaluateFlags(EvaluateOptions* options, Command* command) {
   command->AddFlag(
       {"plain", "DEVICE", "Make clips on the plain path instead of the served one, on cpu or cuda.", "cuda"},
       ReadDevice(&options->plain));
+  command->AddFlag({"device", "NAME", "Where clips are made as they are served: cpu or cuda.", "cuda"},
+                   ReadDevice(&options->device));
+  command->AddFlag({"precision", "NAME", "With --device cuda: what the GPU computes in: fp32, bf16 or fp8.", "fp8"},
+                   ReadChoice({"fp32", "bf16", "fp8"}, &options->precision));
   command->AddFlag({"threads", "N", "Processor threads; 0: one per processor.", "2"},
                    ReadInteger(0, 1024, &options->threads));
   command->AddCheck([options] { return CheckFlags(*options); });
@@ -163,6 +171,8 @@ std::string CommandOf(const EvaluateOptions& options) {
     if (said) absl::StrAppend(&command, " --", flag, " ", value);
   };
   add(!options.plain.empty(), "plain", options.plain);
+  add(options.device == "cuda", "device", options.device);
+  add(options.device == "cuda", "precision", options.precision);
   add(!options.classifier.empty(), "classifier", options.classifier);
   add(!options.budgets.empty(), "budgets", absl::StrJoin(options.budgets, ","));
   add(!options.only.empty(), "only", absl::StrCat("'", options.only, "'"));

@@ -18,7 +18,6 @@ namespace videodiffcr::training {
 struct PromptJudging {
   std::string file;  // empty: judged by scenes
   std::string column = "prompt";
-  std::string device = "cpu";
   int64_t chunks = 7;
 };
 
@@ -32,7 +31,9 @@ struct EvaluateOptions {
   std::string training_seed = "0";
   std::string sheets;
   std::string only;
-  std::string plain;  // the device of the plain path; empty: as served
+  std::string plain;               // the device of the plain path; empty: as served
+  std::string device = "cpu";      // of the served path
+  std::string precision = "bf16";  // of the served path on a GPU
   std::string conditions = "short,long,switch,held-out";
   std::vector<int> budgets;            // empty: all of the model
   double cache_retention = 0;          // 0: the model folder's

@@ -44,7 +44,7 @@ absl::StatusOr<EncodedClips> EncodeClips(const EvaluateOptions& options) {
   };
   PromptSetOptions set;
   set.model_folder = options.model;
-  set.device = options.prompts.device;
+  set.device = options.device;
   set.file = options.prompts.file;
   set.column = options.prompts.column;
   set.most = options.clips;
@@ -126,7 +126,7 @@ absl::Status EvaluatePrompts(const EvaluateOptions& options) {
   if (!encoded.ok()) return encoded.status();
   LatentRolloutOptions rollout_options;
   rollout_options.model_folder = options.model;
-  rollout_options.device = options.prompts.device;
+  rollout_options.device = options.device;
   rollout_options.most_clips = static_cast<int>(std::min<size_t>(encoded->clips.size(), 1024));
   rollout_options.threads = static_cast<int>(options.threads);
   const auto rollout = CreateLatentRollout(rollout_options);

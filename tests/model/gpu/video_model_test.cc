@@ -93,6 +93,20 @@ class TinyWithoutRouters {
   std::string folder_;
 };
 
+TEST(GpuVideoModelTest, FramesLeaveAsRgbWhereThatIsAskedForInEveryPrecision) {
+  for (const char* precision : {"bf16", "fp8"}) {
+    VideoModelOptions options = TinyOptions("cuda", precision);
+    const std::vector<FrameChunk> yuv = GenerateAlone(*Load(options), 1, 2, kDenseTenths);
+    options.rgb_frames = true;
+    const std::vector<FrameChunk> rgb = GenerateAlone(*Load(options), 1, 2, kDenseTenths);
+    ASSERT_EQ(rgb.size(), yuv.size());
+    for (size_t chunk = 0; chunk < rgb.size(); ++chunk) {
+      ASSERT_EQ(rgb[chunk].format, PixelFormat::kRgb24);
+      EXPECT_LT(MeanDifference(ToYuv420p(rgb[chunk]), yuv[chunk]), kRoundingTwice) << precision << " chunk " << chunk;
+    }
+  }
+}
+
 TEST(GpuVideoModelTest, LatentsAreTheSameBehindTheirDecode) {
   const auto model = LoadTiny("cuda", "bf16");
   ASSERT_TRUE(model->BeginSession(1, 42).ok());
