@@ -1,6 +1,7 @@
 // videodiffcr-server. The only file that knows both the model and the server.
 // Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, or cannot any more, 2 for a wrong flag.
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <future>
 #include <iostream>
@@ -20,6 +21,7 @@
 #include "server/server.h"
 #include "server/server_flags.h"
 #include "server/sockets/descriptor_limit.h"
+#include "system/kept_memory.h"
 #include "system/orderly_exit.h"
 #include "system/signals.h"
 #include "threading/clock.h"
@@ -38,6 +40,10 @@ int EndWith(int exit_status) {
   return exit_status;
 }
 
+// A chunk of larger pictures takes, in and out of the encoder, as many pages as cost a viewer milliseconds to fetch
+// anew.
+constexpr int64_t kLargeChunkPixels = int64_t{1} << 20;
+
 absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command_line) {
   VideoModelOptions options;
   options.model_folder = command_line.model_folder;
@@ -46,7 +52,12 @@ absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command
   options.precision = command_line.precision;
   options.gpu_sessions = command_line.gpu_sessions;
   options.truncate_prompts = command_line.long_prompts == "truncate";
-  return CreateVideoModel(options);
+  absl::StatusOr<std::unique_ptr<VideoModel>> model = CreateVideoModel(options);
+  if (!model.ok()) return model;
+  const ModelInfo& info = (*model)->info();
+  // Behind the weights, which are not made twice, and before the server's warm-up, which fetches what chunks take.
+  if (int64_t{info.width} * info.height * info.chunk_frames >= kLargeChunkPixels) KeepFreedMemory();
+  return model;
 }
 
 int Main(int argc, char** argv) {

@@ -10,6 +10,8 @@ namespace videodiffcr {
 namespace {
 
 constexpr int kSinkBufferBytes = 64 * 1024;
+// What a fragment takes beside its packets, generously.
+constexpr size_t kBoxBytes = 4096;
 
 // frag_custom: a fragment ends where we flush, so at chunk boundaries. empty_moov: the moov box has no samples and can
 // be written first. default_base_moof: offsets are relative to their fragment, so fragments can be cut out and moved.
@@ -81,12 +83,15 @@ absl::Status FragmentMuxer::Open(const AVCodecContext& encoder, int64_t first_fr
 absl::Status FragmentMuxer::WritePacket(AVPacket* packet) {
   av_packet_rescale_ts(packet, packet_time_base_, stream_->time_base);
   packet->stream_index = stream_->index;
+  packet_bytes_ += static_cast<size_t>(packet->size);
   const absl::Status status = AvStatus(av_write_frame(format_.get(), packet), "writing a packet into the fragment");
   av_packet_unref(packet);
   return status;
 }
 
 absl::StatusOr<std::string> FragmentMuxer::TakeFragment() {
+  // At once: the bytes come in pieces, and a sink that grows copies them again and again.
+  sink_.reserve(std::exchange(packet_bytes_, 0) + kBoxBytes);
   if (absl::Status status = AvStatus(av_write_frame(format_.get(), nullptr), "closing the fragment"); !status.ok()) {
     return status;
   }

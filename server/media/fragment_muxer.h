@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_SERVER_MEDIA_FRAGMENT_MUXER_H_
 #define VIDEODIFFCR_SERVER_MEDIA_FRAGMENT_MUXER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -46,6 +47,7 @@ class FragmentMuxer {
 
   const AVRational packet_time_base_;
   std::string sink_;          // bytes written and not yet taken
+  size_t packet_bytes_ = 0;   // of the packets since the last fragment, which FFmpeg holds until it is taken
   std::string init_segment_;  // constant after Open()
   UniqueFormatContext format_;
   AVStream* stream_ = nullptr;  // owned by format_
