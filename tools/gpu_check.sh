@@ -3,17 +3,19 @@
 # what tools/gpu_pack.sh packed into DIR.
 #
 #   DIR/gpu_check.sh exec DIR COMMAND...   runs a command that finds the packed programs on its PATH and their libraries
-#   DIR/gpu_check.sh run DIR [--against EARLIER] [PART...]   in the root of the checkout: runs the parts (all without a name), ends
-#       with a table. EARLIER is another packed folder, of an earlier build: then each part of `chunk` runs with that one as well, at
-#       once behind ours, and the table has both, since cards differ by more than a change often gains.
+#   DIR/gpu_check.sh run DIR [--against EARLIER] [--keep] [PART...]   in the root of the checkout: runs the parts (all without a
+#       name), ends with a table. EARLIER is another packed folder, of an earlier build: then each part of `chunk` runs with that one as
+#       well, at once behind ours, and the table has both, since cards differ by more than a change often gains. --keep: the table has
+#       what calls before this one measured, too, with the same commit; where one call may not take as long as all parts.
 #
 # Parts, in the order in which they run: checks (tests, parity, sanitizer side by side), chunk (-bf16 -fp8 -window12 -tiny), decode,
 # text, chunk-together, sessions-fp8, sessions-window12, sessions-bf16, kernels (where a chunk's time goes: dense bf16; 0.7 fp8 at
 # both windows), chunk-cache (fp8, half of the cache by router, at 0.7 and 0.5, and where a chunk's time goes then; -window12),
 # sessions-cache and sessions-cache12 (viewers at 0.7 with half of the cache; windows 21 and 12), attention, linears, chunk-few (fp8,
-# window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step, -frame-wise-1-step), training (-routers: of tiny and of
-# the real shape, a few chunks; -videodiffcr: a few steps with student, teacher and fake score of the real shape); a name stands for
-# all that begin with it. Only by its own name: training-14b, a few steps with a teacher of the 14B shape whose blocks stay in the
+# window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step, -frame-wise-1-step), quality (of tiny served in fp8 and
+# bf16), training (-routers: of tiny and of the real shape, a few chunks; -videodiffcr: a few steps with student, teacher and fake score
+# of the real shape); a name stands for all that begin with it, and `marks` for those whose rows have a mark: 12 minutes,
+# or 10 with SESSION_SECONDS=30. Only by its own name: training-14b, a few steps with a teacher of the 14B shape whose blocks stay in the
 # host's memory, of which it takes 60 GB; fleet, servers on one GPU each behind one Envoy, their viewers on 1, 2, 4, ... of them;
 # reliability, the GPU column of docs/reliability.md (tools/reliability_check.sh, ROWS of it, scaled by SCALE, 0.5).
 # A part that fails does not stop the others; the exit status says whether any did.
@@ -26,15 +28,19 @@ set -uo pipefail
 # What is worth most comes first, since a run that is cut loses its end.
 all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chunk-together sessions-fp8 sessions-window12
   sessions-bf16 kernels chunk-cache chunk-cache-window12 sessions-cache sessions-cache12 attention linears chunk-few-2-step
-  chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step chunk-few-frame-wise-1-step training-routers training-videodiffcr)
+  chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step chunk-few-frame-wise-1-step quality training-routers
+  training-videodiffcr)
 named_parts=(training-14b fleet reliability)
+# Every row with a mark of speed, memory or nearness.
+marks=(checks attention chunk-bf16 chunk-fp8 chunk-window12 decode chunk-cache chunk-cache-window12 chunk-few-2-step chunk-few-1-step
+  sessions-fp8 sessions-cache sessions-cache12 kernels quality)
 # Seconds that each took on one H200 (docs/performance.md) or is thought to take.
 declare -A seconds_of=([checks]=110 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window12]=19 [chunk-tiny]=4 [decode]=7 [text]=3
   [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130
   [chunk-cache]=34 [chunk-cache-window12]=18 [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20
   [chunk-few-frame-wise-2-step]=12 [chunk-few-frame-wise-1-step]=10 [training-routers]=100 [training-videodiffcr]=200
-  [training-14b]=300 [reliability]=420)
-usage() { sed -n '2,28p' "$0" | cut -c3-; exit 2; }
+  [quality]=60 [training-14b]=300 [reliability]=420)
+usage() { sed -n '2,25p' "$0" | cut -c3-; exit 2; }
 
 seconds_left() { echo $((limit - SECONDS)); }
 
@@ -169,6 +175,7 @@ run_part() {
     sessions-cache12) cache_model chunk-cache-window12 "$2" 12 3 && bench_sessions "$1" "$2" fp8 chunk-cache-window12 0.7 6 ;;
     fleet) measure_fleet "$2" ;;
     reliability) check_reliability "$2" ;;
+    quality) judge fp8 $(($2 / 2)) && judge bf16 $(($2 / 2)) ;;
     sessions-window12) bench_sessions "$1" "$2" fp8 window12 0.7 "$(python3 "$packed/gpu_check_table.py" --viewers "$logs")" ;;
     *) bench "$1" "$2" ;;
   esac
@@ -206,6 +213,12 @@ check_reliability() {
 bench_kernels() {
   limited "$2" kernels "$work/bin/videodiffcr-bench" kernels --json="$logs/kernels-$1.json" --precision="$3" \
     --model-folder="$models/$4" --budgets="$5" --chunks=8
+}
+
+# judge PRECISION SECONDS: how often tiny shows what was asked for.
+judge() {
+  limited "$2" quality "$work/bin/videodiffcr-train" evaluate --model models/tiny --device cuda --precision "$1" --clips "${CLIPS:-2048}" \
+    --seed 1 --conditions short --budgets 10,7 --reconstructions 0 --csv "$logs/quality-$1.csv"
 }
 
 # train NAME SECONDS STAGE FLAG...: of some prompts, on the GPU. What it (GPU 0, or CUDA_VISIBLE_DEVICES) holds meanwhile, all programs
@@ -247,6 +260,7 @@ choose_parts() {
   chosen=()
   for name in "$@"; do
     found=no
+    if [ "$name" = marks ]; then chosen+=("${marks[@]}"); continue; fi
     for part in "${named_parts[@]}"; do
       if [ "$part" = "$name" ]; then chosen+=("$part"); found=yes; fi
     done
@@ -306,12 +320,25 @@ prepare() {
   if [ "$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)" -gt 8000000 ] 2>/dev/null; then root=/dev/shm; fi
   models=$(mktemp -d "$root/gpu_check.XXXXXX") || exit 1
   logs=${LOGS:-$packed/logs}
-  mkdir -p "$logs" && rm -rf "$logs"/*.log "$logs"/*.json "$logs"/*.failed "$logs"/seconds "$logs"/earlier
+  mkdir -p "$logs"
+  if [ "$keep" = no ]; then
+    rm -rf "$logs"/*.log "$logs"/*.json "$logs"/*.csv "$logs"/*.failed "$logs"/seconds "$logs"/earlier
+  elif [ -f "$logs/commit" ] && ! cmp -s "$work/commit" "$logs/commit"; then
+    echo "--keep: what $logs holds was measured with commit $(cat "$logs/commit"), not $(cat "$work/commit")" >&2
+    exit 1
+  fi
+  rm -f "$logs"/*.failed
   cp "$work/commit" "$logs/"
 }
 
 # Whether the earlier build, if there is one, runs the part, too.
 is_compared() { case ${earlier:+$1} in chunk-*) return 0 ;; *) return 1 ;; esac; }
+
+# forget PART: what an earlier call kept of it.
+forget() {
+  rm -f "$logs/$1".*
+  if [ "$1" = checks ]; then rm -f "$logs"/parity.log "$logs"/sanitizer.log "$logs"/test-*.log; fi
+}
 
 # Puts the names of the parts that failed, or were left out, into `failed`.
 run_parts() {
@@ -327,6 +354,7 @@ run_parts() {
     fi
     if [ "$(seconds_left)" -lt $most ]; then most=$(($(seconds_left) - 6)); fi
     echo "== $part"
+    forget "$part"
     run_part "$part" $most || failed+=("$part")
     end_leftovers
     [ ! -e "$logs/$part.log" ] || tail -n 10 "$logs/$part.log"
@@ -337,19 +365,23 @@ run_parts() {
 }
 
 run() {
-  local part failed=()
+  local part failed=() folder=$1 against=
   limit=${TIME_LIMIT_SECONDS:-585}
   for part in sessions-bf16 sessions-fp8 sessions-window12 sessions-cache sessions-cache12; do
-    seconds_of[$part]=$((2 * ${SESSION_SECONDS:-60} + 16))
+    seconds_of[$part]=$((2 * ${SESSION_SECONDS:-60} + 20))
   done
   seconds_of[fleet]=$((2 * ${SESSION_SECONDS:-60} + 100))
-  prepare "$1"
   shift
-  if [ "${1:-}" = --against ]; then
-    [ $# -ge 2 ] || usage
-    unpack_earlier "$2"
-    shift 2
-  fi
+  keep=no
+  while true; do
+    case ${1:-} in
+      --against) [ $# -ge 2 ] || usage; against=$2; shift 2 ;;
+      --keep) keep=yes; shift ;;
+      *) break ;;
+    esac
+  done
+  prepare "$folder"
+  if [ -n "$against" ]; then unpack_earlier "$against"; fi
   [ $# -gt 0 ] || set -- "${all_parts[@]}"
   choose_parts "$@"
   case " ${chosen[*]} ${FLEET_DEVICE:-}" in

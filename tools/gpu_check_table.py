@@ -4,6 +4,7 @@
     tools/gpu_check_table.py FOLDER               FOLDER: logs and JSON of a run; parts that did not run show as "not run"
     tools/gpu_check_table.py --viewers FOLDER     how many viewers of window 12 to try, by the chunk time of four together
 """
+import csv
 import datetime
 import json
 import math
@@ -94,11 +95,58 @@ def session_memory(folder):
     return ", ".join(found) if any(value != "-" for value in found) else "not run"
 
 
-def first_chunk(folder, which):
-    found = [context_of(folder, part).get(f"first chunk of the {which} request, ms")
-             for part in ("sessions-bf16", "sessions-fp8", "sessions-window12")]
-    found = [f"{value} ms ({name})" for value, name in zip(found, ("dense, bf16", "0.7, fp8", "0.7, fp8, window 12")) if value]
-    return ", ".join(found) or "not run"
+def first_chunk(folder, key):
+    """What the parts with viewers say under `key`."""
+    parts = (("sessions-bf16", "dense, bf16"), ("sessions-fp8", "0.7, fp8"), ("sessions-window12", "0.7, fp8, window 12"),
+             ("sessions-cache", "0.7, fp8, half of the cache"), ("sessions-cache12", "0.7, fp8, window 12, half of the cache"))
+    found = [(context_of(folder, part).get(key), name) for part, name in parts]
+    return ", ".join(f"{value} ms ({name})" for value, name in found if value) or "not run"
+
+
+def attention_rate(folder, sizes, column):
+    row = where(rows_of(folder, "attention"), **{"sessions x queries x keys": sizes})
+    return re.sub(r"^(\d+) \((.*)\)$", r"\1 TFLOP/s (\2 ms)", row[column]) if row else "not run"
+
+
+# Names of a traced chunk's kernels that count as no small ones: FlashInfer's attention, LibTorch's products, the decoder's convolutions
+# and what stands between them.
+LARGE_KERNELS = re.compile(r"WithKVCacheKernel|[Aa]ttention|nvjet|[Gg]emm|xmma|splitK|ConvUniversal|NormPositions|AddTaps|Yuv420pSquares|^chunk, traced$")
+
+
+def small_kernels(folder, name):
+    """Of a traced chunk all that is neither attention nor a product nor decoding, idle time included: (ms, the longest of them)."""
+    rows = [row for row in rows_of(folder, f"kernels-{name}") if not LARGE_KERNELS.search(row["kernel"])]
+    if not rows:
+        return "not run"
+    longest = ", ".join(f"{row['kernel']} {row['ms per chunk']}" for row in sorted(rows, key=lambda row: -number(row["ms per chunk"]))[:5])
+    return f"{sum(number(row['ms per chunk']) for row in rows):.1f} ms ({longest})"
+
+
+def memory_gained(folder, part):
+    """What the GPU held more after the first aligned viewers than before them."""
+    context = context_of(folder, part)
+    looks = [re.search(r"GPU (\d+) MiB", context.get(f"memory {when}, aligned", "")) for when in ("before", "after")]
+    if not all(looks):
+        return "not run"
+    before, after = (int(look[1]) for look in looks)
+    return f"{after - before:+d} MiB ({before} -> {after})"
+
+
+def imposed_cosine(folder, name):
+    log = text_of(folder / "test-real_shape_test.log", "")
+    found = re.search(rf"^{re.escape(name)}, its tokens imposed on the plain path: least cosine of \d+ chunks ([\d.]+)", log, re.MULTILINE)
+    return found[1] if found else "not run"
+
+
+def quality(folder, condition):
+    """Share of clips of `tiny` with all attributes right, in fp8 and beside it in bf16."""
+    cells = []
+    for precision in ("fp8", "bf16"):
+        rows = list(csv.DictReader(text_of(folder / f"quality-{precision}.csv", "").splitlines()))
+        row = where(rows, condition=condition)
+        if row:
+            cells.append(f"{float(row['all']):.3f} +- {float(row['all_standard_error']):.3f} ({precision}, n = {row['n']})")
+    return ", ".join(cells) or "not run"
 
 
 def verdicts(folder):
@@ -151,43 +199,74 @@ def fleet_cell(row):
 
 def table(folder):
     """(what, ours, mark, bound). Bounds: attention and products at the best rates measured on an H200, nothing else."""
-    chunk = {part: rows_of(folder, f"chunk-{part}") for part in ("bf16", "fp8", "window12")}
-    decode, text = rows_of(folder, "decode"), rows_of(folder, "text")
-    yield "chunk, dense, bf16", cell(where(chunk["bf16"], budget="1.0"), "chunk"), "<= 340 ms", "296"
-    yield "chunk, dense, fp8", cell(where(chunk["fp8"], budget="1.0"), "chunk"), "", "240"
-    yield "chunk, 30 % routed, bf16", cell(where(chunk["bf16"], budget="0.7"), "chunk"), "<= 255 ms", "223"
-    yield "chunk, 30 % routed, fp8", cell(where(chunk["fp8"], budget="0.7"), "chunk"), "<= 205 ms", "182"
-    yield "chunk, 30 % routed, fp8, window 12 with sink 3", cell(where(chunk["window12"], budget="0.7"), "chunk"), "<= 145 ms", "124"
-    cache, cache12 = rows_of(folder, "chunk-cache"), rows_of(folder, "chunk-cache-window12")
-    yield "chunk, 30 % routed, fp8, half of the cache", cell(where(cache, budget="0.7"), "chunk"), "<= 130 ms", ""
-    yield "chunk, 30 % routed, fp8, window 12, half of the cache", cell(where(cache12, budget="0.7"), "chunk"), "<= 105 ms", ""
-    yield "chunk, 50 % routed, fp8, half of the cache", cell(where(cache, budget="0.5"), "chunk"), "<= 105 ms", ""
-    yield "chunk, 50 % routed, fp8, window 12, half of the cache", cell(where(cache12, budget="0.5"), "chunk"), "", ""
+    yield from kernel_rows(folder)
+    yield from chunk_rows(folder)
+    yield from viewer_rows(folder)
+    yield from other_rows(folder)
+    yield from training_rows(folder)
+
+
+def kernel_rows(folder):
+    for precision, mark in (("fp8", ">= 880, then 940"), ("bf16", ">= 730")):
+        for sizes in ("1 x 3276 x 31356", "1 x 4680 x 32760"):
+            yield f"attention, {precision}, {sizes}", attention_rate(folder, sizes, f"ours {precision}, cut tiles"), mark, ""
+    yield "small kernels and nothing running, a chunk, 0.7, fp8", small_kernels(folder, "routed"), "<= 18 ms", ""
+
+
+def chunk_rows(folder):
+    chunk = {part: rows_of(folder, f"chunk-{part}") for part in ("bf16", "fp8", "window12", "cache", "cache-window12")}
+    for what, part, budget, mark, bound in (
+            ("dense, bf16", "bf16", "1.0", "<= 325 ms", "296"), ("dense, fp8", "fp8", "1.0", "", "240"),
+            ("30 % routed, bf16", "bf16", "0.7", "<= 245 ms", "223"), ("30 % routed, fp8", "fp8", "0.7", "<= 180 ms", "182"),
+            ("30 % routed, fp8, window 12 with sink 3", "window12", "0.7", "<= 132 ms", "124"),
+            ("30 % routed, fp8, half of the cache", "cache", "0.7", "<= 130 ms", ""),
+            ("30 % routed, fp8, window 12, half of the cache", "cache-window12", "0.7", "<= 105 ms", ""),
+            ("50 % routed, fp8, half of the cache", "cache", "0.5", "<= 105 ms", ""),
+            ("50 % routed, fp8, window 12, half of the cache", "cache-window12", "0.5", "", "")):
+        yield f"chunk, {what}", cell(where(chunk[part], budget=budget), "chunk"), mark, bound
+    for part, what, mark in (("2-step", "2 steps", "<= 110 ms"), ("1-step", "1 step", "<= 70 ms"),
+                             ("frame-wise", "1 latent frame, 4 steps", ""), ("frame-wise-2-step", "1 latent frame, 2 steps", ""),
+                             ("frame-wise-1-step", "1 latent frame, 1 step", "")):
+        yield f"chunk, 30 % routed, fp8, {what}", cell(where(rows_of(folder, f"chunk-few-{part}"), budget="0.7"), "chunk"), mark, ""
     yield "MiB of a session, fp8: window 21, 12, with half of the cache 21, 12", session_memory(folder), "", ""
-    for part, what, bound in (("2-step", "2 steps", "110"), ("1-step", "1 step", "72"), ("frame-wise", "1 latent frame, 4 steps", ""),
-                              ("frame-wise-2-step", "1 latent frame, 2 steps", ""), ("frame-wise-1-step", "1 latent frame, 1 step", "")):
-        yield (f"chunk, 30 % routed, fp8, {what}", cell(where(rows_of(folder, f"chunk-few-{part}"), budget="0.7"), "chunk"), "", bound)
-    yield "first chunk, warm, prompt to encoded bytes at the client", first_chunk(folder, "second"), "<= 200 ms", ""
-    yield "first chunk of the first request after start", first_chunk(folder, "first"), "the same", ""
-    yield "first chunk of the third, a prompt of another length", first_chunk(folder, "third"), "", ""
-    yield "first chunk of the fourth, after 3 s of rest", first_chunk(folder, "fourth"), "", ""
-    yield "Wan VAE per chunk", cell(where(decode, decoder="Wan VAE", path="serving"), "decode p50"), "<= 110 ms", "51"
-    yield "TAEHV per chunk", cell(where(decode, decoder="TAEHV", path="serving"), "decode p50"), "<= 5 ms", "2"
-    yield "UMT5-XXL, 512 tokens", cell(where(text, tokens="512"), "encode p50"), "<= 20 ms", "6"
+
+
+def viewer_rows(folder):
     for what, part, mark in (("viewers at 16 frames/s, dense, bf16", "sessions-bf16", "2"),
-                             ("viewers, 30 % routed, fp8", "sessions-fp8", "3"),
+                             ("viewers, 30 % routed, fp8", "sessions-fp8", "4"),
                              ("viewers, 30 % routed, fp8, window 12", "sessions-window12", "as many as fit"),
                              ("viewers, 30 % routed, fp8, half of the cache", "sessions-cache", "5"),
                              ("viewers, 30 % routed, fp8, window 12, half of the cache", "sessions-cache12", "6")):
         for starts, ratios in continuous_play(folder, part):
             yield f"{what}, {starts}", ratios or "not run", mark, ""
+    for row in rows_of(folder, "fleet"):  # only when it is asked for
+        yield f"viewers, 30 % routed, fp8, one Envoy, GPUs: {row['gpus']}", fleet_cell(row), str(row["viewers"]), ""
+    yield "GPU memory after the first aligned viewers, 0.7, fp8", memory_gained(folder, "sessions-fp8"), "counted before admission", ""
+    yield ("first chunk, warm, prompt to encoded bytes at the client, 25 requests", first_chunk(folder, "first chunk, ms"),
+           "<= 80 ms, p95 <= 90", "")
+    yield "the slowest of them, and where its time went", first_chunk(folder, "first chunk, slowest, ms"), "", ""
+    for which, what in (("first", "first chunk of the first request after start"), ("second", "of the second"),
+                        ("third", "of the third, a prompt of another length"), ("fourth", "of the fourth, after 3 s of rest")):
+        yield what, first_chunk(folder, f"first chunk of the {which} request, ms"), "", ""
+
+
+def other_rows(folder):
+    decode, text = rows_of(folder, "decode"), rows_of(folder, "text")
+    yield "Wan VAE per chunk", cell(where(decode, decoder="Wan VAE", path="serving"), "decode p50"), "<= 65 ms", "51"
+    yield "TAEHV per chunk", cell(where(decode, decoder="TAEHV", path="serving"), "decode p50"), "<= 5 ms", "2"
+    yield "UMT5-XXL, 512 tokens", cell(where(text, tokens="512"), "encode p50"), "<= 20 ms", "6"
+    for precision, mark in (("bf16", ">= 0.9999"), ("fp8", ">= 0.998")):
+        yield f"least cosine to fp32 with its tokens, 30 % routed, {precision}", imposed_cosine(folder, f"0.7 {precision}"), mark, ""
+    for condition, mark in (("dense", "fp32: 0.966 +- 0.004"), ("retention 0.7", "fp32: 0.947 +- 0.005")):
+        yield f"`tiny`, all seven attributes right, {condition}", quality(folder, condition), mark, ""
     yield "`tiny`, 8 sessions together against one by one", batching(folder), ">= 4 times", ""
+
+
+def training_rows(folder):
     yield "routers, a chunk trained, real shape, one clip", training(folder, "real"), "<= 1.2 s, 80 GB", ""
     yield "routers, a chunk trained, `tiny`, one clip", training(folder, "tiny"), "", ""
     yield "videodiffcr, a step, real shape, one clip", training_parts(folder, "videodiffcr"), "80 GB", ""
-    for row in rows_of(folder, "fleet"):  # this and the next only when they are asked for
-        yield f"viewers, 30 % routed, fp8, one Envoy, GPUs: {row['gpus']}", fleet_cell(row), str(row["viewers"]), ""
-    if (folder / "training-14b.log").is_file():
+    if (folder / "training-14b.log").is_file():  # only when it is asked for
         yield "videodiffcr, a step, teacher of 14B in host memory", training_parts(folder, "14b"), "80 GB", ""
 
 
