@@ -18,7 +18,8 @@ namespace videodiffcr {
 // Slices that a picture of `height` pixels is cut into, which x264 encodes side by side, each on a thread of its own:
 // one per 120 rows, from 480 rows on one per 64, from 1 to 8. A slice costs bytes, since nothing is predicted across
 // its edge. Of the picture's size alone, never of the machine's processors: equal frames give equal bytes on every
-// machine.
+// machine, unless they are near to noise and cut: where the level's rate holds x264 back, its slices look at each
+// other's sizes as they are made.
 int H264SliceThreads(int height);
 
 // "avc1.6400LL": the High profile without constraints, and the level that allows what `config` may send.
