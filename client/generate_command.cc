@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -173,12 +175,36 @@ absl::Status Report(const GenerateOptions& options, const GenerationRecord& reco
   return status;
 }
 
-// Before anything is generated that could not be kept.
+// Of the video with this index of so many.
+GenerateOptions NumberedOptions(const GenerateOptions& options, size_t index, size_t count) {
+  GenerateOptions own = options;
+  own.output = NumberedPath(options.output, index + 1, count);
+  if (!own.contact_sheet.empty()) own.contact_sheet = NumberedPath(options.contact_sheet, index + 1, count);
+  return own;
+}
+
+// Before anything is generated that could not be kept, or not be read back.
 absl::Status CheckOutputs(const GenerateOptions& options) {
   if (!options.to_standard_output()) {
     if (absl::Status status = CheckWritable(options.output, "--output"); !status.ok()) return status;
   }
-  return options.contact_sheet.empty() ? absl::OkStatus() : CheckWritable(options.contact_sheet, "--contact-sheet");
+  if (options.contact_sheet.empty()) return absl::OkStatus();
+  std::error_code error;
+  const std::filesystem::file_status output = std::filesystem::status(options.output, error);
+  if (std::filesystem::exists(output) && !std::filesystem::is_regular_file(output)) {
+    return WrongUsageError(absl::StrCat("--contact-sheet reads the video back, and --output ", options.output,
+                                        " is a pipe or a device: name a file"));
+  }
+  return CheckWritable(options.contact_sheet, "--contact-sheet");
+}
+
+// The same for each of several videos.
+absl::Status CheckAllOutputs(const GenerateOptions& options, size_t prompts) {
+  if (prompts == 0) return CheckOutputs(options);
+  for (size_t i = 0; i < prompts; ++i) {
+    if (absl::Status status = CheckOutputs(NumberedOptions(options, i, prompts)); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 // One video from its call to its closing figures.
@@ -206,10 +232,8 @@ absl::Status MakeVideos(const GenerateOptions& options, const std::vector<std::s
   absl::Status first_failure;
   const auto work = [&] {
     for (size_t i = next++; i < prompts.size(); i = next++) {
-      GenerateOptions own = options;
+      GenerateOptions own = NumberedOptions(options, i, prompts.size());
       own.prompt = prompts[i];
-      own.output = NumberedPath(options.output, i + 1, prompts.size());
-      if (!own.contact_sheet.empty()) own.contact_sheet = NumberedPath(options.contact_sheet, i + 1, prompts.size());
       const std::unique_ptr<ProgressSink> line = board.AddLine(own.output);
       line->Note(absl::StrCat("\"", own.prompt, "\""));
       const absl::Status status = MakeVideo(own, client, calls, line.get());
@@ -231,9 +255,9 @@ absl::Status RunGenerate(const GenerateOptions& options) {
     if (!read.ok()) return read.status();
     prompts = *std::move(read);
   }
-  if (absl::Status writable = CheckOutputs(options); !writable.ok()) return writable;
+  if (absl::Status writable = CheckAllOutputs(options, prompts.size()); !writable.ok()) return writable;
   RunningCalls calls;
-  const InterruptWatcher watcher([&calls] { return calls.CancelAll(); });
+  const InterruptWatcher watcher([&calls] { return calls.CancelAll(); }, [&calls] { return calls.any_open(); });
   const absl::StatusOr<std::unique_ptr<VideoClient>> client =
       VideoClient::Connect(options.server, kConnectTimeout, kLoadTimeout, options.security);
   if (!client.ok()) return client.status();

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "client/server_list.h"
 #include "command_line/flag_reader.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/create_channel.h"
@@ -42,7 +43,8 @@ std::string BytesOf(const grpc::ByteBuffer& buffer) {
 }  // namespace
 
 absl::Status CheckHealth(const std::string& server, const std::string& service, absl::Duration timeout) {
-  const std::shared_ptr<grpc::Channel> channel = grpc::CreateChannel(server, grpc::InsecureChannelCredentials());
+  const std::shared_ptr<grpc::Channel> channel =
+      grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), ClientChannelArguments());
   grpc::ClientContext context;
   context.set_deadline(GrpcDeadline(timeout));
   context.set_wait_for_ready(true);

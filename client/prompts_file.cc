@@ -1,13 +1,13 @@
 #include "client/prompts_file.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <cstdint>
+#include <sstream>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "system/regular_file.h"
 #include "system/wrong_usage.h"
 
 namespace videodiffcr {
@@ -15,15 +15,17 @@ namespace {
 
 constexpr size_t kMaxPrompts = 1000;
 constexpr size_t kMaxLineBytes = 64 << 10;
+constexpr int64_t kMaxFileBytes = 128 << 20;  // such lines, and as much beside them
 
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> ReadPrompts(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) {
-    return absl::NotFoundError(
-        absl::StrCat("cannot read ", path, " (", std::strerror(errno), "): name another file with --prompts"));
+  const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxFileBytes);
+  if (!text.ok()) {
+    return absl::Status(text.status().code(),
+                        absl::StrCat(text.status().message(), "; name another file with --prompts"));
   }
+  std::istringstream file(*text);
   std::vector<std::string> prompts;
   std::string line;
   for (size_t number = 1; std::getline(file, line); ++number) {

@@ -30,6 +30,11 @@ bool RunningCalls::cancelled() const {
   return cancelled_;
 }
 
+bool RunningCalls::any_open() const {
+  MutexLock lock(&mutex_);
+  return !calls_.empty();
+}
+
 bool RunningCalls::Sleep(absl::Duration time) {
   const absl::Time end = SteadyNow() + time;
   MutexLock lock(&mutex_);

@@ -21,6 +21,8 @@ class RunningCalls {
   // nothing whose end would have to be waited for.
   bool CancelAll();
   bool cancelled() const;
+  // Whether one has not been removed yet.
+  bool any_open() const;
   // Sleeps. False when CancelAll() came before the time had passed.
   bool Sleep(absl::Duration time);
 

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "grpcpp/support/channel_arguments.h"
+#include "grpc/compression.h"
 #include "proto/grpc_deadline.h"
 #include "system/steady_time.h"
 
@@ -24,9 +24,14 @@ constexpr int kPingTimeoutMilliseconds = 15'000;
 constexpr int kFirstReconnectMilliseconds = 100;
 constexpr int kLastReconnectMilliseconds = 1'000;
 
-grpc::ChannelArguments ChannelArguments() {
+}  // namespace
+
+grpc::ChannelArguments ClientChannelArguments() {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
+  // The bound above is that of what arrives; unpacked, a message could have a thousand times as much.
+  arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE);
+  arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   // A proxy from the environment is meant for web pages; it would be asked for "localhost" too.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMilliseconds);
@@ -40,14 +45,12 @@ grpc::ChannelArguments ChannelArguments() {
   return arguments;
 }
 
-}  // namespace
-
 absl::StatusOr<ServerList> ServerList::Make(const std::string& addresses, const ChannelSecurity& security) {
   ServerList list;
   for (const absl::string_view address : absl::StrSplit(addresses, ',')) {
     list.addresses_.emplace_back(address);
     absl::StatusOr<std::shared_ptr<grpc::Channel>> channel =
-        MakeChannel(list.addresses_.back(), security, ChannelArguments());
+        MakeChannel(list.addresses_.back(), security, ClientChannelArguments());
     if (!channel.ok()) return channel.status();
     list.channels_.push_back(*std::move(channel));
   }

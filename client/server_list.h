@@ -12,8 +12,12 @@
 #include "absl/time/time.h"
 #include "client/channel_security.h"
 #include "grpcpp/channel.h"
+#include "grpcpp/support/channel_arguments.h"
 
 namespace videodiffcr {
+
+// What every channel of a client of ours is made with.
+grpc::ChannelArguments ClientChannelArguments();
 
 // Thread-safe. One connection to each server, which no other list shares; copies do.
 class ServerList {

@@ -14,11 +14,11 @@
 #include "client/channel_security.h"
 #include "client/http_get.h"
 #include "client/interrupt.h"
+#include "client/running_calls.h"
 #include "client/security_flags.h"
 #include "client/top_table.h"
 #include "client/video_client.h"
 #include "command_line/flag_reader.h"
-#include "system/signals.h"
 #include "system/steady_time.h"
 
 namespace videodiffcr {
@@ -53,11 +53,13 @@ std::optional<int> MaxSessionsOf(const std::string& address, const ChannelSecuri
   return info->limits().max_sessions();
 }
 
-// Whether somebody wants an end before the time has passed. RunTop() has blocked the signals.
-bool Interrupted(absl::Duration interval) { return TakeSignal(StopSignals(), interval); }
-
 absl::Status RunTop(const TopOptions& options) {
-  BlockInterrupts();
+  RunningCalls calls;  // none: it is what sleeps until somebody wants an end
+  const auto end = [&calls] {
+    calls.CancelAll();
+    return true;
+  };
+  const InterruptWatcher watcher(end, /*is_stuck=*/[] { return true; });
   std::vector<TopServer> servers(options.metrics.size());
   std::vector<absl::Time> looked_at(servers.size(), absl::InfinitePast());
   for (size_t i = 0; i < servers.size(); ++i) {
@@ -66,7 +68,7 @@ absl::Status RunTop(const TopOptions& options) {
     if (i < options.servers.size()) servers[i].max_sessions = MaxSessionsOf(options.servers[i], options.security);
   }
   const bool screen = !options.once && isatty(STDOUT_FILENO) != 0;
-  while (!Interrupted(options.interval)) {
+  while (calls.Sleep(options.interval)) {
     for (size_t i = 0; i < servers.size(); ++i) Look(&servers[i], &looked_at[i]);
     const std::string table = absl::StrCat(screen ? kClearScreen : "", TopTable(servers));
     if (absl::Status status = WriteText(table, std::cout); !status.ok()) return status;

@@ -15,6 +15,7 @@
 #include "client/child_process.h"
 #include "client/interrupt.h"
 #include "command_line/flag_reader.h"
+#include "command_line/program.h"
 #include "system/port_file.h"
 #include "system/signals.h"
 #include "system/wrong_usage.h"
@@ -87,7 +88,8 @@ class View {
     const absl::StatusOr<int> port = StartGateway(server);
     if (!port.ok()) return port.status();
     const std::string url = absl::StrCat("http://localhost:", *port, "/");
-    std::cout << "The page is at " << url << " (Ctrl-C ends it)" << std::endl;
+    const absl::Status told = WriteText(absl::StrCat("The page is at ", url, " (Ctrl-C ends it)\n"), std::cout);
+    if (!told.ok()) return told;
     if (options_.open) Open(url);
     while (!ToldToStop()) {
       for (const auto& [name, process] :

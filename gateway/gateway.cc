@@ -115,6 +115,7 @@ absl::Status GatewayConfig::Validate() const {
 Gateway::Gateway(const GatewayConfig& config, ServerList servers, const Clock* clock)
     : config_(config),
       metrics_(&registry_),
+      clock_(clock),
       servers_(std::move(servers), config.server_patience),
       sessions_(config.live, clock, &servers_, &metrics_),
       live_(&sessions_, &workers_, &metrics_),
@@ -137,7 +138,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Create(const GatewayConfig& co
 
 absl::Status Gateway::OpenJobs() {
   absl::StatusOr<std::unique_ptr<JobStore>> store = JobStore::Open(
-      config_.jobs, [] { return absl::ToUnixSeconds(absl::Now()); }, &metrics_);
+      config_.jobs, [] { return absl::ToUnixSeconds(absl::Now()); }, clock_, &metrics_);
   if (!store.ok()) return store.status();
   job_store_ = *std::move(store);
   job_runner_ = std::make_unique<JobRunner>(config_.jobs_at_once, static_cast<size_t>(config_.max_waiting_jobs),

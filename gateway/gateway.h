@@ -73,6 +73,7 @@ class Gateway {
   const GatewayConfig config_;
   prometheus::Registry registry_;
   GatewayMetrics metrics_;
+  const Clock* const clock_;
   ServerPool servers_;
   std::unique_ptr<HttpServer> http_;  // before what holds its replies
   LiveSessions sessions_;

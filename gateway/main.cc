@@ -5,12 +5,14 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "command_line/program.h"
 #include "command_line/standard_streams.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_flags.h"
 #include "server/logging/log_line.h"
 #include "server/sockets/descriptor_limit.h"
+#include "system/exit_timer.h"
 #include "system/orderly_exit.h"
 #include "system/signals.h"
 #include "threading/clock.h"
@@ -19,6 +21,9 @@ namespace videodiffcr {
 namespace {
 
 constexpr char kName[] = "videodiffcr-gateway";
+
+// How long what is taken down may wait for servers that do not answer.
+constexpr absl::Duration kGrace = absl::Seconds(5);
 
 int Main(int argc, char** argv) {
   PrepareStandardStreams();
@@ -38,6 +43,7 @@ int Main(int argc, char** argv) {
                        absl::StrJoin(command_line->config.servers, ", ")));
   int caught = 0;
   sigwait(&stop_signals, &caught);
+  EndProcessAfter(kName, kGrace);
   FlushLog(absl::Seconds(1));
   return kDone;
 }

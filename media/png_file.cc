@@ -1,14 +1,12 @@
 #include "media/png_file.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <system_error>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "media/av_handles.h"
 #include "media/av_status.h"
+#include "system/whole_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -60,14 +58,8 @@ absl::Status WritePng(const RgbImage& image, const std::string& path) {
   if (!packet.ok()) {
     return packet.status();
   }
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  const bool opened = file.is_open();
-  file.write(reinterpret_cast<const char*>((*packet)->data), (*packet)->size);
-  file.close();
-  if (file) return absl::OkStatus();
-  std::error_code ignored;
-  if (opened && std::filesystem::is_regular_file(path, ignored)) std::filesystem::remove(path, ignored);
-  return absl::PermissionDeniedError(absl::StrCat("cannot write ", path));
+  return WriteWholeFile(
+      path, absl::string_view(reinterpret_cast<const char*>((*packet)->data), static_cast<size_t>((*packet)->size)));
 }
 
 }  // namespace videodiffcr

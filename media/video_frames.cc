@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "media/av_handles.h"
 #include "media/av_status.h"
+#include "system/regular_file.h"
 
 extern "C" {
 #include <libavutil/imgutils.h>
@@ -30,6 +31,10 @@ absl::Status CannotRead(const std::string& path, const absl::Status& cause) {
 }
 
 absl::StatusOr<OpenVideo> Open(const std::string& path) {
+  // FFmpeg would wait for ever for who writes to a pipe.
+  if (const absl::Status regular = RegularFile::Open(path).status(); absl::IsInvalidArgument(regular)) {
+    return CannotRead(path, regular);
+  }
   // "file:": FFmpeg takes what stands before a colon for a protocol, and a name may have colons. The lists: these bytes
   // came from a server, and of FFmpeg's formats some open other files and addresses that they name.
   AvDictionary options;

@@ -20,6 +20,7 @@ namespace {
 constexpr int kMaxConnections = 64;
 constexpr int kMaxMessageBytes = 64 << 10;
 constexpr int kMaxThreads = 8;
+constexpr int kFewestBytesOfAProbe = 64;  // a greeting alone asks nothing
 constexpr absl::Duration kUnacknowledgedTimeout = absl::Seconds(20);
 
 absl::Status CannotListen(const std::string& address, const absl::Status& why) {
@@ -50,6 +51,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Create(const std::stri
   ConnectionAcceptor::Options options;
   options.max_connections = kMaxConnections;
   options.unacknowledged_timeout = kUnacknowledgedTimeout;
+  options.silent_bytes = kFewestBytesOfAProbe;
   absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> acceptor =
       ConnectionAcceptor::Create(*std::move(socket), options, std::move(grpc_side), nullptr);
   if (!acceptor.ok()) return CannotListen(listen, acceptor.status());

@@ -15,12 +15,12 @@
 #include "model/load/create_video_model.h"
 #include "server/access/tokens_command.h"
 #include "server/diagnose.h"
-#include "server/exit_timer.h"
 #include "server/logging/log_line.h"
 #include "server/serve_until_stopped.h"
 #include "server/server.h"
 #include "server/server_flags.h"
 #include "server/sockets/descriptor_limit.h"
+#include "system/exit_timer.h"
 #include "system/kept_memory.h"
 #include "system/orderly_exit.h"
 #include "system/signals.h"
@@ -94,7 +94,7 @@ int Main(int argc, char** argv) {
 
   const absl::Duration drain_timeout = command_line->config.drain_timeout;
   const absl::Status served =
-      ServeUntilStopped(server->get(), stop_signals, [&] { EndProcessAfter(drain_timeout + kGrace); });
+      ServeUntilStopped(server->get(), stop_signals, [&] { EndProcessAfter(kName, drain_timeout + kGrace); });
   if (served.ok()) return EndWith(kDone);
   // At once: a lost device may fail, or stop, whoever gives its memory back.
   LogLine(served.message(), LogLevel::kError);

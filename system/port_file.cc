@@ -1,27 +1,33 @@
 #include "system/port_file.h"
 
-#include <cstdio>
-#include <fstream>
+#include <cstdint>
+#include <sstream>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "system/regular_file.h"
+#include "system/whole_file.h"
 
 namespace videodiffcr {
+namespace {
+
+constexpr int64_t kMaxBytes = 64 << 10;
+
+}  // namespace
 
 absl::Status WritePortFile(const std::string& path, const std::vector<std::pair<std::string, int>>& ports) {
-  const std::string partial = path + ".partial";  // so that nobody reads half of it
-  std::ofstream file(partial);
-  for (const auto& [key, port] : ports) file << key << "=" << port << "\n";
-  file.close();
-  if (file.good() && std::rename(partial.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  std::string text;
+  for (const auto& [key, port] : ports) absl::StrAppend(&text, key, "=", port, "\n");
+  if (WriteWholeFile(path, text).ok()) return absl::OkStatus();
   return absl::UnavailableError(
       absl::StrCat("cannot write ", path, "; choose a file in a folder that exists with --port-file"));
 }
 
 absl::StatusOr<int> ReadPortFile(const std::string& path, const std::string& key) {
-  std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat(path, ": is not there"));
+  const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxBytes);
+  if (!text.ok()) return text.status();
+  std::istringstream file(*text);
   for (std::string line; std::getline(file, line);) {
     const std::pair<std::string, std::string> sides = absl::StrSplit(line, absl::MaxSplits('=', 1));
     int port = 0;

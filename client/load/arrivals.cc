@@ -2,19 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <cstdint>
+#include <sstream>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "system/regular_file.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr int kMostAtOnce = 100'000;
 constexpr size_t kMostArrivals = 1'000'000;
+constexpr int64_t kMaxTraceBytes = 64 << 20;
 
 absl::Status Unknown() {
   return absl::InvalidArgumentError("must be closed:N, poisson:PER_SECOND, burst:N@TIME or trace:FILE");
@@ -25,16 +28,17 @@ bool ParseCount(absl::string_view text, int* count) {
 }
 
 absl::StatusOr<std::vector<absl::Duration>> ReadTrace(const std::string& path, absl::Duration duration) {
-  std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot read the trace ", path));
+  const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxTraceBytes);
+  if (!text.ok()) return absl::Status(text.status().code(), absl::StrCat("the trace ", text.status().message()));
+  std::istringstream file(*text);
   std::vector<absl::Duration> times;
   int line_number = 0;
   for (std::string line; std::getline(file, line);) {
     ++line_number;
-    const absl::string_view text = absl::StripAsciiWhitespace(line);
-    if (text.empty() || text[0] == '#') continue;
+    const absl::string_view number = absl::StripAsciiWhitespace(line);
+    if (number.empty() || number[0] == '#') continue;
     double seconds;
-    if (!absl::SimpleAtod(text, &seconds) || !std::isfinite(seconds) || seconds < 0) {
+    if (!absl::SimpleAtod(number, &seconds) || !std::isfinite(seconds) || seconds < 0) {
       return absl::InvalidArgumentError(
           absl::StrCat(path, ":", line_number, ": must be a number of seconds from 0 on, or a # and a comment"));
     }

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -19,26 +18,36 @@
 #include "client/load/load_run.h"
 #include "client/progress_line.h"
 #include "client/running_calls.h"
+#include "client/video_output.h"
+#include "command_line/printable_text.h"
+#include "command_line/program.h"
 #include "media/png_file.h"
 #include "system/steady_time.h"
+#include "system/whole_file.h"
 
 namespace videodiffcr {
 namespace {
 
-absl::Status WriteText(const std::string& path, const std::string& text) {
-  std::ofstream file(path);
-  file << text;
-  file.close();
-  return file.good() ? absl::OkStatus() : absl::PermissionDeniedError(absl::StrCat("cannot write ", path));
+// What minutes of load end with has to have a place: found out before them.
+absl::Status CheckOutputs(const LoadOptions& options) {
+  for (const auto& [path, flag] : {std::pair{options.json_file, "--json"}, std::pair{options.plot_file, "--plot"}}) {
+    if (path.empty()) continue;
+    if (absl::Status writable = CheckWritable(path, flag); !writable.ok()) return writable;
+  }
+  return absl::OkStatus();
 }
 
 // Why sessions failed, each reason once.
-void ReportFailures(const std::vector<ViewerOutcome>& outcomes) {
+std::string Failures(const std::vector<ViewerOutcome>& outcomes) {
   std::map<std::string, int> reasons;
   for (const ViewerOutcome& outcome : outcomes) {
     if (outcome.end == ViewerEnd::kFailed) ++reasons[outcome.error];
   }
-  for (const auto& [reason, count] : reasons) std::cout << "  failed " << count << " times: " << reason << "\n";
+  std::string text;
+  for (const auto& [reason, count] : reasons) {
+    absl::StrAppend(&text, "  failed ", count, " times: ", PrintableText(reason), "\n");
+  }
+  return text;
 }
 
 absl::Status RunLoadCommand(const LoadOptions& options) {
@@ -48,8 +57,9 @@ absl::Status RunLoadCommand(const LoadOptions& options) {
     if (!figures.ok()) return figures.status();
     before = *std::move(figures);
   }
+  if (absl::Status writable = CheckOutputs(options); !writable.ok()) return writable;
   RunningCalls calls;
-  const InterruptWatcher watcher([&calls] { return calls.CancelAll(); });
+  const InterruptWatcher watcher([&calls] { return calls.CancelAll(); }, [&calls] { return calls.any_open(); });
   ProgressLine progress(&std::cerr, isatty(STDERR_FILENO) != 0);
   const absl::StatusOr<std::vector<ViewerOutcome>> outcomes = RunLoad(options, &calls, [&](const LoadProgress& now) {
     progress.Show(absl::StrFormat("%.0f s: %d sessions begun, %d run, %d chunks", absl::ToDoubleSeconds(now.elapsed),
@@ -59,19 +69,20 @@ absl::Status RunLoadCommand(const LoadOptions& options) {
   progress.End();
   if (!outcomes.ok()) return outcomes.status();
   const std::map<std::string, double> figures = FiguresOf(*outcomes);
-  std::cout << FigureTable(figures, options.compare_file.empty() ? nullptr : &before);
-  ReportFailures(*outcomes);
-  std::cout << std::flush;
+  const std::string report =
+      FigureTable(figures, options.compare_file.empty() ? nullptr : &before) + Failures(*outcomes);
+  const absl::Status told = WriteText(report, std::cout);  // the files below are worth having all the same
   if (!options.json_file.empty()) {
-    const absl::Status written =
-        WriteText(options.json_file,
-                  FiguresToJson(figures, {{"server", options.server.address}, {"seed", absl::StrCat(options.seed)}}));
+    const absl::Status written = WriteWholeFile(
+        options.json_file,
+        FiguresToJson(figures, {{"server", options.server.address}, {"seed", absl::StrCat(options.seed)}}));
     if (!written.ok()) return written;
   }
   if (!options.plot_file.empty()) {
     const absl::Status drawn = WritePng(DrawLoad(*outcomes, "load on " + options.server.address), options.plot_file);
     if (!drawn.ok()) return drawn;
   }
+  if (!told.ok()) return told;
   if (watcher.interrupted()) return absl::CancelledError("interrupted; the figures are of what there was until then");
   return CheckRequirements(options.requirements, figures);
 }

@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
+#include <cstdint>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
+#include "system/regular_file.h"
 
 namespace videodiffcr {
 namespace {
 
+constexpr int64_t kMaxFiguresBytes = 1 << 20;
 constexpr double kGoodRatio = 0.99;
 constexpr double kBudgetStep = 0.05;  // tenths arrive as doubles
 
@@ -147,10 +148,9 @@ std::string FiguresToJson(const std::map<std::string, double>& figures,
 }
 
 absl::StatusOr<std::map<std::string, double>> ReadFigures(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxFiguresBytes);
+  if (!text.ok()) return text.status();
+  const nlohmann::json json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
   const absl::Status wrong = absl::InvalidArgumentError(absl::StrCat(path, " is not what --json writes"));
   if (!json.is_object() || !json.contains("figures") || !json["figures"].is_object()) return wrong;
   std::map<std::string, double> figures;

@@ -6,10 +6,12 @@
 #include <client/video_client.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 namespace {
 
@@ -35,7 +37,8 @@ int main(int argc, char** argv) {
   config.set_prompt(argv[2]);
   config.set_length_chunks(kChunks);
   config.set_run_ahead_limit_chunks(1);
-  std::ofstream file(argv[4], std::ios::binary);
+  std::ofstream file;
+  std::uintmax_t whole_bytes = 0;
   const std::unique_ptr<videodiffcr::VideoCall> call = (*client)->StreamVideo(config);
   while (const std::optional<v1::StreamVideoResponse> event = call->Next()) {
     if (event->has_update_applied()) {
@@ -43,7 +46,18 @@ int main(int argc, char** argv) {
     }
     if (!event->has_chunk()) continue;
     const v1::VideoChunk& chunk = event->chunk();
-    file << chunk.init_segment() << chunk.payload();
+    // Not before: a refused call leaves an older file alone.
+    if (!file.is_open()) file.open(argv[4], std::ios::binary);
+    file << chunk.init_segment() << chunk.payload() << std::flush;
+    if (!file) {  // on a full disk half of it may be there: what is kept stays playable
+      call->Cancel();
+      std::error_code ignored;
+      if (std::filesystem::is_regular_file(argv[4], ignored)) {
+        std::filesystem::resize_file(argv[4], whole_bytes, ignored);
+      }
+      break;
+    }
+    whole_bytes += chunk.init_segment().size() + chunk.payload().size();
     if (chunk.sequence() == kChunks / 2 - 1) {
       v1::StreamVideoRequest request;
       request.mutable_update()->set_prompt(argv[3]);
@@ -51,8 +65,9 @@ int main(int argc, char** argv) {
     }
   }
   const absl::Status status = call->Finish();
-  if (!status.ok()) return Fail(status);
-  file.close();
-  if (!file) std::cerr << argv[4] << " cannot be written\n";
-  return file ? 0 : 1;
+  if (!file) {
+    std::cerr << argv[4] << " cannot be written\n";
+    return 1;
+  }
+  return status.ok() ? 0 : Fail(status);
 }

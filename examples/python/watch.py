@@ -3,6 +3,7 @@
     watch.py "a red circle moves right" "a green star moves left" --output video.mp4
 """
 import argparse
+import contextlib
 
 import videodiffcr
 
@@ -14,10 +15,15 @@ def main():
     parser.add_argument("--server", default="localhost:50051", metavar="HOST:PORT")
     parser.add_argument("--output", default="video.mp4", metavar="PATH")
     arguments = parser.parse_args()
-    with videodiffcr.Client(arguments.server) as client, open(arguments.output, "wb") as file, \
-            client.stream(arguments.prompt, chunks=12, start_buffer=0, run_ahead_chunks=1, on_event=print) as stream:
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(videodiffcr.Client(arguments.server))
+        stream = stack.enter_context(client.stream(arguments.prompt, chunks=12, start_buffer=0, run_ahead_chunks=1,
+                                                   on_event=print))
+        file = None
         for chunk in stream:
-            file.write(chunk.data)  # plays from here on, however long it gets
+            if file is None:  # not before: a refused call leaves an older file alone
+                file = stack.enter_context(open(arguments.output, "wb", buffering=0))
+            videodiffcr.write_whole(file, chunk.data)  # plays from here on, however long it gets
             print(f"second {chunk.start:.2f}: {chunk.frame_count} frames in {chunk.seconds:.3f} s, "
                   f"budget {chunk.nominal_retention:.2f}")
             if chunk.sequence == 3:

@@ -1,6 +1,7 @@
 #include "gateway/http/file_source.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,8 +42,13 @@ class FileSource final : public BodySource {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<BodySource>> OpenFileSource(const std::string& path, int64_t first, int64_t count) {
-  Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file.valid()) return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
+  // Never waits: what has become a pipe is no video.
+  Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat about {};
+  if (!file.valid() || fstat(file.get(), &about) != 0) {
+    return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
+  }
+  if (!S_ISREG(about.st_mode)) return absl::NotFoundError(absl::StrCat(path, ": is not a regular file"));
   return std::make_shared<FileSource>(std::move(file), first, count);
 }
 

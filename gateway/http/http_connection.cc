@@ -74,6 +74,7 @@ void HttpConnection::Refuse() {
 
 void HttpConnection::ReadRequest() {
   ++request_number_;
+  reading_ = true;
   answered_ = false;
   parser_.emplace();
   parser_->header_limit(static_cast<uint32_t>(shared_->options.max_header_bytes));
@@ -84,6 +85,7 @@ void HttpConnection::ReadRequest() {
 }
 
 void HttpConnection::OnRequest(Error error) {
+  reading_ = false;
   if (!error) return Dispatch();
   keep_alive_ = false;
   if (error == http::error::body_limit) {

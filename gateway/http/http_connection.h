@@ -40,6 +40,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void Start() { ReadRequest(); }
   // Answers 503 and ends.
   void Refuse();
+  // Whether it has never asked for anything: no request has come whole yet.
+  bool silent() const { return reading_ && request_number_ == 1; }
+  void Close();
 
  private:
   using Error = boost::system::error_code;
@@ -61,7 +64,6 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // Ends once the peer has read the answer: closing over unread bytes would take it back.
   void Linger();
   void DropInput(size_t most);
-  void Close();
 
   HttpShared* const shared_;
   boost::beast::tcp_stream stream_;
@@ -70,6 +72,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   boost::asio::steady_timer answer_timer_;
   int request_number_ = 0;  // answers of an earlier one are dropped
+  bool reading_ = false;
   bool answered_ = false;
   bool keep_alive_ = false;
   bool head_only_ = false;

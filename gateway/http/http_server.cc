@@ -7,6 +7,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <deque>
+#include <memory>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -89,16 +91,37 @@ class BeastServer final : public HttpServer {
   }
 
   void AcceptLater() {
+    CloseOldestSilent();  // its descriptor may be what is missing
     pause_.expires_after(kStarvedPause);
     pause_.async_wait([this](Error) { Accept(); });
   }
 
   void Serve(asio::ip::tcp::socket socket) {
-    const bool full = open_ >= shared_.options.max_connections;
-    if (open_ >= shared_.options.max_connections + kRefusedAtOnce) return;
+    const bool full = open_ >= shared_.options.max_connections && !CloseOldestSilent();
+    if (full && open_ >= shared_.options.max_connections + kRefusedAtOnce) return;
     Count(1);
     const auto connection = std::make_shared<HttpConnection>(&shared_, std::move(socket), [this] { Count(-1); });
-    full ? connection->Refuse() : connection->Start();
+    if (full) return connection->Refuse();
+    Remember(connection);
+    connection->Start();
+  }
+
+  void Remember(const std::shared_ptr<HttpConnection>& connection) {
+    connections_.push_back(connection);
+    if (connections_.size() < 2 * static_cast<size_t>(shared_.options.max_connections)) return;
+    std::erase_if(connections_, [](const auto& each) { return each.expired(); });
+  }
+
+  // However many peers connect and say nothing, whoever has something to say gets in. False when there is none.
+  bool CloseOldestSilent() {
+    for (auto each = connections_.begin(); each != connections_.end(); ++each) {
+      const std::shared_ptr<HttpConnection> connection = each->lock();
+      if (connection == nullptr || !connection->silent()) continue;
+      connections_.erase(each);
+      connection->Close();
+      return true;
+    }
+    return false;
   }
 
   void Count(int change) {
@@ -116,7 +139,8 @@ class BeastServer final : public HttpServer {
   }
 
   int port_ = 0;
-  int open_ = 0;  // before shared_: its connections count down when they go
+  int open_ = 0;                                           // before shared_: its connections count down when they go
+  std::deque<std::weak_ptr<HttpConnection>> connections_;  // the oldest first; some of them may have ended
   HttpShared shared_;
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer pause_;

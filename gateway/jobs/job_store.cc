@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "gateway/error_response.h"
 #include "gateway/random_id.h"
+#include "system/regular_file.h"
+#include "system/whole_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr char kIdPrefix[] = "video_";
 constexpr char kPartial[] = ".partial";
+constexpr int64_t kMaxStoredBytes = 1 << 20;  // of a job: its prompt and an error
 
 bool HasEnded(const Job& job) { return job.state == Job::State::kCompleted || job.state == Job::State::kFailed; }
 
@@ -51,8 +52,8 @@ std::string OwnerOf(absl::string_view authorization) {
 }
 
 absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const JobStoreOptions& options, UnixTime now,
-                                                         GatewayMetrics* metrics) {
-  auto store = absl::WrapUnique(new JobStore(options, std::move(now), metrics));
+                                                         const Clock* clock, GatewayMetrics* metrics) {
+  auto store = absl::WrapUnique(new JobStore(options, std::move(now), clock, metrics));
   if (absl::Status status = store->Prepare(); !status.ok()) return status;
   return store;
 }
@@ -86,9 +87,9 @@ absl::Status JobStore::Prepare() {
 }
 
 void JobStore::Load(const std::string& id) {
-  std::ostringstream text;
-  text << std::ifstream(absl::StrCat(options_.folder, "/", id, ".json")).rdbuf();
-  absl::StatusOr<Job> job = JobFromStored(text.str());
+  const absl::StatusOr<std::string> text =
+      ReadRegularFile(absl::StrCat(options_.folder, "/", id, ".json"), kMaxStoredBytes);
+  absl::StatusOr<Job> job = text.ok() ? JobFromStored(*text) : text.status();
   if (!job.ok() || job->id != id) return;  // somebody else's file
   MutexLock lock(&mutex_);
   std::error_code error;
@@ -103,17 +104,15 @@ void JobStore::Load(const std::string& id) {
     job->expires_at = job->completed_at + absl::ToInt64Seconds(options_.keep);
     Save(*job);
   }
+  goes_at_[id] =
+      clock_->Now() + std::clamp(absl::Seconds(job->expires_at - now_()), absl::ZeroDuration(), options_.keep);
   jobs_[id] = *std::move(job);
   metrics_->job_bytes->Set(static_cast<double>(bytes_));
 }
 
 void JobStore::Save(const Job& job) {
-  const std::string path = absl::StrCat(options_.folder, "/", job.id, ".json");
-  std::ofstream file(path + kPartial);
-  file << JsonText(StoredJob(job));
-  file.close();
-  std::error_code ignored;  // a full disk costs the job's life after a restart, and nothing now
-  file.good() ? fs::rename(path + kPartial, path, ignored) : (void)fs::remove(path + kPartial, ignored);
+  // A full disk costs the job's life after a restart, and nothing now.
+  (void)WriteWholeFile(absl::StrCat(options_.folder, "/", job.id, ".json"), JsonText(StoredJob(job)));
 }
 
 void JobStore::Remove(const std::string& id) {
@@ -121,6 +120,7 @@ void JobStore::Remove(const std::string& id) {
   if (found == jobs_.end()) return;
   bytes_ -= found->second.bytes;
   jobs_.erase(found);
+  goes_at_.erase(id);
   std::error_code ignored;
   for (const char* ending : {".json", ".mp4", ".mp4.partial"}) {
     fs::remove(absl::StrCat(options_.folder, "/", id, ending), ignored);
@@ -130,12 +130,10 @@ void JobStore::Remove(const std::string& id) {
 
 bool JobStore::MakeRoom(int64_t bytes) {
   while (bytes_ + bytes > options_.max_bytes || static_cast<int>(jobs_.size()) >= options_.max_jobs) {
-    const Job* oldest = nullptr;
-    for (const auto& [id, job] : jobs_) {
-      if (HasEnded(job) && (oldest == nullptr || job.completed_at < oldest->completed_at)) oldest = &job;
-    }
-    if (oldest == nullptr) return bytes_ + bytes <= options_.max_bytes && bytes > 0;
-    Remove(std::string(oldest->id));
+    const auto oldest = std::min_element(goes_at_.begin(), goes_at_.end(),
+                                         [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (oldest == goes_at_.end()) return bytes_ + bytes <= options_.max_bytes && bytes > 0;
+    Remove(std::string(oldest->first));
   }
   return true;
 }
@@ -185,8 +183,8 @@ absl::Status JobStore::Delete(const std::string& id, const std::string& owner) {
 void JobStore::Sweep() {
   MutexLock lock(&mutex_);
   std::vector<std::string> over;
-  for (const auto& [id, job] : jobs_) {
-    if (HasEnded(job) && job.expires_at <= now_()) over.push_back(id);
+  for (const auto& [id, goes_at] : goes_at_) {
+    if (goes_at <= clock_->Now()) over.push_back(id);
   }
   for (const std::string& id : over) Remove(id);
 }
@@ -207,13 +205,7 @@ absl::Status JobStore::Write(const std::string& id, const std::string& bytes) {
   if (found == jobs_.end()) return NoSuchJob();
   const bool has_room =
       bytes_ + static_cast<int64_t>(bytes.size()) <= options_.max_bytes || MakeRoom(static_cast<int64_t>(bytes.size()));
-  std::ofstream file;
-  if (has_room) {
-    file.open(VideoPath(id) + kPartial, std::ios::binary | std::ios::app);
-    file << bytes;
-    file.close();
-  }
-  if (!has_room || !file.good()) {
+  if (!has_room || !AppendWhole(VideoPath(id) + kPartial, bytes).ok()) {
     return GatewayError(absl::StatusCode::kResourceExhausted, "NO_ROOM",
                         "there is no room on the disk for this video (--jobs-bytes)");
   }
@@ -252,6 +244,7 @@ bool JobStore::Finish(const std::string& id, Job::State state, nlohmann::json er
   job.error = std::move(error);
   job.completed_at = now_();
   job.expires_at = job.completed_at + absl::ToInt64Seconds(options_.keep);
+  goes_at_[id] = clock_->Now() + options_.keep;
   if (state == Job::State::kCompleted) {
     job.progress = 100;
   } else {

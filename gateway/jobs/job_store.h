@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/jobs/job.h"
+#include "threading/clock.h"
 #include "threading/mutex.h"
 
 namespace videodiffcr {
@@ -32,9 +33,10 @@ class JobStore {
  public:
   using UnixTime = std::function<int64_t()>;
   // Reads what the folder holds: finished jobs stay, others have failed by the restart. Unavailable when the folder
-  // cannot be made or written. `metrics` outlives the store.
+  // cannot be made or written. `now` is what people are told; `clock`, which is steady, says when a job goes, so that a
+  // step of the wall clock takes nobody's video away. It and `metrics` outlive the store.
   static absl::StatusOr<std::unique_ptr<JobStore>> Open(const JobStoreOptions& options, UnixTime now,
-                                                        GatewayMetrics* metrics);
+                                                        const Clock* clock, GatewayMetrics* metrics);
   ~JobStore();
 
   // A new job that waits. ResourceExhausted when there are too many that have not ended.
@@ -58,8 +60,8 @@ class JobStore {
   std::string VideoPath(const std::string& id) const;
 
  private:
-  JobStore(const JobStoreOptions& options, UnixTime now, GatewayMetrics* metrics)
-      : options_(options), now_(std::move(now)), metrics_(metrics) {}
+  JobStore(const JobStoreOptions& options, UnixTime now, const Clock* clock, GatewayMetrics* metrics)
+      : options_(options), now_(std::move(now)), clock_(clock), metrics_(metrics) {}
   absl::Status Prepare();
   void Load(const std::string& id);
   void Save(const Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -71,9 +73,11 @@ class JobStore {
   JobStoreOptions options_;  // constant after Prepare()
   bool temporary_ = false;   // the same
   const UnixTime now_;
+  const Clock* const clock_;
   GatewayMetrics* const metrics_;
   mutable Mutex mutex_;
   std::map<std::string, Job> jobs_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, absl::Time> goes_at_ ABSL_GUARDED_BY(mutex_);  // of jobs that have ended, by the clock
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -9,6 +9,7 @@ from videodiffcr.v1 import video_generation_pb2 as pb
 
 OPTIONS = [
     ("grpc.max_receive_message_length", 64 << 20),  # a chunk of raw frames
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # none: unpacked, a message could fill the memory
     ("grpc.enable_http_proxy", 0),  # a proxy from the environment is meant for web pages
     # A server that is frozen or cut off closes nothing; only a ping that stays unanswered tells.
     ("grpc.keepalive_time_ms", 15000),

@@ -5,6 +5,7 @@ import base64
 import html
 import io
 import os
+import stat
 import tempfile
 from typing import Any, Iterator, Optional, Union
 
@@ -20,6 +21,18 @@ def iter_frames(data: bytes) -> Iterator[Any]:
     with av.open(io.BytesIO(data)) as container:
         for frame in container.decode(video=0):
             yield frame.to_ndarray(format="rgb24")
+
+
+def write_whole(file: io.RawIOBase, data: bytes) -> None:
+    """Adds all of `data` to an unbuffered file or, on a full disk, nothing of it: what is in the file stays playable."""
+    begin = file.tell() if file.seekable() else None
+    try:
+        while data:
+            data = data[file.write(data) or 0:]
+    except OSError:
+        if begin is not None and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.truncate(begin)
+        raise
 
 
 class Video:

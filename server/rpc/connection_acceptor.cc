@@ -32,7 +32,7 @@ ConnectionAcceptor::ConnectionAcceptor(ListeningSocket socket, const Options& op
       options_(options),
       grpc_side_(std::move(grpc_side)),
       metrics_(metrics),
-      table_(options.max_connections, options.max_connections_per_peer) {}
+      table_(options.max_connections, options.max_connections_per_peer, options.silent_bytes) {}
 
 absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Create(ListeningSocket socket,
                                                                                const Options& options,
@@ -60,6 +60,7 @@ void ConnectionAcceptor::Run() {
     }
     starved_ = starved;
     const int open = table_.Sweep();
+    if (starved) table_.ShutOldestSilent();  // its descriptor may be what is missing
     if (metrics_ != nullptr) metrics_->connections->Set(open);
   }
 }

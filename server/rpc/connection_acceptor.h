@@ -23,6 +23,9 @@ class ConnectionAcceptor {
   struct Options {
     int max_connections = 0;
     int max_connections_per_peer = 0;  // 0: not counted by peer
+    // Of a connection that has said nothing yet fewer bytes have come; when all places are taken, the oldest such one
+    // makes room. By default fewer than a greeting in HTTP/2 has.
+    int silent_bytes = 33;
     // A connection whose bytes the peer's kernel does not acknowledge for this long is dropped.
     absl::Duration unacknowledged_timeout;
   };

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "client/info_command.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "system/wrong_usage.h"
 #include "tests/client/scripted_video_service.h"
 #include "tests/command_line/run_subcommand.h"
 #include "tests/system/read_file.h"
@@ -310,6 +312,34 @@ TEST(GenerateCommandTest, AContactSheetThatCannotBeMadeFailsTheCommand) {
                                            TempPath("no_video.mp4"), "--contact-sheet", TempPath("sheet.png")});
   EXPECT_TRUE(absl::IsDataLoss(status)) << status << ": no wrong flag";
   EXPECT_THAT(std::string(status.message()), HasSubstr("no_video.mp4"));
+}
+
+// Reading the video back from a pipe waited for ever, and from a device failed once everything was generated.
+TEST(GenerateCommandTest, AContactSheetOfAPipeOrADeviceIsRefusedBeforeAnythingIsGenerated) {
+  const std::string pipe = TempPath("pipe.mp4");
+  const std::string null = TempPath("null.mp4");
+  for (const std::string& path : {pipe, null}) std::filesystem::remove(path);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::filesystem::create_symlink("/dev/null", null);
+  for (const std::string& path : {pipe, null}) {
+    const absl::Status status = RunSubcommand(
+        GenerateSubcommand(),
+        {"--prompt", "a", "--server", "127.0.0.1:1", "--output", path, "--contact-sheet", TempPath("sheet.png")});
+    EXPECT_TRUE(IsWrongUsage(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("is a pipe or a device"));
+    std::filesystem::remove(path);
+  }
+}
+
+TEST(GenerateCommandTest, OfManyVideosEachPlaceIsLookedAtBeforeAnyIsGenerated) {
+  const std::string prompts = TempPath("two_prompts.txt");
+  std::ofstream(prompts) << "a\nb\n";
+  const std::string taken = TempPath("taken-2.mp4");
+  std::filesystem::create_directories(taken);
+  const absl::Status status = RunSubcommand(
+      GenerateSubcommand(), {"--server", "127.0.0.1:1", "--prompts", prompts, "--output", TempPath("taken.mp4")});
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot write " + taken));
+  std::filesystem::remove(taken);
 }
 
 TEST(GenerateCommandTest, FlagsThatMakeNoSenseAreAnErrorOfTheCommand) {

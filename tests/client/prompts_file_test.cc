@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/system/temporary_folder.h"
 
@@ -27,6 +28,14 @@ TEST(PromptsFileTest, WhatIsNoFileOfPromptsIsRefusedWithItsName) {
   std::string many;
   for (int i = 0; i < 1001; ++i) many += "a\n";
   EXPECT_THAT(std::string(ReadPrompts(folder.Write("many", many)).status().message()), HasSubstr("line 1001"));
+}
+
+TEST(PromptsFileTest, APipeOrADeviceHoldsNobodyUp) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(mkfifo(folder.Path("pipe").c_str(), 0600), 0);
+  for (const std::string& path : {folder.Path("pipe"), std::string("/dev/zero")}) {
+    EXPECT_THAT(std::string(ReadPrompts(path).status().message()), HasSubstr("is not a regular file"));
+  }
 }
 
 TEST(PromptsFileTest, FilesAreNumberedInOneWidth) {

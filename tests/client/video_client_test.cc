@@ -53,6 +53,19 @@ TEST(VideoClientTest, DeliversTheEventsOfACallInOrderAndThenItsStatus) {
   EXPECT_TRUE(call->Finish().ok());
 }
 
+// A few kilobytes on the wire could become more than there is memory.
+TEST(VideoClientTest, CompressedAnswersAreRefusedUnread) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext* context, Service::Stream* stream) {
+    context->set_compression_algorithm(GRPC_COMPRESS_GZIP);
+    stream->Write(Service::Chunk(0, std::string(1 << 20, 'x')));
+    return grpc::Status::OK;
+  });
+  const auto client = ConnectTo(service);
+  const auto call = client->StreamVideo(Prompt("a red circle"));
+  EXPECT_FALSE(call->Next().has_value());
+  EXPECT_EQ(call->Finish().code(), absl::StatusCode::kUnimplemented);
+}
+
 TEST(VideoClientTest, AGapInTheChunkNumbersIsDataLoss) {
   Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
     stream->Write(Service::Chunk(0, "first"));

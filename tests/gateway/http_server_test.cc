@@ -147,6 +147,18 @@ TEST(HttpServerTest, MoreConnectionsThanAllowedAreTold503) {
   EXPECT_EQ(first.ReadAnswer().status, 200);
 }
 
+TEST(HttpServerTest, PeersThatSayNothingOrHalfOfSomethingKeepNobodyOut) {
+  HttpServerOptions options = TestOptions();
+  options.max_connections = 2;
+  options.request_timeout = absl::Hours(1);
+  const auto server = Serve(Echo, options);
+  HttpClient silent(server->port());
+  HttpClient half(server->port());
+  half.Send("GET /a HTTP/1.1\r\nHo");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Call(server->port(), "GET", "/a").status, 200);
+  EXPECT_TRUE(silent.WaitForEnd());
+}
+
 TEST(HttpServerTest, ASourceIsSentPieceByPieceAndGoesWithItsViewer) {
   std::atomic<int> alive = 0;
   std::shared_ptr<TestSource> source = std::make_shared<TestSource>(&alive);

@@ -10,6 +10,7 @@
 
 #include "client/call_status.h"
 #include "gateway/jobs/job_runner.h"
+#include "tests/fakes/manual_clock.h"
 #include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
@@ -30,7 +31,7 @@ class JobStoreTest : public ::testing::Test {
   void Open() {
     store_ = nullptr;
     auto store = JobStore::Open(
-        options_, [this] { return now_; }, &metrics_);
+        options_, [this] { return now_; }, &clock_, &metrics_);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
   }
@@ -48,8 +49,14 @@ class JobStoreTest : public ::testing::Test {
     EXPECT_TRUE(store_->SetProgress(id, 1, 7));
     EXPECT_TRUE(store_->Write(id, bytes).ok());
     EXPECT_TRUE(store_->Complete(id));
-    ++now_;
+    Pass(1);
     return id;
+  }
+
+  // Of both clocks.
+  void Pass(int64_t seconds) {
+    now_ += seconds;
+    clock_.Advance(absl::Seconds(seconds));
   }
 
   bool Has(const std::string& id) { return store_->Get(id, "me").ok(); }
@@ -63,6 +70,7 @@ class JobStoreTest : public ::testing::Test {
   GatewayMetrics metrics_;
   JobStoreOptions options_;
   int64_t now_ = 1000;
+  ManualClock clock_;
   std::unique_ptr<JobStore> store_;
 };
 
@@ -108,13 +116,36 @@ TEST_F(JobStoreTest, MoreJobsThanAllowedAreRefusedUnlessOneHasEnded) {
 
 TEST_F(JobStoreTest, AJobGoesWhenItsTimeIsOver) {
   const std::string id = AddCompleted("bytes");
-  now_ += 48;
+  Pass(48);
   store_->Sweep();
   EXPECT_TRUE(Has(id));
-  now_ += 2;
+  Pass(2);
   store_->Sweep();
   EXPECT_FALSE(Has(id));
   EXPECT_EQ(FilesLeft(), 0);
+}
+
+TEST_F(JobStoreTest, AStepOfTheWallClockTakesNoVideoAwayAndKeepsNone) {
+  const std::string id = AddCompleted("bytes");
+  now_ += 86'400;
+  store_->Sweep();
+  EXPECT_TRUE(Has(id));
+  now_ -= 2 * 86'400;
+  Pass(49);
+  store_->Sweep();
+  EXPECT_FALSE(Has(id));
+}
+
+TEST_F(JobStoreTest, ARestartGivesAJobNoMoreThanItsTimeWhateverTheWallClockSaysByThen) {
+  const std::string id = AddCompleted("bytes");
+  now_ -= 86'400;
+  Open();
+  Pass(49);
+  store_->Sweep();
+  EXPECT_TRUE(Has(id));
+  Pass(1);
+  store_->Sweep();
+  EXPECT_FALSE(Has(id));
 }
 
 TEST_F(JobStoreTest, NobodySeesTheJobsOfOthers) {

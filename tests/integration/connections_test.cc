@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "server/sockets/descriptor.h"
 #include "tests/integration/loopback.h"
@@ -58,6 +59,20 @@ TEST(ConnectionsTest, OneBeyondTheLimitIsClosedAtOnceCountedAndAnEndedOneMakesRo
     EXPECT_EQ(server.Metric("videodiffcr_connections_refused_total{limit=\"all\"}"), 1);
   }
   EXPECT_TRUE(server.WaitForMetric("videodiffcr_connections", 1));
+  TestStream viewer(server.NewConnection(), SmallConfig(1));
+  EXPECT_TRUE(viewer.status().ok()) << viewer.status().error_message();
+}
+
+TEST(ConnectionsTest, HoweverManySayNothingOrHalfAGreetingAClientIsServedAtOnce) {
+  ServerConfig config = TestConfig();
+  config.max_connections = 3;
+  config.rpc_limits.first_message_timeout = absl::Hours(1);
+  TestServer server(config);
+  std::vector<Descriptor> silent;
+  for (int i = 0; i < 10; ++i) {
+    silent.emplace_back(ConnectToLoopback(server.server().port()));
+    if (i % 2 == 0) send(silent.back().get(), "PRI * HTTP", 10, MSG_NOSIGNAL);
+  }
   TestStream viewer(server.NewConnection(), SmallConfig(1));
   EXPECT_TRUE(viewer.status().ok()) << viewer.status().error_message();
 }

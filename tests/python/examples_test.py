@@ -42,6 +42,25 @@ class ExamplesTest(unittest.TestCase):
         self.assertEqual(output.count("Applied("), 2)
         self.assertIn("budget 0.80", output)
 
+    def test_watch_leaves_an_older_file_alone_when_it_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "video.mp4")
+            path.write_bytes(b"older")
+            done = subprocess.run([sys.executable, EXAMPLES / "python/watch.py", "\u3000", "a star", "--server", self.address,
+                                   "--output", path], stderr=subprocess.PIPE, text=True)
+            self.assertIn("PROMPT_EMPTY", done.stderr)
+            self.assertEqual(path.read_bytes(), b"older")
+
+    def test_watch_leaves_whole_fragments_where_the_disk_is_full(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "video.mp4")
+            # No file may become longer than 40 KiB: a full disk, without one.
+            done = subprocess.run(["bash", "-c", 'trap "" XFSZ; ulimit -f 40; exec "$@"', "bash", sys.executable,
+                                   EXAMPLES / "python/watch.py", "a red circle moves right", "a star", "--server",
+                                   self.address, "--output", path], stderr=subprocess.PIPE, text=True)
+            self.assertIn("File too large", done.stderr)
+            self.assertGreater(len(programs.probe(path)["frames"]), 0)
+
     @unittest.skipIf(importlib.util.find_spec("grpc_reflection") is None, "grpcio-reflection is not installed here")
     def test_reflect_needs_no_proto_file(self):
         output = run(sys.executable, EXAMPLES / "python/reflect.py", self.address)

@@ -217,6 +217,7 @@ TEST(LoadResultTest, FiguresComeBackFromTheirFileAndAreCompared) {
   EXPECT_EQ(ReadFigures(path).status().code(), absl::StatusCode::kInvalidArgument);
   std::remove(path.c_str());
   EXPECT_EQ(ReadFigures(path).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(ReadFigures("/dev/zero").status().message()), HasSubstr("is not a regular file"));
 }
 
 TEST(LoadPlotTest, ALateChunkIsRedAndNothingFallsOutsideThePicture) {

@@ -1,4 +1,4 @@
-#include "server/exit_timer.h"
+#include "system/exit_timer.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -6,25 +6,31 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
+#include <initializer_list>
 
 #include "system/signals.h"
 
 namespace videodiffcr {
 namespace {
 
+const char* volatile program_name = "";
+
 // In a signal handler, so only what signal-safety(7) allows; and nothing that a full pipe could hold.
 void EndNow(int /*signal*/) {
-  constexpr char kLine[] = "videodiffcr-server: did not end in time, ends at once\n";
   pollfd log = {STDERR_FILENO, POLLOUT, 0};
   if (poll(&log, 1, 0) == 1 && (log.revents & POLLOUT) != 0) {
-    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kLine, sizeof(kLine) - 1);
+    for (const char* part : {static_cast<const char*>(program_name), ": did not end in time, ends at once\n"}) {
+      [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, part, std::strlen(part));
+    }
   }
   _exit(1);
 }
 
 }  // namespace
 
-void EndProcessAfter(absl::Duration delay) {
+void EndProcessAfter(const char* program, absl::Duration delay) {
+  program_name = program;
   struct sigaction action = {};
   action.sa_handler = EndNow;
   sigaction(SIGALRM, &action, nullptr);

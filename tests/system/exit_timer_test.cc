@@ -1,4 +1,4 @@
-#include "server/exit_timer.h"
+#include "system/exit_timer.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,17 +9,17 @@ namespace {
 TEST(ExitTimerTest, AProcessThatIsStuckEndsWithStatusOneAndALine) {
   EXPECT_EXIT(
       {
-        EndProcessAfter(absl::Milliseconds(20));
+        EndProcessAfter("videodiffcr-any", absl::Milliseconds(20));
         while (true) pause();
       },
-      testing::ExitedWithCode(1), "did not end in time");
+      testing::ExitedWithCode(1), "videodiffcr-any: did not end in time");
 }
 
 TEST(ExitTimerTest, NoTimeIsSoonAndTheLatestCallCounts) {
   EXPECT_EXIT(
       {
-        EndProcessAfter(absl::Hours(1));
-        EndProcessAfter(absl::ZeroDuration());
+        EndProcessAfter("", absl::Hours(1));
+        EndProcessAfter("", absl::ZeroDuration());
         while (true) pause();
       },
       testing::ExitedWithCode(1), "");

@@ -1,0 +1,23 @@
+// Files that we write in one piece: there as a whole, or as they were before.
+#ifndef VIDEODIFFCR_SYSTEM_WHOLE_FILE_H_
+#define VIDEODIFFCR_SYSTEM_WHOLE_FILE_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace videodiffcr {
+
+// Writes `bytes` beside `path` and moves them there once they are all on the disk: when it is full, or the process is
+// ended meanwhile, an older file stays. What is no regular file (a pipe that
+// somebody reads, a device) is written to as it is, and so is a file in a folder that takes no other. The system's
+// reason, with the path, when it cannot be written.
+absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes);
+
+// Adds `bytes` at the end of the file, which is made when it is not there: all of them, or none when the disk is full.
+absl::Status AppendWhole(const std::string& path, absl::string_view bytes);
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SYSTEM_WHOLE_FILE_H_
