@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "system/whole_file.h"
 
 namespace videodiffcr {
 
@@ -59,9 +60,7 @@ std::string Report::Json(const std::map<std::string, std::string>& context) cons
 
 absl::Status WriteReport(const std::string& file, const std::string& text) {
   if (file.empty()) return absl::OkStatus();
-  std::ofstream out(file);
-  out << text;
-  return out.good() ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot write ", file));
+  return WriteWholeFile(file, text);
 }
 
 std::string MachineName() {

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -18,6 +17,7 @@
 #include "convert/number_conversion.h"
 #include "convert/safetensors_stream.h"
 #include "model/config/retention_table.h"
+#include "system/whole_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -132,11 +132,7 @@ absl::Status MakeFolder(const std::string& output) {
 }
 
 absl::Status WriteConfig(const ModelConfig& config, const std::string& output) {
-  const std::string path = absl::StrCat(output, "/config.json");
-  std::ofstream file(path);
-  file << FormatModelConfig(config) << "\n";
-  file.close();
-  return file.good() ? absl::OkStatus() : absl::UnavailableError(absl::StrCat(path, ": cannot be written"));
+  return WriteWholeFile(absl::StrCat(output, "/config.json"), FormatModelConfig(config) + "\n");
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "training/command/compare_command.h"
 
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -11,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "command_line/flag_reader.h"
 #include "command_line/program.h"
+#include "system/whole_file.h"
 #include "system/wrong_usage.h"
 #include "training/evaluation/clip_comparison.h"
 
@@ -97,11 +97,8 @@ absl::Status RunCompare(const CompareOptions& options) {
   if (rows.empty()) return WrongUsageError("there is one row only: nothing to compare it with");
   if (absl::Status written = WriteText(FormatComparisons(rows, comparison), std::cout); !written.ok()) return written;
   if (options.csv.empty()) return absl::OkStatus();
-  std::ofstream file(options.csv, std::ios::binary | std::ios::trunc);
-  file << FormatComparisonsCsv(rows, comparison);
-  file.close();
-  return file ? absl::OkStatus()
-              : absl::PermissionDeniedError(absl::StrCat("--csv ", options.csv, ": cannot be written"));
+  const absl::Status written = WriteWholeFile(options.csv, FormatComparisonsCsv(rows, comparison));
+  return absl::Status(written.code(), absl::StrCat("--csv: ", written.message()));
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "command_line/program.h"
 #include "model/load/create_video_model.h"
+#include "system/whole_file.h"
 #include "training/command/contact_sheets.h"
 #include "training/command/evaluate_options.h"
 #include "training/command/evaluate_prompts.h"
@@ -29,12 +29,12 @@ namespace {
 
 constexpr int64_t kSideBySideOnGpu = 256, kSideBySideOnCpu = 8;
 
-absl::Status WriteFile(const std::string& flag, const std::string& path, const std::string& text,
-                       std::ios::openmode mode = std::ios::trunc) {
-  std::ofstream file(path, std::ios::binary | mode);
-  file << text;
-  file.close();
-  return file ? absl::OkStatus() : absl::PermissionDeniedError(absl::StrCat(flag, " ", path, ": cannot be written"));
+absl::Status Named(const std::string& flag, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(flag, ": ", status.message()));
+}
+
+absl::Status WriteFile(const std::string& flag, const std::string& path, const std::string& text) {
+  return Named(flag, WriteWholeFile(path, text));
 }
 
 // What an hour of judging ends with has to have a place: found out before it.
@@ -158,7 +158,7 @@ class Judging {
     if (options_.per_clip.empty()) return absl::OkStatus();
     std::string lines;
     for (const JudgedClips& clips : judged) absl::StrAppend(&lines, FormatClips(clips));
-    return WriteFile("--per-clip", options_.per_clip, lines, std::ios::app);
+    return Named("--per-clip", AppendWhole(options_.per_clip, lines));
   }
 
   const EvaluateOptions& options_;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -20,6 +19,7 @@
 #include "absl/strings/str_format.h"
 #include "command_line/program.h"
 #include "model/rollout/latent_rollout.h"
+#include "system/whole_file.h"
 #include "system/wrong_usage.h"
 #include "training/command/prompt_sheets.h"
 #include "training/evaluation/budget_distance.h"
@@ -109,10 +109,8 @@ class SheetRows {
 };
 
 absl::Status WriteCsv(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  return file ? absl::OkStatus() : absl::PermissionDeniedError(absl::StrCat("--csv ", path, ": cannot be written"));
+  const absl::Status written = WriteWholeFile(path, text);
+  return absl::Status(written.code(), absl::StrCat("--csv: ", written.message()));
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 #include "training/evaluation/clip_record.h"
 
 #include <cmath>
-#include <fstream>
+#include <cstdint>
+#include <sstream>
 #include <tuple>
 #include <utility>
 
@@ -11,11 +12,13 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "system/regular_file.h"
 
 namespace videodiffcr::training {
 namespace {
 
 constexpr double kMillion = 1e6;
+constexpr int64_t kMaxFileBytes = int64_t{1} << 30;  // a clip takes a few hundred
 
 const std::vector<std::string>& ColumnNames() {
   static const auto* const names = [] {
@@ -153,8 +156,9 @@ std::string FormatClips(const JudgedClips& judged) {
 }
 
 absl::StatusOr<std::vector<JudgedClips>> ReadClipFile(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxFileBytes);
+  if (!text.ok()) return text.status();
+  std::istringstream file(*text);
   std::vector<JudgedClips> judged;
   std::string line;
   bool named = false;

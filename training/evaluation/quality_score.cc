@@ -1,18 +1,21 @@
 #include "training/evaluation/quality_score.h"
 
 #include <cmath>
-#include <fstream>
+#include <cstdint>
 #include <limits>
 #include <set>
+#include <sstream>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "system/regular_file.h"
 
 namespace videodiffcr::training {
 namespace {
 
+constexpr int64_t kMaxFileBytes = 1 << 20;
 constexpr char kHeader[] = "dimension,group,column,weight,least,most";
 
 // A dimension in which the bad model beats renders tells nothing.
@@ -105,8 +108,9 @@ std::string FormatBounds(const QualityBounds& bounds, const std::string& command
 }
 
 absl::StatusOr<QualityBounds> ReadBounds(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxFileBytes);
+  if (!text.ok()) return text.status();
+  std::istringstream file(*text);
   QualityBounds bounds = {};
   std::set<int> seen;
   std::string line;

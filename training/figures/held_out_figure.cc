@@ -1,13 +1,13 @@
 #include "training/figures/held_out_figure.h"
 
 #include <algorithm>
-#include <fstream>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "media/bitmap_font.h"
 #include "media/png_file.h"
+#include "system/whole_file.h"
 #include "training/figures/plot_panel.h"
 
 namespace videodiffcr::training {
@@ -79,11 +79,8 @@ std::string HeldOutCsv(const std::vector<HeldOutMeasure>& measures) {
 
 absl::Status WriteHeldOut(const std::string& folder, const std::string& title,
                           const std::vector<HeldOutMeasure>& measures, double chance) {
-  const std::string path = folder + "/held_out.csv";
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << HeldOutCsv(measures);
-  file.close();
-  if (!file) return absl::UnavailableError(absl::StrCat(path, ": cannot be written"));
+  const absl::Status written = WriteWholeFile(folder + "/held_out.csv", HeldOutCsv(measures));
+  if (!written.ok()) return written;
   return WritePng(DrawHeldOut(title, measures, chance), folder + "/held_out.png");
 }
 

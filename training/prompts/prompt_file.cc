@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "system/regular_file.h"
 #include "system/wrong_usage.h"
 #include "training/prompts/csv_record.h"
 
@@ -266,6 +267,8 @@ absl::StatusOr<PromptList> ReadPrompts(std::istream& file, PromptFormat format, 
 }
 
 absl::StatusOr<PromptList> ReadPromptFile(const PromptFileOptions& options) {
+  // Read line by line below: such a file may be longer than the memory.
+  if (absl::Status regular = RegularFile::Open(options.path).status(); !regular.ok()) return regular;
   std::ifstream file(options.path, std::ios::binary);
   if (!file || file.peek() == std::char_traits<char>::eof()) {
     if (file.eof()) return WrongUsageError(absl::StrCat(options.path, ": holds no prompt"));

@@ -2,16 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "system/regular_file.h"
+#include "system/whole_file.h"
 
 namespace videodiffcr::training {
 namespace {
 
+constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
 constexpr char kHeader[] = "step,loss,learning_rate,gradient_norm\n";
 
 std::string FormatLine(const LossEntry& entry) {
@@ -61,16 +66,17 @@ std::string Line(const std::string& points, const char* color, double width) {
 absl::StatusOr<LossLog> LossLog::Open(const std::string& path, int64_t next_step) {
   LossLog log;
   log.path_ = path;
-  std::ifstream old(path);
-  std::string line;
-  while (std::getline(old, line)) {
+  const absl::StatusOr<std::string> old = ReadRegularFile(path, kMaxFileBytes);
+  if (!old.ok() && !absl::IsNotFound(old.status())) return old.status();
+  std::istringstream lines(old.value_or(""));
+  for (std::string line; std::getline(lines, line);) {
     LossEntry entry;
     if (ParseLine(line, &entry) && entry.step < next_step) log.entries_.push_back(entry);
   }
-  old.close();
-  log.file_.open(path, std::ios::binary | std::ios::trunc);
-  log.file_ << kHeader;
-  for (const LossEntry& entry : log.entries_) log.file_ << FormatLine(entry);
+  std::string kept = kHeader;
+  for (const LossEntry& entry : log.entries_) kept += FormatLine(entry);
+  if (absl::Status status = WriteWholeFile(path, kept); !status.ok()) return status;
+  log.file_.open(path, std::ios::binary | std::ios::app);
   if (absl::Status status = log.Flush(); !status.ok()) return status;
   return log;
 }

@@ -1,11 +1,11 @@
 #include "training/run/stage_result.h"
 
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "system/whole_file.h"
 #include "training/run/checkpoint.h"
 
 namespace videodiffcr::training {
@@ -26,13 +26,6 @@ absl::Status CompleteModelFolder(const std::string& from, const std::string& to)
   return error ? absl::NotFoundError(absl::StrCat(from, ": ", error.message())) : absl::OkStatus();
 }
 
-absl::Status WriteText(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  return file ? absl::OkStatus() : absl::UnavailableError(absl::StrCat(path, ": cannot be written"));
-}
-
 }  // namespace
 
 absl::Status WriteStageResult(const TrainingStage& stage, const StageOptions& options,
@@ -49,7 +42,7 @@ absl::Status WriteStageResult(const TrainingStage& stage, const StageOptions& op
     const absl::Status written = WriteWeights(options.output + "/" + file.name, file.rows, file.dtype, metadata);
     if (!written.ok()) return written;
   }
-  return config ? WriteText(options.output + "/config.json", FormatModelConfig(*config)) : absl::OkStatus();
+  return config ? WriteWholeFile(options.output + "/config.json", FormatModelConfig(*config)) : absl::OkStatus();
 }
 
 }  // namespace videodiffcr::training

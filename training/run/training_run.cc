@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "system/steady_time.h"
+#include "system/whole_file.h"
 #include "training/run/checkpoint.h"
 #include "training/run/loss_log.h"
 
@@ -145,11 +145,7 @@ class Run {
   }
 
   absl::Status Plot(const LossLog& log) const {
-    const std::string path = options_.run_folder + "/loss.svg";
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    file << PlotLoss(stage_.name() + ": loss", log.entries());
-    file.close();
-    return file ? absl::OkStatus() : absl::UnavailableError(absl::StrCat(path, ": cannot be written"));
+    return WriteWholeFile(options_.run_folder + "/loss.svg", PlotLoss(stage_.name() + ": loss", log.entries()));
   }
 
   TrainingStage& stage_;

@@ -2,17 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "model/config/retention_tables_json.h"
+#include "system/regular_file.h"
 #include "training/stages/sensitivity_stage.h"
 
 namespace videodiffcr::training {
 namespace {
+
+constexpr int64_t kMaxTableFileBytes = 4 << 20;  // as a config.json
 
 // -3, -1, 1, 3 of four steps.
 std::vector<int> DeltasOf(size_t steps) {
@@ -63,10 +65,9 @@ std::vector<RetentionTable> TablesOfLosses(const std::vector<std::vector<double>
 }
 
 absl::StatusOr<std::vector<RetentionTable>> ReadTableFile(const std::string& path, ModelConfig config) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("--tables ", path, ": cannot be read"));
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  absl::Status status = ParseRetentionTables(text, &config.retention);
+  const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxTableFileBytes);
+  if (!text.ok()) return absl::Status(text.status().code(), absl::StrCat("--tables ", text.status().message()));
+  absl::Status status = ParseRetentionTables(*text, &config.retention);
   if (status.ok() && config.retention.tables.empty()) status = absl::InvalidArgumentError("there is no table");
   if (status.ok()) status = config.Validate();
   if (!status.ok()) return absl::InvalidArgumentError(absl::StrCat("--tables ", path, ": ", status.message()));

@@ -167,8 +167,10 @@ TEST(PromptFileTest, AFileThatCannotBeReadIsNamed) {
   const auto list = ReadPromptFile(options);
   EXPECT_EQ(list.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(list.status().message()), HasSubstr("no_such_file.txt"));
-  options.path = testing::TempDir();
-  EXPECT_FALSE(ReadPromptFile(options).ok());
+  for (const std::string& path : {testing::TempDir(), std::string("/dev/zero")}) {
+    options.path = path;
+    EXPECT_THAT(std::string(ReadPromptFile(options).status().message()), HasSubstr("is not a regular file"));
+  }
 }
 
 }  // namespace
