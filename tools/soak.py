@@ -33,9 +33,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
 from results_plots import text, ticks
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "deploy"))
+from running_server import running_server  # noqa: E402
 
 SAMPLE_COLUMNS = ("seconds", "quiet", "resident_kib", "threads", "descriptors", "sessions", "kv_bytes")
 FIGURES = ("sessions", "chunks", "interval_p50_ms", "interval_p99_ms", "first_chunk_p50_ms", "first_chunk_p99_ms", "misses",
@@ -46,49 +48,26 @@ SAMPLE_SECONDS, SLICE_SECONDS, DRAW_SECONDS = 5, 45, 600
 PROMPTS = ("a red circle moves right", "a blue square moves up")
 
 
-class Server:
-    def __init__(self, program, model, flags, output):
-        self.port_file = output / "ports"
-        self.port_file.unlink(missing_ok=True)
-        self.process = subprocess.Popen(
-            [program, f"--model-folder={model}", "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0",
-             f"--port-file={self.port_file}", *flags], stderr=open(output / "server.log", "w"))
-        deadline = time.monotonic() + 60
-        while not self.port_file.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"soak: the server did not start; see {output / 'server.log'}")
-            time.sleep(0.05)
-        ports = dict(line.split("=") for line in self.port_file.read_text().split())
-        self.address = "127.0.0.1:" + ports["grpc_port"]
-        self.metrics_url = f"http://127.0.0.1:{ports['metrics_port']}/metrics"
+def server_sums(server):
+    """Of all labels: sessions and bytes of KV cache."""
+    lines = server.metrics().splitlines()
+    return [sum(float(line.split()[-1]) for line in lines if line.startswith(name + "{"))
+            for name in ("videodiffcr_sessions", "videodiffcr_kv_cache_bytes")]
 
-    def metrics(self):
-        """Sums over labels of sessions and of KV bytes."""
-        with urllib.request.urlopen(self.metrics_url, timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        return [sum(float(line.split()[-1]) for line in lines if line.startswith(name + "{"))
-                for name in ("videodiffcr_sessions", "videodiffcr_kv_cache_bytes")]
 
-    def sample(self, seconds):
-        folder = pathlib.Path("/proc") / str(self.process.pid)
-        status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
-        descriptors = len(os.listdir(folder / "fd"))
-        sessions, kv_bytes = self.metrics()
-        return {"seconds": round(seconds, 1), "quiet": 0, "resident_kib": int(status["VmRSS"].split()[0]),
-                "threads": int(status["Threads"]), "descriptors": descriptors, "sessions": int(sessions), "kv_bytes": int(kv_bytes)}
-
-    def stop(self):
-        """The exit status."""
-        if self.process.poll() is None:
-            self.process.terminate()
-        return self.process.wait(timeout=60)
+def sample_of(server, seconds):
+    folder = pathlib.Path("/proc") / str(server.process.pid)
+    status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+    descriptors = len(os.listdir(folder / "fd"))
+    sessions, kv_bytes = server_sums(server)
+    return {"seconds": round(seconds, 1), "quiet": 0, "resident_kib": int(status["VmRSS"].split()[0]),
+            "threads": int(status["Threads"]), "descriptors": descriptors, "sessions": int(sessions), "kv_bytes": int(kv_bytes)}
 
 
 class Soak:
     def __init__(self, options):
         self.options, self.output = options, options.output
         self.output.mkdir(parents=True, exist_ok=True)
-        self.server = Server(options.bin / "videodiffcr-server", options.model, options.server_flag, self.output)
         self.began = time.monotonic()
         self.stopped, self.broken = False, None
         self.next_picture = DRAW_SECONDS
@@ -100,7 +79,8 @@ class Soak:
 
     def run(self):
         """What went wrong with the server itself, in words."""
-        try:
+        flags = [f"--model-folder={self.options.model}", *self.options.server_flag]
+        with running_server(self.options.bin / "videodiffcr-server", flags, log=self.output / "server.log") as self.server:
             number = 0
             while not self.stopped and self.elapsed() < 60 * self.options.minutes:
                 self.slice(number)
@@ -108,8 +88,7 @@ class Soak:
                 if self.elapsed() >= self.next_picture:
                     self.next_picture += DRAW_SECONDS
                     draw(self.output)
-        finally:
-            status = self.server.stop()
+        status = self.server.process.returncode
         return ([f"the server ended with status {status}"] if status else []) + ([self.broken] if self.broken else [])
 
     def slice(self, number):
@@ -148,7 +127,7 @@ class Soak:
 
     def take_sample(self, quiet=False):
         try:
-            sample = self.server.sample(self.elapsed())
+            sample = sample_of(self.server, self.elapsed())
         except OSError as error:  # it is gone, or does not answer
             self.stopped, self.broken = True, f"no sample of the server after {self.elapsed():.0f} s: {error}"
             return True

@@ -1,4 +1,4 @@
-"""A real server on free ports, for the checks of what is deployed."""
+"""A real server on free ports, for the checks of what is deployed and for tools/soak.py."""
 import contextlib
 import pathlib
 import subprocess
@@ -10,12 +10,14 @@ START_SECONDS = 120
 
 
 class RunningServer:
-    """ports: what the server took, by the names of its port file (grpc_port, metrics_port, admin_port)."""
+    """ports: what the server took, by the names of its port file (grpc_port, metrics_port, admin_port); log: its lines, a file;
+    process.returncode: how it ended, once it has."""
 
     def __init__(self, process, ports, log):
         self.process = process
         self.ports = ports
         self.log = log
+        self.address = f"127.0.0.1:{ports['grpc_port']}"
 
     def metrics(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['metrics_port']}/metrics", timeout=10) as page:
@@ -27,10 +29,11 @@ def read_ports(path):
 
 
 @contextlib.contextmanager
-def running_server(binary, flags, cwd="."):
-    """Starts `binary` with `flags` on free ports of this machine, and stops it with SIGTERM at the end."""
+def running_server(binary, flags, cwd=".", log=None):
+    """Starts `binary` with `flags` on free ports of this machine, and stops it with SIGTERM at the end. Its lines go to the
+    file `log`; without one, to a file that goes with the server."""
     with tempfile.TemporaryDirectory() as folder:
-        port_file, log = pathlib.Path(folder, "ports"), pathlib.Path(folder, "log")
+        port_file, log = pathlib.Path(folder, "ports"), pathlib.Path(log or pathlib.Path(folder, "log"))
         addresses = ["--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", f"--port-file={port_file}"]
         with log.open("w") as out:
             process = subprocess.Popen([binary, *flags, *addresses], cwd=cwd, stdout=out, stderr=out)

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "system/wrong_usage.h"
+#include "training/model/block_feed.h"
 #include "training/model/initial_weights.h"
 #include "training/model/network_copy.h"
 #include "training/model/recomputed_block.h"
@@ -197,7 +198,7 @@ class DenoiserStage final : public TrainingStage {
     input.clean = latents * (1 - context_level) + random.Normal(latents.sizes()) * context_level;
     input.timesteps = sigma * 1000;
     input.text = hidden;
-    const at::Tensor flow = TeacherForcingFlow(transformer, input, model_.recompute_blocks);
+    const at::Tensor flow = TeacherForcingFlow(transformer, *FeedBlocks(transformer), input, model_.recompute_blocks);
     return MaskedMeanSquare(flow - (noise - latents), piece.mask.to(model_.device), frames,
                             piece.counted.to(model_.device));
   }

@@ -3,8 +3,10 @@
 #include <ATen/TensorOperators.h>
 #include <c10/core/GradMode.h>
 
+#include <memory>
 #include <utility>
 
+#include "training/model/block_feed.h"
 #include "training/model/network_copy.h"
 #include "training/run/batch_piece.h"
 #include "training/run/state_row.h"
@@ -59,12 +61,13 @@ ScoreMatching::NoisyWindow ScoreMatching::AddWindowNoise(const at::Tensor& clips
 at::Tensor ScoreMatching::Flow(const DiffusionTransformer& score, const NoisyWindow& window, const at::Tensor& hidden,
                                bool recompute) const {
   TeacherForcingInput input = window.input;
+  const std::unique_ptr<BlockFeed> blocks = FeedBlocks(score);
   if (options_.whole_clip) {
     const at::Tensor text = hidden.narrow(0, 0, input.noisy.size(0));
-    return WholeClipFlow(score, input.noisy, input.timesteps.select(1, 0), text, recompute);
+    return WholeClipFlow(score, *blocks, input.noisy, input.timesteps.select(1, 0), text, recompute);
   }
   input.text = hidden;
-  return TeacherForcingFlow(score, input, recompute);
+  return TeacherForcingFlow(score, *blocks, input, recompute);
 }
 
 at::Tensor ScoreMatching::Target(const at::Tensor& clips, const at::Tensor& hidden, StepRandom& random) const {

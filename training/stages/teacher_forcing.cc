@@ -38,10 +38,8 @@ KeysValues WindowText(const BlockWeights& block, const TransformerConfig& config
 
 }  // namespace
 
-at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input, bool recompute,
-                              BlockFeed* blocks) {
-  std::unique_ptr<BlockFeed> own;
-  if (blocks == nullptr) blocks = (own = FeedBlocks(model)).get();
+at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, BlockFeed& blocks, const TeacherForcingInput& input,
+                              bool recompute) {
   const int64_t windows = input.timesteps.size(0), chunks = input.timesteps.size(1);
   const int64_t noisy_rows = chunks * windows, clean_rows = noisy_rows - windows;
   const at::Tensor latents =
@@ -55,7 +53,7 @@ at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherFo
   const KeysValues nothing;
   at::Tensor x = Patchify(model, latents.to(model.weights.head.weight.scalar_type()));
   for (size_t i = 0; i < model.weights.blocks.size(); ++i) {
-    const BlockWeights& weights = blocks->Take(i);
+    const BlockWeights& weights = blocks.Take(i);
     const KeysValues keys = WindowText(weights, model.config, text, clean_rows);
     const BlockContext context = {model.config.num_heads, model.config.eps, time.e0, nothing, positions, keys};
     // The weights by value, tensors that are shared: backward() may come when `model` is gone.

@@ -21,10 +21,10 @@ struct TeacherForcingInput {
 
 // The flow of every noisy chunk, [B, K F, C, h, w] in fp32, computed in the type of the weights. What serving's passes
 // give one by one, all chunks and both copies at once; the K chunks take window positions 0, 1, ...: the model must use
-// window-relative rotary positions. `recompute`: the blocks' activations, by backward(). `blocks`: the model's; null:
-// FeedBlocks().
-at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, const TeacherForcingInput& input,
-                              bool recompute = false, BlockFeed* blocks = nullptr);
+// window-relative rotary positions. `recompute`: the blocks' activations, by backward(). `blocks`: the model's, in
+// order, as FeedBlocks() hands them out.
+at::Tensor TeacherForcingFlow(const DiffusionTransformer& model, BlockFeed& blocks, const TeacherForcingInput& input,
+                              bool recompute = false);
 
 // Noise levels of flow matching: sigma = shift u / (1 + (shift - 1) u), from u in [0, 1].
 at::Tensor ShiftedSigma(const at::Tensor& u, double shift);

@@ -12,9 +12,9 @@ namespace videodiffcr::training {
 
 // noisy [B, frames, C, h, w] at timesteps [B], 0 to 1000, text rows [B, rows, text_dim] -> flow, of noisy's shape, in
 // fp32; computed in the type of the weights. `recompute`: the blocks' activations, by backward(). `blocks`: the
-// model's; null: FeedBlocks().
-at::Tensor WholeClipFlow(const DiffusionTransformer& model, const at::Tensor& noisy, const at::Tensor& timesteps,
-                         const at::Tensor& text, bool recompute, BlockFeed* blocks = nullptr);
+// model's, in order, as FeedBlocks() hands them out.
+at::Tensor WholeClipFlow(const DiffusionTransformer& model, BlockFeed& blocks, const at::Tensor& noisy,
+                         const at::Tensor& timesteps, const at::Tensor& text, bool recompute);
 
 }  // namespace videodiffcr::training
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/training/tiny_model.h"
+#include "training/model/block_feed.h"
 #include "training/model/network_copy.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
@@ -69,7 +70,8 @@ TEST_P(HostBlocksTest, WholeClipsGetTheSameBits) {
   const auto flow = [&](const DiffusionTransformer& network) {
     at::Tensor x = clip_;
     for (int pass = 0; pass < 6; ++pass) {
-      x = WholeClipFlow(network, x, at::full({2}, 500.0, x.options()), text_.narrow(0, 0, 2), false);
+      x = WholeClipFlow(network, *FeedBlocks(network), x, at::full({2}, 500.0, x.options()), text_.narrow(0, 0, 2),
+                        false);
     }
     return x;
   };
@@ -84,8 +86,10 @@ TEST_P(HostBlocksTest, WindowsWithTeacherForcingGetTheSameBits) {
   input.noisy = clip_.flip(1);
   input.timesteps = at::tensor(std::vector<float>{900, 100, 500, 700, 20, 300, 600, 999}).view({2, 4}).to(kGpu);
   input.text = text_;
-  const at::Tensor wanted = TeacherForcingFlow(resident_, input);
-  for (int again = 0; again < 5; ++again) EXPECT_TRUE(TeacherForcingFlow(streamed_, input).equal(wanted));
+  const at::Tensor wanted = TeacherForcingFlow(resident_, *FeedBlocks(resident_), input);
+  for (int again = 0; again < 5; ++again) {
+    EXPECT_TRUE(TeacherForcingFlow(streamed_, *FeedBlocks(streamed_), input).equal(wanted));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Widths, HostBlocksTest, testing::Values(192, 1024));

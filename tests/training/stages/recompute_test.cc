@@ -14,6 +14,7 @@
 
 #include "tests/model/kept_bytes.h"
 #include "tests/training/tiny_model.h"
+#include "training/model/block_feed.h"
 #include "training/model/recomputed_block.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
@@ -144,7 +145,7 @@ TEST_F(RecomputeTest, TeacherForcingHasTheSameGradientsBitForBit) {
   const auto run = [&](bool recompute) {
     return Run(rows, [&] {
       input.text = hidden_.repeat({4, 1, 1});
-      return TeacherForcingFlow(model_->transformer, input, recompute);
+      return TeacherForcingFlow(model_->transformer, *FeedBlocks(model_->transformer), input, recompute);
     });
   };
   ExpectSameFromLess(run(true), run(false), 0);
@@ -160,7 +161,7 @@ TEST_F(RecomputeTest, TheEstimateOfWhatAWindowKeepsIsOfTheRightSize) {
   at::Tensor flow;
   const auto kept = static_cast<double>(KeptBytes([&] {
     input.text = hidden_.narrow(0, 0, 1).repeat({4, 1, 1});
-    flow = TeacherForcingFlow(model_->transformer, input, false);
+    flow = TeacherForcingFlow(model_->transformer, *FeedBlocks(model_->transformer), input, false);
   }));
   const auto estimate = static_cast<double>(ActivationBytes(model_->config.transformer, 4, at::kFloat));
   EXPECT_GT(estimate, 0.7 * kept) << kept;

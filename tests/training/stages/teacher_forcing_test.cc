@@ -14,6 +14,7 @@
 
 #include "model/plain/transformer/kv_cache.h"
 #include "tests/training/tiny_model.h"
+#include "training/model/block_feed.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
 
@@ -32,13 +33,15 @@ class TeacherForcingTest : public testing::Test {
     input_.text = EncodeCaptions(*model_, {"a red star", "a blue circle", "a star", "a square"}).value();
   }
 
+  at::Tensor Flow() const { return TeacherForcingFlow(model_->transformer, *FeedBlocks(model_->transformer), input_); }
+
   c10::NoGradGuard no_gradients_;
   std::optional<TrainingModel> model_;
   TeacherForcingInput input_;
 };
 
 TEST_F(TeacherForcingTest, GivesTheFlowsThatServingWithACacheGives) {
-  const at::Tensor flow = TeacherForcingFlow(model_->transformer, input_);
+  const at::Tensor flow = Flow();
   const TextKeys keys = MakeTextKeys(model_->transformer, input_.text);
   KvCache cache(model_->config.transformer);
   for (int64_t chunk = 0; chunk < 4; ++chunk) {
@@ -58,18 +61,17 @@ TEST_F(TeacherForcingTest, GivesTheFlowsThatServingWithACacheGives) {
 }
 
 TEST_F(TeacherForcingTest, HidesAChunksOwnCleanCopyAndTheLaterOnes) {
-  const at::Tensor before = TeacherForcingFlow(model_->transformer, input_);
+  const at::Tensor before = Flow();
   input_.clean = input_.clean.clone();
   input_.clean.narrow(1, 6, 6).add_(1);  // chunks 2 and 3
-  const at::Tensor change = (TeacherForcingFlow(model_->transformer, input_) - before).abs();
+  const at::Tensor change = (Flow() - before).abs();
   EXPECT_EQ(change.narrow(1, 0, 9).max().item<double>(), 0);
   EXPECT_GT(change.narrow(1, 9, 3).max().item<double>(), 1e-3) << "chunk 3 sees clean chunk 2";
 }
 
 TEST_F(TeacherForcingTest, BlocksThatComeOneByOneGiveTheSameBits) {
   StreamedBlocks blocks(model_->transformer);
-  EXPECT_TRUE(TeacherForcingFlow(model_->transformer, input_, /*recompute=*/false, &blocks)
-                  .equal(TeacherForcingFlow(model_->transformer, input_)));
+  EXPECT_TRUE(TeacherForcingFlow(model_->transformer, blocks, input_).equal(Flow()));
 }
 
 TEST(FlowMatchingTest, ShiftsNoiseLevelsAndMasksChunks) {

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "tests/training/tiny_model.h"
+#include "training/model/block_feed.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
 #include "training/stages/score_matching.h"
@@ -29,7 +30,8 @@ class WholeClipTest : public testing::Test {
   }
 
   at::Tensor Flow(const at::Tensor& clip, double timestep, bool recompute = false) const {
-    return WholeClipFlow(model_->transformer, clip, at::full({1}, timestep), hidden_, recompute);
+    return WholeClipFlow(model_->transformer, *FeedBlocks(model_->transformer), clip, at::full({1}, timestep), hidden_,
+                         recompute);
   }
 
   std::optional<TrainingModel> model_;
@@ -60,7 +62,7 @@ TEST_F(WholeClipTest, BlocksThatComeOneByOneGiveTheSameBits) {
   const c10::NoGradGuard no_gradients;
   StreamedBlocks blocks(model_->transformer);
   const at::Tensor flow =
-      WholeClipFlow(model_->transformer, clip_, at::full({1}, 500.0), hidden_, /*recompute=*/false, &blocks);
+      WholeClipFlow(model_->transformer, blocks, clip_, at::full({1}, 500.0), hidden_, /*recompute=*/false);
   EXPECT_TRUE(flow.equal(Flow(clip_, 500)));
 }
 
