@@ -49,6 +49,10 @@ if(VIDEODIFFCR_TORCH)
     if(NOT EXISTS ${TORCH_DIR}/.complete-cuda)
       message(FATAL_ERROR "LibTorch's CUDA libraries are missing: run tools/setup.sh --cuda first")
     endif()
+    # CUDA 13 has no nvToolsExt any more, over which CMake 3.25, Debian 12's, stumbles: it sets a property of it unasked.
+    if(NOT TARGET CUDA::nvToolsExt)
+      add_library(CUDA::nvToolsExt INTERFACE IMPORTED)
+    endif()
     find_package(CUDAToolkit REQUIRED)
     # --no-as-needed: nothing refers to libtorch_cuda by symbol, it registers its kernels when loaded.
     target_link_libraries(videodiffcr_torch INTERFACE -Wl,--no-as-needed ${TORCH_DIR}/torch/lib/libtorch_cuda.so ${TORCH_DIR}/torch/lib/libc10_cuda.so

@@ -49,8 +49,20 @@ if(VIDEODIFFCR_TORCH)
         message(FATAL_ERROR \"CUDA's libraries are missing: run tools/setup.sh --cuda-wheels first\")
       endif()")
     install(DIRECTORY ${licenses}/ DESTINATION ${documents}/licenses)
+    # Of what is compiled in. FlashInfer's wheel brings CUTLASS along without its licence, which stands at the head of each header.
+    set(flashinfer ${VIDEODIFFCR_CACHE_DIR}/flashinfer-0.7.2.post1)
+    install(DIRECTORY ${flashinfer}/flashinfer_python-0.7.2.post1.dist-info/licenses/ DESTINATION ${documents}/licenses/flashinfer)
+    file(READ ${flashinfer}/flashinfer/data/cutlass/include/cutlass/cutlass.h head LIMIT 8192)
+    string(FIND "${head}" "*/" end)
+    string(SUBSTRING "${head}" 0 ${end} head)
+    file(WRITE ${CMAKE_BINARY_DIR}/licenses/cutlass/LICENSE "${head}*/\n")
+    install(DIRECTORY ${CMAKE_BINARY_DIR}/licenses/ DESTINATION ${documents}/licenses)
   endif()
 endif()
+# Headers of Debian's that are compiled in: no package of theirs comes along and brings its licence.
+foreach(package libcli11-dev nlohmann-json3-dev)
+  install(FILES /usr/share/doc/${package}/copyright DESTINATION ${documents}/licenses/${package} OPTIONAL)
+endforeach()
 install(TARGETS videodiffcr RUNTIME)
 install(DIRECTORY models/tiny DESTINATION ${CMAKE_INSTALL_DATADIR}/videodiffcr/models
   PATTERN classifier.safetensors EXCLUDE)  # judges quality, never serves

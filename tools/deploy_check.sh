@@ -5,21 +5,24 @@
 #   tools/deploy_check.sh          everything, the image built from nothing included (about 15 minutes on 2 cores)
 #   tools/deploy_check.sh --fast   without the image and its package (about 3 minutes): part of .ci/run
 #   tools/deploy_check.sh --image  the package and the image alone
+#   tools/deploy_check.sh --cuda-image  the package and the image for GPUs alone; no part of the others
 #   --picture FILE                 also draw the dashboard to FILE
 set -euo pipefail
 cd "$(dirname "$0")/.."
-fast=1 image=1 picture=
+export LANG=${LANG:-C.UTF-8}  # outside and in the image: the compiler's cache goes by it
+fast=1 image=cpu picture=
 while [ $# -gt 0 ]; do
   case $1 in
-    --fast) image=0 ;;
+    --fast) image= ;;
     --image) fast=0 ;;
+    --cuda-image) fast=0 image=cuda ;;
     --picture) picture=${2:?"a file is needed behind --picture"}; shift ;;
-    -h|--help) sed -n '2,9p' "$0" | cut -c3-; exit 0 ;;
+    -h|--help) sed -n '2,10p' "$0" | cut -c3-; exit 0 ;;
     *) echo "deploy_check: unknown argument '$1'; see tools/deploy_check.sh --help" >&2; exit 2 ;;
   esac
   shift
 done
-say() { printf 'deploy_check: %s\n' "$*"; }
+say() { printf 'deploy_check: %4d s: %s\n' $SECONDS "$*"; }
 fail() { printf 'deploy_check: %s\n' "$@" >&2; exit 1; }
 
 tools/setup.sh --deploy --package
@@ -106,9 +109,9 @@ if [ "$fast" = 1 ]; then
   check_unit
 fi
 # Only in a whole run: a wrong port, a missing flag, a dead query and an expired certificate, each of which must fail.
-if [ "$fast" = 1 ] && [ "$image" = 1 ]; then
+if [ "$fast" = 1 ] && [ "$image" = cpu ]; then
   python tools/deploy/check_mutations.py "$bin" || fail "what is spoiled is not noticed, see above"
   say "mutations: what is spoiled on purpose is noticed"
 fi
-if [ "$image" = 1 ]; then with_tools tools/deploy/check_image.sh; fi
+[ -z "$image" ] || with_tools tools/deploy/check_image.sh "$image"
 say "all held"

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Builds the image from a base made here, without a registry and without a daemon, starts it and generates a video from
-# outside. Part of tools/deploy_check.sh; needs root.
+# Builds an image from a base made here, without a registry and without a daemon, starts it and generates a video from outside;
+# the one for GPUs on the CPU, after it has said that there is no GPU. Part of tools/deploy_check.sh; needs root.
+#
+#   tools/deploy/check_image.sh cpu|cuda
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-say() { printf 'check_image: %s\n' "$*"; }
+target=${1:?"which image: cpu or cuda"}
+say() { printf 'check_image: %4d s: %s\n' $SECONDS "$*"; }
 fail() { printf 'check_image: %s\n' "$@" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || fail "needs root: debootstrap and builds with chroot isolation do"
-export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
+export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot LANG=${LANG:-C.UTF-8}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}
 work=$(mktemp -d)
 storage=("--root=$work/storage" "--runroot=$work/run")
@@ -19,11 +22,13 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# What Debian's slim images leave out: documents but for licences, translations, package lists.
+# As Debian's slim images are: without documents but for licences, translations, package lists; and dpkg does not wait for the
+# disk after each file.
 make_base() {
-  debootstrap --variant=minbase --include=ca-certificates bookworm "$work/base" >"$work/debootstrap.log" 2>&1 || { tail -5 "$work/debootstrap.log"; return 1; }
-  printf 'path-exclude=/usr/share/%s/*\n' doc man locale info groff lintian linda >"$work/base/etc/dpkg/dpkg.cfg.d/slim"
-  printf 'path-include=/usr/share/doc/%s\n' '*/copyright' 'videodiffcr/*' >>"$work/base/etc/dpkg/dpkg.cfg.d/slim"
+  DPKG_FORCE=unsafe-io debootstrap --variant=minbase --include=ca-certificates bookworm "$work/base" >"$work/debootstrap.log" 2>&1 || { tail -5 "$work/debootstrap.log"; return 1; }
+  printf 'path-exclude=/usr/share/%s/*\n' doc man locale info groff lintian linda >"$work/base/etc/dpkg/dpkg.cfg.d/docker"
+  echo 'path-include=/usr/share/doc/*/copyright' >>"$work/base/etc/dpkg/dpkg.cfg.d/docker"
+  echo force-unsafe-io >"$work/base/etc/dpkg/dpkg.cfg.d/docker-apt-speedup"
   find "$work/base/usr/share/doc" -type f ! -name copyright -delete
   rm -rf "$work"/base/usr/share/{man,locale,info,groff,lintian,linda}/* "$work"/base/var/lib/apt/lists/* "$work"/base/var/cache/{apt,debconf}/* \
     "$work"/base/var/log/*
@@ -38,53 +43,80 @@ make_base() {
   rm -rf "$work/base"
 }
 
-# The caches of set-up and of the compiler are lent, so that a second build is short; the machine's certificates and pip's
-# settings too, since the build fetches what the machine would.
+# The caches of set-up and of the compiler are lent, so that nothing is compiled again that was just compiled outside; the
+# machine's certificates and pip's settings too, since the build fetches what the machine would.
 build_image() {
   local lent=(--volume "$cache/videodiffcr:/root/.cache/videodiffcr" --volume "${CCACHE_DIR:-$cache/ccache}:/root/.cache/ccache"
     --volume /etc/ssl/certs:/etc/ssl/certs:ro)
   [ ! -e /etc/pip.conf ] || lent+=(--volume /etc/pip.conf:/etc/pip.conf:ro)
   mkdir -p "${CCACHE_DIR:-$cache/ccache}"
-  buildah "${storage[@]}" build --format docker --build-arg BASE=localhost/videodiffcr-base --target cpu -t videodiffcr:cpu "${lent[@]}" . \
+  buildah "${storage[@]}" build --format docker --build-arg BASE=localhost/videodiffcr-base --build-arg LANG="$LANG" --target "$target" -t "videodiffcr:$target" "${lent[@]}" . \
     >"$work/build.log" 2>&1 || { tail -20 "$work/build.log"; return 1; }
 }
 
 describe_size() {
   local root=$1 libraries=$1/usr/lib/x86_64-linux-gnu
-  say "the image is $(du -sm --exclude=proc --exclude=sys --exclude=dev "$root" | cut -f1) MB unpacked:" \
-    "LibTorch $(du -sm "$libraries/videodiffcr" | cut -f1)," \
+  say "the image $target is $(du -sm --exclude=proc --exclude=sys --exclude=dev "$root" | cut -f1) MB unpacked:" \
+    "LibTorch $(du -sm "$libraries/videodiffcr/torch" | cut -f1)," \
+    "CUDA $(du -sm "$libraries/videodiffcr/nvidia" | cut -f1)," \
     "shared libraries of Debian $(du -sm --exclude=videodiffcr "$libraries" | cut -f1)," \
     "programs $(du -cm "$root"/usr/bin/videodiffcr* | tail -1 | cut -f1), tiny model $(du -sm "$root/usr/share/videodiffcr" | cut -f1)"
 }
 
-# The image's own entrypoint, user and command, in its own root, which it may only read.
-run_image() {
-  local root=$1 user command
-  user=$(buildah "${storage[@]}" inspect --type image --format '{{.OCIv1.Config.User}}' videodiffcr:cpu)
-  [ "$user" = 64000:64000 ] || fail "the image runs as '$user', not as 64000:64000"
-  mapfile -t command < <(buildah "${storage[@]}" inspect --type image --format '{{range .OCIv1.Config.Entrypoint}}{{println .}}{{end}}{{range .OCIv1.Config.Cmd}}{{println .}}{{end}}' \
-    videodiffcr:cpu | grep .)
+check_contents() {
+  local root=$1 licenses=$1/usr/share/doc/videodiffcr/licenses of
+  local expected=(torch-2.11.0.dist-info/licenses/LICENSE sentencepiece/LICENSE libcli11-dev/copyright nlohmann-json3-dev/copyright)
+  [ "$target" = cpu ] || expected+=(flashinfer/LICENSE cutlass/LICENSE "$(cd "$licenses" && ls -d nvidia_cublas-*.dist-info)")
+  for of in "${expected[@]}"; do [ -s "$licenses/$of" ] || fail "a licence is not in the image: $of"; done
+  [ -s "$root/usr/share/doc/videodiffcr/operating.md" ] || fail "the label names a page that is not in the image"
+  [ -s "$root/usr/lib/systemd/system/videodiffcr.service" ] || fail "the unit is not in the package"
+  [ -d "$root/etc/videodiffcr" ] || fail "the package made no /etc/videodiffcr"
+  [ -z "$(find "$root" -xdev \( -name nvcc -o -name cicc -o -name '*.a' -o -name cuda_runtime.h \) -print -quit)" ] || fail "a toolkit is in the image"
+}
+
+# The image's own root, which its programs may only read.
+mount_read_only() {
   mkdir -p "$work/root"
-  mount --bind "$root" "$work/root"
+  mount --bind "$1" "$work/root"
   mount -o remount,bind,ro "$work/root"
   mount --bind /proc "$work/root/proc"
-  # Free ports in place of the image's; the port file through standard error, since its root is read-only.
-  local flag flags=()
-  for flag in "${command[@]:1}"; do flags+=("$(sed -E 's/^(--(metrics-|admin-)?listen)=.*/\1=127.0.0.1:0/' <<<"$flag")"); done
-  chroot --userspec="$user" "$work/root" "/usr/bin/${command[0]}" "${flags[@]}" --log-format=json 2>"$work/server.log" &
-  server=$!
+}
+
+# Sets user and command as the image has them, on free ports in place of the image's.
+read_command() {
+  local format='{{range .OCIv1.Config.Entrypoint}}{{println .}}{{end}}{{range .OCIv1.Config.Cmd}}{{println .}}{{end}}'
+  user=$(buildah "${storage[@]}" inspect --type image --format '{{.OCIv1.Config.User}}' "videodiffcr:$target")
+  [ "$user" = 64000:64000 ] || fail "the image runs as '$user', not as 64000:64000"
+  mapfile -t command < <(buildah "${storage[@]}" inspect --type image --format "$format" "videodiffcr:$target" | grep . |
+    sed -E 's/^(--(metrics-|admin-)?listen)=.*/\1=127.0.0.1:0/')
+}
+
+run_command() { exec chroot --userspec="$user" "$work/root" "/usr/bin/${command[0]}" "${command[@]:1}" --log-format=json; }
+
+# Without a driver and a GPU the image for GPUs has to say so. For all else its server then runs on the CPU.
+check_without_gpu() {
+  local status=0
+  (run_command) >"$work/no_gpu.log" 2>&1 || status=$?
+  [ "$status" = 1 ] && grep -q 'is an NVIDIA driver installed and a GPU visible?' "$work/no_gpu.log" ||
+    { cat "$work/no_gpu.log"; fail "without a GPU the image's server ends with $status and does not say what is missing"; }
+  say "without a GPU it ends with 1 and says: $(grep -o "device 'cuda': .*visible?" "$work/no_gpu.log" | tail -1)"
+  command=("${command[@]/--device=cuda/--device=cpu}")
 }
 
 port_of() { sed -n "s/.*$1 port \([0-9]*\).*/\1/p" "$work/server.log"; }
 
 check_running_image() {
-  local root=$1 waited=0
-  run_image "$root"
+  local root=$1 waited=0 user command
+  mount_read_only "$root"
+  read_command
+  [ "$target" = cpu ] || check_without_gpu
+  run_command 2>"$work/server.log" &
+  server=$!
   until grep -q '"message":"serving model' "$work/server.log"; do
     kill -0 "$server" 2>/dev/null && [ $((waited += 1)) -lt 600 ] || { cat "$work/server.log"; fail "the image's server does not serve"; }
     sleep 0.2
   done
-  chroot --userspec=64000:64000 "$work/root" /usr/bin/videodiffcr health --server "localhost:$(port_of 'probes on')" || fail "the health check fails"
+  chroot --userspec="$user" "$work/root" /usr/bin/videodiffcr health --server "localhost:$(port_of 'probes on')" || fail "the health check fails"
   # From outside: the image's client would not do, it is inside. This is the package's, run from here.
   local video=$work/video.mp4
   chroot "$root" /usr/bin/videodiffcr generate --server "localhost:$(sed -n 's/.*(cpu) on port \([0-9]*\).*/\1/p' "$work/server.log")" \
@@ -99,12 +131,10 @@ check_running_image() {
 
 say "making a base of Debian 12"
 make_base
-say "building the image (from nothing about ten minutes on 2 cores)"
+say "building the image $target"
 build_image
-container=$(buildah "${storage[@]}" from videodiffcr:cpu)
+container=$(buildah "${storage[@]}" from "videodiffcr:$target")
 root=$(buildah "${storage[@]}" mount "$container")
 describe_size "$root"
-[ -s "$root/usr/share/doc/videodiffcr/licenses/torch-2.11.0.dist-info/licenses/LICENSE" ] || fail "LibTorch's licence is not in the image"
-[ -s "$root/usr/lib/systemd/system/videodiffcr.service" ] || fail "the unit is not in the package"
-[ -d "$root/etc/videodiffcr" ] || fail "the package made no /etc/videodiffcr"
+check_contents "$root"
 check_running_image "$root"
