@@ -89,7 +89,7 @@ def check_server(where, workload, binary, services):
     flags = with_environment(where, container)
     check_behind_envoy(where, flags)
     # Files that only the cluster has.
-    local = [flag for flag in flags if not flag.startswith(("--model-folder=", "--tls-", "--tokens-file="))]
+    local = [flag for flag in flags if not flag.startswith(("--model-folder=", "--tls-", "--tokens-file=", "--snapshot-key-file="))]
     check_flags(where, binary, local)
     help_text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
     for flag in flags:
@@ -143,8 +143,17 @@ def check_references(where, documents, pods):
             expect(component in pods, here, f"no pod is a {component}")
 
 
-def check_envoy(where, documents, ports):
-    """The gateway's ports and the service that it asks after are the server's."""
+def check_pings(where, cluster, binary):
+    """A server ends the connection, and with it all sessions on it, of who pings too often."""
+    help_text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
+    least = re.search(r"--min-ping-interval TIME\n(?:.*\n)*?\s+Default: ([0-9.a-z]+)\.", help_text)[1]
+    options = cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]
+    pings = options["explicit_http_config"]["http2_protocol_options"]["connection_keepalive"]["interval"]
+    expect(seconds([], "", pings) > seconds([], "", least), where, f"Envoy pings every {pings}, the server takes a ping every {least}")
+
+
+def check_envoy(where, documents, ports, binary):
+    """The gateway's ports, the service that it asks after and its pings are what the server has and takes."""
     config = next(each for each in documents if each["kind"] == "ConfigMap" and "envoy.yaml" in each["data"])
     envoy = yaml.safe_load(config["data"]["envoy.yaml"])["static_resources"]
     cluster = envoy["clusters"][0]
@@ -155,6 +164,7 @@ def check_envoy(where, documents, ports):
     expect(probe == ports["admin"], where, f"Envoy probes port {probe}, the server has {ports['admin']}")
     headless = [each["metadata"]["name"] for each in documents if each["kind"] == "Service" and each["spec"].get("clusterIP") == "None"]
     expect(address["address"] in headless, where, f"Envoy looks up {address['address']}, there is {headless}")
+    check_pings(where, cluster, binary)
     return {check["grpc_health_check"]["service_name"] for check in cluster["health_checks"]}
 
 
@@ -175,6 +185,21 @@ def check_same_rules(documents):
         page = ROOT / rule["annotations"]["runbook_url"]
         expect(page.is_file(), rule["alert"], f"has no page {page.relative_to(ROOT)}")
         expect(page.stem == rule["alert"], rule["alert"], f"points to the page of {page.stem}")
+
+
+def check_pages(binary):
+    """Each page of an alert has its three parts, and names panels and flags that there are."""
+    panels = {panel["title"] for panel in json.loads((ROOT / "deploy/grafana/dashboard.json").read_text())["panels"]}
+    help_text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
+    for page in ROOT.glob("docs/runbooks/*.md"):
+        text = page.read_text()
+        meaning, *parts = re.split(r"^## (.*)$", text, flags=re.MULTILINE)
+        expect(len(meaning.splitlines()) > 2 and parts[::2] == ["What to look at", "What to do"], page.name, f"has the parts {parts[::2]}")
+        for panel in re.findall(r"\b[Pp]anel \*([^*]+)\*", text):
+            expect(" ".join(panel.split()) in panels, page.name, f"no panel is called {panel}")
+        # A flag alone in its quotes is the server's; those of other programs stand behind them.
+        for flag in re.findall(r"`(--[a-z-]+)`", text):
+            expect(re.search(rf"{flag}\b", help_text), page.name, f"the server has no flag {flag}")
 
 
 def check_image(binary, ports):
@@ -229,9 +254,10 @@ def main(folder, rendered):
         workload = next(each for each in documents if each["kind"] == "StatefulSet")
         ports = check_server(overlay, workload, folder / "videodiffcr-server", services)
         check_references(overlay, documents, ports_of_pods(documents))
-        services |= check_envoy(overlay, documents, ports)
+        services |= check_envoy(overlay, documents, ports, folder / "videodiffcr-server")
         check_same_rules(documents)
     check_same_gateway()
+    check_pages(folder / "videodiffcr-server")
     check_image(folder / "videodiffcr-server", ports)
     check_unit(folder / "videodiffcr-server")
     check_running(folder, services)

@@ -3,7 +3,7 @@
 
     tools/deploy/check_mutations.py BIN
 
-BIN is the folder with videodiffcr-server and videodiffcr; kubectl is found by PATH. The tree itself is left as it is.
+BIN is the folder with videodiffcr-server and videodiffcr; kubectl and envoy are found by PATH. The tree itself is left as it is.
 """
 import pathlib
 import shutil
@@ -21,11 +21,14 @@ MUTATIONS = [
     ("a wrong port of a Service", "deploy/kubernetes/base/services.yaml", "port: 50051", "port: 50061", "port grpc is 50061, the pod has 50051"),
     ("a wrong port of a probe", SERVER, "port: 50052", "port: 9464", "asks port 9464"),
     ("a wrong port of Envoy's", "deploy/envoy/envoy.yaml", "port_value: 50051", "port_value: 50052", "Envoy calls port 50052"),
+    ("pings that the server takes for an attack", "deploy/envoy/envoy.yaml", "interval: 30s, timeout: 20s}\n      load", "interval: 3s, timeout: 2s}\n      load",
+     "Envoy pings every 3s, the server takes a ping every 5s"),
     ("a flag that is missing in the server", SERVER, "--drain-timeout=50s", "--drain-time=50s", "no flag --drain-time"),
     ("a flag that is missing in the manifest", SERVER, "            - --advertised-ip=$(POD_IP)\n", "", "do not lead to their pod"),
     ("a drain that Kubernetes would cut", SERVER, "terminationGracePeriodSeconds: 60", "terminationGracePeriodSeconds: 50", "the grace period is 50 s"),
     ("a query of a metric that is not there", "deploy/grafana/dashboard.json", "videodiffcr_draining", "videodiffcr_drained",
      "no server has the metric"),
+    ("a panel that is not there", "deploy/grafana/dashboard.json", '"title": "Budgets"', '"title": "Budget"', "no panel is called Budgets"),
 ]
 
 
@@ -74,6 +77,22 @@ def check_expired_certificate(folder, binaries):
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
+def check_astray(folder, binaries):
+    """What check_fleet.py says when Envoy looks for a session's server in another header."""
+    envoy = folder / "deploy/envoy/envoy.yaml"
+    envoy.write_text(envoy.read_text().replace("name: videodiffcr-server\n", "name: videodiffcr-pod\n"))
+    done = subprocess.run([sys.executable, folder / "tools/deploy/check_fleet.py", shutil.which("envoy"), binaries], capture_output=True, text=True,
+                          check=False, timeout=300)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+# Beside MUTATIONS, each with what it must say.
+LONGER = [
+    ("an expired certificate", check_expired_certificate, "has expired"),
+    ("a gateway that leads resumes astray", check_astray, "does not hold: the gateway says which server has the session"),
+]
+
+
 def main(binaries):
     complaints = []
     with tempfile.TemporaryDirectory(prefix="videodiffcr_mutations_") as work:
@@ -88,10 +107,11 @@ def main(binaries):
             said = check_manifests(folder, binaries)
             if (wanted not in said) if wanted else said:
                 complaints.append(f"{what}: the checks say: {said or 'all holds'}")
-        folder = pathlib.Path(work, "certificate")
-        copy_tree(folder)
-        if "has expired" not in (said := check_expired_certificate(folder, binaries)):
-            complaints.append(f"an expired certificate: the checks say: {said or 'all holds'}")
+        for what, check, wanted in LONGER:
+            folder = pathlib.Path(work, check.__name__)
+            copy_tree(folder)
+            if wanted not in (said := check(folder, binaries)):
+                complaints.append(f"{what}: the checks say: {said or 'all holds'}")
     for line in complaints:
         print(line)
     return 1 if complaints else 0
