@@ -182,7 +182,7 @@ def check_gone(fleet, say, require):
         session.begin()
     for session in sessions:
         session.wait(lambda s: 0 in s.chunks, "chunk 0")
-    victim = fleet.servers[0]
+    victim = fleet.busiest()
     victim.stop(signal.SIGKILL)
     address = base64.b64encode(f"127.0.0.1:{victim.ports['grpc_port']}".encode()).decode()
     lost = [session for session in sessions if session.started.resume_token.startswith(address + ".")]
@@ -201,8 +201,7 @@ def check_gone(fleet, say, require):
     for session in sessions:
         session.cancel()
     say(f"a server was killed under six sessions: {len(lost)} were told so and began anew elsewhere, {len(sessions) - len(lost)} did not notice")
-    victim.start()
-    fleet.wait_for(fleet.servers)
+    fleet.start_again(victim)
 
 
 def check_grpc_web(fleet, say, require):

@@ -19,6 +19,7 @@ from fleet import running_fleet, wait_until
 from viewer import Viewer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BEGAN = time.monotonic()
 SESSIONS = 6  # of one server; two of the three carry the eight viewers of the rolling restart
 # Whether this machine is fast enough for them is not what is tried here.
 FLAGS = ["--no-slack-admission", "--model-folder", str(ROOT / "models/tiny"), "--threads=1", "--warm-up-chunks=1", f"--max-sessions={SESSIONS}", "--max-waiting-sessions=0",
@@ -26,7 +27,7 @@ FLAGS = ["--no-slack-admission", "--model-folder", str(ROOT / "models/tiny"), "-
 
 
 def say(text):
-    print(f"fleet: {text}", flush=True)
+    print(f"fleet: {time.monotonic() - BEGAN:4.0f} s: {text}", flush=True)
 
 
 def require(condition, what):
@@ -87,7 +88,7 @@ def check_dead_server(fleet):
         viewer.start()
     for viewer in viewers:
         viewer.started_at_chunk.wait(60)
-    victim = fleet.servers[0]
+    victim = fleet.busiest()
     victim.stop(signal.SIGKILL)
     for viewer in viewers:
         viewer.join(180)
@@ -95,17 +96,16 @@ def check_dead_server(fleet):
     require(0 < len(broken) < len(viewers), f"some sessions were its, not all: {len(broken)}")
     for viewer in run([Viewer(fleet.address, 2, metadata=[("videodiffcr-server", broken[0].server)] if broken[0].server else ()) for _ in broken]):
         check_whole(viewer)
-    took = fleet.wait_for(fleet.servers[1:])
+    took = fleet.wait_for([server for server in fleet.servers if server is not victim])
     say(f"a server was killed under six viewers: {len(broken)} lost it, all of them reconnected and were served; left out after {took:.1f} s")
-    victim.start()
-    fleet.wait_for(fleet.servers)
+    fleet.start_again(victim)
 
 
 def watch(fleet, stop, results):
     """Sessions one after the other, as a viewer who never stops; a session that a drain ends is begun again."""
     while not stop.is_set():
-        viewer = run([Viewer(fleet.address, 6)])[0]
-        results.append(viewer)
+        results.append(Viewer(fleet.address, 6))
+        run(results[-1:])
 
 
 def check_rolling_restart(fleet):
@@ -113,12 +113,11 @@ def check_rolling_restart(fleet):
     watchers = [threading.Thread(target=watch, args=(fleet, stop, each), daemon=True) for each in results]
     for watcher in watchers:
         watcher.start()
-    wait_until(lambda: all(results), "each viewer has seen a session")
+    wait_until(lambda: all(each and each[0].chunks for each in results), "each viewer has a chunk")
     for server in fleet.servers:
         server.stop()
         require(server.process.returncode == 0, f"{server.name} ends with 0, not {server.process.returncode}")
-        server.start()
-        fleet.wait_for(fleet.servers)
+        fleet.start_again(server)
     stop.set()
     for watcher in watchers:
         watcher.join(180)

@@ -62,15 +62,17 @@ def run_clients(fleet, client, count, chunks, disturb, require):
 
 
 def check_killed_server(fleet, say, require, client):
-    """The server with sessions is killed; others go on with them."""
+    """The server with the most sessions is killed; others go on with them."""
+    killed = []
+
     def kill():
-        fleet.servers[0].stop(signal.SIGKILL)
+        killed.append(fleet.busiest())
+        killed[0].stop(signal.SIGKILL)
 
     went_on = run_clients(fleet, client, 6, 16, kill, require)
     require(went_on > 0, "the server that was killed had sessions")
     say(f"a server was killed under six clients: each video is whole, {went_on} times another server went on")
-    fleet.servers[0].start()
-    fleet.wait_for(fleet.servers)
+    fleet.start_again(killed[0])
 
 
 def check_rolling_restart(fleet, say, require, client):
@@ -79,8 +81,7 @@ def check_rolling_restart(fleet, say, require, client):
         for server in fleet.servers:
             server.stop()
             require(server.process.returncode == 0, f"{server.name} ends with 0, not {server.process.returncode}")
-            server.start()
-            fleet.wait_for(fleet.servers)
+            fleet.start_again(server)
 
     went_on = run_clients(fleet, client, 8, 48, restart, require)
     require(went_on > 0, "the servers that were restarted had sessions")

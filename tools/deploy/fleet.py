@@ -28,23 +28,19 @@ def wait_until(condition, what, patience=PATIENCE_SECONDS):
 
 
 class FleetServer:
-    """One server, which may be stopped, killed and started again under the same name and on the same ports."""
+    """One server, which may be stopped, killed and started again under the same name: on other ports, as a pod has another address, since
+    somebody else may have taken the old ones meanwhile."""
 
     def __init__(self, name, binary, folder, flags, environment=None):
         self.name, self.binary, self.folder, self.flags = name, binary, pathlib.Path(folder), flags
         self.environment = {**os.environ, **(environment or {})}
-        self.ports, self.process = None, None
+        self.ports, self.process = None, None  # ports: of a server that is stopped, those that it had
         self.port_file = self.folder / f"{name}.ports"
-
-    def start(self):
-        self.begin()
-        self.wait_until_it_serves()
 
     def begin(self):
         self.port_file.unlink(missing_ok=True)
-        of = self.ports or {"grpc_port": 0, "metrics_port": 0, "admin_port": 0}
-        addresses = ["--advertised-ip=127.0.0.1", f"--listen=127.0.0.1:{of['grpc_port']}", f"--metrics-listen=127.0.0.1:{of['metrics_port']}",
-                     f"--admin-listen=127.0.0.1:{of['admin_port']}", f"--port-file={self.port_file}"]
+        addresses = ["--advertised-ip=127.0.0.1", "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0",
+                     f"--port-file={self.port_file}"]
         with (self.folder / f"{self.name}.log").open("a") as log:
             self.process = subprocess.Popen([self.binary, *self.flags, *addresses], stdout=log, stderr=log, env=self.environment)
 
@@ -83,7 +79,8 @@ class Fleet:
         self.address = f"localhost:{listener['local_address']['socket_address']['port_value']}"
 
     def envoy_config(self):
-        """The file as it is deployed, on free ports, with its servers' addresses from a file of their own."""
+        """The file as it is deployed, on free ports, with its servers' addresses from a file of their own. A probe may take longer: all
+        servers and their viewers share this machine, and one that is slow is not gone."""
         config = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())
         config["node"] = {"id": "fleet", "cluster": "fleet"}
         config["admin"]["address"]["socket_address"]["port_value"] = 0
@@ -91,6 +88,7 @@ class Fleet:
         cluster = config["static_resources"]["clusters"][0]
         for name in ("load_assignment", "dns_refresh_rate", "respect_dns_ttl"):
             cluster.pop(name)
+        cluster["health_checks"][0]["timeout"] = "10s"
         cluster["type"] = "EDS"
         cluster["eds_cluster_config"] = {"eds_config": {"path_config_source": {"path": str(self.endpoints)}, "resource_api_version": "V3"}}
         return config
@@ -118,6 +116,13 @@ class Fleet:
         self.publish()
         return added
 
+    def start_again(self, server):
+        """Until Envoy sends sessions to all servers."""
+        server.begin()
+        server.wait_until_it_serves()
+        self.publish()
+        self.wait_for(self.servers)
+
     def ask(self, path):
         try:
             with urllib.request.urlopen(f"http://{self.address_file.read_text()}{path}", timeout=5) as page:
@@ -125,12 +130,26 @@ class Fleet:
         except OSError:
             return ""
 
-    def healthy(self):
-        """Ports of the servers that Envoy sends sessions to."""
+    def hosts(self):
+        """What Envoy says of each server, by its port."""
         clusters = json.loads(self.ask("/clusters?format=json") or '{"cluster_statuses": []}')["cluster_statuses"]
         hosts = next((each.get("host_statuses", []) for each in clusters if each["name"] == "servers"), [])
-        return {host["address"]["socket_address"]["port_value"] for host in hosts
-                if host["health_status"] == {"eds_health_status": "HEALTHY"}}  # anything else that is said is a fault
+        return {host["address"]["socket_address"]["port_value"]: host for host in hosts}
+
+    def healthy(self):
+        """Ports of the servers that Envoy sends sessions to."""
+        # Anything else that is said is a fault.
+        return {port for port, host in self.hosts().items() if host["health_status"] == {"eds_health_status": "HEALTHY"}}
+
+    def busiest(self):
+        """The server with the most calls. One that has just come may have none of six: Envoy is slow with it."""
+        hosts = self.hosts()
+
+        def calls(server):
+            stats = hosts[server.ports["grpc_port"]].get("stats", [])
+            return next((int(each.get("value", 0)) for each in stats if each["name"] == "rq_active"), 0)
+
+        return max(self.servers, key=calls)
 
     def membership_is(self, count):
         return f"cluster.servers.membership_healthy: {count}\n" in self.ask("/stats?filter=membership_healthy") + "\n"
