@@ -203,8 +203,12 @@ std::string Diagnose(const CommandLine& line, const std::vector<std::string_view
   for (const std::string_view argument : arguments) absl::StrAppend(&text, " ", PrintableText(argument));
   const ServerConfig& config = line.config;
   absl::StrAppend(&text, "\nserves        listen ", config.listen, ", metrics ", config.metrics_listen, ", probes ",
-                  config.admin_listen, ", TLS ", config.tls.any() ? "yes" : "no", ", tokens ",
-                  config.tokens_file.empty() ? "no" : "yes", ", device ", line.device, "\n");
+                  config.admin_listen.empty() ? "none" : config.admin_listen, ", TLS ", config.tls.any() ? "yes" : "no",
+                  ", tokens ", config.tokens_file.empty() ? "no" : "yes", ", device ", line.device, "\n");
+  absl::StrAppend(&text, "takes         ", config.scheduler.max_sessions, " sessions, ",
+                  config.scheduler.max_waiting_sessions, " more wait, ", config.max_connections,
+                  " connections, model memory on a CPU ", config.scheduler.memory_budget_bytes, " bytes, drains for ",
+                  absl::FormatDuration(config.drain_timeout), "\n");
   AddModel(line.model_folder, &text);
   return text;
 }

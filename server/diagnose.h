@@ -10,9 +10,9 @@
 
 namespace videodiffcr {
 
-// One text: build, libraries, system, processor, memory, limits, GPU and its driver, flags, the model's files and their
-// fingerprint. Reads no key, no token and no prompt, and starts nothing. What cannot be found out is said to be so.
-// `arguments` are those that `line` was read from.
+// One text: build, libraries, system, processor, memory, the system's limits and the server's own, GPU and its driver,
+// flags, the model's files and their fingerprint. Reads no key, no token and no prompt, and starts nothing. What cannot
+// be found out is said to be so. `arguments` are those that `line` was read from.
 std::string Diagnose(const CommandLine& line, const std::vector<std::string_view>& arguments);
 
 // A hash of the names and sizes of the files that a model is loaded from, of all that is in the small ones, and of

@@ -56,9 +56,11 @@ TEST_F(DiagnoseTest, TheTextNamesFlagsModelAndLimitsAndReadsNoSecret) {
   CommandLine line;
   line.model_folder = folder_;
   line.config.tokens_file = folder_ + "/tokens.json";
+  line.config.scheduler.max_sessions = 12;
   const std::string text = Diagnose(line, {"--tokens-file", line.config.tokens_file});
   EXPECT_THAT(text, HasSubstr(ModelFingerprint(folder_)));
   EXPECT_THAT(text, HasSubstr("open files"));
+  EXPECT_THAT(text, HasSubstr("12 sessions")) << "by a flag or by default, what holds is said";
   EXPECT_THAT(text, HasSubstr("--tokens-file"));
   EXPECT_THAT(text, HasSubstr("tokens yes"));
   EXPECT_THAT(text, Not(HasSubstr("the secret")));
