@@ -225,7 +225,9 @@ Subcommand Videodiffcr() {
         VideodiffcrOptions* const student = &options->student;
         command->AddFlag(
             {"target", "X,...",
-             "Shares of tokens to keep, each a budget of the result; 1 trains the dense network, too.", "0.7,0.5"},
+             "Shares of tokens to keep, each a budget of the result; 1 trains the dense network, too. One that is named "
+             "twice is trained twice as often.",
+             "0.7,0.5"},
             ReadNumbers(&student->targets));
         command->AddFlag({"accounting", "KIND", "What has to meet the target: nominal or executed ratios.", "executed"},
                          ReadEither("nominal", RatioAccounting::kNominal, "executed", RatioAccounting::kExecuted,
@@ -233,6 +235,8 @@ Subcommand Videodiffcr() {
         command->AddFlag({"initial-ratios", "X,...",
                           "Of the blocks in turns; by default the target + 0.1 and the target - 0.1.", "0.9,0.8"},
                          ReadNumbers(&student->initial_ratios));
+        command->AddFlag({"model-ratios", "YES", "Begin with the ratios of --model's own tables: yes or no.", "yes"},
+                         ReadYesNo(&student->model_ratios));
         command->AddFlag({"fresh-routers", "YES", "Begin with drawn routers, not those of --model: yes or no.", "yes"},
                          ReadYesNo(&student->fresh_routers));
         command->AddFlag(
@@ -240,6 +244,11 @@ Subcommand Videodiffcr() {
             ReadEither("temporal", RouterKind::kTemporal, "linear", RouterKind::kLinear, &student->router));
         command->AddFlag({"step-deltas", "YES", "Keep more from step to step; else the same share: yes or no.", "no"},
                          ReadYesNo(&student->step_deltas));
+        command->AddFlag({"deltas", "X,...",
+                          "What each denoising step adds to a block's ratio, noisiest first, in tenths of one; by "
+                          "default as --model has it, which for the paper's is -0.3,-0.1,0.1,0.3.",
+                          "-0.4,-0.2,0.2,0.4"},
+                         ReadNumbers(&student->deltas));
         command->AddFlag({"learn-ratios", "YES", "Else they stay as they are at first: yes or no.", "no"},
                          ReadYesNo(&student->learn_ratios));
         command->AddFlag({"router-learning-rate", "X", "Learning rate of routers and gates.", "0.0003"},

@@ -46,6 +46,14 @@ double MeanRetention(const std::vector<int>& layer_tenths, const RatioRule& rule
   return count == 0 ? 1.0 : 0.1 * static_cast<double>(sum) / static_cast<double>(count);
 }
 
+std::optional<std::vector<int>> LayerTenthsOf(const RetentionTable& table, const RatioRule& rule) {
+  std::vector<int> layers;
+  for (const std::vector<int>& layer : table.tenths) layers.push_back(layer.back());  // the context pass: no delta
+  const RetentionTable made = MakeRetentionTable(table.nominal, layers, rule.step_delta_tenths, rule.floor_tenths);
+  if (made.tenths != table.tenths) return std::nullopt;
+  return layers;
+}
+
 std::vector<int> NearestTenthsOf(const std::vector<double>& ratios, const RatioRule& rule) {
   std::vector<int> tenths;
   tenths.reserve(ratios.size());

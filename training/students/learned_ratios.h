@@ -4,6 +4,7 @@
 #define VIDEODIFFCR_TRAINING_STUDENTS_LEARNED_RATIOS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -37,6 +38,9 @@ enum class RatioAccounting {
 
 // Mean over layers and steps of what a table of these layers executes, or of the layers themselves.
 double MeanRetention(const std::vector<int>& layer_tenths, const RatioRule& rule, RatioAccounting accounting);
+
+// The layers' tenths that make `table` by `rule`; nothing when there are none.
+std::optional<std::vector<int>> LayerTenthsOf(const RetentionTable& table, const RatioRule& rule);
 
 // The nearest tenth of every ratio, at least the rule's floor.
 std::vector<int> NearestTenthsOf(const std::vector<double>& ratios, const RatioRule& rule);

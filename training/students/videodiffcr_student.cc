@@ -41,9 +41,11 @@ int64_t SecondStage(int64_t updates) {
   return static_cast<int64_t>(std::ceil(kRoutersAlone * static_cast<double>(updates)));
 }
 
-// How many of the updates before `update` are those of target `index` of `targets`.
-int64_t UpdatesBefore(int64_t update, size_t index, size_t targets) {
-  return (update + static_cast<int64_t>(targets - 1 - index)) / static_cast<int64_t>(targets);
+// How many of the updates before `update` train `budget`.
+int64_t UpdatesBefore(int64_t update, size_t budget, const std::vector<size_t>& schedule) {
+  const auto length = static_cast<int64_t>(schedule.size());
+  const int64_t in_all = std::count(schedule.begin(), schedule.end(), budget);
+  return update / length * in_all + std::count(schedule.begin(), schedule.begin() + update % length, budget);
 }
 
 std::vector<double> ToNumbers(const at::Tensor& tensor) {
@@ -51,8 +53,29 @@ std::vector<double> ToNumbers(const at::Tensor& tensor) {
   return {numbers.const_data_ptr<double>(), numbers.const_data_ptr<double>() + numbers.numel()};
 }
 
+int TenthsOfDelta(double delta) { return static_cast<int>(std::lround(10 * delta)); }
+
+absl::Status CheckDeltas(const VideodiffcrOptions& options, const RetentionConfig& retention) {
+  if (options.deltas.empty()) return absl::OkStatus();
+  if (!options.step_deltas) return WrongUsageError("--deltas: goes with --step-deltas yes only");
+  if (options.deltas.size() != retention.step_delta_tenths.size()) {
+    return WrongUsageError(absl::StrCat("--deltas: ", options.deltas.size(), " numbers; the model has ",
+                                        retention.step_delta_tenths.size(), " denoising steps"));
+  }
+  for (const double delta : options.deltas) {
+    if (!(std::abs(delta) <= 1) || std::abs(10 * delta - TenthsOfDelta(delta)) > 1e-6) {
+      return WrongUsageError(absl::StrCat("--deltas ", delta, ": must be a tenth from -1 to 1"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& config, const std::string& folder) {
   const RetentionConfig& retention = config.retention;
+  if (absl::Status deltas = CheckDeltas(options, retention); !deltas.ok()) return deltas;
+  if (options.model_ratios && !options.initial_ratios.empty()) {
+    return WrongUsageError("--model-ratios yes: takes no --initial-ratios");
+  }
   const int least_width = options.router == RouterKind::kLinear ? 2 : 1;
   if (retention.file.empty() || retention.router_dim < least_width || retention.gate == RouterGate::kSigmoid) {
     return absl::FailedPreconditionError(absl::StrCat(folder,
@@ -74,8 +97,6 @@ absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& 
 absl::StatusOr<std::unique_ptr<VideodiffcrStudent>> VideodiffcrStudent::Make(const VideodiffcrOptions& options,
                                                                              const std::string& folder, uint64_t seed,
                                                                              TrainingModel& model) {
-  const absl::StatusOr<std::vector<RetentionTenths>> names = BudgetNames(options.targets);
-  if (!names.ok()) return names.status();
   if (absl::Status checked = CheckOptions(options, model.config, folder); !checked.ok()) return checked;
   std::unique_ptr<VideodiffcrStudent> student(new VideodiffcrStudent(options, model));
   student->weight_rows_ = TransformerWeightTable(model.config.transformer, &model.transformer.weights);
@@ -85,7 +106,7 @@ absl::StatusOr<std::unique_ptr<VideodiffcrStudent>> VideodiffcrStudent::Make(con
   const at::TensorOptions fp32 = at::TensorOptions(at::kFloat).device(model.device);
   student->gate_scale_ = at::full({model.config.transformer.num_layers}, gated ? 1.0 : kFirstGateScale, fp32);
   student->force_ = at::zeros({2}, at::TensorOptions(at::kFloat));
-  student->MakeBudgets(*names);
+  if (absl::Status made = student->MakeBudgets(); !made.ok()) return made;
   return student;
 }
 
@@ -108,32 +129,60 @@ absl::Status VideodiffcrStudent::MakeRouters(const std::string& folder, uint64_t
   return absl::OkStatus();
 }
 
-void VideodiffcrStudent::MakeBudgets(const std::vector<RetentionTenths>& names) {
-  const int64_t layers = model_.config.transformer.num_layers;
-  const float least = 0.1f * static_cast<float>(model_.config.retention.floor_tenths);
-  for (size_t i = 0; i < names.size(); ++i) {
-    Budget budget = {options_.targets[i], names[i], {}};
+absl::Status VideodiffcrStudent::MakeBudgets() {
+  std::vector<double> targets;
+  for (const double target : options_.targets) {
+    const auto known = std::find(targets.begin(), targets.end(), target);
+    schedule_.push_back(static_cast<size_t>(known - targets.begin()));
+    if (known == targets.end()) targets.push_back(target);
+  }
+  const absl::StatusOr<std::vector<RetentionTenths>> names = BudgetNames(targets);
+  if (!names.ok()) return names.status();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    Budget budget = {targets[i], (*names)[i], {}};
     if (budget.name != kDenseTenths) {
-      std::vector<double> pattern = options_.initial_ratios;
-      if (pattern.empty()) pattern = {budget.target + 0.1, budget.target - 0.1};
-      std::vector<float> ratios;
-      for (size_t layer = 0; layer < static_cast<size_t>(layers); ++layer) {
-        ratios.push_back(std::clamp(static_cast<float>(pattern[layer % pattern.size()]), least, 1.0f));
-      }
-      budget.ratios = at::tensor(ratios).to(model_.device);
+      const absl::StatusOr<std::vector<double>> ratios = FirstRatios(budget);
+      if (!ratios.ok()) return ratios.status();
+      budget.ratios = at::tensor(std::vector<float>(ratios->begin(), ratios->end())).to(model_.device);
     }
     budgets_.push_back(std::move(budget));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<double>> VideodiffcrStudent::FirstRatios(const Budget& budget) const {
+  std::vector<double> ratios;
+  if (options_.model_ratios) {
+    const absl::StatusOr<const RetentionTable*> table = FindTable(model_.config.retention, budget.name);
+    if (!table.ok()) return table.status();
+    const std::optional<std::vector<int>> tenths = LayerTenthsOf(**table, ModelRule());
+    if (!tenths) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("config.json: retention.tables: that of 0.", budget.name,
+                       " has layers that are no ratio with the deltas of the steps; --model-ratios needs such"));
+    }
+    for (const int layer : *tenths) ratios.push_back(0.1 * layer);
+    return ratios;
+  }
+  std::vector<double> pattern = options_.initial_ratios;
+  if (pattern.empty()) pattern = {budget.target + 0.1, budget.target - 0.1};
+  const double least = 0.1 * model_.config.retention.floor_tenths;
+  for (size_t layer = 0; layer < static_cast<size_t>(model_.config.transformer.num_layers); ++layer) {
+    ratios.push_back(std::clamp(pattern[layer % pattern.size()], least, 1.0));
+  }
+  return ratios;
 }
 
 std::map<std::string, std::string> VideodiffcrStudent::settings() const {
   return {
       {"targets", absl::StrJoin(options_.targets, ",")},
       {"accounting", options_.accounting == RatioAccounting::kNominal ? "nominal" : "executed"},
-      {"initial ratios", options_.initial_ratios.empty() ? "alternating" : absl::StrJoin(options_.initial_ratios, ",")},
+      {"initial ratios", options_.model_ratios             ? "the model's"
+                         : options_.initial_ratios.empty() ? "alternating"
+                                                           : absl::StrJoin(options_.initial_ratios, ",")},
       {"routers", absl::StrCat(options_.router == RouterKind::kLinear ? "linear, " : "",
                                options_.fresh_routers ? "drawn" : "the model's")},
-      {"step deltas", options_.step_deltas ? "yes" : "no"},
+      {"step deltas", absl::StrJoin(rule().step_delta_tenths, ",")},
       {"ratios", options_.learn_ratios ? "learned" : "fixed"},
       {"router learning rate", absl::StrCat(options_.router_learning_rate)},
       {"ratio learning rate", absl::StrCat(options_.ratio_learning_rate)},
@@ -149,15 +198,23 @@ std::vector<RetentionTenths> VideodiffcrStudent::budgets() const {
   return names;
 }
 
-RatioRule VideodiffcrStudent::rule() const {
+RatioRule VideodiffcrStudent::ModelRule() const {
   const RetentionConfig& retention = model_.config.retention;
-  if (options_.step_deltas) return {retention.step_delta_tenths, retention.floor_tenths};
-  return {std::vector<int>(retention.step_delta_tenths.size(), 0), retention.floor_tenths};
+  return {retention.step_delta_tenths, retention.floor_tenths};
+}
+
+RatioRule VideodiffcrStudent::rule() const {
+  RatioRule rule = ModelRule();
+  for (size_t step = 0; step < rule.step_delta_tenths.size(); ++step) {
+    if (!options_.step_deltas) rule.step_delta_tenths[step] = 0;
+    if (!options_.deltas.empty()) rule.step_delta_tenths[step] = TenthsOfDelta(options_.deltas[step]);
+  }
+  return rule;
 }
 
 size_t VideodiffcrStudent::IndexOf(const UpdateMoment& moment) const {
-  const int64_t targets = static_cast<int64_t>(budgets_.size());
-  return static_cast<size_t>((moment.update % targets + targets) % targets);
+  const auto length = static_cast<int64_t>(schedule_.size());
+  return schedule_[static_cast<size_t>((moment.update % length + length) % length)];
 }
 
 const VideodiffcrStudent::Budget& VideodiffcrStudent::BudgetNamed(RetentionTenths name) const {
@@ -190,7 +247,7 @@ std::vector<GroupRate> VideodiffcrStudent::Rates(const UpdateMoment& moment) con
   for (size_t i = 0; i < budgets_.size(); ++i) {
     if (budgets_[i].name == kDenseTenths) continue;
     rates.push_back({stage == Stage::kAll ? ratio_rate : 0,
-                     UpdatesBefore(moment.update, i, budgets_.size()) - UpdatesBefore(second, i, budgets_.size())});
+                     UpdatesBefore(moment.update, i, schedule_) - UpdatesBefore(second, i, schedule_)});
   }
   return rates;
 }

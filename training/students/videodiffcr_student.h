@@ -2,7 +2,8 @@
 // (videodiffcr.md sections 2, 5 and 6).
 //
 // Every target below 1 has a ratio per layer of its own; routers and weights are shared, so that one folder serves all
-// targets (section 9). Update n trains target n modulo their number; a target of 1 is the dense network.
+// targets (section 9). Update n trains target n modulo their number, so that one named twice is trained twice as often;
+// a target of 1 is the dense network.
 //
 // Three stages over the updates: to 5 % routers and gates alone; to 80 % everything, with two-bin interpolation where
 // gradients flow; then the tables are projected and fixed, and weights and routers go on with what is served.
@@ -34,9 +35,12 @@ struct VideodiffcrOptions {
   RatioAccounting accounting = RatioAccounting::kNominal;
   // Of layer 0, 1, ..., then again from the first one; empty: target + 0.1 and target - 0.1 in turns.
   std::vector<double> initial_ratios;
+  bool model_ratios = false;   // those of the model folder's own tables, for targets that it has as budgets
   bool fresh_routers = false;  // as drawn, not the model folder's or, linear ones, fitted
   RouterKind router = RouterKind::kTemporal;
   bool step_deltas = true;   // else a block keeps the same share in every step, as DiffCR's
+  // Added to a block's ratio in each denoising step, noisiest first; empty: as the model folder has it.
+  std::vector<double> deltas;
   bool learn_ratios = true;  // else they stay as they are at first
   double router_learning_rate = 1e-3;
   double ratio_learning_rate = 5e-3;
@@ -46,7 +50,8 @@ struct VideodiffcrOptions {
 class VideodiffcrStudent final : public Student {
  public:
   // `model` outlives the student. InvalidArgument for targets or ratios that cannot be, FailedPrecondition when the
-  // model of `folder` has no routers, or such with another gate than none or two_sigmoid.
+  // model of `folder` has no routers, or such with another gate than none or two_sigmoid, or no table that ratios can
+  // begin as.
   static absl::StatusOr<std::unique_ptr<VideodiffcrStudent>> Make(const VideodiffcrOptions& options,
                                                                   const std::string& folder, uint64_t seed,
                                                                   TrainingModel& model);
@@ -79,10 +84,13 @@ class VideodiffcrStudent final : public Student {
 
   // Routers as they are at first, and the rows of what is trained of them.
   absl::Status MakeRouters(const std::string& folder, uint64_t seed);
-  void MakeBudgets(const std::vector<RetentionTenths>& names);
+  absl::Status MakeBudgets();
+  // What the ratios of `budget` are at first.
+  absl::StatusOr<std::vector<double>> FirstRatios(const Budget& budget) const;
   size_t IndexOf(const UpdateMoment& moment) const;
   const Budget& BudgetNamed(RetentionTenths name) const;
-  RatioRule rule() const;
+  RatioRule ModelRule() const;  // of the model folder
+  RatioRule rule() const;       // of what is trained
   double BudgetWeight() const;
   // With the gates' scale in the scores: what is served.
   DiffusionTransformer GatedNetwork(at::ScalarType dtype) const;
@@ -91,7 +99,8 @@ class VideodiffcrStudent final : public Student {
   TrainingModel& model_;
   std::vector<WeightRow> weight_rows_, router_rows_;
   at::Tensor gate_scale_;  // alpha [layers]: the gate of score s is 2 sigmoid(alpha s)
-  std::vector<Budget> budgets_;
+  std::vector<Budget> budgets_;   // each once
+  std::vector<size_t> schedule_;  // of budgets_: what one update after another trains
   at::Tensor force_;               // [2]: sum and number of the matching gradient's norms on ratios, first stage
   at::Tensor linear_;              // [layers, D], the routers when they are linear
   DiffusionTransformer exported_;  // routers with their gates' scale, of an export

@@ -83,11 +83,15 @@ TEST_F(StudentsTest, TheShippedStudentLeavesTheChunkAndTheKeysThatTheSamplerLeav
   }
 }
 
-// Which tokens run matters: those that the block changes most lose less than those that it changes least.
+// Which tokens run matters: those that the block changes most lose less than those that it changes least. By the
+// teacher, since what ships has learned to stand either.
 TEST_F(StudentsTest, TheOracleIsNearerToTheDenseModelThanItsReverse) {
   const c10::NoGradGuard no_gradients;
-  ASSERT_TRUE(LoadRouters(TinyModel(), model_.get()).ok());
-  const RoutedStudent student(*model_, 0);
+  TrainingModel teacher = LoadTrainingModel(TinyTeacher(), at::kCPU).value();
+  teacher.config.sampling = model_->config.sampling;
+  teacher.config.retention = model_->config.retention;
+  ASSERT_TRUE(LoadRouters(TinyModel(), &teacher).ok());
+  const RoutedStudent student(teacher, 0);
   const auto error_of = [&](double sign) {
     RolloutPurpose purpose = {7, at::kFloat, {}, {}};
     purpose.scorer = [sign](const BlockWeights& weights, const BlockContext& context, const at::Tensor& x) {
@@ -155,6 +159,35 @@ TEST_F(StudentsTest, TheThreeStagesTrainWhatTheyShould) {
   EXPECT_EQ(student->BudgetOf({-1, 100, 1e-4}, random), kDenseTenths) << "also before the first update";
 }
 
+TEST_F(StudentsTest, ATargetThatIsNamedTwiceIsOneBudgetAndTrainedTwiceAsOften) {
+  const auto student = Make({.targets = {0.7, 0.5, 0.7}});
+  EXPECT_THAT(student->budgets(), ElementsAre(kDenseTenths, 7, 5));
+  RandomStream random(1, DrawPurpose::kStage, 0);
+  std::vector<RetentionTenths> trained;
+  for (int64_t update = -1; update < 4; ++update) trained.push_back(student->BudgetOf({update, 100, 1e-4}, random));
+  EXPECT_THAT(trained, ElementsAre(7, 7, 5, 7, 7));
+  // Of the second stage, updates 5, 6, 8 and 9 are those of 0.7.
+  EXPECT_EQ(student->Rates({10, 100, 1e-4})[3].update, 4);
+  EXPECT_EQ(student->Rates({10, 100, 1e-4})[4].update, 1);
+}
+
+TEST_F(StudentsTest, RatiosCanBeginAsTheTablesOfTheModel) {
+  const auto student = Make({.targets = {0.7}, .model_ratios = true, .learn_ratios = false});
+  EXPECT_EQ(student->ProjectedTable(7).tenths, (*FindTable(model_->config.retention, 7))->tenths);
+  model_->config.retention.tables.back().tenths[0] = {1, 1, 1, 1, 10};
+  const int name = model_->config.retention.tables.back().nominal;
+  const auto error = VideodiffcrStudent::Make({.targets = {0.1 * name}, .model_ratios = true}, TinyModel(), 1, *model_);
+  EXPECT_THAT(std::string(error.status().message()), HasSubstr("layers that are no ratio"));
+}
+
+TEST_F(StudentsTest, DeltasOfItsOwnMakeTheTablesAndGoIntoTheModelFolder) {
+  const auto student =
+      Make({.targets = {0.5}, .initial_ratios = {0.6, 0.4}, .deltas = {-0.4, -0.2, 0.2, 0.4}, .learn_ratios = false});
+  EXPECT_THAT(student->ProjectedTable(5).tenths[0], ElementsAre(2, 4, 8, 10, 6));
+  EXPECT_THAT(student->ProjectedTable(5).tenths[1], ElementsAre(1, 2, 6, 8, 4));
+  EXPECT_THAT(student->Export().config->retention.step_delta_tenths, ElementsAre(-4, -2, 2, 4));
+}
+
 TEST_F(StudentsTest, TheBudgetLossPullsTheMeanToItsTargetWhicheverItIs) {
   for (const RatioAccounting accounting : {RatioAccounting::kNominal, RatioAccounting::kExecuted}) {
     const auto student = Make({.targets = {0.7}, .accounting = accounting, .initial_ratios = {0.9, 0.75}});
@@ -192,6 +225,10 @@ TEST_F(StudentsTest, WhatCannotBeLearnedIsRefusedByName) {
   };
   EXPECT_THAT(error({.targets = {0}}), HasSubstr("--target 0: must be"));
   EXPECT_THAT(error({.initial_ratios = {0.7, 1.2}}), HasSubstr("--initial-ratios 1.2: must be from 0.1"));
+  EXPECT_THAT(error({.initial_ratios = {0.7}, .model_ratios = true}), HasSubstr("takes no --initial-ratios"));
+  EXPECT_THAT(error({.deltas = {-0.4, 0.4}}), HasSubstr("--deltas: 2 numbers; the model has 4 denoising steps"));
+  EXPECT_THAT(error({.deltas = {-0.45, 0, 0, 0}}), HasSubstr("--deltas -0.45: must be a tenth"));
+  EXPECT_THAT(error({.step_deltas = false, .deltas = {0, 0, 0, 0}}), HasSubstr("--step-deltas yes"));
   model_->config.retention.file.clear();
   EXPECT_THAT(error({}), HasSubstr("retention needs a file"));
 }
