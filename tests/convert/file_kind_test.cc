@@ -10,7 +10,7 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::HasSubstr;
-using std::string_literals::operator""s;
+using std::string_literals::operator""s;  // NOLINT(misc-unused-using-decls): "..."s is not seen as its use
 
 std::string KindOf(const std::string& file) { return ForeignFileKind(AsBytes(file)); }
 

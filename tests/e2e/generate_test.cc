@@ -236,7 +236,7 @@ TEST_F(GenerateTest, AnyNameIsTheNameOfAFileWhateverColonsItHolds) {
 
 TEST_F(GenerateTest, ALostStandardOutputIsAFailure) {
   const std::string client = "'" + BinaryPath("videodiffcr") + "'";
-  const std::string address = server_->address();
+  const std::string& address = server_->address();
   for (const std::string& words : {client + " info --server " + address,
                                    client + " generate --chunks 1 --prompt a --output - --server " + address}) {
     for (const char* lost : {" >/dev/full", " >&-"}) {

@@ -61,8 +61,9 @@ class GatewayAccessTest : public GatewayTest {
   absl::Status Start(const ChannelSecurity& security) {
     config_.server_security = security;
     absl::StatusOr<std::unique_ptr<Gateway>> made = Gateway::Create(config_, &clock_);
-    if (made.ok()) gateway_ = *std::move(made);
-    return made.status();
+    if (!made.ok()) return made.status();
+    gateway_ = *std::move(made);
+    return absl::OkStatus();
   }
 
   RealClock clock_;

@@ -52,10 +52,10 @@ int FreeLoopbackPort() {
   const int file = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address = LoopbackAddress(0);
   socklen_t size = sizeof(address);
-  bind(file, reinterpret_cast<const sockaddr*>(&address), size);
-  getsockname(file, reinterpret_cast<sockaddr*>(&address), &size);
+  const bool found = bind(file, reinterpret_cast<const sockaddr*>(&address), size) == 0 &&
+                     getsockname(file, reinterpret_cast<sockaddr*>(&address), &size) == 0;
   close(file);
-  return ntohs(address.sin_port);
+  return found ? ntohs(address.sin_port) : 0;
 }
 
 }  // namespace videodiffcr

@@ -15,7 +15,7 @@ bool ConnectToLoopback(int socket, int port);
 // GET over HTTP/1.0: the body; empty when nobody answers.
 std::string HttpGet(int port, const std::string& path);
 
-// A port that was free a moment ago, for a program that cannot be asked which one it took.
+// A port that was free a moment ago, for a program that cannot be asked which one it took; 0 when there is none.
 int FreeLoopbackPort();
 
 }  // namespace videodiffcr

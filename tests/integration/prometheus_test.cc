@@ -25,7 +25,6 @@
 namespace videodiffcr {
 namespace {
 
-using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 
 // Names and types in a scrape, from its "# TYPE" lines.

@@ -14,6 +14,7 @@
 namespace videodiffcr {
 namespace {
 
+using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
 std::string FileBytes(const std::string& header, size_t data_bytes) {
@@ -163,7 +164,9 @@ TEST(Safetensors, WhatIsWrittenReadsBackAndLeavesNoTemporaryFile) {
   EXPECT_EQ(reader->metadata().at("config"), "{\"a\": 1}");
   const absl::StatusOr<TensorEntry> read = reader->Find("y", {3, 1});
   ASSERT_TRUE(read.ok()) << read.status();
-  EXPECT_EQ(std::memcmp(read->data, values, sizeof(values)), 0);
+  float found[3] = {};
+  std::memcpy(found, read->data, sizeof(found));
+  EXPECT_THAT(found, ElementsAreArray(values));
   EXPECT_THAT(std::string(reader->Find("y", {3}).status().message()),
               HasSubstr("tensor y has shape [3,1]; must be [3]"));
   EXPECT_EQ(reader->Find("z").status().code(), absl::StatusCode::kNotFound);

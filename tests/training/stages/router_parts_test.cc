@@ -25,7 +25,6 @@
 namespace videodiffcr::training {
 namespace {
 
-using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
