@@ -223,12 +223,12 @@ Subcommand Videodiffcr() {
       "--teacher out/teacher --target 0.7 --output out/pruned --run out/videodiffcr", &MakeVideodiffcrStage,
       [](VideodiffcrStageOptions* options, Command* command) {
         VideodiffcrOptions* const student = &options->student;
-        command->AddFlag(
-            {"target", "X,...",
-             "Shares of tokens to keep, each a budget of the result; 1 trains the dense network, too. One that is named "
-             "twice is trained twice as often.",
-             "0.7,0.5"},
-            ReadNumbers(&student->targets));
+        command->AddFlag({"target", "X,...",
+                          "Shares of tokens to keep, each a budget of the result; 1 trains the dense network, too. One "
+                          "that is named "
+                          "twice is trained twice as often.",
+                          "0.7,0.5"},
+                         ReadNumbers(&student->targets));
         command->AddFlag({"accounting", "KIND", "What has to meet the target: nominal or executed ratios.", "executed"},
                          ReadEither("nominal", RatioAccounting::kNominal, "executed", RatioAccounting::kExecuted,
                                     &student->accounting));

@@ -174,19 +174,18 @@ absl::StatusOr<std::vector<double>> VideodiffcrStudent::FirstRatios(const Budget
 }
 
 std::map<std::string, std::string> VideodiffcrStudent::settings() const {
-  return {
-      {"targets", absl::StrJoin(options_.targets, ",")},
-      {"accounting", options_.accounting == RatioAccounting::kNominal ? "nominal" : "executed"},
-      {"initial ratios", options_.model_ratios             ? "the model's"
-                         : options_.initial_ratios.empty() ? "alternating"
-                                                           : absl::StrJoin(options_.initial_ratios, ",")},
-      {"routers", absl::StrCat(options_.router == RouterKind::kLinear ? "linear, " : "",
-                               options_.fresh_routers ? "drawn" : "the model's")},
-      {"step deltas", absl::StrJoin(rule().step_delta_tenths, ",")},
-      {"ratios", options_.learn_ratios ? "learned" : "fixed"},
-      {"router learning rate", absl::StrCat(options_.router_learning_rate)},
-      {"ratio learning rate", absl::StrCat(options_.ratio_learning_rate)},
-      {"budget weight", options_.budget_weight > 0 ? absl::StrCat(options_.budget_weight) : "balanced"}};
+  return {{"targets", absl::StrJoin(options_.targets, ",")},
+          {"accounting", options_.accounting == RatioAccounting::kNominal ? "nominal" : "executed"},
+          {"initial ratios", options_.model_ratios             ? "the model's"
+                             : options_.initial_ratios.empty() ? "alternating"
+                                                               : absl::StrJoin(options_.initial_ratios, ",")},
+          {"routers", absl::StrCat(options_.router == RouterKind::kLinear ? "linear, " : "",
+                                   options_.fresh_routers ? "drawn" : "the model's")},
+          {"step deltas", absl::StrJoin(rule().step_delta_tenths, ",")},
+          {"ratios", options_.learn_ratios ? "learned" : "fixed"},
+          {"router learning rate", absl::StrCat(options_.router_learning_rate)},
+          {"ratio learning rate", absl::StrCat(options_.ratio_learning_rate)},
+          {"budget weight", options_.budget_weight > 0 ? absl::StrCat(options_.budget_weight) : "balanced"}};
 }
 
 std::vector<RetentionTenths> VideodiffcrStudent::budgets() const {

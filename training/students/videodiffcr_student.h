@@ -38,7 +38,7 @@ struct VideodiffcrOptions {
   bool model_ratios = false;   // those of the model folder's own tables, for targets that it has as budgets
   bool fresh_routers = false;  // as drawn, not the model folder's or, linear ones, fitted
   RouterKind router = RouterKind::kTemporal;
-  bool step_deltas = true;   // else a block keeps the same share in every step, as DiffCR's
+  bool step_deltas = true;  // else a block keeps the same share in every step, as DiffCR's
   // Added to a block's ratio in each denoising step, noisiest first; empty: as the model folder has it.
   std::vector<double> deltas;
   bool learn_ratios = true;  // else they stay as they are at first
@@ -98,9 +98,9 @@ class VideodiffcrStudent final : public Student {
   const VideodiffcrOptions options_;
   TrainingModel& model_;
   std::vector<WeightRow> weight_rows_, router_rows_;
-  at::Tensor gate_scale_;  // alpha [layers]: the gate of score s is 2 sigmoid(alpha s)
-  std::vector<Budget> budgets_;   // each once
-  std::vector<size_t> schedule_;  // of budgets_: what one update after another trains
+  at::Tensor gate_scale_;          // alpha [layers]: the gate of score s is 2 sigmoid(alpha s)
+  std::vector<Budget> budgets_;    // each once
+  std::vector<size_t> schedule_;   // of budgets_: what one update after another trains
   at::Tensor force_;               // [2]: sum and number of the matching gradient's norms on ratios, first stage
   at::Tensor linear_;              // [layers, D], the routers when they are linear
   DiffusionTransformer exported_;  // routers with their gates' scale, of an export
