@@ -246,7 +246,7 @@ Subcommand Videodiffcr() {
                          ReadYesNo(&student->step_deltas));
         command->AddFlag({"deltas", "X,...",
                           "What each denoising step adds to a block's ratio, noisiest first, in tenths of one; by "
-                          "default as --model has it, which for the paper's is -0.3,-0.1,0.1,0.3.",
+                          "default as --model has it. The paper's are -0.3,-0.1,0.1,0.3.",
                           "-0.4,-0.2,0.2,0.4"},
                          ReadNumbers(&student->deltas));
         command->AddFlag({"learn-ratios", "YES", "Else they stay as they are at first: yes or no.", "no"},

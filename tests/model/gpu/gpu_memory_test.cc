@@ -114,16 +114,11 @@ TEST(GpuMemoryTest, APlanWithoutMemoryFailsAloneAndSessionsOutsideItGoOn) {
 
 TEST(GpuMemoryTest, ADecodeWithoutMemoryFailsItsChunkAlone) {
   const auto model = Load(TinyOptions("cuda", "bf16"));
-  ASSERT_TRUE(model->BeginSession(1, 42).ok());
-  model->Run({{StepOf(1, StepKind::kText, 0, 0)}});
-  std::vector<StepOutcome> outcomes;
-  for (int step = 0; step < model->info().denoise_steps; ++step) {
-    outcomes = model->Run({{StepOf(1, StepKind::kDenoise, 0, step)}});
-    ASSERT_TRUE(outcomes[0].status.ok()) << outcomes[0].status;
-  }
+  const std::unique_ptr<LatentChunk> latents = FirstLatents(*model, 1);
+  ASSERT_NE(latents, nullptr);
   {
     const NoMemoryLeft nothing;
-    const absl::Status failed = model->Decode(*outcomes[0].latents).status();
+    const absl::Status failed = model->Decode(*latents).status();
     EXPECT_EQ(failed.code(), absl::StatusCode::kResourceExhausted);
     EXPECT_THAT(std::string(failed.message()), HasSubstr("no GPU memory for decoding"));
   }

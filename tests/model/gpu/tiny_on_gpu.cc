@@ -34,6 +34,17 @@ PlannedStep StepOf(SessionId session, StepKind kind, int chunk, int step, Retent
   return planned;
 }
 
+std::unique_ptr<LatentChunk> FirstLatents(VideoModel& model, SessionId session) {
+  EXPECT_TRUE(model.BeginSession(session, 42).ok());
+  model.Run({{StepOf(session, StepKind::kText, 0, 0)}});
+  std::vector<StepOutcome> outcomes;
+  for (int step = 0; step < model.info().denoise_steps; ++step) {
+    outcomes = model.Run({{StepOf(session, StepKind::kDenoise, 0, step)}});
+    EXPECT_TRUE(outcomes[0].status.ok()) << outcomes[0].status;
+  }
+  return std::move(outcomes[0].latents);
+}
+
 std::vector<Video> Generate(VideoModel& model, std::vector<Video> videos, int chunks) {
   const auto run = [&](StepKind kind, int chunk, int step) {
     StepPlan plan;
