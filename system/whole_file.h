@@ -11,7 +11,8 @@ namespace videodiffcr {
 
 // Writes `bytes` beside `path` and moves them there once they are all on the disk: when it is full, or the process is
 // ended meanwhile, an older file stays. What is no regular file (a pipe that somebody reads, a device) is written to as
-// it is, and so is a file in a folder that takes no other. The system's reason, with the path, when it cannot be written.
+// it is, and so is a file in a folder that takes no other. The system's reason, with the path, when it cannot be
+// written.
 absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes);
 
 // Adds `bytes` at the end of the file, which is made when it is not there: all of them, or none when the disk is full.

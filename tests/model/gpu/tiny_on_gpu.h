@@ -32,7 +32,8 @@ std::vector<Video> Generate(VideoModel& model, std::vector<Video> videos, int ch
 // The step of one session, for plans made by hand.
 PlannedStep StepOf(SessionId session, StepKind kind, int chunk, int step, RetentionTenths budget = kDenseTenths);
 
-// Begins the session and denoises its first chunk: latents that nobody has decoded yet. Fails the test when a step does.
+// Begins the session and denoises its first chunk: latents that nobody has decoded yet. Fails the test when a step
+// does.
 std::unique_ptr<LatentChunk> FirstLatents(VideoModel& model, SessionId session);
 
 }  // namespace videodiffcr
