@@ -119,6 +119,7 @@ struct Command::Parts {
   std::vector<std::function<absl::Status()>> checks;
   std::vector<std::unique_ptr<Command>> subcommands;
   std::vector<std::string> arguments;
+  bool last_counts = false;
 };
 
 Command::Command(const CommandText& text)
@@ -237,6 +238,8 @@ absl::Status Command::CheckExtras() const {
   return absl::OkStatus();
 }
 
+void Command::LetTheLastCount() { parts_->last_counts = true; }
+
 absl::Status Command::ReadValues() const {
   if (parts_->words != nullptr && parts_->words->count() == 0) {
     return absl::InvalidArgumentError(absl::StrCat(parts_->words->get_name(true), " is missing"));
@@ -247,7 +250,7 @@ absl::Status Command::ReadValues() const {
     const size_t index = used[option]++;
     if (flag == parts_->flags.end()) continue;  // --help and --version are answered by then
     const std::string name = option->get_positional() ? option->get_name(true) : "--" + option->get_lnames().front();
-    if (index > 0 && !flag->second.repeated) {
+    if (index > 0 && !flag->second.repeated && !parts_->last_counts) {
       return absl::InvalidArgumentError(absl::StrCat(name, " is given twice"));
     }
     const std::string& value = option->results()[index];

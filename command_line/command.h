@@ -52,6 +52,9 @@ class Command {
   // Flags that are added from here on stand below this heading in the help.
   void BeginGroup(std::string heading);
 
+  // A flag given twice is not refused: its last value counts. For services, whose template another flag is put behind.
+  void LetTheLastCount();
+
   // A flag with a value: --name VALUE or --name=VALUE. The noexcept of these means that a name given twice, which CLI11
   // throws at, is a mistake in the program and ends it.
   void AddFlag(const FlagText& text, FlagReader reader) noexcept;

@@ -127,6 +127,7 @@ void AddLimits(HttpServerOptions* http, Command* command) {
 absl::StatusOr<GatewayCommandLine> ParseGatewayCommandLine(const std::vector<std::string_view>& arguments) {
   GatewayCommandLine line;
   Command command(ProgramText());
+  command.LetTheLastCount();
   AddAddresses(&line.config, &command);
   AddSecurityFlags(&line.config.server_security, &command, "server-");
   AddLive(&line.config.live, &command);

@@ -277,6 +277,7 @@ absl::Status NameFlags(const absl::Status& status, const Command& command) {
 absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string_view>& arguments) {
   CommandLine line;
   Command command(ProgramText());
+  command.LetTheLastCount();
   AddAddresses(&line.config, &command);
   AddAccess(&line.config, &command);
   AddModel(&line, &command);

@@ -125,6 +125,15 @@ TEST(CommandTest, ASingleFlagGivenTwiceIsAnError) {
   EXPECT_EQ(ErrorOf({"--ladder", "--noladder"}), "--ladder is given twice");
 }
 
+TEST(CommandTest, TheLastOfAFlagGivenTwiceCountsWhereThatIsWanted) {
+  Painter painter;
+  painter.command.LetTheLastCount();
+  const auto parsed = painter.Parse({"--wall-colour=a", "--coats=1", "--coats=2", "--wall_colour=b"});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(painter.coats, 2);
+  EXPECT_EQ(painter.colour, "b");
+}
+
 TEST(CommandTest, TheHelpListsEveryFlagWithItsDefaultAndAnExample) {
   EXPECT_EQ(Painter().command.Help(), R"(painter: paints walls
 

@@ -101,7 +101,9 @@ TEST(LimitsTest, CompressedMessagesAreRefusedUnreadByEveryMethod) {
   const auto connection = grpc::CreateCustomChannel(server.address(), grpc::InsecureChannelCredentials(), arguments);
   for (const char* method :
        {"videodiffcr.v1.VideoGenerationService/StreamVideo", "videodiffcr.v1.VideoGenerationService/GenerateVideo",
-        "videodiffcr.v1.VideoGenerationService/GetServerInfo", "grpc.health.v1.Health/Check"}) {
+        "videodiffcr.v1.VideoGenerationService/GetServerInfo", "videodiffcr.v1.VideoGenerationService/UpdateSession",
+        "videodiffcr.v1.VideoGenerationService/CancelSession", "videodiffcr.v1.VideoGenerationService/WatchSession",
+        "grpc.health.v1.Health/Check", "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
     RawCall call(connection, method);
     call.SendLast(std::string(100'000, 'x'));
     EXPECT_EQ(call.Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED) << method;
