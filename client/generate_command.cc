@@ -96,7 +96,7 @@ class Generation {
         return schedule_.CheckApplied(event.update_applied());
       case v1::StreamVideoResponse::kStateChanged:
         if (event.state_changed().state() == v1::SESSION_STATE_WAITING) {
-          progress_.Note("the server is busy: waiting for a place");
+          progress_.Note(absl::StrCat("waiting: ", event.state_changed().reason()));
         }
         return absl::OkStatus();
       case v1::StreamVideoResponse::kBudgetChanged:

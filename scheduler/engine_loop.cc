@@ -14,16 +14,17 @@
 namespace videodiffcr {
 namespace {
 
-// When the clock alone makes a session ready, or ends one that is idle or too old.
-absl::Time NextEvent(const Snapshot& snapshot, absl::Duration idle_timeout, absl::Duration lifetime) {
+// When the clock alone makes a session ready, has one waited for, or ends one that is idle or too old.
+absl::Time NextEvent(const Snapshot& snapshot, const SchedulerConfig& config) {
   absl::Time next = absl::InfiniteFuture();
   for (const SessionView& session : snapshot.sessions) {
     next = std::min(next, session.ready_at.value_or(next));
-    if (idle_timeout > absl::ZeroDuration() && session.idle_since.has_value()) {
-      next = std::min(next, *session.idle_since + idle_timeout);
+    if (config.idle_timeout > absl::ZeroDuration() && session.idle_since.has_value()) {
+      const absl::Duration grace = session.waited_for ? config.idle_grace : absl::ZeroDuration();
+      next = std::min(next, *session.idle_since + config.idle_timeout + grace);
     }
-    if (lifetime > absl::ZeroDuration() && session.state != SessionState::kFinishing) {
-      next = std::min(next, session.submitted + lifetime);
+    if (config.session_lifetime > absl::ZeroDuration() && session.state != SessionState::kFinishing) {
+      next = std::min(next, session.submitted + config.session_lifetime);
     }
   }
   return next;
@@ -57,7 +58,8 @@ EngineLoop::Turn EngineLoop::NextTurn() {
       if (session->ended()) continue;
       any_left = true;
       session->EndHold(now);
-      session->EndIfIdle(state_->config.idle_timeout, now);
+      session->EndIfIdle(state_->config.idle_timeout, state_->config.idle_grace, now);
+      state_->Dispatch(session.get());
       session->EndIfTooOld(state_->config.session_lifetime, now);
       if (session->ShouldEnd()) {
         turn.ending.push_back(id);
@@ -87,8 +89,7 @@ EngineLoop::Turn EngineLoop::NextTurn() {
       }
       return turn;
     }
-    state_->clock->WaitUntil(NextEvent(snapshot, state_->config.idle_timeout, state_->config.session_lifetime),
-                             &state_->engine_wake, &state_->mutex);
+    state_->clock->WaitUntil(NextEvent(snapshot, state_->config), &state_->engine_wake, &state_->mutex);
   }
 }
 

@@ -276,9 +276,13 @@ void Scheduler::SetTransportBlocked(SessionId session, bool blocked) {
 }
 
 void Scheduler::NoteReading(SessionId session) {
-  // No wake: it only puts an end off, and the engine looks again when the old one comes.
-  MutexLock lock(&engine_->state.mutex);
-  if (SessionRecord* const record = engine_->state.Find(session)) record->NoteReading(engine_->state.clock->Now());
+  SchedulerState& state = engine_->state;
+  MutexLock lock(&state.mutex);
+  SessionRecord* const record = state.Find(session);
+  // Otherwise no wake: it only puts an end off, and the engine looks again when the old one comes.
+  if (record == nullptr || !record->NoteReading(state.clock->Now())) return;
+  state.Dispatch(record);
+  state.engine_wake.NotifyAll();
 }
 
 void Scheduler::Cancel(SessionId session, absl::Status why) {

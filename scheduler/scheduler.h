@@ -61,7 +61,7 @@ class Scheduler {
   // The transport takes no more bytes (true) or takes them again (false): generation of this session stops or goes on.
   void SetTransportBlocked(SessionId session, bool blocked);
 
-  // The viewer of the session has taken something: it is not idle (SchedulerConfig::idle_timeout).
+  // The viewer of the session has taken a chunk: it is not idle (SchedulerConfig::idle_timeout).
   void NoteReading(SessionId session);
 
   // Ends the session with `why` (Cancelled, as a rule); its KV cache is free within two steps. Unknown ids are ignored.

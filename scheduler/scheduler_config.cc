@@ -56,6 +56,7 @@ absl::Status SchedulerConfig::Validate() const {
            CheckDuration("batch_chunk_due", batch_chunk_due),
            CheckDuration("max_counted_lateness", max_counted_lateness),
            CheckDuration("idle_timeout", idle_timeout),
+           CheckDuration("idle_grace", idle_grace),
            session_lifetime >= absl::ZeroDuration()
                ? absl::OkStatus()
                : absl::InvalidArgumentError("session_lifetime is below 0; it must be at least 0, which means never"),

@@ -36,9 +36,11 @@ struct SchedulerConfig {
   // own limit (ModelInfo::session_capacity). Each session takes ModelInfo::session_bytes from admission to its end.
   int64_t memory_budget_bytes = int64_t{2} << 30;
 
-  // A session that its own client holds back (paused, out of credits, or a viewer who does not read) for so long ends
-  // with IdleError() and gives its memory to others. 0: never.
+  // A session that its own client holds back (paused, out of credits, or a viewer who does not read) for so long is
+  // told that it is waited for. 0: never. After `idle_grace` more it ends with IdleError() and gives its memory to
+  // others.
   absl::Duration idle_timeout = absl::Seconds(60);
+  absl::Duration idle_grace = absl::Seconds(30);
 
   // A session that has been there for so long ends after its chunk in progress with LifetimeError(). 0: never.
   absl::Duration session_lifetime = absl::Hours(1);

@@ -45,6 +45,7 @@ SessionView SessionRecord::View(absl::Time now) {
   }
   if (request_.playout_start_buffer.has_value()) view.deadline = playout_.DueAt(progress_.presentation_start());
   if (!failure_.has_value()) view.idle_since = idle_since_;
+  view.waited_for = waited_for_;
   view.target = progress_.wanted_target();
   view.floor = Floor();
   view.budget = progress_.budget();
@@ -128,8 +129,12 @@ void SessionRecord::SetTransportBlocked(bool blocked, absl::Time now) {
   Refresh(now);
 }
 
-void SessionRecord::NoteReading(absl::Time now) {
-  if (idle_since_.has_value()) idle_since_ = now;
+bool SessionRecord::NoteReading(absl::Time now) {
+  if (!idle_since_.has_value()) return false;
+  idle_since_ = now;
+  if (!std::exchange(waited_for_, false)) return false;
+  Refresh(now);
+  return true;
 }
 
 void SessionRecord::Drain(absl::Time now) {
@@ -156,9 +161,13 @@ void SessionRecord::Admit(absl::Time now) {
   Refresh(now);
 }
 
-void SessionRecord::EndIfIdle(absl::Duration timeout, absl::Time now) {
+void SessionRecord::EndIfIdle(absl::Duration timeout, absl::Duration grace, absl::Time now) {
   if (timeout == absl::ZeroDuration() || !idle_since_.has_value() || now < *idle_since_ + timeout) return;
-  Fail(IdleError(StateReason(), timeout), now);
+  if (now >= *idle_since_ + timeout + grace) return Fail(IdleError(StateReason(), timeout + grace), now);
+  if (std::exchange(waited_for_, true)) return;
+  outbox_.Announce(SessionState::kWaiting,
+                   absl::StrCat("idle for ", absl::FormatDuration(timeout), " (", StateReason(),
+                                "); it ends unless its client goes on within ", absl::FormatDuration(grace)));
 }
 
 void SessionRecord::EndHold(absl::Time now) {
@@ -348,7 +357,7 @@ SessionState SessionRecord::CurrentState() const {
 const char* SessionRecord::StateReason() const {
   switch (state_) {
     case SessionState::kWaiting:
-      return "waiting for memory";
+      return "no place is free";
     case SessionState::kPaused:
       return "paused by the client";
     case SessionState::kBlocked:
@@ -367,13 +376,14 @@ void SessionRecord::Refresh(absl::Time now) {
   const bool client_blocks = state_ == SessionState::kBlocked && flow_.ClientsBlockReason() != nullptr;
   if (state_ != SessionState::kPaused && !client_blocks) {
     idle_since_.reset();
+    waited_for_ = false;
   } else if (!idle_since_.has_value()) {
     idle_since_ = now;
   }
   const bool chunk_workable = admitted_ && !paused_ && MayStartChunk(now);
   progress_.NoteReadiness(!step_running_ && NextStep(now).has_value(), chunk_workable, now);
   // A session that fails says so itself.
-  if (!failure_.has_value()) outbox_.Announce(state_, StateReason());
+  if (!failure_.has_value() && !waited_for_) outbox_.Announce(state_, StateReason());
 }
 
 void SessionRecord::EnterState(SessionState state, absl::Time now) {

@@ -68,8 +68,8 @@ class SessionRecord {
   void Unpause(absl::Time now);
   void Finish(absl::Time now);
   void SetTransportBlocked(bool blocked, absl::Time now);
-  // The viewer has taken something.
-  void NoteReading(absl::Time now);
+  // The viewer has taken a chunk. Whether it had been told that it is waited for, which is taken back.
+  bool NoteReading(absl::Time now);
   void Drain(absl::Time now);
   // Ends it with `why`, not OK; the first reason stands. Cancel() counts in the cancellation metric, too.
   void Fail(absl::Status why, absl::Time now);
@@ -79,8 +79,8 @@ class SessionRecord {
 
   // Since when its client alone has held it back: paused, without credits, or not reading. Unset while it does not.
   std::optional<absl::Time> idle_since() const { return idle_since_; }
-  // Ends it if that is `timeout` ago; see SchedulerConfig::idle_timeout.
-  void EndIfIdle(absl::Duration timeout, absl::Time now);
+  // Tells the client if that is `timeout` ago, and ends it `grace` later; see SchedulerConfig::idle_timeout.
+  void EndIfIdle(absl::Duration timeout, absl::Duration grace, absl::Time now);
   // Lets it go on if its sink has held it until now.
   void EndHold(absl::Time now);
   // Ends it after its chunk in progress if it is `lifetime` old; see SchedulerConfig::session_lifetime.
@@ -164,6 +164,7 @@ class SessionRecord {
   FlowControl flow_;
   bool paused_ = false;
   std::optional<absl::Time> idle_since_;
+  bool waited_for_ = false;  // its idle time is over, and its client has been told so
   PlayoutClock playout_;
 
   SessionOutbox outbox_;

@@ -58,6 +58,7 @@ struct SessionView {
   std::optional<absl::Time> ready_at;
   // Since when its own client has held it back; unset otherwise.
   std::optional<absl::Time> idle_since;
+  bool waited_for = false;  // it has been told that its idle time is over
 
   int64_t chunks_made = 0;             // denoised
   int64_t chunks_delivered = 0;        // taken by the sink

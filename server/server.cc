@@ -101,9 +101,9 @@ Server::Server(const ServerConfig& config, std::string session_key, std::string 
       access_metrics_(&registry_),
       service_(config.rpc_limits, config.outbox_limits,
                ServerFacts{kVersion, config.scheduler.max_sessions, config.scheduler.max_waiting_sessions,
-                           config.scheduler.idle_timeout, config.replay_limits, config.scheduler.session_lifetime,
-                           config.max_connection_age, config.max_connection_age_grace, config.keepalive_time,
-                           config.keepalive_timeout},
+                           config.scheduler.idle_timeout, config.scheduler.idle_grace, config.replay_limits,
+                           config.scheduler.session_lifetime, config.max_connection_age,
+                           config.max_connection_age_grace, config.keepalive_time, config.keepalive_timeout},
                std::move(session_key), SnapshotSeal(config.model_fingerprint, std::move(snapshot_key)), clock,
                &rpc_metrics_, config.log_prompts) {}
 

@@ -195,10 +195,12 @@ void AddLimitsOfTheServer(CommandLine* line, Command* command) {
   command->AddFlag({"max-waiting-sessions", "N", "Sessions that may wait for memory; more are refused at once.", "0"},
                    ReadInteger(&scheduler.max_waiting_sessions));
   command->AddFlag({"idle-timeout", "TIME",
-                    "End a session that its client holds back for this long: paused, out of credits, or not reading; 0 "
-                    "means never.",
+                    "Wait for the client of a session that it holds back for this long: paused, out of credits, or not "
+                    "reading; 0 means for ever.",
                     "10m"},
                    ReadDuration(&scheduler.idle_timeout));
+  command->AddFlag({"idle-grace", "TIME", "How long it is told that it is waited for before the session ends.", "2m"},
+                   ReadDuration(&scheduler.idle_grace));
   command->AddFlag(
       {"session-lifetime", "TIME", "End a session after the chunk at which it is so old; 0 means never.", "20m"},
       ReadDuration(&scheduler.session_lifetime));

@@ -149,7 +149,7 @@ function onEvent(name, message) {
     log(message.message);
     if (message.reason === "UNKNOWN_WORDS") $("knows").open = true;
   }
-  if (name === "state_changed" && message.state === "SESSION_STATE_WAITING") log("Waiting for a place.");
+  if (name === "state_changed" && message.state === "SESSION_STATE_WAITING") log(`Waiting: ${message.reason}.`);
   if (name === "finished") log(`Done: ${message.frames} frames, ${describeRetention(message.retention)}`);
   if (name === "server") handleServer(message);
   if (name === "ended") handleEnd(message);
@@ -164,8 +164,8 @@ function onEvent(name, message) {
 // The events of the dense twin are told only where they hold it up or end it.
 function onDenseEvent(name, message) {
   if (name === "state_changed" && message.state === "SESSION_STATE_WAITING") {
-    $("dense-time").textContent = "waits for a place";
-    log("The dense session waits for a place: the server is busy.");
+    $("dense-time").textContent = "waits";
+    log(`The dense session waits: ${message.reason}.`);
   }
   if (name === "chunk") $("dense-time").textContent = `${seconds(message.timings.total).toFixed(3)} s a chunk`;
   if (name === "ended" && !message.ok) log(`The dense session ended: ${message.error.message}`);

@@ -140,13 +140,15 @@ std::optional<OutgoingEvent> StreamOutbox::Take(int64_t connection) {
   return OutgoingEvent{entry.number, replay_.chunks > 0 ? entry.event : std::exchange(entry.event, nullptr)};
 }
 
-void StreamOutbox::Delivered(int64_t connection) {
+bool StreamOutbox::Delivered(int64_t connection) {
+  bool was_chunk = false;
   {
     MutexLock lock(&mutex_);
-    if (connection != connection_ || !writing_) return;
+    if (connection != connection_ || !writing_) return false;
     writing_ = false;
     if (!closed_) {
       const Entry& entry = entries_[sent_++];
+      was_chunk = entry.chunk.has_value();
       AddWaiting(-entry.bytes, entry.chunk.has_value() ? -1 : 0);
       AddKept(entry, 1);
       ForgetOlderSnapshot();
@@ -154,6 +156,7 @@ void StreamOutbox::Delivered(int64_t connection) {
     }
   }
   NotifyBlocked();
+  return was_chunk;
 }
 
 void StreamOutbox::Forget() {

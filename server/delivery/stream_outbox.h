@@ -109,8 +109,8 @@ class StreamOutbox {
   // The next event, or nothing when there is none or the one taken before was not yet Delivered().
   std::optional<OutgoingEvent> Take(int64_t connection);
 
-  // The transport has the event taken last.
-  void Delivered(int64_t connection);
+  // The transport has the event taken last. Whether that was a chunk: only who takes those reads what it asked for.
+  bool Delivered(int64_t connection);
 
   // The client has every chunk up to this one. OutOfRange when it was never sent.
   absl::Status Acknowledge(int64_t sequence);

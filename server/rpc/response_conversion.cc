@@ -201,6 +201,7 @@ v1::GetServerInfoResponse ToServerInfo(const ModelInfo& model, const RpcLimits& 
   reported->set_max_control_message_burst(limits.control_message_burst);
   *reported->mutable_first_message_timeout() = ToProtoDuration(limits.first_message_timeout);
   *reported->mutable_idle_timeout() = ToProtoDuration(facts.idle_timeout);
+  *reported->mutable_idle_grace() = ToProtoDuration(facts.idle_grace);
   reported->set_max_sessions(facts.max_sessions);
   reported->set_max_waiting_sessions(facts.max_waiting_sessions);
   reported->set_max_sessions_per_connection(limits.behind_proxy ? 0 : limits.max_sessions_per_connection);

@@ -28,6 +28,7 @@ struct ServerFacts {
   int max_sessions = 0;
   int max_waiting_sessions = 0;
   absl::Duration idle_timeout;  // 0: none
+  absl::Duration idle_grace;
   ReplayLimits replay;
   absl::Duration session_lifetime;    // 0: any
   absl::Duration max_connection_age;  // 0: any

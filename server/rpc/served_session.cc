@@ -197,7 +197,8 @@ StartedEvent ServedSession::DescribeToWatcher() const {
 }
 
 void ServedSession::Delivered(int64_t connection) {
-  outbox_->Delivered(connection);
+  // That a paused session is told that it is waited for is no sign of life of its client.
+  if (!outbox_->Delivered(connection)) return;
   std::optional<SessionId> session;
   {
     MutexLock lock(&mutex_);

@@ -156,6 +156,7 @@ TEST(GenerateCommandTest, WhatTheServerHasToSayIsToldBesideTheProgress) {
     stream->Write(Service::Started());
     v1::StreamVideoResponse response;
     response.mutable_state_changed()->set_state(v1::SESSION_STATE_WAITING);
+    response.mutable_state_changed()->set_reason("no place is free");
     stream->Write(response);
     response.mutable_state_changed()->set_state(v1::SESSION_STATE_GENERATING);
     stream->Write(response);
@@ -180,7 +181,7 @@ TEST(GenerateCommandTest, WhatTheServerHasToSayIsToldBesideTheProgress) {
   const std::string text = ::testing::internal::GetCapturedStderr();
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_THAT(text, HasSubstr("scripted, 160x96 at 16 fps, seed 7, writing " + TempPath("notes.mp4")));
-  EXPECT_THAT(text, HasSubstr("the server is busy: waiting for a place\nnote: the model does not know: hippopotamus\n"
+  EXPECT_THAT(text, HasSubstr("waiting: no place is free\nnote: the model does not know: hippopotamus\n"
                               "the server set the budget to 0.70 from chunk 3 on: load\n"));
   EXPECT_THAT(text, HasSubstr("chunk 1/1  1 frames"));
 }

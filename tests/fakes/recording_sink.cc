@@ -76,11 +76,10 @@ bool SinkLog::WaitForHeldChunk() {
   return WaitFor([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return chunk_held_; });
 }
 
-bool SinkLog::WaitForEvent(const std::string& event) {
+bool SinkLog::WaitForEvent(const std::string& event, int times) {
   MutexLock lock(&mutex_);
-  return WaitFor([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return std::find(events_.begin(), events_.end(), event) != events_.end();
-  });
+  return WaitFor(
+      [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return std::count(events_.begin(), events_.end(), event) >= times; });
 }
 
 bool SinkLog::WaitForEnd() {

@@ -28,7 +28,7 @@ class SinkLog {
   // --- waiting: false when it did not happen within half a minute of real time ---
   bool WaitForChunks(int64_t count);  // that many taken
   bool WaitForHeldChunk();            // one is in OnChunk(), held
-  bool WaitForEvent(const std::string& event);
+  bool WaitForEvent(const std::string& event, int times = 1);
   bool WaitForEnd();  // OnEnded() came and the sink was destroyed
 
   // --- what came ---

@@ -46,6 +46,29 @@ TEST(LimitsTest, ASessionThatItsClientHoldsBackEndsAfterTheIdleTimeWithAReasonOf
   EXPECT_TRUE(server.model().WaitForLiveSessions(0));
 }
 
+TEST(LimitsTest, AResumableSessionThatWasIdleIsWaitedForAndGoesOnFromItsLastSnapshot) {
+  ServerConfig config = TestConfig();
+  config.scheduler.idle_timeout = config.scheduler.idle_grace = absl::Milliseconds(50);
+  TestServer server(config);
+  v1::SessionConfig resumable = StayingConfig(1);
+  resumable.set_resumable(true);
+  TestStream idle(server.NewConnection(), resumable);
+  EXPECT_TRUE(idle.NextChunk().has_value());
+  EXPECT_TRUE(idle.WaitForState(v1::SESSION_STATE_WAITING));
+  const auto snapshot = idle.NextOf(Response::kSnapshot);
+  ASSERT_TRUE(snapshot.has_value());
+  EXPECT_EQ(idle.status().error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(RefusalOf(idle.status()).reason, "SESSION_IDLE");
+  TestStream again(server.NewConnection());
+  v1::StreamVideoRequest resume;
+  *resume.mutable_resume()->mutable_snapshot() = snapshot->snapshot();
+  ASSERT_TRUE(again.Send(resume));
+  ASSERT_TRUE(again.Send(ChunkCreditRequest(1)));
+  const std::optional<v1::VideoChunk> next = again.NextChunk();
+  ASSERT_TRUE(next.has_value());
+  EXPECT_EQ(next->sequence(), 1);
+}
+
 // It holds memory that no limit on sessions counts any more.
 TEST(LimitsTest, AClientThatDoesNotReadTheLastBytesOfItsSessionIsCutOff) {
   ServerConfig config = TestConfig();

@@ -288,5 +288,20 @@ TEST(StreamingTest, GetServerInfoTellsTheModelTheFormatsAndEveryLimit) {
   EXPECT_TRUE(info.has_measured_chunk_period());
 }
 
+TEST(StreamingTest, NoLimitIsLeftOutOfGetServerInfo) {
+  ServerConfig config = TestConfig();
+  config.scheduler.idle_grace = absl::Seconds(30);
+  TestServer server(config);
+  grpc::ClientContext context;
+  v1::GetServerInfoResponse info;
+  const auto stub = v1::VideoGenerationService::NewStub(server.NewConnection());
+  ASSERT_TRUE(stub->GetServerInfo(&context, v1::GetServerInfoRequest(), &info).ok());
+  const v1::ServerLimits& limits = info.limits();
+  const google::protobuf::Descriptor& all = *limits.GetDescriptor();
+  for (int i = 0; i < all.field_count(); ++i) {
+    EXPECT_TRUE(limits.GetReflection()->HasField(limits, all.field(i))) << all.field(i)->name();
+  }
+}
+
 }  // namespace
 }  // namespace videodiffcr

@@ -21,6 +21,7 @@ ServerConfig TestConfig() {
   config.warm_up_chunks = 0;
   config.drain_timeout = absl::Seconds(20);
   config.upkeep_interval = absl::Hours(1);
+  config.scheduler.idle_grace = absl::ZeroDuration();
   return config;
 }
 

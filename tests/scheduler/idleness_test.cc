@@ -89,6 +89,55 @@ TEST_F(IdlenessTest, AGrantOfCreditsBeginsTheIdleTimeAnew) {
   EXPECT_TRUE(session.log->end_status().ok()) << session.log->end_status();
 }
 
+TEST_F(IdlenessTest, BeforeItEndsItsClientIsToldThatItIsWaitedForAndHasTheGraceToGoOn) {
+  config_.idle_grace = absl::Seconds(30);
+  Start();
+  const TestSession session = Submit(WithoutCredits(1));
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(60));
+  ASSERT_TRUE(session.log->WaitForEvent("waiting"));
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(29));
+  EXPECT_EQ(scheduler_->load().active_sessions, 1);
+  EXPECT_EQ(scheduler_->load().waiting_sessions, 0) << "it has its place";
+  ASSERT_TRUE(scheduler_->AddCredits(session.id, 1, 0).ok());
+  ASSERT_TRUE(session.log->WaitForEvent("blocked", 2));
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(89));
+  ASSERT_TRUE(session.log->WaitForEvent("waiting", 2));
+  EXPECT_EQ(scheduler_->load().active_sessions, 1) << "the idle time began anew";
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(1));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(IsIdle(session.log->end_status()));
+  EXPECT_THAT(std::string(session.log->end_status().message()), HasSubstr("idle for 1m30s (out of chunk credits)"));
+  EXPECT_THAT(session.log->events(),
+              ElementsAre("blocked", "waiting", "generating", "chunk 0", "blocked", "waiting", "ended ABORTED"));
+}
+
+TEST_F(IdlenessTest, AViewerWhoReadsInTheGraceIsNotWaitedForAnyMore) {
+  config_.idle_grace = absl::Seconds(30);
+  Start();
+  const TestSession session = Submit(Request(1, 0));
+  ASSERT_TRUE(session.log->WaitForChunks(1));
+  scheduler_->SetTransportBlocked(session.id, true);
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(60));
+  ASSERT_TRUE(session.log->WaitForEvent("waiting"));
+  scheduler_->NoteReading(session.id);
+  ASSERT_TRUE(session.log->WaitForEvent("blocked", 2));
+  WaitForEngine();
+  clock_.Advance(absl::Seconds(60));
+  ASSERT_TRUE(session.log->WaitForEvent("waiting", 2));
+  WaitForEngine();
+  EXPECT_EQ(scheduler_->load().active_sessions, 1);
+  clock_.Advance(absl::Seconds(30));
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_TRUE(IsIdle(session.log->end_status())) << session.log->end_status();
+}
+
 // It is the server that lets these wait.
 TEST_F(IdlenessTest, NeitherAWaitForMemoryNorTheRunAheadLimitIsIdleness) {
   config_.memory_budget_bytes = model_.info().session_bytes;

@@ -29,6 +29,7 @@ class SchedulerTest : public ::testing::Test {
     config_.memory_budget_bytes = 100 * FakeVideoModel::SmallInfo().session_bytes;
     config_.check_invariants = true;
     config_.idle_timeout = absl::ZeroDuration();  // a test may let minutes pass; idleness_test.cc is about this
+    config_.idle_grace = absl::ZeroDuration();
   }
 
   void Start() {

@@ -96,6 +96,7 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
                                                   "--max-sessions=18",
                                                   "--max-waiting-sessions=19",
                                                   "--idle-timeout=25s",
+                                                  "--idle-grace=7s",
                                                   "--memory-budget-bytes=20",
                                                   "--max-sessions-per-plan=21",
                                                   "--delivery-threads=22",
@@ -138,6 +139,7 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(config.scheduler.max_sessions, 18);
   EXPECT_EQ(config.scheduler.max_waiting_sessions, 19);
   EXPECT_EQ(config.scheduler.idle_timeout, absl::Seconds(25));
+  EXPECT_EQ(config.scheduler.idle_grace, absl::Seconds(7));
   EXPECT_EQ(config.scheduler.memory_budget_bytes, 20);
   EXPECT_EQ(config.scheduler.max_sessions_per_plan, 21);
   EXPECT_EQ(config.scheduler.delivery_threads, 22);

@@ -57,6 +57,16 @@ TEST_F(StreamOutboxTest, GivesEventsBackInOrderOneAtATime) {
   EXPECT_FALSE(Take().has_value());
 }
 
+TEST_F(StreamOutboxTest, TellsWhetherWhatWasTakenWasAChunk) {
+  EXPECT_FALSE(outbox_.Delivered(0)) << "nothing was";
+  EXPECT_TRUE(outbox_.Push(UpdateAppliedEvent{7, 1}).ok());
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 10)).ok());
+  EXPECT_TRUE(Take().has_value());
+  EXPECT_FALSE(outbox_.Delivered(0));
+  EXPECT_TRUE(Take().has_value());
+  EXPECT_TRUE(outbox_.Delivered(0));
+}
+
 TEST_F(StreamOutboxTest, BlocksAtTheHighChunkMarkAndUnblocksAtTheLowOne) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(outbox_.Push(Chunk(i, 1)).ok());
   EXPECT_THAT(listener_->changes, IsEmpty());

@@ -104,7 +104,7 @@ TEST_F(StreamSinkTest, AnEncoderThatCouldNotBeMadeIsTheErrorOfItsSession) {
 }
 
 TEST_F(StreamSinkTest, ASessionThatWaitsForItsPlaceHasNoEncoderUntilItHasIt) {
-  sink_->OnStateChanged(SessionState::kWaiting, "waiting for memory");
+  sink_->OnStateChanged(SessionState::kWaiting, "no place is free");
   EXPECT_EQ(encoders_made_, 0);
   sink_->OnStateChanged(SessionState::kGenerating, "");
   EXPECT_EQ(encoders_made_, 1) << "while its first chunk is denoised";

@@ -178,12 +178,13 @@ TEST(ResponseConversionTest, TheServersInfoTellsAllThatIsKnownOfTheModel) {
   SchedulerLoad load;
   load.active_sessions = 6;
   load.measured_chunk_period = absl::Milliseconds(750);
-  const ServerFacts facts = {"1.2.3", 8, 9, absl::Seconds(45)};
+  const ServerFacts facts = {"1.2.3", 8, 9, absl::Seconds(45), absl::Seconds(15)};
   const v1::GetServerInfoResponse info = ToServerInfo(model, RpcLimits(), facts, load);
   EXPECT_EQ(info.version(), "1.2.3");
   EXPECT_EQ(info.device(), "cuda");
   EXPECT_EQ(info.active_sessions(), 6);
   EXPECT_EQ(info.limits().idle_timeout().seconds(), 45);
+  EXPECT_EQ(info.limits().idle_grace().seconds(), 15);
   EXPECT_EQ(Milliseconds(info.measured_chunk_period()), 750);
   EXPECT_EQ(info.model().name(), "tiny");
   EXPECT_EQ(info.model().description(), "small shapes");
