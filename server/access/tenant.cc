@@ -11,6 +11,11 @@ std::optional<double> Tenant::floor() const {
   return limits_.floor;
 }
 
+TenantLimits Tenant::limits() const {
+  MutexLock lock(&mutex_);
+  return limits_;
+}
+
 void Tenant::SetLimits(const TenantLimits& limits) {
   MutexLock lock(&mutex_);
   limits_ = limits;

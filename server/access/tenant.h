@@ -29,6 +29,7 @@ class Tenant {
 
   const std::string& name() const { return name_; }
   std::optional<double> floor() const;
+  TenantLimits limits() const;
   void SetLimits(const TenantLimits& limits);
 
   // Takes a session's place; nothing when it was taken.

@@ -225,4 +225,10 @@ v1::GetServerInfoResponse ToServerInfo(const ModelInfo& model, const RpcLimits& 
   return response;
 }
 
+void AddTenantLimits(const TenantLimits& limits, v1::ServerLimits* reported) {
+  if (limits.max_sessions.has_value()) reported->set_tenant_sessions(*limits.max_sessions);
+  if (limits.max_waiting_sessions.has_value()) reported->set_tenant_waiting_sessions(*limits.max_waiting_sessions);
+  if (limits.chunks_per_minute.has_value()) reported->set_tenant_chunks_per_minute(*limits.chunks_per_minute);
+}
+
 }  // namespace videodiffcr

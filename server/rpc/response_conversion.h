@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "model/api/model_info.h"
 #include "scheduler/scheduler.h"
+#include "server/access/tenant_file.h"
 #include "server/delivery/stream_event.h"
 #include "server/delivery/stream_outbox.h"
 #include "server/rpc/rpc_limits.h"
@@ -39,6 +40,9 @@ struct ServerFacts {
 
 v1::GetServerInfoResponse ToServerInfo(const ModelInfo& model, const RpcLimits& limits, const ServerFacts& facts,
                                        const SchedulerLoad& load);
+
+// What it says to a tenant of its own limits.
+void AddTenantLimits(const TenantLimits& limits, v1::ServerLimits* reported);
 
 }  // namespace videodiffcr
 

@@ -134,9 +134,10 @@ absl::Status VideoService::Answer(RpcMethod method, const Caller& caller, const 
           [&](const auto& request, auto*) { return CancelSession(environment_, caller, request); });
     default:
       return AnswerWith<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
-          request_bytes, max_bytes, response_bytes, [this](const auto&, v1::GetServerInfoResponse* response) {
+          request_bytes, max_bytes, response_bytes, [&](const auto&, v1::GetServerInfoResponse* response) {
             *response =
                 ToServerInfo(environment_.model->info(), environment_.limits, facts_, environment_.scheduler->load());
+            if (caller.tenant != nullptr) AddTenantLimits(caller.tenant->limits(), response->mutable_limits());
             return absl::OkStatus();
           });
   }

@@ -251,6 +251,30 @@ TEST_F(TokenTest, ALimitOfNoChunksEndsWhatRuns) {
   EXPECT_EQ(RefusalOf(stream.status()).reason, "TENANT_QUOTA_EXCEEDED");
 }
 
+TEST_F(TokenTest, ATenantHearsItsOwnLimitsAsTheyAreNow) {
+  TenantLimits limits;
+  limits.max_sessions = 3;
+  limits.max_waiting_sessions = 0;
+  const std::string authorization = WriteTenant(limits);
+  TestServer server(Config());
+  const auto limits_of = [&] {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", authorization);
+    v1::GetServerInfoResponse info;
+    const auto stub = v1::VideoGenerationService::NewStub(server.NewConnection());
+    EXPECT_TRUE(stub->GetServerInfo(&context, {}, &info).ok());
+    return info.limits();
+  };
+  v1::ServerLimits told = limits_of();
+  EXPECT_EQ(told.tenant_sessions(), 3);
+  EXPECT_TRUE(told.has_tenant_waiting_sessions());
+  EXPECT_EQ(told.tenant_waiting_sessions(), 0);
+  EXPECT_FALSE(told.has_tenant_chunks_per_minute());
+  limits.chunks_per_minute = 600;
+  WriteLimits(limits);
+  EXPECT_TRUE(Eventually([&] { return limits_of().tenant_chunks_per_minute() == 600; }));
+}
+
 TEST_F(TokenTest, ATenantThatMayNotWaitIsRefusedWhereOthersWait) {
   TenantLimits limits;
   limits.max_waiting_sessions = 0;
