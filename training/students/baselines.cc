@@ -11,6 +11,7 @@
 #include "training/students/d2it_student.h"
 #include "training/students/flexidit_student.h"
 #include "training/students/learned_ratios.h"
+#include "training/students/literal_diffcr_student.h"
 #include "training/students/mixture_of_depths_student.h"
 #include "training/students/random_student.h"
 #include "training/students/routed_student.h"
@@ -32,6 +33,7 @@ absl::StatusOr<std::unique_ptr<BaselineStudent>> MakeOwnKind(const BaselineOptio
   if (options.method == "random") return std::make_unique<RandomStudent>(options, model);
   if (options.method == "spvit") return SpvitStudent::Make(options, model);
   if (options.method == "d2it") return D2itStudent::Make(options, folder, model);
+  if (options.method == "diffcr-literal") return std::make_unique<LiteralDiffcrStudent>(options, model);
   if (options.method == "flexidit") return FlexiditStudent::Make(options, folder, model);
   return std::make_unique<MixtureOfDepthsStudent>(options, model);
 }
@@ -55,7 +57,8 @@ absl::StatusOr<std::unique_ptr<Student>> MakeAblation(const BaselineOptions& opt
 
 // What the metadata of a student's file say of it.
 absl::StatusOr<BaselineOptions> OptionsOf(const SafetensorsReader& file) {
-  static const auto& opened = *new std::vector<std::string>{"random", "mod", "spvit", "d2it", "flexidit"};
+  static const auto& opened =
+      *new std::vector<std::string>{"random", "diffcr-literal", "mod", "spvit", "d2it", "flexidit"};
   const auto entry = [&file](const char* key) {
     const auto found = file.metadata().find(key);
     return found == file.metadata().end() ? std::string() : found->second.substr(0, 64);
@@ -76,8 +79,8 @@ absl::StatusOr<BaselineOptions> OptionsOf(const SafetensorsReader& file) {
 }  // namespace
 
 const std::vector<std::string>& BaselineMethods() {
-  static const auto& names =
-      *new std::vector<std::string>{"dense", "random", "linear-router", "diffcr", "mod", "spvit", "d2it", "flexidit"};
+  static const auto& names = *new std::vector<std::string>{
+      "dense", "random", "linear-router", "diffcr", "diffcr-literal", "mod", "spvit", "d2it", "flexidit"};
   return names;
 }
 

@@ -17,13 +17,15 @@ BlockOutput InterpolatedBlock(const BlockWeights& weights, const BlockContext& c
     const at::Tensor kept = ChooseTokens(ranked, rule, KeptRows(tenths, x.size(1)), context.time.size(1));
     return RunKeptTokens(weights, context, rule, ranked, kept, x);
   };
-  const BlockOutput lower = run(bins.lower_tenths);
-  BlockOutput upper = run(bins.upper_tenths);
+  return MixedBins(bins, rho, run(bins.lower_tenths), run(bins.upper_tenths));
+}
+
+BlockOutput MixedBins(const RatioBins& bins, const at::Tensor& rho, const BlockOutput& lower, BlockOutput upper) {
   // 1 - w as a number that moves with rho: rho - its own value is 0, with a gradient.
   const at::Tensor left = (1 - bins.weight) - (rho - rho.detach()) * bins.slope;
   // In fp32: the gradient is of a difference that bf16 would lose.
   const at::Tensor mixed = upper.x.to(at::kFloat) - left * (upper.x.to(at::kFloat) - lower.x.to(at::kFloat));
-  upper.x = mixed.to(x.scalar_type());
+  upper.x = mixed.to(upper.x.scalar_type());
   return upper;
 }
 

@@ -17,6 +17,9 @@ namespace videodiffcr::training {
 BlockOutput InterpolatedBlock(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
                               const RatioBins& bins, const at::Tensor& rho, const at::Tensor& x);
 
+// The mixing alone: of what the two bins of `rho` gave.
+BlockOutput MixedBins(const RatioBins& bins, const at::Tensor& rho, const BlockOutput& lower, BlockOutput upper);
+
 }  // namespace videodiffcr::training
 
 #endif  // VIDEODIFFCR_TRAINING_STUDENTS_INTERPOLATED_BLOCK_H_

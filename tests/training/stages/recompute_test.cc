@@ -135,6 +135,12 @@ TEST_F(RecomputeTest, PassesWithAScorerThatLearnsGiveItItsGradients) {
   ExpectSame(*student, Training(5));
 }
 
+TEST_F(RecomputeTest, PassesBetweenTwoBinsWithAScorerThatLearnsGiveBothTheirGradients) {
+  const auto student = MakeBaseline({.method = "diffcr-literal", .target = 0.5}, TinyModel(), 1, *model_).value();
+  student->Parameters()[2].rows[0].destination->fill_(0.63);
+  ExpectSame(*student, Training(5), 1e-6);
+}
+
 TEST_F(RecomputeTest, TeacherForcingHasTheSameGradientsBitForBit) {
   StepRandom random(5, 0, at::kCPU);
   TeacherForcingInput input;
