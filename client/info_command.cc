@@ -2,7 +2,9 @@
 
 #include <iostream>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
@@ -56,14 +58,44 @@ std::string FormatLimits(const v1::ServerLimits& limits) {
   std::string text =
       absl::StrCat("limits     prompt ", limits.max_prompt_bytes(), " bytes, ", limits.max_prompt_tokens(), " tokens; ",
                    limits.max_length_chunks(), " chunks per session\n");
-  absl::StrAppend(&text, "           ", limits.max_sessions(), " sessions, ", limits.max_sessions_per_connection(),
-                  " per connection, ", limits.max_waiting_sessions(), " waiting\n");
+  absl::StrAppend(&text, "           ", limits.max_sessions(), " sessions, ");
+  if (limits.max_sessions_per_connection() > 0) {
+    absl::StrAppend(&text, limits.max_sessions_per_connection(), " per connection, ");
+  }
+  absl::StrAppend(&text, limits.max_waiting_sessions(), " waiting\n");
   absl::StrAppend(&text, "           ", limits.max_control_messages_per_second(), " control messages per second, ",
                   limits.max_control_message_burst(), " in a burst; first message within ",
                   ToSeconds(limits.first_message_timeout()), " s\n");
   absl::StrAppend(&text, "           messages of ", limits.max_first_message_bytes(), " bytes (first), ",
                   limits.max_control_message_bytes(), " bytes (later)\n");
   return text;
+}
+
+// Those that do not hold are left out.
+std::string FormatTimes(const v1::ServerLimits& limits) {
+  std::string text;
+  if (const double idle = ToSeconds(limits.idle_timeout()); idle > 0) {
+    absl::StrAppend(&text, "           a session that its client holds back is waited for after ", idle,
+                    " s, and ends ", ToSeconds(limits.idle_grace()), " s later\n");
+  }
+  if (const double grace = ToSeconds(limits.disconnect_grace()); grace > 0) {
+    absl::StrAppend(&text, "           a resumable session waits ", grace, " s for its client to come back\n");
+  }
+  if (const double lifetime = ToSeconds(limits.session_lifetime()); lifetime > 0) {
+    absl::StrAppend(&text, "           a session ends when it is ", lifetime, " s old\n");
+  }
+  return text;
+}
+
+// Empty for who calls without a token, or has no limits of its own.
+std::string FormatTenant(const v1::ServerLimits& limits) {
+  std::vector<std::string> own;
+  if (limits.has_tenant_sessions()) own.push_back(absl::StrCat(limits.tenant_sessions(), " sessions"));
+  if (limits.has_tenant_waiting_sessions()) own.push_back(absl::StrCat(limits.tenant_waiting_sessions(), " waiting"));
+  if (limits.has_tenant_chunks_per_minute()) {
+    own.push_back(absl::StrCat(limits.tenant_chunks_per_minute(), " chunks a minute"));
+  }
+  return own.empty() ? "" : absl::StrCat("your own   ", absl::StrJoin(own, ", "), "\n");
 }
 
 struct InfoOptions {
@@ -93,7 +125,7 @@ std::string FormatServerInfo(const v1::GetServerInfoResponse& info) {
     absl::StrAppend(&text, "output     ", ShortName(v1::Codec_Name(output.codec()), "CODEC_"), " in ",
                     ShortName(v1::Container_Name(output.container()), "CONTAINER_"), "\n");
   }
-  absl::StrAppend(&text, FormatLimits(info.limits()));
+  absl::StrAppend(&text, FormatLimits(info.limits()), FormatTimes(info.limits()), FormatTenant(info.limits()));
   if (!info.model().vocabulary().empty()) {
     absl::StrAppend(&text, "words the model knows\n",
                     WrapText(PrintableText(absl::StrJoin(info.model().vocabulary(), " ")), "           "));

@@ -48,6 +48,29 @@ TEST(InfoCommandTest, LongListsAreWrappedAndWhatIsNotKnownIsLeftOut) {
                               "circle circle\n           circle"));
 }
 
+TEST(InfoCommandTest, TimesAndATenantsOwnLimitsAreSaidWhereTheyHold) {
+  v1::GetServerInfoResponse info;
+  v1::ServerLimits* const limits = info.mutable_limits();
+  limits->set_max_sessions(32);
+  limits->set_max_waiting_sessions(64);
+  EXPECT_THAT(FormatServerInfo(info), HasSubstr("           32 sessions, 64 waiting\n")) << "behind a proxy";
+  EXPECT_THAT(FormatServerInfo(info), Not(HasSubstr("a session ")));
+  EXPECT_THAT(FormatServerInfo(info), Not(HasSubstr("your own")));
+  limits->set_max_sessions_per_connection(16);
+  limits->mutable_idle_timeout()->set_seconds(60);
+  limits->mutable_idle_grace()->set_seconds(30);
+  limits->mutable_disconnect_grace()->set_seconds(20);
+  limits->mutable_session_lifetime()->set_seconds(3600);
+  limits->set_tenant_sessions(3);
+  limits->set_tenant_waiting_sessions(0);
+  const std::string text = FormatServerInfo(info);
+  EXPECT_THAT(text, HasSubstr("           32 sessions, 16 per connection, 64 waiting\n"));
+  EXPECT_THAT(text, HasSubstr("a session that its client holds back is waited for after 60 s, and ends 30 s later\n"));
+  EXPECT_THAT(text, HasSubstr("a resumable session waits 20 s for its client to come back\n"));
+  EXPECT_THAT(text, HasSubstr("a session ends when it is 3600 s old\n"));
+  EXPECT_THAT(text, HasSubstr("your own   3 sessions, 0 waiting\n"));
+}
+
 TEST(InfoCommandTest, PrintsModelBudgetsLimitsWordsAndExamples) {
   v1::GetServerInfoResponse info;
   info.set_version("0.1.0");
