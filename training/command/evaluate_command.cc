@@ -23,6 +23,7 @@
 #include "training/evaluation/quality_score.h"
 #include "training/evaluation/reconstruction_quality.h"
 #include "training/evaluation/two_objects.h"
+#include "training/students/baselines.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -198,9 +199,15 @@ std::vector<RetentionTenths> AllBudgets() {
 absl::Status EvaluatePlain(const EvaluateOptions& options) {
   const absl::StatusOr<at::Device> device = ParseDevice(options.plain);
   if (!device.ok()) return device.status();
-  const absl::StatusOr<PlainSampler> sampler =
+  absl::StatusOr<PlainSampler> sampler =
       PlainSampler::Load(options.model, *device, std::nullopt, CacheOf(options, AllBudgets()));
   if (!sampler.ok()) return sampler.status();
+  const TokenMemoryOptions memory = {options.hysteresis, options.anchor};
+  if (memory.remembers() && HasBaseline(options.model)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("--hysteresis, --anchor: ", options.model, " ranks tokens in a way of its own"));
+  }
+  sampler->set_memory(memory);
   const int64_t side_by_side = device->is_cpu() ? kSideBySideOnCpu : kSideBySideOnGpu;
   return EvaluateClips(options, sampler->budgets(), PlainClips(*sampler, side_by_side, options.seed), *device);
 }

@@ -42,6 +42,16 @@ void AddChoiceFlags(EvaluateOptions* options, Command* command) {
                     "random; by default router.",
                     "saliency"},
                    ReadChoice(CacheScoreChoices(), &options->cache_score));
+  command->AddFlag({"hysteresis", "X",
+                    "With --plain: added to the score of a token that its block kept in the step before, in standard "
+                    "deviations of the scores.",
+                    "1"},
+                   ReadDouble(0, 1000, &options->hysteresis));
+  command->AddFlag({"anchor", "X",
+                    "With --plain: weight in a token's score, in standard deviations, of how much the chunk before "
+                    "looked at the token's place.",
+                    "0.5"},
+                   ReadDouble(0, 1000, &options->anchor));
   command->AddFlag({"only", "TEXT", "Only conditions, and sheets of budgets, whose name contains TEXT.", "0.7"},
                    ReadString(&options->only));
   command->AddFlag({"long-chunks", "K", "Length of the long videos, in chunks.", "48"},
@@ -102,6 +112,9 @@ void AddPromptFlags(PromptJudging* prompts, Command* command) {
 absl::Status CheckFlags(const EvaluateOptions& options) {
   if (options.baselines && options.plain.empty()) {
     return WrongUsageError("--baselines yes: needs --plain cpu or --plain cuda; serving knows routers only");
+  }
+  if ((options.hysteresis > 0 || options.anchor > 0) && options.plain.empty()) {
+    return WrongUsageError("--hysteresis, --anchor: need --plain cpu or --plain cuda; serving remembers nothing");
   }
   if (!options.write_bounds.empty() && options.plain.empty()) {
     return WrongUsageError("--write-bounds: needs --plain cpu or --plain cuda");
@@ -179,6 +192,8 @@ std::string CommandOf(const EvaluateOptions& options) {
   add(options.long_chunks != EvaluateOptions().long_chunks, "long-chunks", absl::StrCat(options.long_chunks));
   add(options.cache_retention != 0, "cache-retention", absl::StrCat(options.cache_retention));
   add(options.cache_retention != 0, "cache-score", options.cache_score);
+  add(options.hysteresis > 0, "hysteresis", absl::StrCat(options.hysteresis));
+  add(options.anchor > 0, "anchor", absl::StrCat(options.anchor));
   add(options.baselines, "baselines", "yes");
   add(options.proxies, "proxies", "yes");
   add(true, "method", MethodOf(options));

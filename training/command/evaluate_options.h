@@ -38,6 +38,7 @@ struct EvaluateOptions {
   std::vector<int> budgets;            // empty: all of the model
   double cache_retention = 0;          // 0: the model folder's
   std::string cache_score = "router";  // with cache_retention
+  double hysteresis = 0, anchor = 0;   // of the ranking's memory
   std::string bounds;                  // empty: the model folder's, when it has some
   std::string write_bounds;
   bool baselines = false;

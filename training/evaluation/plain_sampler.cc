@@ -127,7 +127,7 @@ absl::Status PlainSampler::Generate(const std::vector<ClipRequest>& requests, To
   const absl::StatusOr<CacheRule> rule = RuleOfCache(requests);
   if (!rule.ok()) return rule.status();
   if (ranking == TokenRanking::kRouter && student_->scores() == ScoreSource::kRandom) ranking = TokenRanking::kRandom;
-  const auto network = student_->Open({first.budget, at::kFloat, {}, ScorerOf(ranking, seed, requests)});
+  const auto network = student_->Open({first.budget, at::kFloat, {}, ScorerOf(ranking, seed, requests), {}, memory_});
   RolloutState state(model_->config.transformer);
   state.cache_rule = *rule;
   std::vector<at::Tensor> memories;

@@ -19,6 +19,7 @@
 #include "training/evaluation/token_ranking.h"
 #include "training/model/training_model.h"
 #include "training/students/student.h"
+#include "training/students/token_memory.h"
 
 namespace videodiffcr::training {
 
@@ -46,6 +47,9 @@ class PlainSampler {
   // What a chunk costs at a budget, when that is not what the retention table of the budget says; else empty.
   PassRows RowsOf(RetentionTenths budget) const { return student_->RowsOf(budget); }
 
+  // What the rankings of the shipped network remember from now on.
+  void set_memory(const TokenMemoryOptions& memory) { memory_ = memory; }
+
   // Shows `visit` the kept chunks as they are made, as 8 bits round them, on the device; nothing of a chunk is held
   // after the next one. The requests have budget, lengths and the chunks where prompts begin in common. `seed`: of
   // random rankings, which are each clip's own whatever stands beside it.
@@ -61,6 +65,7 @@ class PlainSampler {
 
   std::shared_ptr<const TrainingModel> model_;
   std::shared_ptr<const Student> student_;
+  TokenMemoryOptions memory_;
 };
 
 // Uniform scores of the tokens of some clips, fp32 [clips, tokens]: what a router's call number `call` is answered with

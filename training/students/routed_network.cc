@@ -54,17 +54,35 @@ BlockRunner RoutedNetwork::RunnerOf(size_t step, PassKind kind) const {
   };
 }
 
+BlockRunner RoutedNetwork::RememberingRunner(size_t step) const {
+  return [this, step, tenths = TenthsOfPass(passes_.table, step)](size_t index, const BlockContext& context,
+                                                                  const at::Tensor& x) {
+    RoutingRule rule = passes_.rule;
+    rule.selector = passes_.memory->Selector(step, index, context.time.size(1), rule.frame_floor);
+    const int kept = tenths.empty() ? kDenseTenths : tenths[index];
+    return RunBlock(passes_.network.weights.blocks[index], context, rule, kept, x);
+  };
+}
+
 at::Tensor RoutedNetwork::Flow(const at::Tensor& latents, size_t step, const RolloutState& state, PassKind kind) {
   PassInput pass = MakePass(Enter(latents), passes_.timesteps[step], passes_.rule, state);
   pass.tenths = TenthsOfPass(passes_.table, step);
-  pass.runner = RunnerOf(step, kind);
+  pass.runner = passes_.memory && kind == PassKind::kServed ? RememberingRunner(step) : RunnerOf(step, kind);
   return RunPass(passes_.network, pass).flow.to(at::kFloat);
 }
 
 std::vector<KeysValues> RoutedNetwork::ContextKeys(const at::Tensor& latents, const RolloutState& state) {
-  return RunPass(passes_.network,
-                 MakeContextPass(Enter(latents), passes_.rule, passes_.context_mode, passes_.table, state))
-      .keys;
+  PassInput pass = MakeContextPass(Enter(latents), passes_.rule, passes_.context_mode, passes_.table, state);
+  if (passes_.memory && passes_.memory->looks()) {
+    pass.runner = [&](size_t index, const BlockContext& context, const at::Tensor& x) {
+      const BlockWeights& weights = passes_.network.weights.blocks[index];
+      const int kept = pass.tenths.empty() ? kDenseTenths : pass.tenths[index];
+      BlockOutput block = RunBlock(weights, context, pass.routing, kept, x);
+      passes_.memory->Look({static_cast<int64_t>(index), weights, context, x, block, pass.first_frame});
+      return block;
+    };
+  }
+  return RunPass(passes_.network, pass).keys;
 }
 
 }  // namespace videodiffcr::training

@@ -3,12 +3,14 @@
 #define VIDEODIFFCR_TRAINING_STUDENTS_ROUTED_NETWORK_H_
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "model/config/model_config.h"
 #include "model/config/retention_table.h"
 #include "training/model/training_model.h"
 #include "training/students/student.h"
+#include "training/students/token_memory.h"
 
 namespace videodiffcr::training {
 
@@ -26,6 +28,8 @@ struct RoutedPasses {
   std::function<RoutedPass(size_t step, PassKind kind)> runner;
   at::Tensor learned;      // what the runner uses beside the network's weights that carries gradients
   bool recompute = false;  // in trained passes, the blocks' activations, by backward()
+  // Chooses the tokens of served passes; null: their scores alone do. Only without `runner`.
+  std::shared_ptr<TokenMemory> memory;
 };
 
 class RoutedNetwork final : public StudentNetwork {
@@ -43,6 +47,7 @@ class RoutedNetwork final : public StudentNetwork {
  private:
   at::Tensor Enter(const at::Tensor& latents) const;
   BlockRunner RunnerOf(size_t step, PassKind kind) const;
+  BlockRunner RememberingRunner(size_t step) const;
 
   const RoutedPasses passes_;
 };

@@ -32,8 +32,12 @@ std::unique_ptr<StudentNetwork> RoutedStudent::Open(const RolloutPurpose& purpos
   for (const RetentionTable& candidate : model_.config.retention.tables) {
     if (candidate.nominal == purpose.budget) table = candidate;
   }
-  return std::make_unique<RoutedNetwork>(RoutedNetwork::PassesOf(
-      model_, CastTransformer(model_.transformer, purpose.dtype), std::move(table), purpose.scorer));
+  RoutedPasses passes = RoutedNetwork::PassesOf(model_, CastTransformer(model_.transformer, purpose.dtype),
+                                                std::move(table), purpose.scorer);
+  if (purpose.memory.remembers()) {
+    passes.memory = std::make_shared<TokenMemory>(purpose.memory, model_.transformer.weights.blocks.size());
+  }
+  return std::make_unique<RoutedNetwork>(std::move(passes));
 }
 
 StudentExport RoutedStudent::Export() { return {{{model_.config.transformer_file, rows_}}, {}, ""}; }

@@ -22,6 +22,7 @@
 #include "training/run/random_tensor.h"
 #include "training/run/stage_result.h"
 #include "training/scenes/random_stream.h"
+#include "training/students/token_memory.h"
 
 namespace videodiffcr::training {
 
@@ -42,6 +43,7 @@ struct RolloutPurpose {
   TokenScorer scorer;                  // ranks tokens in place of the student's own way; for comparison
   // For what a student draws while it is trained, apart from the rollout's noise, which is the same for all students.
   std::optional<StepRandom> random = std::nullopt;
+  TokenMemoryOptions memory = {};  // of the shipped network's ranking; others rank without
 };
 
 // What decides which tokens a student keeps.

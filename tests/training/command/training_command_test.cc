@@ -111,6 +111,7 @@ TEST_F(TrainingCommandTest, AnUnknownConditionIsAnsweredWithTheKnownOnes) {
 
 TEST_F(TrainingCommandTest, BaselinesNeedThePlainPath) {
   EXPECT_THAT(Evaluate({"--baselines", "yes"}).message(), HasSubstr("--baselines yes: needs --plain cpu"));
+  EXPECT_THAT(Evaluate({"--hysteresis", "1"}).message(), HasSubstr("--hysteresis, --anchor: need --plain cpu"));
 }
 
 TEST_F(TrainingCommandTest, AShareOfTheCacheIsJudgedAndKeptUnderANameOfItsOwn) {

@@ -81,6 +81,20 @@ TEST_F(PlainSamplerTest, RandomScoresAreTheClipsOwnWhereverItStandsInABatch) {
   EXPECT_LT((both.narrow(0, 1, 1) - alone).abs().max().item<double>(), 1.5 / 255);
 }
 
+TEST_F(PlainSamplerTest, ARankingThatRemembersKeepsOtherTokensAndLeavesDensePassesAlone) {
+  for (const TokenMemoryOptions& memory : {TokenMemoryOptions{.hysteresis = 1}, TokenMemoryOptions{.anchor = 1}}) {
+    PlainSampler remembering = sampler_;
+    remembering.set_memory(memory);
+    for (const RetentionTenths budget : {7, kDenseTenths}) {
+      std::vector<ClipRequest> requests = Requests(budget);
+      for (ClipRequest& request : requests) request.chunks = 2;
+      const at::Tensor frames = remembering.Generate(requests, TokenRanking::kRouter, 1).value();
+      const at::Tensor plain = sampler_.Generate(requests, TokenRanking::kRouter, 1).value();
+      EXPECT_EQ(frames.equal(plain), budget == kDenseTenths) << memory.hysteresis << " " << budget;
+    }
+  }
+}
+
 TEST(RandomScoresTest, DependOnTheirClipAndCallAlone) {
   const at::Tensor scores = RandomScores(1, {5, 6, 7}, 0, 180);
   EXPECT_TRUE(scores.narrow(0, 2, 1).equal(RandomScores(1, {7}, 0, 180)));
