@@ -8,11 +8,13 @@
 #include "training/command/compare_command.h"
 #include "training/command/evaluate_command.h"
 #include "training/command/figures_command.h"
+#include "training/command/regress_command.h"
 #include "training/command/train_command.h"
 
 int main(int argc, char** argv) {
   using videodiffcr::training::CompareSubcommand, videodiffcr::training::EvaluateSubcommand;
-  using videodiffcr::training::FiguresSubcommand, videodiffcr::training::StageSubcommands;
+  using videodiffcr::training::FiguresSubcommand, videodiffcr::training::RegressSubcommand;
+  using videodiffcr::training::StageSubcommands;
   videodiffcr::PrepareStandardStreams();
   try {
     videodiffcr::Program program = {{"videodiffcr-train", "trains and judges models", "",
@@ -21,6 +23,7 @@ int main(int argc, char** argv) {
     program.subcommands.push_back(EvaluateSubcommand());
     program.subcommands.push_back(CompareSubcommand());
     program.subcommands.push_back(FiguresSubcommand());
+    program.subcommands.push_back(RegressSubcommand());
     return videodiffcr::RunProgram(program, {argv + 1, argv + argc}, std::cout, std::cerr);
   } catch (const std::exception& error) {  // LibTorch throws when memory runs out
     std::cerr << "videodiffcr-train: " << error.what() << "\n";

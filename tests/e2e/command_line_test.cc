@@ -90,7 +90,7 @@ const std::vector<CommandHelp>& Commands() {
   return commands;
 }
 
-TEST(CommandLinesTest, AllSubcommandsAreFound) { EXPECT_EQ(Commands().size(), 6 + 1 + 1 + 8 + 11 + 1 + 1); }
+TEST(CommandLinesTest, AllSubcommandsAreFound) { EXPECT_EQ(Commands().size(), 6 + 1 + 1 + 8 + 12 + 1 + 1); }
 
 TEST(CommandLinesTest, EveryHelpSaysWhatItIsAndShowsEveryFlagWithAnExample) {
   for (const auto& [command, help] : Commands()) {

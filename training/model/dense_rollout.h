@@ -19,16 +19,18 @@ namespace videodiffcr::training {
 using FlowOfPass = std::function<at::Tensor(const at::Tensor& latents, size_t step, const RolloutState& state)>;
 
 // Rolls `hidden` [B, text_len, text_dim] out: each clip's prompt as the text encoder left it. Without gradients, noise
-// from `random`.
+// from `random`. `context`: runs the blocks of context passes; empty: as they are.
 void RollOutDense(const TrainingModel& model, const at::Tensor& hidden, int64_t chunks, StepRandom& random,
-                  const FlowOfPass& flow);
+                  const FlowOfPass& flow, const BlockRunner& context = {});
 
 // The residual stream of a denoising pass, [B, N, D] each: before each block, then after the last.
 using ResidualStream = std::vector<at::Tensor>;
 
-// The same, and shows every denoising pass. What `visit` computes carries no gradients unless it says so.
+// The same, and shows every denoising pass, and to `context` every context pass. What they compute carries no gradients
+// unless it says so.
 void VisitDensePasses(const TrainingModel& model, const at::Tensor& hidden, int64_t chunks, StepRandom& random,
-                      const std::function<void(const ResidualStream&)>& visit);
+                      const std::function<void(const ResidualStream&)>& visit,
+                      const std::function<void(const ResidualStream&)>& context = {});
 
 }  // namespace videodiffcr::training
 

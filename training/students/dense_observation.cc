@@ -34,13 +34,15 @@ at::Tensor StandardizedLogNorm(const at::Tensor& update) {
 }
 
 absl::Status ObserveDenseRollouts(const TrainingModel& model, uint64_t seed,
-                                  const std::function<void(const ResidualStream&)>& visit) {
+                                  const std::function<void(const ResidualStream&)>& visit,
+                                  const DenseObservation& observation) {
   const c10::NoGradGuard no_gradients;
+  const int64_t few = model.device.is_cpu() ? kClipsOnCpu : kClipsOnGpu;
   const absl::StatusOr<at::Tensor> hidden =
-      EncodeCaptions(model, DrawCaptions(seed, model.device.is_cpu() ? kClipsOnCpu : kClipsOnGpu));
+      EncodeCaptions(model, DrawCaptions(seed, observation.clips > 0 ? observation.clips : few));
   if (!hidden.ok()) return hidden.status();
   StepRandom random(seed, 0, model.device);
-  VisitDensePasses(model, *hidden, kChunks, random, visit);
+  VisitDensePasses(model, *hidden, kChunks, random, visit, observation.context);
   return absl::OkStatus();
 }
 

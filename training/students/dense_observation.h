@@ -17,9 +17,15 @@ namespace videodiffcr::training {
 // teaches routers, too (tiny_recipe.md section 8 (a), videodiffcr.md section 2.2).
 at::Tensor StandardizedLogNorm(const at::Tensor& update);
 
+struct DenseObservation {
+  int64_t clips = 0;                                   // 0: a few
+  std::function<void(const ResidualStream&)> context;  // sees the context passes; empty: nobody does
+};
+
 // Rolls some drawn captions out, all blocks dense, and shows every denoising pass; without gradients.
 absl::Status ObserveDenseRollouts(const TrainingModel& model, uint64_t seed,
-                                  const std::function<void(const ResidualStream&)>& visit);
+                                  const std::function<void(const ResidualStream&)>& visit,
+                                  const DenseObservation& observation = {});
 
 }  // namespace videodiffcr::training
 
