@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/linspace.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
@@ -17,9 +18,10 @@
 namespace videodiffcr::kernels {
 namespace {
 
-// Attention of `segments` with the plan for this many processors, against the plain one, session by session.
+// Attention of `segments` with the plan for this many processors, against the plain one, session by session. Kernels
+// read keys from the last to the first; `growth` makes the first one that many times as long as the last one.
 void CheckAttention(Element element, int heads, int head_dim, const std::vector<AttentionSegment>& segments,
-                    int processors, float last_key_bias) {
+                    int processors, float last_key_bias, float growth = 1) {
   AttentionShape shape = AttentionTiles(element, head_dim);
   shape.heads = heads;
   shape.processors = processors;
@@ -30,7 +32,9 @@ void CheckAttention(Element element, int heads, int head_dim, const std::vector<
   }
   const int width = heads * head_dim, extra = 4096;
   const auto random = [&](int rows) { return at::randn({rows, width}).to(TypeOf(element)); };
-  const at::Tensor queries = random(query_rows), keys = random(key_rows), values = random(key_rows);
+  const at::Tensor queries = random(query_rows), values = random(key_rows);
+  const at::Tensor lengths = at::linspace(growth, 1.0, key_rows).unsqueeze(1);
+  const at::Tensor keys = (at::randn({key_rows, width}) * lengths).to(TypeOf(element));
   const at::Tensor gpu[] = {OnGpu(queries), OnGpu(keys), OnGpu(values)};
   const at::Tensor out = Empty({query_rows + extra, width}, at::kBFloat16),
                    sums = Empty({query_rows + extra, heads}, at::kFloat);
@@ -88,6 +92,15 @@ TEST(RaggedAttentionTest, AttentionWithCutTilesEqualsThePlainOne) {
   for (const Element element : {Element::kBfloat16, Element::kFloat8}) {
     CheckAttention(element, 2, 128, {{0, 200, 0, 9001}}, 132, 0);  // four tiles on 132 processors
     CheckAttention(element, 3, 128, {{0, 300, 0, 4003}}, 7, 0);    // nine tiles on seven
+  }
+}
+
+TEST(RaggedAttentionTest, RowsWhoseLargestLogitGrowsFromTileToTileEqualThePlainOnes) {
+  for (const Element element : {Element::kBfloat16, Element::kFloat8}) {
+    for (const float growth : {3.0f, 30.0f, 0.03f}) {
+      CheckAttention(element, 2, 128, {{0, 150, 0, 3001}}, 1, 0, growth);
+      CheckAttention(element, 2, 128, {{0, 150, 0, 3001}}, 132, 0, growth);  // in parts, whose sums are weighted
+    }
   }
 }
 
