@@ -10,8 +10,8 @@ over clips with a 95 % bootstrap interval over training seeds and clips; every s
 
 --layout FILE says which rows make which table, and in which order: a CSV of table,label,method,budget,scores, where table
 is `methods`, whose rows are compared with its first dense one, `steps`, where each is compared with the row before it,
-`ships` (the weights that ship), with its first, or `cache` (its retention), with the first of the same budget. Without it all
-rows make `methods`, and there is no other table. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
+`ships` (the weights that ship), with its first, or `cache` (its retention) and `beyond` (rankings that remember), with the
+first of the same budget. Without it all rows make `methods`, and there is no other table. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
 """
 import argparse
 import csv
@@ -28,12 +28,13 @@ INTRODUCTION = (
     "Made by `tools/make_results.py` from the per-clip files in `docs/results`; do not edit. Synthetic data, tiny model: not VBench, not "
     "comparable with the paper's numbers. In brackets: 95 % bootstrap intervals over training seeds and clips. `executed` is the share of the "
     "denoising passes' tokens, in parentheses with the context pass; so are multiply-adds. `difference` is that of all seven right from the first "
-    "dense row (Table 1', What ships), from the row above (Table 2') or from the whole cache (Retention of the cache). `total` is VBench's formula over our proxies (docs/training.md, Judging).")
+    "dense row (Table 1', What ships), from the row above (Table 2') or from the first of the same budget (Retention of the cache, Rankings that remember). `total` is VBench's formula over our proxies (docs/training.md, Judging).")
 TABLES = {  # in the order of the page
     "methods": "Table 1': methods and reductions",
     "steps": "Table 2': step by step",
     "ships": "What ships: one network at every budget",
     "cache": "Retention of the cache",
+    "beyond": "Rankings that remember",
 }
 DRIFT = ("flipped", "identity_distance", "hue_shift", "area_change")
 
@@ -148,7 +149,7 @@ def condition_lines(results, entries):
         record = {"row": label}
         for condition in SHARES:
             row = results.find(key, condition)
-            record[condition] = results.figure(row, "all") if row else ""
+            record[condition] = f"{results.figure(row, 'all')}, n {row.clips()}" if row else ""
         if any(record[condition] for condition in SHARES[1:]):
             records.append(record)
     return records
@@ -223,7 +224,7 @@ def reference_of(table, entries):
         return lambda number: entries[number - 1] if number else None
     if table == "ships":
         return lambda number: entries[0] if number else None
-    if table == "cache":
+    if table in ("cache", "beyond"):
         return lambda number: next(entry for entry in entries if entry[1][1] == entries[number][1][1])
     dense = next((entry for entry in entries if entry[1][1] == 10), None)
     return lambda number: dense
@@ -234,7 +235,8 @@ def write_results(results, layout, folder, remarks=""):
     data.mkdir(parents=True, exist_ok=True)
     everything = layout["methods"] + [entry for entry in layout["steps"]
                                       if entry[1] not in [key for _, key in layout["methods"]]]
-    judged = everything + layout["ships"] + layout["cache"]
+    judged = everything + layout["ships"] + layout["cache"] + layout["beyond"]
+    judged = [entry for number, entry in enumerate(judged) if entry[1] not in [key for _, key in judged[:number]]]
     parts = [(table, title, table_lines(results, layout[table], reference_of(table, layout[table])))
              for table, title in TABLES.items()]
     parts += [("conditions", "Other conditions: all seven right", condition_lines(results, judged)),
@@ -248,7 +250,7 @@ def write_results(results, layout, folder, remarks=""):
         page += [f"## {title}\n", markdown(records)]
     plots = {"shares": share_plot(results, everything)}
     if any(row.condition.startswith("drift-") for row in results.rows):
-        plots["drift"] = drift_plot(results, everything)
+        plots["drift"] = drift_plot(results, judged)
     for name, drawn in plots.items():
         (data / f"{name}.svg").write_text(drawn, encoding="utf-8")
         page.append(f"![{name}](results/{name}.svg)\n")

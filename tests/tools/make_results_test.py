@@ -155,6 +155,15 @@ class MakeResultsTest(unittest.TestCase):
         self.assertEqual((dense["difference"], whole["difference"]), ("", ""))
         self.assertEqual(half["verdict"], "better")
 
+    def test_rows_outside_of_the_methods_have_their_drift_in_table_and_plot_too(self):
+        layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,by chance,ours,7,random\nships,dense,dense,10,router\n"
+                                          "ships,at 0.7,ours,7,router\nbeyond,at 0.7 again,ours,7,router\n")
+        done = self.run_script("--clips", *self.files(), "--layout", layout)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([line["row"] for line in self.table("drift")], ["dense", "at 0.7"])
+        self.assertIn("at 0.7", (self.path / "docs/results/drift.svg").read_text(encoding="utf-8"))
+        self.assertEqual(self.table("beyond")[0]["row"], "at 0.7 again")
+
     def test_latency_is_added_where_it_was_measured(self):
         latency = self.write("latency.csv", "method,budget,median_ms,p95_ms,command\ndense,10,520,580,videodiffcr-bench chunk\n")
         self.assertEqual(self.run_script("--clips", *self.files(), "--latency", latency).returncode, 0)
