@@ -12,12 +12,12 @@
 # text, chunk-together, sessions-fp8, sessions-window12, sessions-bf16, kernels (where a chunk's time goes: dense bf16; 0.7 fp8 at
 # both windows), chunk-cache (fp8, half of the cache by router, at 0.7 and 0.5, and where a chunk's time goes then; -window12),
 # sessions-cache and sessions-cache12 (viewers at 0.7 with half of the cache; windows 21 and 12), attention, linears, chunk-few (fp8,
-# window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step, -frame-wise-1-step), quality (of tiny served in fp8 and
-# bf16), training (-routers: of tiny and of the real shape, a few chunks; -videodiffcr: a few steps with student, teacher and fake score
-# of the real shape); a name stands for all that begin with it, and `marks` for those whose rows have a mark: 12 minutes,
-# or 10 with SESSION_SECONDS=30. Only by its own name: training-14b, a few steps with a teacher of the 14B shape whose blocks stay in the
+# window 21: -2-step -1-step; -frame-wise in four steps, -frame-wise-2-step, -frame-wise-1-step), quality (of tiny served in
+# fp8), training (-routers: of tiny and of the real shape, a few chunks; -videodiffcr: a few steps with student, teacher and fake score
+# of the real shape); a name stands for all that begin with it, and `marks` for those whose rows have a mark: 14 minutes,
+# or 11 with SESSION_SECONDS=30. Only by its own name: training-14b, a few steps with a teacher of the 14B shape whose blocks stay in the
 # host's memory, of which it takes 60 GB; fleet, servers on one GPU each behind one Envoy, their viewers on 1, 2, 4, ... of them;
-# reliability, the GPU column of docs/reliability.md (tools/reliability_check.sh, ROWS of it, scaled by SCALE, 0.5).
+# reliability, the GPU column of docs/reliability.md (tools/reliability_check.sh, ROWS of it, scaled by SCALE, 0.5); quality-bf16.
 # A part that fails does not stop the others; the exit status says whether any did.
 # Environment: TIME_LIMIT_SECONDS (585) for all parts: the last are left out, or cut, when it is reached; RESULTS, a folder that gets
 # table.md and logs.tar.gz anew after each part; LOGS, where logs and JSON go (DIR/logs); SESSION_SECONDS (60), STARTS (both) and
@@ -30,7 +30,7 @@ all_parts=(checks chunk-bf16 chunk-fp8 chunk-window12 chunk-tiny decode text chu
   sessions-bf16 kernels chunk-cache chunk-cache-window12 sessions-cache sessions-cache12 attention linears chunk-few-2-step
   chunk-few-1-step chunk-few-frame-wise chunk-few-frame-wise-2-step chunk-few-frame-wise-1-step quality training-routers
   training-videodiffcr)
-named_parts=(training-14b fleet reliability)
+named_parts=(training-14b fleet reliability quality-bf16)
 # Every row with a mark of speed, memory or nearness.
 marks=(checks attention chunk-bf16 chunk-fp8 chunk-window12 decode chunk-cache chunk-cache-window12 chunk-few-2-step chunk-few-1-step
   sessions-fp8 sessions-cache sessions-cache12 kernels quality)
@@ -39,7 +39,7 @@ declare -A seconds_of=([checks]=110 [chunk-bf16]=28 [chunk-fp8]=24 [chunk-window
   [kernels]=29 [chunk-together]=14 [sessions-fp8]=130 [sessions-window12]=130 [attention]=4 [linears]=2 [sessions-bf16]=130
   [chunk-cache]=34 [chunk-cache-window12]=18 [chunk-few-2-step]=16 [chunk-few-1-step]=12 [chunk-few-frame-wise]=20
   [chunk-few-frame-wise-2-step]=12 [chunk-few-frame-wise-1-step]=10 [training-routers]=100 [training-videodiffcr]=200
-  [quality]=60 [training-14b]=300 [reliability]=420)
+  [quality]=150 [quality-bf16]=150 [training-14b]=300 [reliability]=420)
 usage() { sed -n '2,25p' "$0" | cut -c3-; exit 2; }
 
 seconds_left() { echo $((limit - SECONDS)); }
@@ -175,7 +175,8 @@ run_part() {
     sessions-cache12) cache_model chunk-cache-window12 "$2" 12 3 && bench_sessions "$1" "$2" fp8 chunk-cache-window12 0.7 6 ;;
     fleet) measure_fleet "$2" ;;
     reliability) check_reliability "$2" ;;
-    quality) judge fp8 $(($2 / 2)) && judge bf16 $(($2 / 2)) ;;
+    quality) judge fp8 "$2" ;;
+    quality-bf16) judge bf16 "$2" ;;
     sessions-window12) bench_sessions "$1" "$2" fp8 window12 0.7 "$(python3 "$packed/gpu_check_table.py" --viewers "$logs")" ;;
     *) bench "$1" "$2" ;;
   esac
@@ -254,18 +255,19 @@ train_videodiffcr() {
     --score-attention bidirectional --target 0.7 --critic-only-steps 0 --warmup-steps 1 --steps "$steps" --timed-steps "$steps" "$@"
 }
 
-# Fills `chosen` with the parts that the names stand for.
+# Fills `chosen` with the parts that the names stand for, each once.
 choose_parts() {
   local name part found
   chosen=()
+  choose() { case " ${chosen[*]} " in *" $1 "*) ;; *) chosen+=("$1") ;; esac }
   for name in "$@"; do
     found=no
-    if [ "$name" = marks ]; then chosen+=("${marks[@]}"); continue; fi
+    if [ "$name" = marks ]; then for part in "${marks[@]}"; do choose "$part"; done; continue; fi
     for part in "${named_parts[@]}"; do
-      if [ "$part" = "$name" ]; then chosen+=("$part"); found=yes; fi
+      if [ "$part" = "$name" ]; then choose "$part"; found=yes; fi
     done
     for part in "${all_parts[@]}"; do
-      case $part in "$name"|"$name"-*) chosen+=("$part"); found=yes ;; esac
+      case $part in "$name"|"$name"-*) choose "$part"; found=yes ;; esac
     done
     if [ $found = no ]; then echo "no part '$name'; there are: ${all_parts[*]} ${named_parts[*]}" >&2; exit 2; fi
   done

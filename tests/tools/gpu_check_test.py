@@ -185,10 +185,16 @@ class GpuCheckTest(unittest.TestCase):
                     "the slowest of them, and where its time went | 120.0: queue 2.0, encode 40.0 ms (0.7, fp8), ",
                     "least cosine to fp32 with its tokens, 30 % routed, bf16 | 0.999994 | >= 0.9999 |",
                     "least cosine to fp32 with its tokens, 30 % routed, fp8 | 0.998412 | >= 0.998 |",
-                    "`tiny`, all seven attributes right, retention 0.7 | 0.944 +- 0.005 (fp8, n = 2048), 0.944 +- 0.005 (bf16, n = 2048) |",
+                    "`tiny`, all seven attributes right, retention 0.7 | 0.944 +- 0.005 (fp8, n = 2048) |",
                     "Wan VAE per chunk | 4.50 ms | <= 65 ms |", "chunk, 30 % routed, fp8, 1 step | 301.0 (303.0) ms | <= 70 ms |"):
             self.assertIn(f"| {row}", output)
         self.assertRegex(self.check.log("quality"), "evaluate --model models/tiny --device cuda --precision fp8 --clips 2048 --seed 1 ")
+
+    def test_a_part_that_is_named_twice_runs_once(self):
+        status, output = self.check.run("chunk-cache", "chunk-cache-window12", "quality", "quality-bf16")
+        self.assertEqual(status, 0, output)
+        self.assertEqual(output.count("== chunk-cache-window12"), 1)
+        self.assertIn("retention 0.7 | 0.944 +- 0.005 (fp8, n = 2048), 0.944 +- 0.005 (bf16, n = 2048) |", output)
 
     def test_a_second_call_may_add_to_what_the_first_measured_with_the_same_commit(self):
         self.check.run("attention", "text")
