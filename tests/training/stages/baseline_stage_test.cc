@@ -90,9 +90,11 @@ TEST_F(BaselineStageTest, SensitivityWritesATableOfTheTargetAndChangesNoWeight) 
 }
 
 TEST_F(BaselineStageTest, AMethodThatThereIsNotIsAnsweredWithTheOnesThatThereAre) {
-  EXPECT_THAT(MakeBaselineStage(Options("magic", "out", 1)).status().message(),
-              HasSubstr("--method 'magic': must be one of dense, random, linear-router, diffcr, mod, spvit, d2it, "
-                        "flexidit, sensitivity"));
+  EXPECT_THAT(
+      MakeBaselineStage(Options("magic", "out", 1)).status().message(),
+      HasSubstr(
+          "--method 'magic': must be one of dense, random, linear-router, diffcr, diffcr-literal, mod, spvit, d2it, "
+          "flexidit, sensitivity"));
 }
 
 TEST(LeastSensitiveTenthsTest, GivesTokensToTheBlocksThatMissThemMost) {
