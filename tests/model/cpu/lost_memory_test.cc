@@ -35,18 +35,19 @@ void* Allocate(size_t bytes, size_t alignment) {
 
 }  // namespace
 
-void* operator new(size_t bytes) {
+// Where only one of a pair is inlined, GCC 12 takes them for strangers.
+[[gnu::noinline]] void* operator new(size_t bytes) {
   if (void* const memory = Allocate(bytes, alignof(std::max_align_t))) return memory;
   throw std::bad_alloc();
 }
-void* operator new(size_t bytes, std::align_val_t alignment) {
+[[gnu::noinline]] void* operator new(size_t bytes, std::align_val_t alignment) {
   if (void* const memory = Allocate(bytes, static_cast<size_t>(alignment))) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
 // LibTorch's tensors.
 extern "C" int posix_memalign(void** out, size_t alignment, size_t bytes) {
   *out = Allocate(bytes, alignment);
@@ -166,7 +167,9 @@ class SessionsTogether {
       for (const GeneratedChunk& chunk : logs[i]->chunks()) {
         pixels_[i].insert(pixels_[i].end(), chunk.frames.pixels.begin(), chunk.frames.pixels.end());
       }
-      if (end.ok() && !wanted.empty()) EXPECT_EQ(pixels_[i], wanted[i]) << "session " << i;
+      if (end.ok() && !wanted.empty()) {
+        EXPECT_EQ(pixels_[i], wanted[i]) << "session " << i;
+      }
       whole += end.ok() ? 1 : 0;
     }
     return whole;
