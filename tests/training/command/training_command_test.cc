@@ -41,10 +41,12 @@ class TrainingCommandTest : public ::testing::Test {
   }
   absl::Status Wording(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), {"--model", TinyModel(), "--batch", "2"});
+    return RunSubcommand(WordingStage(), {arguments.begin(), arguments.end()});
+  }
+  static Subcommand WordingStage() {
     const std::vector<Subcommand> stages = StageSubcommands();
-    const auto wording = std::find_if(stages.begin(), stages.end(),
-                                      [](const Subcommand& stage) { return stage.text.name == "wording"; });
-    return RunSubcommand(*wording, {arguments.begin(), arguments.end()});
+    return *std::find_if(stages.begin(), stages.end(),
+                         [](const Subcommand& stage) { return stage.text.name == "wording"; });
   }
 
   std::string folder_;
@@ -138,8 +140,8 @@ TEST_F(TrainingCommandTest, AStageRefusesAModelWhoseCacheIsNotWhole) {
   ASSERT_NE(config.find(mark), std::string::npos);
   config.insert(config.find(mark), R"("cache": {"score": "router", "percent": {"7": 50}}, )");
   std::ofstream(folder + "/config.json") << config;
-  const absl::Status refused = RunSubcommand(
-      StageSubcommands().back(), {"--model", folder, "--batch", "2", "--output", File("out"), "--run", File("run")});
+  const absl::Status refused =
+      RunSubcommand(WordingStage(), {"--model", folder, "--batch", "2", "--output", File("out"), "--run", File("run")});
   EXPECT_THAT(refused.message(), HasSubstr("retained/config.json: retention.cache.percent.7: 50; training keeps"));
 }
 
