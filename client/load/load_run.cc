@@ -160,11 +160,9 @@ absl::Status BeginIfThereIsRoom(const LoadOptions& options, const Crowd::Draw& d
   return absl::OkStatus();
 }
 
-absl::Status RunOpenLoop(const LoadOptions& options, const Crowd::Draw& draw, std::mt19937_64* random, Crowd* crowd,
-                         const ShowProgress& show) {
-  const absl::StatusOr<std::vector<absl::Duration>> times = ArrivalTimes(options.arrivals, options.duration, random);
-  if (!times.ok()) return times.status();
-  for (const absl::Duration at : *times) {
+absl::Status RunOpenLoop(const LoadOptions& options, const std::vector<absl::Duration>& times, const Crowd::Draw& draw,
+                         Crowd* crowd, const ShowProgress& show) {
+  for (const absl::Duration at : times) {
     if (!WaitUntil(at, *crowd, show)) break;
     if (absl::Status status = BeginIfThereIsRoom(options, draw, std::nullopt, crowd); !status.ok()) return status;
   }
@@ -233,11 +231,14 @@ absl::StatusOr<std::vector<std::string>> ExamplePrompts(const LoadOptions& optio
 
 absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, RunningCalls* calls,
                                                    const ShowProgress& show) {
+  std::mt19937_64 random(options.seed);
+  // First, so that a trace that cannot be read is not found out after waiting for a server.
+  const absl::StatusOr<std::vector<absl::Duration>> times = ArrivalTimes(options.arrivals, options.duration, &random);
+  if (!times.ok()) return times.status();
   absl::StatusOr<std::vector<std::string>> prompts = options.prompts;
   if (prompts->empty()) prompts = ExamplePrompts(options);
   if (!prompts.ok()) return prompts.status();
   const Crowd::Draw draw = [&](std::mt19937_64* random) { return DrawViewer(options, *prompts, random); };
-  std::mt19937_64 random(options.seed);
   Crowd crowd(options.server, options.seed, calls);
   if (absl::Status connected = crowd.Connect(1); !connected.ok()) return connected;
   crowd.Start();
@@ -247,7 +248,7 @@ absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, R
       begun = BeginIfThereIsRoom(options, draw, options.duration, &crowd);
     }
   } else {
-    begun = RunOpenLoop(options, draw, &random, &crowd, show);
+    begun = RunOpenLoop(options, *times, draw, &crowd, show);
   }
   while (crowd.running() > 0) {
     absl::SleepFor(kGlance);

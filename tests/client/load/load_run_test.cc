@@ -124,5 +124,13 @@ TEST_F(LoadRunTest, NoServerIsAnError) {
   EXPECT_FALSE(RunLoad(options_, &calls, [](const LoadProgress&) {}).ok());
 }
 
+TEST_F(LoadRunTest, ATraceThatCannotBeReadIsTheErrorWithoutWaitingForAServer) {
+  options_.server = kNobody;
+  options_.arrivals = *ParseArrivals("trace:/nowhere/arrivals");
+  RunningCalls calls;
+  const auto outcomes = RunLoad(options_, &calls, [](const LoadProgress&) {});
+  EXPECT_NE(outcomes.status().message().find("the trace /nowhere/arrivals"), std::string::npos) << outcomes.status();
+}
+
 }  // namespace
 }  // namespace videodiffcr
