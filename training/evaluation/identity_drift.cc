@@ -11,14 +11,10 @@
 #include "absl/time/time.h"
 #include "system/steady_time.h"
 #include "training/evaluation/object_view.h"
+#include "training/run/tensor_numbers.h"
 
 namespace videodiffcr::training {
 namespace {
-
-std::vector<double> Doubles(const at::Tensor& values) {
-  const at::Tensor on_cpu = values.to(at::kDouble).cpu().contiguous();
-  return {on_cpu.const_data_ptr<double>(), on_cpu.const_data_ptr<double>() + on_cpu.numel()};
-}
 
 // What a window of four chunks shows.
 struct WindowLook {
@@ -33,14 +29,14 @@ WindowLook LookAtWindow(const ClassifierWeights& classifier, const ClipPainter& 
   look.read = ReadAttributes(classifier, nine);
   const ObjectLook object = LookAtObject(classifier, nine, PaintBackgrounds(painter, look.read));
   look.features = object.features;
-  look.area = Doubles(object.area);
-  look.hue = Doubles(object.hue);
+  look.area = NumbersOf(object.area);
+  look.hue = NumbersOf(object.hue);
   return look;
 }
 
 void RecordDrift(const ClipBatch& batch, const WindowLook& start, const WindowLook& now, JudgedClips* judged) {
   std::vector<ClipRecord> records = RecordAttributes(batch, now.read);
-  const std::vector<double> likeness = Doubles((start.features * now.features).sum(1));
+  const std::vector<double> likeness = NumbersOf((start.features * now.features).sum(1));
   for (size_t i = 0; i < records.size(); ++i) {
     ClipRecord& record = records[i];
     record.values[kFlipped] = IsFlipped(record.prompted, start.read[i], now.read[i]);

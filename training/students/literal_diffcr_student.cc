@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "training/model/network_copy.h"
 #include "training/run/random_tensor.h"
+#include "training/run/tensor_numbers.h"
 #include "training/students/interpolated_block.h"
 #include "training/students/learned_ratios.h"
 #include "training/students/linear_router.h"
@@ -84,13 +85,8 @@ absl::Status LiteralDiffcrStudent::Initialize(uint64_t seed) {
   return absl::OkStatus();
 }
 
-std::vector<double> LiteralDiffcrStudent::Ratios() const {
-  const at::Tensor numbers = ratios_.detach().to(at::kDouble).cpu().contiguous();
-  return {numbers.const_data_ptr<double>(), numbers.const_data_ptr<double>() + numbers.numel()};
-}
-
 absl::Status LiteralDiffcrStudent::Opened(const std::string& path) {
-  for (const double ratio : Ratios()) {
+  for (const double ratio : NumbersOf(ratios_)) {
     if (!(ratio >= 0.09 && ratio <= 1.01)) {
       return absl::InvalidArgumentError(
           absl::StrCat(path, ": tensor ratios holds ", ratio, "; ratios are from 0.1 to 1"));
@@ -100,7 +96,7 @@ absl::Status LiteralDiffcrStudent::Opened(const std::string& path) {
 }
 
 std::vector<int> LiteralDiffcrStudent::ProjectedTenths() const {
-  return ProjectRatios(Ratios(), options().target, RuleOf(steps()), RatioAccounting::kNominal);
+  return ProjectRatios(NumbersOf(ratios_), options().target, RuleOf(steps()), RatioAccounting::kNominal);
 }
 
 std::unique_ptr<StudentNetwork> LiteralDiffcrStudent::OpenPruned(const RolloutPurpose& purpose) const {
@@ -115,7 +111,7 @@ std::unique_ptr<StudentNetwork> LiteralDiffcrStudent::OpenPruned(const RolloutPu
   passes.context_mode = ContextMode::kDense;
   const bool learning = purpose.moment && Learns(*purpose.moment);
   if (learning) passes.learned = ratios_;
-  const std::vector<double> values = Ratios();
+  const std::vector<double> values = NumbersOf(ratios_);
   const std::vector<int> tenths = learning ? NearestTenthsOf(values, RuleOf(steps())) : ProjectedTenths();
   passes.runner = [=, blocks = passes.network.weights.blocks, rho = ratios_](size_t, PassKind kind) -> RoutedPass {
     return [=](size_t index, const BlockContext& context, const RoutingRule& rule, const at::Tensor& x) {

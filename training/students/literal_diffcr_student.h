@@ -41,7 +41,6 @@ class LiteralDiffcrStudent final : public BaselineStudent {
   PassRows PrunedRows() const override;
 
   WeightRow RatioRow();
-  std::vector<double> Ratios() const;
   std::vector<int> ProjectedTenths() const;
 
   at::Tensor router_;  // [layers, D], fp32: score = router x

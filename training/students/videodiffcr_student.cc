@@ -16,6 +16,7 @@
 #include "system/wrong_usage.h"
 #include "training/model/initial_weights.h"
 #include "training/model/network_copy.h"
+#include "training/run/tensor_numbers.h"
 #include "training/students/interpolated_block.h"
 #include "training/students/linear_router.h"
 #include "training/students/routed_network.h"
@@ -46,11 +47,6 @@ int64_t UpdatesBefore(int64_t update, size_t budget, const std::vector<size_t>& 
   const auto length = static_cast<int64_t>(schedule.size());
   const int64_t in_all = std::count(schedule.begin(), schedule.end(), budget);
   return update / length * in_all + std::count(schedule.begin(), schedule.begin() + update % length, budget);
-}
-
-std::vector<double> ToNumbers(const at::Tensor& tensor) {
-  const at::Tensor numbers = tensor.detach().to(at::kDouble).cpu().contiguous();
-  return {numbers.const_data_ptr<double>(), numbers.const_data_ptr<double>() + numbers.numel()};
 }
 
 int TenthsOfDelta(double delta) { return static_cast<int>(std::lround(10 * delta)); }
@@ -283,8 +279,8 @@ DiffusionTransformer VideodiffcrStudent::GatedNetwork(at::ScalarType dtype) cons
 RetentionTable VideodiffcrStudent::ProjectedTable(RetentionTenths name) const {
   const Budget& budget = BudgetNamed(name);
   const std::vector<int> tenths =
-      options_.learn_ratios ? ProjectRatios(ToNumbers(budget.ratios), budget.target, rule(), options_.accounting)
-                            : NearestTenthsOf(ToNumbers(budget.ratios), rule());
+      options_.learn_ratios ? ProjectRatios(NumbersOf(budget.ratios), budget.target, rule(), options_.accounting)
+                            : NearestTenthsOf(NumbersOf(budget.ratios), rule());
   return MakeRetentionTable(name, tenths, rule().step_delta_tenths, rule().floor_tenths);
 }
 
@@ -294,7 +290,7 @@ std::unique_ptr<StudentNetwork> VideodiffcrStudent::Open(const RolloutPurpose& p
       routed && purpose.moment && options_.learn_ratios && StageOf(*purpose.moment, options_) != Stage::kFixedTables;
   RetentionTable table;
   if (learning) {
-    table = MakeRetentionTable(purpose.budget, NearestTenthsOf(ToNumbers(ratios(purpose.budget)), rule()),
+    table = MakeRetentionTable(purpose.budget, NearestTenthsOf(NumbersOf(ratios(purpose.budget)), rule()),
                                rule().step_delta_tenths, rule().floor_tenths);
   } else if (routed) {
     table = ProjectedTable(purpose.budget);
@@ -304,7 +300,7 @@ std::unique_ptr<StudentNetwork> VideodiffcrStudent::Open(const RolloutPurpose& p
   if (learning) {
     const at::Tensor rho = ratios(purpose.budget);
     passes.learned = rho;
-    passes.runner = [blocks = passes.network.weights.blocks, rule = rule(), rho, values = ToNumbers(rho)](
+    passes.runner = [blocks = passes.network.weights.blocks, rule = rule(), rho, values = NumbersOf(rho)](
                         size_t step, PassKind kind) -> RoutedPass {
       if (kind == PassKind::kServed) return {};
       return [=](size_t index, const BlockContext& context, const RoutingRule& routing, const at::Tensor& x) {
@@ -320,7 +316,7 @@ std::unique_ptr<StudentNetwork> VideodiffcrStudent::Open(const RolloutPurpose& p
 // 2 gap / sqrt(layers).
 double VideodiffcrStudent::BudgetWeight() const {
   if (options_.budget_weight > 0) return options_.budget_weight;
-  const std::vector<double> force = ToNumbers(force_);
+  const std::vector<double> force = NumbersOf(force_);
   const double mean = force[1] > 0 ? force[0] / force[1] : 0;
   const double layers = static_cast<double>(model_.config.transformer.num_layers);
   return std::clamp(mean * std::sqrt(layers) / (2 * kBalancedGap), kLeastBudgetWeight, kMostBudgetWeight);
@@ -363,7 +359,7 @@ StudentExport VideodiffcrStudent::Export() {
     if (name == kDenseTenths) continue;
     config.retention.tables.push_back(ProjectedTable(name));
     absl::StrAppend(&result.remark, result.remark.empty() ? "" : "; ", "ratios of 0.", name, ": ",
-                    absl::StrJoin(ToNumbers(ratios(name)), " ", [](std::string* out, double ratio) {
+                    absl::StrJoin(NumbersOf(ratios(name)), " ", [](std::string* out, double ratio) {
                       absl::StrAppend(out, std::round(ratio * 1000) / 1000);
                     }));
   }
