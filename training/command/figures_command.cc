@@ -14,6 +14,7 @@
 #include "training/figures/retention_figure.h"
 #include "training/figures/router_maps.h"
 #include "training/model/training_model.h"
+#include "training/students/baselines.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -51,6 +52,10 @@ absl::Status Write(const RgbImage& image, const std::string& path) {
 absl::Status Run(FiguresOptions options) {
   const absl::StatusOr<at::Device> device = ParseDevice(options.device);
   if (!device.ok()) return device.status();
+  if (HasBaseline(options.model)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("--model ", options.model, ": takes tokens out in a way of its own, which is not drawn"));
+  }
   absl::StatusOr<TrainingModel> model = LoadTrainingModel(options.model, *device);
   if (!model.ok()) return model.status();
   if (absl::Status routers = LoadRouters(options.model, &*model); !routers.ok()) return routers;

@@ -259,6 +259,16 @@ Subcommand Videodiffcr() {
             {"budget-weight", "X",
              "Weight of the budget loss; 0: as strong as the matching loss when 0.02 off the target.", "10"},
             ReadDouble(0, 1e6, &student->budget_weight));
+        command->AddFlag({"light-bypass", "RANK",
+                          "Beyond the paper: tokens that a block does not keep get a learned update of this rank; 0: "
+                          "none. For evaluate --plain alone, not for a server.",
+                          "8"},
+                         ReadInteger(0, 1024, &student->additions.light_bypass));
+        command->AddFlag({"cache-aware", "YES",
+                          "Beyond the paper: routers also see the last frame of the chunk before: yes or no. For "
+                          "evaluate --plain alone, not for a server.",
+                          "yes"},
+                         ReadYesNo(&student->additions.cache_aware));
         AddSizeFlags(&options->stage, &options->distillation, command);
         AddRecomputeBlocks(&options->stage, command);
         AddDistillationFlags(&options->distillation, command);

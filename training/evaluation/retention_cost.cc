@@ -21,6 +21,16 @@ int64_t PastKeys(const TransformerConfig& config, int percent, int64_t chunk) {
   return sink + KeptKeys(percent, whole - sink);
 }
 
+// Tokens that a block does not keep in some pass of a chunk, in all.
+int64_t BypassedTokens(const RetentionTable& table, int64_t tokens, ContextMode mode, bool with_context) {
+  int64_t bypassed = 0;
+  for (const std::vector<int>& row : table.tenths) {
+    const size_t passes = with_context && mode != ContextMode::kDense ? row.size() : row.size() - 1;
+    for (size_t pass = 0; pass < passes; ++pass) bypassed += tokens - KeptRows(row[pass], tokens);
+  }
+  return bypassed;
+}
+
 double ContextShare(const RetentionTable& table, int64_t tokens, ContextMode mode) {
   if (mode == ContextMode::kDense || table.tenths.empty()) return 1;
   int64_t kept = 0;
@@ -30,7 +40,8 @@ double ContextShare(const RetentionTable& table, int64_t tokens, ContextMode mod
 
 }  // namespace
 
-RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table, int64_t chunks) {
+RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table, int64_t chunks,
+                          int64_t bypass_multiply_adds) {
   const TransformerConfig& transformer = config.transformer;
   const RetentionConfig& retention = config.retention;
   const BlockCostShape shape = {transformer.dim, transformer.ffn_dim, transformer.text_len};
@@ -41,6 +52,14 @@ RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table
   cost.executed_with_context =
       (cost.executed * static_cast<double>(passes) + ContextShare(table, tokens, retention.context_mode)) /
       static_cast<double>(passes + 1);
+  if (bypass_multiply_adds > 0) {
+    const auto of_bypass = [&](bool with_context) {
+      return static_cast<double>(bypass_multiply_adds *
+                                 BypassedTokens(table, tokens, retention.context_mode, with_context));
+    };
+    cost.multiply_adds = of_bypass(false);
+    cost.multiply_adds_with_context = of_bypass(true);
+  }
   const CacheShares* shares = FindCacheShares(retention.cache, table.nominal);
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     for (size_t block = 0; block < table.tenths.size(); ++block) {

@@ -102,10 +102,10 @@ std::vector<at::Tensor> TensorsOf(const BlockWeights& weights) {
 }  // namespace
 
 at::Tensor RecomputedBlock(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
-                           const at::Tensor& learned, const at::Tensor& x, const BlockPass& pass) {
+                           const std::vector<at::Tensor>& learned, const at::Tensor& x, const BlockPass& pass) {
   if (!c10::GradMode::is_enabled()) return pass(context, rule, x);
   std::vector<at::Tensor> used = TensorsOf(weights);
-  used.push_back(learned);
+  used.insert(used.end(), learned.begin(), learned.end());
   const auto held =
       std::make_shared<HeldBlock>(HeldBlock{context.positions, context.num_heads, context.eps, rule, pass, {}, false});
   return Recomputed([held](const std::vector<at::Tensor>& entering) { return held->Run(entering); },

@@ -22,10 +22,10 @@ using BlockPass = std::function<at::Tensor(const BlockContext& context, const Ro
 
 // pass(context, rule, x). The rule's selector is asked and its scorer, where it has one, is called in the first pass
 // alone; both passes have the same tokens and, from a scorer, the same scores, without gradients. Scores of routers are
-// computed again and carry gradients. `learned`: what the pass uses beside the weights that carries gradients;
-// undefined: nothing.
+// computed again and carry gradients. `learned`: what the pass uses beside the weights that carries gradients; may be
+// undefined.
 at::Tensor RecomputedBlock(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
-                           const at::Tensor& learned, const at::Tensor& x, const BlockPass& pass);
+                           const std::vector<at::Tensor>& learned, const at::Tensor& x, const BlockPass& pass);
 
 // Bytes of activations that a graph keeps of one window with teacher forcing, about, when nothing is computed again.
 int64_t ActivationBytes(const TransformerConfig& config, int64_t window_chunks, at::ScalarType compute_type);

@@ -21,6 +21,8 @@
 namespace videodiffcr::training {
 namespace {
 
+constexpr char kVideodiffcr[] = "videodiffcr";  // with additions
+
 absl::Status CheckTarget(const BaselineOptions& options) {
   if (options.method == "dense" || (options.target >= 0.1 && options.target < 1)) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -58,7 +60,7 @@ absl::StatusOr<std::unique_ptr<Student>> MakeAblation(const BaselineOptions& opt
 // What the metadata of a student's file say of it.
 absl::StatusOr<BaselineOptions> OptionsOf(const SafetensorsReader& file) {
   static const auto& opened =
-      *new std::vector<std::string>{"random", "diffcr-literal", "mod", "spvit", "d2it", "flexidit"};
+      *new std::vector<std::string>{"random", "diffcr-literal", "mod", "spvit", "d2it", "flexidit", kVideodiffcr};
   const auto entry = [&file](const char* key) {
     const auto found = file.metadata().find(key);
     return found == file.metadata().end() ? std::string() : found->second.substr(0, 64);
@@ -69,11 +71,28 @@ absl::StatusOr<BaselineOptions> OptionsOf(const SafetensorsReader& file) {
     return absl::InvalidArgumentError(absl::StrCat(file.path(), ": metadata method: \"", options.method,
                                                    "\"; must be one of ", absl::StrJoin(opened, ", ")));
   }
+  if (options.method == kVideodiffcr) return options;
   if (!absl::SimpleAtod(entry("target"), &options.target) || !(options.target >= 0.1 && options.target < 1)) {
     return absl::InvalidArgumentError(absl::StrCat(file.path(), ": metadata target: \"", entry("target"),
                                                    "\"; must be a number from 0.1 to below 1"));
   }
   return options;
+}
+
+// VideoDiffCR with what is added to its routed blocks; how much that is is what the file has of it.
+absl::StatusOr<std::unique_ptr<Student>> OpenAdditions(const SafetensorsReader& file, const std::string& folder,
+                                                       TrainingModel& model) {
+  AdditionOptions options;
+  const auto down = file.tensors().find("bypass.down");
+  if (down != file.tensors().end() && down->second.shape.size() == 3) options.light_bypass = down->second.shape[1];
+  options.cache_aware = file.tensors().count("router.past_mix") > 0;
+  RoutingAdditions additions;
+  WeightOptions weights;
+  weights.device = model.device;
+  const absl::Status loaded = LoadWeightTable(file, AdditionTable(options, model.config, &additions), weights);
+  if (!loaded.ok()) return loaded;
+  if (absl::Status routers = LoadRouters(folder, &model); !routers.ok()) return routers;
+  return std::make_unique<RoutedStudent>(model, 0.0, std::move(additions));
 }
 
 }  // namespace
@@ -107,6 +126,7 @@ absl::StatusOr<std::unique_ptr<Student>> OpenBaseline(const std::string& folder,
   if (!file.ok()) return file.status();
   const absl::StatusOr<BaselineOptions> options = OptionsOf(*file);
   if (!options.ok()) return options.status();
+  if (options->method == kVideodiffcr) return OpenAdditions(*file, folder, model);
   auto student = MakeOwnKind(*options, folder, model);
   if (!student.ok()) {
     return absl::Status(student.status().code(), absl::StrCat(file->path(), ": ", student.status().message()));

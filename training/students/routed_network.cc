@@ -27,30 +27,42 @@ at::Tensor RoutedNetwork::Enter(const at::Tensor& latents) const {
   return latents.detach().to(passes_.network.weights.head.weight.scalar_type());
 }
 
+RoutedPass RoutedNetwork::ByTable(std::vector<int> tenths) const {
+  return [blocks = passes_.network.weights.blocks, tenths = std::move(tenths)](
+             size_t index, const BlockContext& context, const RoutingRule& rule, const at::Tensor& x) {
+    return RunBlock(blocks[index], context, rule, tenths.empty() ? kDenseTenths : tenths[index], x);
+  };
+}
+
+RoutedPass RoutedNetwork::WithAdditions(RoutedPass run) const {
+  if (!passes_.additions.any()) return run;
+  // A copy of what is seen of the chunk before: backward() may call when another one has come.
+  return [run = std::move(run), additions = passes_.additions, past = past_](
+             size_t index, const BlockContext& context, const RoutingRule& rule, const at::Tensor& x) {
+    return run(index, context, RuleWithAdditions(additions, index, past[index], rule), x);
+  };
+}
+
 BlockRunner RoutedNetwork::RunnerOf(size_t step, PassKind kind) const {
   RoutedPass run = passes_.runner ? passes_.runner(step, kind) : RoutedPass();
   const bool recompute = passes_.recompute && kind == PassKind::kTrained;
+  if (!run && !recompute && !passes_.additions.any()) return {};
+  if (!run) run = ByTable(TenthsOfPass(passes_.table, step));
+  run = WithAdditions(std::move(run));
   if (!recompute) {
-    if (!run) return {};
     return [run, this](size_t index, const BlockContext& context, const at::Tensor& x) {
       return run(index, context, passes_.rule, x);
     };
   }
-  if (!run) {
-    run = [blocks = passes_.network.weights.blocks, tenths = TenthsOfPass(passes_.table, step)](
-              size_t index, const BlockContext& context, const RoutingRule& rule, const at::Tensor& x) {
-      return RunBlock(blocks[index], context, rule, tenths.empty() ? kDenseTenths : tenths[index], x);
-    };
-  }
+  std::vector<at::Tensor> learned = passes_.additions.tensors();
+  learned.push_back(passes_.learned);
   // Its keys are of no use: a pass that carries gradients leaves none in the cache.
-  return [shared = std::make_shared<const RoutedPass>(std::move(run)), this](size_t index, const BlockContext& context,
-                                                                             const at::Tensor& x) -> BlockOutput {
+  return [shared = std::make_shared<const RoutedPass>(std::move(run)), learned, this](
+             size_t index, const BlockContext& context, const at::Tensor& x) -> BlockOutput {
     const BlockPass pass = [shared, index](const BlockContext& of_block, const RoutingRule& rule,
                                            const at::Tensor& rows) { return (*shared)(index, of_block, rule, rows).x; };
-    return {RecomputedBlock(passes_.network.weights.blocks[index], context, passes_.rule, passes_.learned, x, pass),
-            {},
-            {},
-            {}};
+    return {
+        RecomputedBlock(passes_.network.weights.blocks[index], context, passes_.rule, learned, x, pass), {}, {}, {}};
   };
 }
 
@@ -73,12 +85,14 @@ at::Tensor RoutedNetwork::Flow(const at::Tensor& latents, size_t step, const Rol
 
 std::vector<KeysValues> RoutedNetwork::ContextKeys(const at::Tensor& latents, const RolloutState& state) {
   PassInput pass = MakeContextPass(Enter(latents), passes_.rule, passes_.context_mode, passes_.table, state);
-  if (passes_.memory && passes_.memory->looks()) {
-    pass.runner = [&](size_t index, const BlockContext& context, const at::Tensor& x) {
+  const bool looks = passes_.memory && passes_.memory->looks();
+  if (looks || passes_.additions.any()) {
+    pass.runner = [&, looks, run = WithAdditions(ByTable(pass.tenths))](size_t index, const BlockContext& context,
+                                                                        const at::Tensor& x) {
       const BlockWeights& weights = passes_.network.weights.blocks[index];
-      const int kept = pass.tenths.empty() ? kDenseTenths : pass.tenths[index];
-      BlockOutput block = RunBlock(weights, context, pass.routing, kept, x);
-      passes_.memory->Look({static_cast<int64_t>(index), weights, context, x, block, pass.first_frame});
+      BlockOutput block = run(index, context, pass.routing, x);
+      if (looks) passes_.memory->Look({static_cast<int64_t>(index), weights, context, x, block, pass.first_frame});
+      if (passes_.additions.past_mix.defined()) past_[index] = PastFeatures(weights, context, x);
       return block;
     };
   }

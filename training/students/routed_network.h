@@ -9,6 +9,7 @@
 #include "model/config/model_config.h"
 #include "model/config/retention_table.h"
 #include "training/model/training_model.h"
+#include "training/students/routing_additions.h"
 #include "training/students/student.h"
 #include "training/students/token_memory.h"
 
@@ -28,13 +29,15 @@ struct RoutedPasses {
   std::function<RoutedPass(size_t step, PassKind kind)> runner;
   at::Tensor learned;      // what the runner uses beside the network's weights that carries gradients
   bool recompute = false;  // in trained passes, the blocks' activations, by backward()
-  // Chooses the tokens of served passes; null: their scores alone do. Only without `runner`.
+  // Chooses the tokens of served passes; null: their scores alone do. Only without `runner` and additions.
   std::shared_ptr<TokenMemory> memory;
+  RoutingAdditions additions = {};  // to the rule of every block
 };
 
 class RoutedNetwork final : public StudentNetwork {
  public:
-  explicit RoutedNetwork(RoutedPasses passes) : passes_(std::move(passes)) {}
+  explicit RoutedNetwork(RoutedPasses passes)
+      : passes_(std::move(passes)), past_(passes_.network.weights.blocks.size()) {}
 
   // Of `network`, routed and computed as `model` says, but by `scorer` when there is one.
   static RoutedPasses PassesOf(const TrainingModel& model, DiffusionTransformer network, RetentionTable table,
@@ -46,10 +49,15 @@ class RoutedNetwork final : public StudentNetwork {
 
  private:
   at::Tensor Enter(const at::Tensor& latents) const;
+  // Blocks at these tenths; none: all dense.
+  RoutedPass ByTable(std::vector<int> tenths) const;
+  // The same pass with the additions, as the chunk before has left them.
+  RoutedPass WithAdditions(RoutedPass run) const;
   BlockRunner RunnerOf(size_t step, PassKind kind) const;
   BlockRunner RememberingRunner(size_t step) const;
 
   const RoutedPasses passes_;
+  std::vector<at::Tensor> past_;  // by block: PastFeatures() of the chunk before; undefined: there is none
 };
 
 }  // namespace videodiffcr::training

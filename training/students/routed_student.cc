@@ -1,14 +1,17 @@
 #include "training/students/routed_student.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "training/model/network_copy.h"
 #include "training/students/routed_network.h"
 
 namespace videodiffcr::training {
 
-RoutedStudent::RoutedStudent(TrainingModel& model, double routed_share)
+RoutedStudent::RoutedStudent(TrainingModel& model, double routed_share, RoutingAdditions additions)
     : model_(model),
       routed_share_(routed_share),
+      additions_(std::move(additions)),
       rows_(TransformerWeightTable(model.config.transformer, &model.transformer.weights)) {}
 
 std::map<std::string, std::string> RoutedStudent::settings() const {
@@ -34,6 +37,7 @@ std::unique_ptr<StudentNetwork> RoutedStudent::Open(const RolloutPurpose& purpos
   }
   RoutedPasses passes = RoutedNetwork::PassesOf(model_, CastTransformer(model_.transformer, purpose.dtype),
                                                 std::move(table), purpose.scorer);
+  passes.additions = additions_;
   if (purpose.memory.remembers()) {
     passes.memory = std::make_shared<TokenMemory>(purpose.memory, model_.transformer.weights.blocks.size());
   }

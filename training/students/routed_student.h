@@ -3,12 +3,14 @@
 #ifndef VIDEODIFFCR_TRAINING_STUDENTS_ROUTED_STUDENT_H_
 #define VIDEODIFFCR_TRAINING_STUDENTS_ROUTED_STUDENT_H_
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "training/model/training_model.h"
+#include "training/students/routing_additions.h"
 #include "training/students/student.h"
 
 namespace videodiffcr::training {
@@ -16,12 +18,13 @@ namespace videodiffcr::training {
 class RoutedStudent final : public Student {
  public:
   // `model` outlives the student, with routers when it has tables that are used. `routed_share` of the training
-  // rollouts take one of its budgets below 1.
-  RoutedStudent(TrainingModel& model, double routed_share);
+  // rollouts take one of its budgets below 1. `additions`, to its routed blocks, are not trained here.
+  RoutedStudent(TrainingModel& model, double routed_share, RoutingAdditions additions = {});
 
   std::string name() const override { return "distill"; }
   std::map<std::string, std::string> settings() const override;
   std::vector<RetentionTenths> budgets() const override;
+  int64_t BypassMultiplyAdds() const override { return additions_.BypassMultiplyAdds(); }
   std::vector<ParameterGroup> Parameters() override { return {{"", rows_, 0.01}}; }
   std::vector<GroupRate> Rates(const UpdateMoment& moment) const override {
     return {{moment.weight_rate, moment.update}};
@@ -34,6 +37,7 @@ class RoutedStudent final : public Student {
  private:
   TrainingModel& model_;
   const double routed_share_;
+  const RoutingAdditions additions_;
   const std::vector<WeightRow> rows_;
 };
 

@@ -17,6 +17,7 @@
 #include "training/model/initial_weights.h"
 #include "training/model/network_copy.h"
 #include "training/run/tensor_numbers.h"
+#include "training/students/baseline_student.h"
 #include "training/students/interpolated_block.h"
 #include "training/students/linear_router.h"
 #include "training/students/routed_network.h"
@@ -78,6 +79,9 @@ absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& 
                                                       "/config.json: retention needs a file, a router_dim of at least ",
                                                       least_width, " and gate \"none\" or \"two_sigmoid\""));
   }
+  if (options.additions.cache_aware && options.router == RouterKind::kLinear) {
+    return WrongUsageError("--cache-aware yes: goes with --router temporal only");
+  }
   const double least = 0.1 * retention.floor_tenths;
   for (const double ratio : options.initial_ratios) {
     if (!(ratio >= least && ratio <= 1)) {
@@ -97,6 +101,7 @@ absl::StatusOr<std::unique_ptr<VideodiffcrStudent>> VideodiffcrStudent::Make(con
   std::unique_ptr<VideodiffcrStudent> student(new VideodiffcrStudent(options, model));
   student->weight_rows_ = TransformerWeightTable(model.config.transformer, &model.transformer.weights);
   if (absl::Status made = student->MakeRouters(folder, seed); !made.ok()) return made;
+  student->MakeAdditions(seed);
   const bool gated = model.config.retention.gate == RouterGate::kTwoSigmoid && !options.fresh_routers &&
                      options.router == RouterKind::kTemporal;
   const at::TensorOptions fp32 = at::TensorOptions(at::kFloat).device(model.device);
@@ -123,6 +128,11 @@ absl::Status VideodiffcrStudent::MakeRouters(const std::string& folder, uint64_t
       RouterWeightTable(model_.config.transformer, model_.config.retention.router_dim, &model_.transformer.weights);
   if (options_.fresh_routers) InitializeRouters(router_rows_, seed, model_.device);
   return absl::OkStatus();
+}
+
+void VideodiffcrStudent::MakeAdditions(uint64_t seed) {
+  addition_rows_ = AdditionTable(options_.additions, model_.config, &additions_);
+  InitializeAdditions(addition_rows_, seed, model_.device);
 }
 
 absl::Status VideodiffcrStudent::MakeBudgets() {
@@ -170,18 +180,24 @@ absl::StatusOr<std::vector<double>> VideodiffcrStudent::FirstRatios(const Budget
 }
 
 std::map<std::string, std::string> VideodiffcrStudent::settings() const {
-  return {{"targets", absl::StrJoin(options_.targets, ",")},
-          {"accounting", options_.accounting == RatioAccounting::kNominal ? "nominal" : "executed"},
-          {"initial ratios", options_.model_ratios             ? "the model's"
-                             : options_.initial_ratios.empty() ? "alternating"
-                                                               : absl::StrJoin(options_.initial_ratios, ",")},
-          {"routers", absl::StrCat(options_.router == RouterKind::kLinear ? "linear, " : "",
-                                   options_.fresh_routers ? "drawn" : "the model's")},
-          {"step deltas", absl::StrJoin(rule().step_delta_tenths, ",")},
-          {"ratios", options_.learn_ratios ? "learned" : "fixed"},
-          {"router learning rate", absl::StrCat(options_.router_learning_rate)},
-          {"ratio learning rate", absl::StrCat(options_.ratio_learning_rate)},
-          {"budget weight", options_.budget_weight > 0 ? absl::StrCat(options_.budget_weight) : "balanced"}};
+  std::map<std::string, std::string> settings = {
+      {"targets", absl::StrJoin(options_.targets, ",")},
+      {"accounting", options_.accounting == RatioAccounting::kNominal ? "nominal" : "executed"},
+      {"initial ratios", options_.model_ratios             ? "the model's"
+                         : options_.initial_ratios.empty() ? "alternating"
+                                                           : absl::StrJoin(options_.initial_ratios, ",")},
+      {"routers", absl::StrCat(options_.router == RouterKind::kLinear ? "linear, " : "",
+                               options_.fresh_routers ? "drawn" : "the model's")},
+      {"step deltas", absl::StrJoin(rule().step_delta_tenths, ",")},
+      {"ratios", options_.learn_ratios ? "learned" : "fixed"},
+      {"router learning rate", absl::StrCat(options_.router_learning_rate)},
+      {"ratio learning rate", absl::StrCat(options_.ratio_learning_rate)},
+      {"budget weight", options_.budget_weight > 0 ? absl::StrCat(options_.budget_weight) : "balanced"}};
+  if (!options_.additions.any()) return settings;
+  settings["method"] = name();  // what kStudentFile is opened as
+  settings["light bypass"] = absl::StrCat(options_.additions.light_bypass);
+  settings["cache aware"] = options_.additions.cache_aware ? "yes" : "no";
+  return settings;
 }
 
 std::vector<RetentionTenths> VideodiffcrStudent::budgets() const {
@@ -216,13 +232,15 @@ const VideodiffcrStudent::Budget& VideodiffcrStudent::BudgetNamed(RetentionTenth
   return *std::find_if(budgets_.begin(), budgets_.end(), [name](const Budget& budget) { return budget.name == name; });
 }
 
-// Weights first, then routers, gates, and the ratios of each target (videodiffcr.md section 5.4).
+// Weights first, then routers with what is added to them, gates, and the ratios of each target (videodiffcr.md
+// section 5.4).
 std::vector<ParameterGroup> VideodiffcrStudent::Parameters() {
   std::vector<ParameterGroup> groups = {
       {"weights", weight_rows_, 0.01},
       {"routers", router_rows_, 0},
       {"gates", {{"gate_scale", gate_scale_.sizes().vec(), &gate_scale_}}, 0},
   };
+  groups[1].rows.insert(groups[1].rows.end(), addition_rows_.begin(), addition_rows_.end());
   for (Budget& budget : budgets_) {
     if (budget.name == kDenseTenths) continue;
     const std::string name = absl::StrCat("ratios.", budget.name);
@@ -297,6 +315,7 @@ std::unique_ptr<StudentNetwork> VideodiffcrStudent::Open(const RolloutPurpose& p
   }
   RoutedPasses passes = RoutedNetwork::PassesOf(model_, GatedNetwork(purpose.dtype), table, purpose.scorer);
   passes.rule.gate = RouterGate::kTwoSigmoid;
+  passes.additions = additions_;
   if (learning) {
     const at::Tensor rho = ratios(purpose.budget);
     passes.learned = rho;
@@ -367,6 +386,7 @@ StudentExport VideodiffcrStudent::Export() {
   const std::vector<WeightRow> routers =
       RouterWeightTable(config.transformer, config.retention.router_dim, &exported_.weights);
   result.files = {{config.transformer_file, weight_rows_}, {config.retention.file, routers, at::kFloat}};
+  if (additions_.any()) result.files.push_back({kStudentFile, addition_rows_, at::kFloat});
   return result;
 }
 

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "training/model/training_model.h"
 #include "training/students/learned_ratios.h"
+#include "training/students/routing_additions.h"
 #include "training/students/student.h"
 
 namespace videodiffcr::training {
@@ -44,7 +45,8 @@ struct VideodiffcrOptions {
   bool learn_ratios = true;  // else they stay as they are at first
   double router_learning_rate = 1e-3;
   double ratio_learning_rate = 5e-3;
-  double budget_weight = 0;  // lambda; 0: by the size of the matching gradient on the ratios in the first stage
+  AdditionOptions additions = {};  // trained as routers are
+  double budget_weight = 0;        // lambda; 0: by the size of the matching gradient on the ratios in the first stage
 };
 
 class VideodiffcrStudent final : public Student {
@@ -84,6 +86,7 @@ class VideodiffcrStudent final : public Student {
 
   // Routers as they are at first, and the rows of what is trained of them.
   absl::Status MakeRouters(const std::string& folder, uint64_t seed);
+  void MakeAdditions(uint64_t seed);
   absl::Status MakeBudgets();
   // What the ratios of `budget` are at first.
   absl::StatusOr<std::vector<double>> FirstRatios(const Budget& budget) const;
@@ -97,7 +100,8 @@ class VideodiffcrStudent final : public Student {
 
   const VideodiffcrOptions options_;
   TrainingModel& model_;
-  std::vector<WeightRow> weight_rows_, router_rows_;
+  std::vector<WeightRow> weight_rows_, router_rows_, addition_rows_;
+  RoutingAdditions additions_;
   at::Tensor gate_scale_;          // alpha [layers]: the gate of score s is 2 sigmoid(alpha s)
   std::vector<Budget> budgets_;    // each once
   std::vector<size_t> schedule_;   // of budgets_: what one update after another trains

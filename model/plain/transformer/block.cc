@@ -148,7 +148,8 @@ BlockOutput RunKeptTokens(const BlockWeights& weights, const BlockContext& conte
   const at::Tensor y =
       AfterSelfAttention(weights, context, modulation, rows, GatherRows(x, kept), attended, gate);  // [B, k, D]
 
-  const at::Tensor restored = x.scatter(1, kept.unsqueeze(-1).expand_as(y), y);
+  const at::Tensor bypassed = rule.bypass ? rule.bypass(x, ranked.x_norm) : x;
+  const at::Tensor restored = bypassed.scatter(1, kept.unsqueeze(-1).expand_as(y), y);
   return {restored, keys.cached, kept, ranked.scores};
 }
 

@@ -22,18 +22,26 @@ at::Tensor MixOfFrames(const at::Tensor& mix, int64_t frames) {
 
 }  // namespace
 
-at::Tensor RouterScores(const RouterWeights& weights, const at::Tensor& x_norm, int64_t frames) {
+at::Tensor RouterFeatures(const RouterWeights& weights, const at::Tensor& x_norm) {
   const at::Tensor x = WidenToFloat(x_norm);
-  const auto like_x = [&x](const at::Tensor& weight) { return weight.to(x.scalar_type()); };
-  const int64_t batch = x.size(0);
-  const int64_t tokens_per_frame = x.size(1) / frames;
-  const at::Tensor z = at::linear(x, like_x(weights.down.weight), like_x(weights.down.bias));  // [B, N, r]
-  const at::Tensor by_frame = z.view({batch, frames, tokens_per_frame, z.size(2)});            // [B, C, S, r]
-  const at::Tensor mix = MixOfFrames(like_x(weights.mix), frames);                             // [r, C, C]
+  return at::linear(x, weights.down.weight.to(x.scalar_type()), weights.down.bias.to(x.scalar_type()));
+}
+
+at::Tensor ScoresOfFeatures(const RouterWeights& weights, const at::Tensor& z, int64_t frames,
+                            const at::Tensor& beside) {
+  const int64_t batch = z.size(0);
+  const int64_t tokens_per_frame = z.size(1) / frames;
+  const at::Tensor by_frame = z.view({batch, frames, tokens_per_frame, z.size(2)});  // [B, C, S, r]
+  const at::Tensor mix = MixOfFrames(weights.mix.to(z.scalar_type()), frames);       // [r, C, C]
   // u[g,s,c] = sum over f of mix[c,g,f] z[f,s,c]: the frames of one site are mixed, each channel its own way.
-  const at::Tensor u = at::einsum("cgf,bfsc->bgsc", {mix, by_frame});
-  const at::Tensor scores = at::linear(at::silu(u), like_x(weights.score));  // [B, C, S, 1]
+  at::Tensor u = at::einsum("cgf,bfsc->bgsc", {mix, by_frame});
+  if (beside.defined()) u = u + beside;
+  const at::Tensor scores = at::linear(at::silu(u), weights.score.to(z.scalar_type()));  // [B, C, S, 1]
   return scores.reshape({batch, frames * tokens_per_frame});
+}
+
+at::Tensor RouterScores(const RouterWeights& weights, const at::Tensor& x_norm, int64_t frames) {
+  return ScoresOfFeatures(weights, RouterFeatures(weights, x_norm), frames);
 }
 
 at::Tensor GateFromScores(const at::Tensor& scores, RouterGate gate, at::ScalarType dtype) {

@@ -13,6 +13,12 @@ namespace videodiffcr {
 // A chunk with fewer frames than `mix` has uses its upper left part, rows scaled back to their sum.
 at::Tensor RouterScores(const RouterWeights& weights, const at::Tensor& x_norm, int64_t frames);
 
+// The two halves of it: z [B, N, r], what the router sees of each token, and their scores. `beside` [B, frames, S, r]
+// is added to what the mix of frames gives, for comparison; undefined: nothing.
+at::Tensor RouterFeatures(const RouterWeights& weights, const at::Tensor& x_norm);
+at::Tensor ScoresOfFeatures(const RouterWeights& weights, const at::Tensor& z, int64_t frames,
+                            const at::Tensor& beside = {});
+
 // The factor on a kept token's feed-forward residual: scores [B, k] -> [B, k, 1], or an undefined tensor for kNone.
 at::Tensor GateFromScores(const at::Tensor& scores, RouterGate gate, at::ScalarType dtype);
 

@@ -141,6 +141,40 @@ TEST_F(RecomputeTest, PassesBetweenTwoBinsWithAScorerThatLearnsGiveBothTheirGrad
   ExpectSame(*student, Training(5), 1e-6);
 }
 
+// What routers see of the chunk before is that of the pass, also when backward() comes after the next chunk.
+TEST_F(RecomputeTest, PassesWithAdditionsSeeTheChunkBeforeThatTheySawAtFirst) {
+  const auto student =
+      VideodiffcrStudent::Make(
+          {.targets = {0.5}, .initial_ratios = {0.57, 0.42}, .additions = {.light_bypass = 8, .cache_aware = true}},
+          TinyModel(), 1, *model_)
+          .value();
+  std::vector<WeightRow> rows;
+  for (const ParameterGroup& group : student->Parameters()) {
+    rows.insert(rows.end(), group.rows.begin(), group.rows.end());
+  }
+  for (const WeightRow& row : rows) {
+    if (row.name == "bypass.up" || row.name == "router.past_mix") row.destination->fill_(0.1);
+  }
+  std::unique_ptr<StudentNetwork> network;
+  const auto run = [&](bool recompute) {
+    model_->recompute_blocks = recompute;
+    return Run(rows, [&] {
+      network = student->Open(Training(5));
+      RolloutState state(model_->config.transformer);
+      state.text = network->MakeText(hidden_);
+      const auto finish = [&](const at::Tensor& latents) {
+        const c10::NoGradGuard no_gradients;
+        state.cache.Append(network->ContextKeys(latents, state));
+      };
+      finish(latents_);
+      const at::Tensor flow = network->Flow(latents_, 1, state, PassKind::kTrained);
+      finish(latents_.flip(4));
+      return flow;
+    });
+  };
+  ExpectSameFromLess(run(true), run(false), 1e-6);
+}
+
 TEST_F(RecomputeTest, TeacherForcingHasTheSameGradientsBitForBit) {
   StepRandom random(5, 0, at::kCPU);
   TeacherForcingInput input;

@@ -29,6 +29,7 @@
 #include "training/students/literal_diffcr_student.h"
 #include "training/students/mixture_of_depths_student.h"
 #include "training/students/spvit_student.h"
+#include "training/students/videodiffcr_student.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -204,6 +205,33 @@ TEST_F(BaselinesTest, AFolderOpensAsTheStudentThatWroteItAndNothingElseOpensIt) 
     stage.model = folder;
     EXPECT_THAT(LoadTrainingModel(stage).status().message(), HasSubstr("nothing can be built on a model"));
   }
+}
+
+// VideoDiffCR with what is added to its routed blocks: opened whole, or by nobody.
+TEST_F(BaselinesTest, AFolderWithAdditionsOpensAsTheStudentThatWroteItAndNothingElseOpensIt) {
+  VideodiffcrOptions options = {.targets = {0.5}, .additions = {.light_bypass = 8, .cache_aware = true}};
+  const std::shared_ptr<Student> student = VideodiffcrStudent::Make(options, TinyTeacher(), 1, *model_).value();
+  const std::vector<ClipRequest> request = {{{{0, "a large red circle moves right fast"}}, 5, 5, 2}};
+  const auto clips_of = [&](const PlainSampler& sampler) {
+    return sampler.Generate(request, TokenRanking::kRouter, 1).value();
+  };
+  const at::Tensor untrained = clips_of(PlainSampler(model_, student));
+  for (const WeightRow& row : student->Parameters()[1].rows) {
+    if (row.name == "bypass.up" || row.name == "router.past_mix") row.destination->fill_(0.02);
+  }
+  const std::string folder = folder_.Path("additions");
+  std::filesystem::create_directory(folder);
+  ASSERT_NO_FATAL_FAILURE(WriteFolder(*student, folder));
+  const absl::StatusOr<PlainSampler> opened = PlainSampler::Load(folder, at::kCPU);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_TRUE(clips_of(*opened).equal(clips_of(PlainSampler(model_, student))));
+  EXPECT_FALSE(clips_of(*opened).equal(untrained));
+  EXPECT_EQ(opened->BypassMultiplyAdds(), 2 * 8 * 192);
+  const auto served = CreateVideoModel({folder, "cpu", 1});
+  EXPECT_THAT(served.status().message(), HasSubstr("student.safetensors: a model that takes tokens out"));
+  StageOptions stage;
+  stage.model = folder;
+  EXPECT_THAT(LoadTrainingModel(stage).status().message(), HasSubstr("nothing can be built on a model"));
 }
 
 // Which tokens run matters to a student that ranks tokens.
@@ -418,6 +446,7 @@ TEST_F(BaselinesTest, AHostileFolderIsRefusedByFileAndField) {
   EXPECT_THAT(error("tenths", {{"method", "mod"}, {"target", "0.5"}}), HasSubstr("router.weight"));
   EXPECT_THAT(error("ratios", {{"method", "diffcr-literal"}, {"target", "0.5"}}), HasSubstr("router.weight"));
   EXPECT_THAT(error("tenths", {{"method", "spvit"}, {"target", "0.2"}}), HasSubstr("student.safetensors: "));
+  EXPECT_THAT(error("bypass.down", {{"method", "videodiffcr"}}), HasSubstr("student.safetensors: "));
 }
 
 }  // namespace

@@ -45,6 +45,17 @@ class StudentsTest : public testing::Test {
     state.text = network->MakeText(hidden_);
     return network->Flow(noise_, step, state, kind);
   }
+  // The flow of one pass over noise in the second chunk; the first was noise too.
+  at::Tensor SecondFlow(const Student& student, const RolloutPurpose& purpose, size_t step, PassKind kind) {
+    const auto network = student.Open(purpose);
+    RolloutState state(model_->config.transformer);
+    state.text = network->MakeText(hidden_);
+    {
+      const c10::NoGradGuard no_gradients;
+      state.cache.Append(network->ContextKeys(noise_.flip(4), state));
+    }
+    return network->Flow(noise_, step, state, kind);
+  }
   static RolloutPurpose Training(RetentionTenths budget, double progress) {
     return {budget, at::kFloat, UpdateMoment{static_cast<int64_t>(1000 * progress), 1000, 1e-4}, {}};
   }
@@ -140,6 +151,77 @@ TEST_F(StudentsTest, ALossReachesTheRatiosOfItsTargetTheRoutersTheGatesAndTheWei
   EXPECT_TRUE(has_gradient(groups[0].rows[20]));
 }
 
+TEST_F(StudentsTest, UntrainedAdditionsChangeNoPassBitForBit) {
+  const c10::NoGradGuard no_gradients;
+  VideodiffcrOptions options = {.targets = {0.5}, .initial_ratios = {0.63, 0.37}};
+  const auto plain = Make(options);
+  options.additions = {.light_bypass = 8, .cache_aware = true};
+  const auto with = Make(options);
+  for (const ContextMode mode : {ContextMode::kDense, ContextMode::kRoutedFullKv}) {
+    model_->config.retention.context_mode = mode;
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {  // bf16: as on a GPU
+      for (RolloutPurpose purpose : {Training(5, 0.5), RolloutPurpose{5, at::kFloat, {}, {}}}) {
+        purpose.dtype = dtype;
+        const PassKind kind = purpose.moment ? PassKind::kTrained : PassKind::kServed;
+        EXPECT_TRUE(SecondFlow(*with, purpose, 1, kind).equal(SecondFlow(*plain, purpose, 1, kind)));
+      }
+    }
+  }
+}
+
+// What a student adds to its routed blocks, by name.
+at::Tensor& AdditionNamed(Student& student, const std::string& name) {
+  for (const WeightRow& row : student.Parameters()[1].rows) {
+    if (row.name == name) return *row.destination;
+  }
+  ADD_FAILURE() << name;
+  static at::Tensor none;
+  return none;
+}
+
+TEST_F(StudentsTest, ALossReachesTheAdditionsAndTheyLowerIt) {
+  const auto student = Make({.targets = {0.5}, .additions = {.light_bypass = 8, .cache_aware = true}});
+  const at::Tensor dense = SecondFlow(*student, {kDenseTenths, at::kFloat, {}, {}}, 0, PassKind::kServed).detach();
+  const auto loss = [&] { return (SecondFlow(*student, Training(5, 0.5), 0, PassKind::kTrained) - dense).square(); };
+  ParameterGroup bypass = {"bypass", {}, 0};
+  for (const WeightRow& row : student->Parameters()[1].rows) {
+    if (row.name.rfind("bypass.", 0) == 0) bypass.rows.push_back(row);
+  }
+  AdamW optimizer({bypass}, {0.0, 0.999, 1e-8, 0});
+  AdditionNamed(*student, "router.past_mix").set_requires_grad(true);
+  const double before = loss().mean().item<double>();
+  for (int64_t update = 0; update < 8; ++update) {
+    loss().mean().backward();
+    ASSERT_TRUE(optimizer.UpdateGroups({{3e-3, update}}).ok());
+  }
+  EXPECT_LT(loss().mean().item<double>(), 0.9 * before);
+  EXPECT_GT(AdditionNamed(*student, "router.past_mix").grad().abs().sum().item<double>(), 0);
+}
+
+TEST_F(StudentsTest, AdditionsAreTrainedInFp32ByPassesInBf16) {
+  const auto student = Make({.targets = {0.5}, .additions = {.light_bypass = 8, .cache_aware = true}});
+  const AdamW optimizer(student->Parameters(), {});
+  RolloutPurpose purpose = Training(5, 0.5);
+  purpose.dtype = at::kBFloat16;
+  SecondFlow(*student, purpose, 0, PassKind::kTrained).square().mean().backward();
+  for (const char* name : {"bypass.up", "router.past_mix"}) {
+    const at::Tensor gradient = AdditionNamed(*student, name).grad();
+    EXPECT_EQ(gradient.scalar_type(), at::kFloat) << name;
+    EXPECT_GT(gradient.abs().sum().item<double>(), 0) << name;
+  }
+}
+
+TEST_F(StudentsTest, ACacheAwareRouterSeesTheChunkBeforeFromTheSecondChunkOn) {
+  const c10::NoGradGuard no_gradients;
+  const auto student = Make({.targets = {0.5}, .additions = {.cache_aware = true}});
+  const RolloutPurpose served = {5, at::kFloat, {}, {}};
+  const at::Tensor first = FirstFlow(*student, served, 1, PassKind::kServed);
+  const at::Tensor second = SecondFlow(*student, served, 1, PassKind::kServed);
+  AdditionNamed(*student, "router.past_mix").fill_(0.7);
+  EXPECT_TRUE(FirstFlow(*student, served, 1, PassKind::kServed).equal(first));
+  EXPECT_FALSE(SecondFlow(*student, served, 1, PassKind::kServed).equal(second));
+}
+
 TEST_F(StudentsTest, TheThreeStagesTrainWhatTheyShould) {
   const auto student = Make({.targets = {0.7, 1.0}});
   const auto resting = [&](int64_t update) {
@@ -229,6 +311,7 @@ TEST_F(StudentsTest, WhatCannotBeLearnedIsRefusedByName) {
   EXPECT_THAT(error({.deltas = {-0.4, 0.4}}), HasSubstr("--deltas: 2 numbers; the model has 4 denoising steps"));
   EXPECT_THAT(error({.deltas = {-0.45, 0, 0, 0}}), HasSubstr("--deltas -0.45: must be a tenth"));
   EXPECT_THAT(error({.step_deltas = false, .deltas = {0, 0, 0, 0}}), HasSubstr("--step-deltas yes"));
+  EXPECT_THAT(error({.router = RouterKind::kLinear, .additions = {.cache_aware = true}}), HasSubstr("--cache-aware"));
   model_->config.retention.file.clear();
   EXPECT_THAT(error({}), HasSubstr("retention needs a file"));
 }

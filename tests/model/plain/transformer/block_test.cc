@@ -51,6 +51,15 @@ TEST_P(BlockTest, Acceptance2RoutedWithAllRowsAndNoGateEqualsDense) {
   }
 }
 
+TEST_P(BlockTest, ABypassGivesTheRowsThatAreNotKeptAndNoOther) {
+  RoutingRule rule;
+  rule.bypass = [](const at::Tensor& x, const at::Tensor& x_norm) { return x + 2 * x_norm; };
+  const BlockOutput without = RoutedBlock(weights(), Context(), RoutingRule(), 7, x_);
+  const at::Tensor kept = without.kept.unsqueeze(-1).expand({2, 7, 32});
+  const at::Tensor expected = (x_ + 2 * LayerNorm(x_, 1e-6)).scatter(1, kept, without.x.gather(1, kept));
+  EXPECT_TRUE(RoutedBlock(weights(), Context(), rule, 7, x_).x.equal(expected));
+}
+
 TEST_P(BlockTest, Acceptance3BypassedRowsLeaveAsTheyCame) {
   const BlockOutput routed = RoutedBlock(weights(), Context(), RoutingRule(), 7, x_);
   ASSERT_EQ(routed.kept.sizes().vec(), (std::vector<int64_t>{2, 7}));

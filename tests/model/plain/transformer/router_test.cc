@@ -55,6 +55,22 @@ TEST(Router, ScoresAreThoseOfTheFormula) {
   }
 }
 
+TEST(Router, WhatStandsBesideTheFramesIsAddedToTheirMix) {
+  RouterWeights router = MakeRouter();
+  router.mix.zero_();
+  const at::Tensor z = RouterFeatures(router, FillNoise("x", {1, kFrames * kSites, kDim}));
+  const at::Tensor beside = FillNoise("beside", {1, kFrames, kSites, kRouterDim});
+  const at::Tensor scores = ScoresOfFeatures(router, z, kFrames, beside);
+  for (int64_t token = 0; token < kFrames * kSites; ++token) {
+    double score = 0;
+    for (int64_t c = 0; c < kRouterDim; ++c) {
+      const double u = beside[0][token / kSites][token % kSites][c].item<double>();
+      score += router.score[0][c].item<double>() * u / (1 + std::exp(-u));
+    }
+    EXPECT_NEAR(scores[0][token].item<double>(), score, 1e-5) << token;
+  }
+}
+
 TEST(Router, ScoresOfHalfPrecisionInputsAreFp32) {
   const at::Tensor scores = RouterScores(MakeRouter(), FillNoise("x", {1, 12, kDim}).to(at::kBFloat16), kFrames);
   EXPECT_EQ(scores.scalar_type(), at::kFloat);
