@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Tables and plots of judged models from the per-clip files of `videodiffcr-train evaluate --per-clip`.
 
-    tools/make_results.py --clips docs/results/*.clips.csv.gz --bounds models/tiny/quality_bounds.csv --output docs
+    tools/make_results.py --clips docs/results/*.clips.csv.xz --bounds models/tiny/quality_bounds.csv --output docs
 
-writes the page of results there and, in results/, its tables as CSV and its plots as SVG. A file may be packed with gzip. Every figure is a mean
+writes the page of results there and, in results/, its tables as CSV and its plots as SVG. A file may be packed with gzip or xz. Every figure is a mean
 over clips with a 95 % bootstrap interval over training seeds and clips; every seed is shown; every row has its commands.
 
 --remarks FILE stands before the tables.
 
 --layout FILE says which rows make which table, and in which order: a CSV of table,label,method,budget,scores, where table
 is `methods`, whose rows are compared with its first dense one, `steps`, where each is compared with the row before it,
-`ships` (the weights that ship), with its first, or `cache` (its retention) and `beyond` (rankings that remember), with the
-first of the same budget. Without it all rows make `methods`, and there is no other table. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
+`ships` (the weights that ship), with its first, or one of `scores` (other rankings of what ships), `cache` (its retention), `beyond`
+(rankings that remember) and `learned` (what is trained beyond the paper), with the first of the same budget. Without it all rows make `methods`, and there is no other table. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
 """
 import argparse
 import csv
@@ -28,14 +28,17 @@ INTRODUCTION = (
     "Made by `tools/make_results.py` from the per-clip files in `docs/results`; do not edit. Synthetic data, tiny model: not VBench, not "
     "comparable with the paper's numbers. In brackets: 95 % bootstrap intervals over training seeds and clips. `executed` is the share of the "
     "denoising passes' tokens, in parentheses with the context pass; so are multiply-adds. `difference` is that of all seven right from the first "
-    "dense row (Table 1', What ships), from the row above (Table 2') or from the first of the same budget (Retention of the cache, Rankings that remember). `total` is VBench's formula over our proxies (docs/training.md, Judging).")
+    "dense row (Table 1', What ships), from the row above (Table 2') or from the first of the same budget (the tables below these). `total` is VBench's formula over our proxies (docs/training.md, Judging).")
 TABLES = {  # in the order of the page
     "methods": "Table 1': methods and reductions",
     "steps": "Table 2': step by step",
     "ships": "What ships: one network at every budget",
+    "scores": "What ships, ranked by others",
     "cache": "Retention of the cache",
     "beyond": "Rankings that remember",
+    "learned": "Trained beyond the paper",
 }
+WITHIN_A_BUDGET = ("scores", "cache", "beyond", "learned")  # tables whose rows are compared with the first of their budget
 DRIFT = ("flipped", "identity_distance", "hue_shift", "area_change")
 
 
@@ -224,7 +227,7 @@ def reference_of(table, entries):
         return lambda number: entries[number - 1] if number else None
     if table == "ships":
         return lambda number: entries[0] if number else None
-    if table in ("cache", "beyond"):
+    if table in WITHIN_A_BUDGET:
         return lambda number: next(entry for entry in entries if entry[1][1] == entries[number][1][1])
     dense = next((entry for entry in entries if entry[1][1] == 10), None)
     return lambda number: dense
@@ -235,7 +238,7 @@ def write_results(results, layout, folder, remarks=""):
     data.mkdir(parents=True, exist_ok=True)
     everything = layout["methods"] + [entry for entry in layout["steps"]
                                       if entry[1] not in [key for _, key in layout["methods"]]]
-    judged = everything + layout["ships"] + layout["cache"] + layout["beyond"]
+    judged = everything + layout["ships"] + [entry for table in WITHIN_A_BUDGET for entry in layout[table]]
     judged = [entry for number, entry in enumerate(judged) if entry[1] not in [key for _, key in judged[:number]]]
     parts = [(table, title, table_lines(results, layout[table], reference_of(table, layout[table])))
              for table, title in TABLES.items()]
@@ -260,7 +263,7 @@ def write_results(results, layout, folder, remarks=""):
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", nargs="+", required=True, metavar="FILE", help="per-clip files, plain or .gz")
+    parser.add_argument("--clips", nargs="+", required=True, metavar="FILE", help="per-clip files, plain, .gz or .xz")
     parser.add_argument("--bounds", metavar="FILE", help="what counts as 0 and 1 in the total; without it there is none")
     parser.add_argument("--layout", metavar="FILE", help="which rows make which table")
     parser.add_argument("--remarks", metavar="FILE", help="Markdown that stands before the tables")

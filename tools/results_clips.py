@@ -1,8 +1,10 @@
 """Per-clip files of `videodiffcr-train evaluate --per-clip`, and how sure what they say is. For make_results.py."""
 import csv
 import gzip
+import lzma
 import math
 import operator
+import pathlib
 import random
 
 GROUP = ("method", "training_seed", "condition", "budget", "scores")
@@ -38,8 +40,9 @@ class Row:
 
 
 def open_text(path):
+    opener = {".gz": gzip.open, ".xz": lzma.open}.get(pathlib.Path(path).suffix, open)
     try:
-        return gzip.open(path, "rt", newline="") if str(path).endswith(".gz") else open(path, newline="", encoding="utf-8")
+        return opener(path, "rt", newline="", encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path}: {error.strerror}") from error
 

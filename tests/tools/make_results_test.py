@@ -1,6 +1,7 @@
 """Tests of tools/make_results.py on per-clip files as `videodiffcr-train evaluate --per-clip` writes them."""
 import csv
 import gzip
+import lzma
 import os
 import pathlib
 import subprocess
@@ -81,7 +82,8 @@ class MakeResultsTest(unittest.TestCase):
     def write(self, name, text, command="videodiffcr-train evaluate --model x"):
         path = self.path / name
         data = f"# {command}\n{HEADER}\n{text}" if name.startswith("clips") else text
-        path.write_bytes(gzip.compress(data.encode()) if name.endswith(".gz") else data.encode())
+        packed = {".gz": gzip.compress, ".xz": lzma.compress}.get(path.suffix, bytes)
+        path.write_bytes(packed(data.encode()))
         return str(path)
 
     def run_script(self, *arguments):
@@ -98,7 +100,7 @@ class MakeResultsTest(unittest.TestCase):
                            per_clip("dense", 1, "drift-24", 10, right)),
                 self.write("clips_1.csv.gz", per_clip("ours", 1, "short", 7, right) + per_clip("ours", 1, "drift-24", 7, right[:4] + wrong[:4]),
                            "videodiffcr-train evaluate --training-seed 1"),
-                self.write("clips_2.csv.gz", per_clip("ours", 2, "short", 7, right[:6] + wrong[:2]),
+                self.write("clips_2.csv.xz", per_clip("ours", 2, "short", 7, right[:6] + wrong[:2]),
                            "videodiffcr-train evaluate --training-seed 2"),
                 self.write("clips_random.csv", per_clip("ours", 1, "short", 7, wrong, "random"))]
 
@@ -144,7 +146,7 @@ class MakeResultsTest(unittest.TestCase):
         layout = self.write("layout.csv", "table,label,method,budget,scores\n2,by chance,ours,7,random\n")
         said = self.run_script("--clips", *self.files(), "--layout", layout).stderr
         self.assertIn(f"{layout}: '2'", said)
-        self.assertIn("methods, steps, ships, cache", said)
+        self.assertIn("methods, steps, ships, scores, cache", said)
 
     def test_a_layout_tells_each_share_of_the_cache_from_the_whole_one_at_the_same_budget(self):
         layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,Dense,dense,10,router\ncache,whole,dense,10,router\n"
