@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gateway/error_response.h"
+#include "gateway/live/started_json.h"
 #include "gateway/message_json.h"
 #include "proto/proto_duration.h"
 
@@ -30,13 +31,6 @@ absl::Status IsAway() {
   return RetryAfter(kWhileAway, GatewayError(absl::StatusCode::kUnavailable, "SERVER_AWAY",
                                              "the server of this live session went away, and as many controls wait for "
                                              "the next one as it takes at once: try again when it goes on"));
-}
-
-// Not what lets its owner resume or share the session: a viewer is neither.
-nlohmann::json StartedJson(const v1::SessionStarted& started) {
-  nlohmann::json told = MessageJson(started);
-  for (const char* secret : {"resume_token", "watch_token"}) told.erase(secret);
-  return told;
 }
 
 // What viewers are told of a message, whose bytes have been taken out.
