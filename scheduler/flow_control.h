@@ -1,5 +1,5 @@
-// What a client and its connection allow: credits in chunks and in encoded bytes, and whether the transport takes more;
-// and what its tenant allows, which is a matter of time. Not thread-safe.
+// What a client and its connection allow: credits in chunks and in encoded bytes, and how many chunks the transport has
+// room for; and what its tenant allows, which is a matter of time. Not thread-safe.
 #ifndef VIDEODIFFCR_SCHEDULER_FLOW_CONTROL_H_
 #define VIDEODIFFCR_SCHEDULER_FLOW_CONTROL_H_
 
@@ -23,7 +23,8 @@ class FlowControl {
     Add(&chunk_credits_, chunks);
     Add(&byte_credits_, bytes);
   }
-  void SetTransportBlocked(bool blocked) { transport_blocked_ = blocked; }
+  // Chunks, those in the making included; 0: it takes no more for now.
+  void SetTransportRoom(int chunks) { transport_room_ = chunks; }
   void Hold(const ChunkHold& hold) { hold_ = hold; }
   // Whether a hold has ended by `now`.
   bool EndHold(absl::Time now) {
@@ -48,7 +49,7 @@ class FlowControl {
   const char* ClientsBlockReason() const {
     if (chunk_credits_ <= 0) return "out of chunk credits";
     if (byte_credits_ <= 0) return "out of byte credits";
-    if (transport_blocked_) return "the connection takes no more bytes";
+    if (transport_room_ == 0) return "the connection takes no more bytes";
     return nullptr;
   }
 
@@ -58,10 +59,11 @@ class FlowControl {
     return reason == nullptr && hold_.has_value() ? hold_->reason : reason;
   }
 
-  // With byte credits only the chunk that crosses the limit may still leave, so the sizes of all before it must be
-  // known.
+  // Chunks that are made and not yet encoded will fill the transport's room. With byte credits only the chunk that
+  // crosses the limit may still leave, so the sizes of all before it must be known.
   bool MayStartChunk(int chunks_not_encoded) const {
-    return BlockReason() == nullptr && (byte_credits_ == kUnlimitedCredits || chunks_not_encoded == 0);
+    if (BlockReason() != nullptr || chunks_not_encoded >= transport_room_) return false;
+    return byte_credits_ == kUnlimitedCredits || chunks_not_encoded == 0;
   }
 
  private:
@@ -74,7 +76,7 @@ class FlowControl {
 
   int64_t chunk_credits_;
   int64_t byte_credits_;
-  bool transport_blocked_ = false;
+  int transport_room_ = kUnlimitedRoom;
   std::optional<ChunkHold> hold_;
 };
 

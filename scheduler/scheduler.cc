@@ -264,12 +264,12 @@ absl::StatusOr<Outstanding> Scheduler::OutstandingFrom(SessionId session, int64_
   return record->OutstandingFrom(next, presented, state.clock->Now());
 }
 
-void Scheduler::SetTransportBlocked(SessionId session, bool blocked) {
-  // A session that has just ended has no transport to block.
+void Scheduler::SetTransportRoom(SessionId session, int chunks) {
+  // A session that has just ended has no transport to fill.
   engine_
       ->Control(session,
                 [&](SessionRecord* record, absl::Time now) {
-                  record->SetTransportBlocked(blocked, now);
+                  record->SetTransportRoom(chunks, now);
                   return absl::OkStatus();
                 })
       .IgnoreError();

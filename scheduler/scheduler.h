@@ -58,8 +58,9 @@ class Scheduler {
   // its sink is hearing of.
   absl::StatusOr<Outstanding> OutstandingFrom(SessionId session, int64_t next, int64_t next_frame) const;
 
-  // The transport takes no more bytes (true) or takes them again (false): generation of this session stops or goes on.
-  void SetTransportBlocked(SessionId session, bool blocked);
+  // The transport has room for so many chunks beside those that the sink has taken: no more are made, and none at all
+  // at 0. From the sink's call when a chunk is what has filled it, so that no chunk is in neither count.
+  void SetTransportRoom(SessionId session, int chunks);
 
   // The viewer of the session has taken a chunk: it is not idle (SchedulerConfig::idle_timeout).
   void NoteReading(SessionId session);

@@ -124,8 +124,8 @@ void SessionRecord::Finish(absl::Time now) {
   Refresh(now);
 }
 
-void SessionRecord::SetTransportBlocked(bool blocked, absl::Time now) {
-  flow_.SetTransportBlocked(blocked);
+void SessionRecord::SetTransportRoom(int chunks, absl::Time now) {
+  flow_.SetTransportRoom(chunks);
   Refresh(now);
 }
 

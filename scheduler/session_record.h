@@ -67,7 +67,7 @@ class SessionRecord {
   void Pause(absl::Time now);
   void Unpause(absl::Time now);
   void Finish(absl::Time now);
-  void SetTransportBlocked(bool blocked, absl::Time now);
+  void SetTransportRoom(int chunks, absl::Time now);
   // The viewer has taken a chunk. Whether it had been told that it is waited for, which is taken back.
   bool NoteReading(absl::Time now);
   void Drain(absl::Time now);

@@ -21,6 +21,8 @@
 namespace videodiffcr {
 
 inline constexpr int64_t kUnlimitedCredits = std::numeric_limits<int64_t>::max();
+// Of a session whose sink is no connection (Scheduler::SetTransportRoom).
+inline constexpr int kUnlimitedRoom = std::numeric_limits<int>::max();
 
 enum class PriorityClass { kStandard, kBatch };
 

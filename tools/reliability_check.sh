@@ -140,8 +140,8 @@ check_slow_reader() {
   load --arrivals burst:2@1h --duration 1s --chunks "$(scaled 40)" --require 'cpr>=1,lost==0'
   local calm calm_held=$held; calm=$(figure interval_p99_ms)
   # Into a pipe that is read a little at a time; on a CPU whole frames, so that the connection's own buffers are soon full.
-  local video=$work/slow.mp4 bite=65536
-  [ "$device" != cpu ] || video=$work/slow.rgb bite=552960  # a chunk of `tiny`
+  local video=$work/slow.mp4 bite=65536 most=$((held_mib * 2**20))
+  [ "$device" != cpu ] || video=$work/slow.rgb bite=552960 most=$((4 * 552960))  # chunks of `tiny`
   mkfifo "$video"
   while sleep 2; do head -c $bite; done <>"$video" >/dev/null &
   local reader=$!
@@ -151,11 +151,15 @@ check_slow_reader() {
   sleep 5  # until it is held back: before that it is a third viewer
   load --arrivals burst:2@1h --duration 1s --chunks "$(scaled 40)" --require 'cpr>=1,lost==0'
   local beside; beside=$(figure interval_p99_ms)
-  local buffered; buffered=$(metric videodiffcr_send_buffer_bytes)
+  local buffered=0 now
+  for _ in $(seq 12); do  # the most, over some of its reads
+    now=$(metric videodiffcr_send_buffer_bytes); now=${now%.*}; [ "$now" -le "$buffered" ] || buffered=$now
+    sleep 0.5
+  done
   kill $slow $reader 2>/dev/null; wait $slow $reader 2>/dev/null
-  row "slow reader beside two viewers" "their p99 +10 % at most, CPR 1, <= $held_mib MiB held" \
+  row "slow reader beside two viewers" "their p99 +10 % at most, CPR 1, <= $most bytes held" \
     "$calm to $beside ms, CPR $(figure cpr), $buffered bytes" \
-    "$(holds "$calm_held == 0 and $held == 0 and $beside <= 1.1 * $calm and 0 < $buffered <= $held_mib * 2**20")"
+    "$(holds "$calm_held == 0 and $held == 0 and $beside <= 1.1 * $calm and 0 < $buffered <= $most")"
 }
 check_cuts() {
   start_server

@@ -155,7 +155,7 @@ bool StreamOutbox::Delivered(int64_t connection) {
       ForgetWhatMayGo();
     }
   }
-  NotifyBlocked();
+  NotifyRoom();
   return was_chunk;
 }
 
@@ -226,7 +226,7 @@ absl::StatusOr<int64_t> StreamOutbox::Reconnect(std::optional<int64_t> last_sequ
       Forget();
     }
   }
-  NotifyBlocked();
+  NotifyRoom();
   return connection;
 }
 
@@ -265,19 +265,19 @@ void StreamOutbox::Close() {
 }
 
 void StreamOutbox::Notify() {
-  NotifyBlocked();
+  NotifyRoom();
   if (const std::shared_ptr<Listener> listener = listener_.lock()) listener->OnReadable();
 }
 
-void StreamOutbox::NotifyBlocked() {
+void StreamOutbox::NotifyRoom() {
   MutexLock notify_lock(&notify_mutex_);
-  bool blocked;
+  int room;
   {
     MutexLock lock(&mutex_);
-    blocked = blocked_;
+    room = Room();
   }
-  if (blocked == std::exchange(told_blocked_, blocked)) return;
-  if (const std::shared_ptr<Listener> listener = listener_.lock()) listener->OnBlockedChanged(blocked);
+  if (room == std::exchange(told_room_, room)) return;
+  if (const std::shared_ptr<Listener> listener = listener_.lock()) listener->OnRoomChanged(room);
 }
 
 }  // namespace videodiffcr

@@ -1,7 +1,8 @@
 // Events of one session on their way to its connection, and to the next one if that breaks: events that were sent stay
 // until they are acknowledged or until there are too many of them, so that a client that comes back hears them again.
-// Bounded: above the high watermark the session's generation is held, below the low one it goes on; what was in the
-// making when the mark was passed still fits (the scheduler lets at most three chunks be on their way).
+// Bounded: the scheduler makes no more chunks than there is room for below the high watermark, and holds the session's
+// generation from there until the low one. Of bytes, whose number shows when a chunk is encoded, what was in the making
+// when the mark was passed still fits.
 //
 // Thread-safe. Nothing here blocks: the scheduler's threads push, gRPC's threads take, one event at a time.
 #ifndef VIDEODIFFCR_SERVER_DELIVERY_STREAM_OUTBOX_H_
@@ -59,9 +60,10 @@ class StreamOutbox {
     virtual ~Listener() = default;
     // There may be something to take. From the thread that pushed.
     virtual void OnReadable() = 0;
-    // The watermarks were crossed. Never called twice at once, and always ends with the latest value. It must not call
-    // back into the outbox.
-    virtual void OnBlockedChanged(bool blocked) = 0;
+    // So many chunks more may wait: none from the high watermark down to the low one. Never called twice at once, and
+    // always ends with the latest value, before the Push() that changed it returns. It must not call back into the
+    // outbox.
+    virtual void OnRoomChanged(int chunks) = 0;
   };
 
   // Who else hears of everything, from the thread that pushed, after the listener. Both return at once.
@@ -89,8 +91,12 @@ class StreamOutbox {
   StreamOutbox(const StreamOutbox&) = delete;
   StreamOutbox& operator=(const StreamOutbox&) = delete;
 
-  // Call once, before the first Push(). Weak: a call that is over no longer wants to hear.
-  void SetListener(std::weak_ptr<Listener> listener) { listener_ = std::move(listener); }
+  // Call once, before the first Push(); it hears of the room at once. Weak: a call that is over no longer wants to
+  // hear.
+  void SetListener(std::weak_ptr<Listener> listener) {
+    listener_ = std::move(listener);
+    NotifyRoom();
+  }
 
   // Call once, before the first Push(). Shared: the outbox may outlive who made it.
   void SetTap(std::shared_ptr<Tap> tap) { tap_ = std::move(tap); }
@@ -145,7 +151,10 @@ class StreamOutbox {
   };
 
   void Notify();
-  void NotifyBlocked();
+  void NotifyRoom();
+  int Room() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return blocked_ ? 0 : limits_.high_chunks - waiting_chunks_;
+  }
   // A snapshot takes the place of one that waits without a chunk between them: a client that asks for many and reads
   // none has one.
   OutgoingEvent Append(StreamEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -191,7 +200,7 @@ class StreamOutbox {
 
   // Held while the listener hears of a change, so that two threads cannot tell it in the wrong order. Before mutex_.
   Mutex notify_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
-  bool told_blocked_ ABSL_GUARDED_BY(notify_mutex_) = false;
+  int told_room_ ABSL_GUARDED_BY(notify_mutex_) = 0;  // 0, as nothing was told
 };
 
 }  // namespace videodiffcr

@@ -135,9 +135,9 @@ absl::Status ServedSession::Submit(SessionPlan plan) {
 
 void ServedSession::SetSession(SessionId session, bool may_begin) {
   {
-    MutexLock lock(&blocked_mutex_);
-    blockable_session_ = session;
-    if (blocked_) environment_.scheduler->SetTransportBlocked(session, true);
+    MutexLock lock(&room_mutex_);
+    filling_session_ = session;
+    environment_.scheduler->SetTransportRoom(session, room_chunks_);
   }
   bool gone;
   {
@@ -345,10 +345,10 @@ void ServedSession::OnReadable() {
   }
 }
 
-void ServedSession::OnBlockedChanged(bool blocked) {
-  MutexLock lock(&blocked_mutex_);
-  blocked_ = blocked;
-  if (blockable_session_.has_value()) environment_.scheduler->SetTransportBlocked(*blockable_session_, blocked);
+void ServedSession::OnRoomChanged(int chunks) {
+  MutexLock lock(&room_mutex_);
+  room_chunks_ = chunks;
+  if (filling_session_.has_value()) environment_.scheduler->SetTransportRoom(*filling_session_, chunks);
 }
 
 }  // namespace videodiffcr

@@ -100,7 +100,7 @@ class ServedSession final : public DirectoryEntry,
 
   // StreamOutbox::Listener. From the scheduler's threads and, by way of Delivered(), from gRPC's.
   void OnReadable() override;
-  void OnBlockedChanged(bool blocked) override;
+  void OnRoomChanged(int chunks) override;
 
   // SessionKeeper.
   absl::Status DeliverChunk(EarlierChunk chunk, ChunkEvent event) override;
@@ -158,11 +158,11 @@ class ServedSession final : public DirectoryEntry,
   int64_t chunks_sent_ ABSL_GUARDED_BY(mutex_);
   int64_t deadline_misses_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  // The outbox's last word on its watermarks, kept apart because it may come before Submit() has returned the id. A
-  // mutex of its own because OnBlockedChanged() comes while the outbox tells, see StreamOutbox::Listener.
-  Mutex blocked_mutex_;
-  std::optional<SessionId> blockable_session_ ABSL_GUARDED_BY(blocked_mutex_);
-  bool blocked_ ABSL_GUARDED_BY(blocked_mutex_) = false;
+  // The outbox's last word on its room, kept apart because it may come before Submit() has returned the id. A mutex of
+  // its own because OnRoomChanged() comes while the outbox tells, see StreamOutbox::Listener.
+  Mutex room_mutex_;
+  std::optional<SessionId> filling_session_ ABSL_GUARDED_BY(room_mutex_);
+  int room_chunks_ ABSL_GUARDED_BY(room_mutex_) = kUnlimitedRoom;
 };
 
 }  // namespace videodiffcr

@@ -91,16 +91,21 @@ TEST(IsolationTest, ASlowViewerHoldsOnlyItsOwnGeneration) {
   ServerConfig config = TestConfig();
   config.outbox_limits.high_chunks = 2;
   config.outbox_limits.low_chunks = 1;
+  config.metrics_listen = "127.0.0.1:0";
   TestServer server(config);
   constexpr int kChunks = 200;
   TestStream slow(server.NewConnection(), RawConfig(kChunks, 1));
-  ASSERT_TRUE(slow.NextChunk().has_value());
+  const auto first = slow.NextChunk();
+  ASSERT_TRUE(first.has_value());
   // The slow one reads no more: 200 chunks of 110 KB are more than sockets and windows hold.
+  ASSERT_TRUE(server.WaitForMetric("videodiffcr_sessions{model=\"fake\",priority=\"standard\",state=\"blocked\"}", 1));
   const auto quick_connection = server.NewConnection();
   for (int i = 0; i < 3; ++i) {
     TestStream quick(quick_connection, RawConfig(20, 2));
     EXPECT_TRUE(quick.status().ok());
   }
+  EXPECT_EQ(server.Metric("videodiffcr_send_buffer_bytes{model=\"fake\"}"), 2 * first->payload().size() / 9 * 12)
+      << "what was in the making when the second chunk came counts, too";
   int64_t slow_chunks = 0;
   for (const auto& plan : server.model().plans()) {
     for (const ObservedStep& step : plan) {

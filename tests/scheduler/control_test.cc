@@ -299,12 +299,12 @@ TEST_F(ControlTest, ABlockedTransportStopsTheSessionAtTheNextChunkBoundary) {
   Start();
   const TestSession session = Submit(Request(1, 3));
   Step(2);
-  scheduler_->SetTransportBlocked(session.id, true);
+  scheduler_->SetTransportRoom(session.id, 0);
   model_.FreePlans();
   ASSERT_TRUE(session.log->WaitForEvent("blocked"));
   ASSERT_TRUE(session.log->WaitForChunks(1));
   EXPECT_THAT(Sequences(session), ElementsAre(0));
-  scheduler_->SetTransportBlocked(session.id, false);
+  scheduler_->SetTransportRoom(session.id, 4);
   ASSERT_TRUE(session.log->WaitForEnd());
 }
 

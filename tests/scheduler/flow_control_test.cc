@@ -44,10 +44,25 @@ TEST(FlowControlTest, UnlimitedStaysUnlimitedWhateverIsSpentOrGranted) {
 
 TEST(FlowControlTest, ATransportThatTakesNoMoreBlocksUntilItTakesAgain) {
   FlowControl flow(kUnlimitedCredits, kUnlimitedCredits);
-  flow.SetTransportBlocked(true);
+  flow.SetTransportRoom(0);
   EXPECT_STREQ(flow.BlockReason(), "the connection takes no more bytes");
-  flow.SetTransportBlocked(false);
+  flow.SetTransportRoom(4);
   EXPECT_EQ(flow.BlockReason(), nullptr);
+}
+
+TEST(FlowControlTest, ChunksInTheMakingCountAgainstTheTransportsRoom) {
+  struct Row {
+    int room, in_the_making;
+    bool may_start;
+  };
+  // The session is blocked where there is no room at all; where what is in the making will fill it, it has work to do.
+  for (const Row& row : {Row{4, 0, true}, Row{4, 2, true}, Row{3, 2, true}, Row{2, 2, false}, Row{2, 1, true},
+                         Row{1, 1, false}, Row{1, 0, true}, Row{1, 2, false}, Row{0, 0, false}, Row{0, 2, false}}) {
+    FlowControl flow(kUnlimitedCredits, kUnlimitedCredits);
+    flow.SetTransportRoom(row.room);
+    EXPECT_EQ(flow.MayStartChunk(row.in_the_making), row.may_start) << row.room << " " << row.in_the_making;
+    EXPECT_EQ(flow.BlockReason() != nullptr, row.room == 0);
+  }
 }
 
 TEST(FlowControlTest, AHoldEndsByTheClockAndIsNotTheClients) {

@@ -152,7 +152,7 @@ TEST_F(GenerationTest, AControlOfASessionThatHasEndedIsNotFound) {
   EXPECT_EQ(scheduler_->Pause(session.id).code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(scheduler_->Pause(session.id + 1).code(), absl::StatusCode::kNotFound) << "nor one that never was";
   scheduler_->Cancel(session.id, absl::CancelledError(""));
-  scheduler_->SetTransportBlocked(session.id, true);
+  scheduler_->SetTransportRoom(session.id, 0);
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ TEST_F(IdlenessTest, AViewerWhoReadsSlowlyIsNotIdleAndOneWhoHasStoppedIs) {
   request.playout_start_buffer = absl::ZeroDuration();
   const TestSession session = Submit(request);
   ASSERT_TRUE(session.log->WaitForChunks(2));
-  scheduler_->SetTransportBlocked(session.id, true);
+  scheduler_->SetTransportRoom(session.id, 0);
   ASSERT_TRUE(session.log->WaitForEvent("blocked"));
   WaitForEngine();
   clock_.Advance(absl::Seconds(40));
@@ -121,7 +121,7 @@ TEST_F(IdlenessTest, AViewerWhoReadsInTheGraceIsNotWaitedForAnyMore) {
   Start();
   const TestSession session = Submit(Request(1, 0));
   ASSERT_TRUE(session.log->WaitForChunks(1));
-  scheduler_->SetTransportBlocked(session.id, true);
+  scheduler_->SetTransportRoom(session.id, 0);
   ASSERT_TRUE(session.log->WaitForEvent("blocked"));
   WaitForEngine();
   clock_.Advance(absl::Seconds(60));

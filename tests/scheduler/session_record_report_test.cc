@@ -14,9 +14,9 @@ using ::testing::IsEmpty;
 
 TEST_F(SessionRecordTest, EveryControlIsAnsweredAtOnce) {
   Begin(Request(0));
-  record_->SetTransportBlocked(true, now_);
+  record_->SetTransportRoom(0, now_);
   EXPECT_THAT(TakeStates(), ElementsAre(SessionState::kBlocked));
-  record_->SetTransportBlocked(false, now_);
+  record_->SetTransportRoom(4, now_);
   EXPECT_THAT(TakeStates(), ElementsAre(SessionState::kGenerating));
   record_->Pause(now_);
   EXPECT_THAT(TakeStates(), ElementsAre(SessionState::kPaused));
@@ -24,6 +24,25 @@ TEST_F(SessionRecordTest, EveryControlIsAnsweredAtOnce) {
   EXPECT_THAT(TakeStates(), ElementsAre(SessionState::kGenerating));
   record_->Finish(now_);
   EXPECT_THAT(TakeStates(), ElementsAre(SessionState::kFinishing));
+}
+
+// Three chunks wait for a viewer whose connection holds four: the fourth is made, and no fifth beside it.
+TEST_F(SessionRecordTest, NoChunkIsStartedForWhichThoseInTheMakingLeaveNoRoom) {
+  Begin(Request(0));
+  record_->SetTransportRoom(1, now_);
+  MakeChunk();
+  ASSERT_EQ(NextStep().kind, StepKind::kContext);
+  RunStep();
+  EXPECT_FALSE(View().next_step.has_value());
+  EXPECT_EQ(View().state, SessionState::kGenerating) << "the chunk is on its way";
+  FinishedChunk chunk = TakeChunk();
+  ASSERT_TRUE(record_->Decoded(&chunk, now_, absl::ZeroDuration(), now_));
+  EXPECT_FALSE(View().next_step.has_value()) << "it is still to be encoded";
+  record_->SetTransportRoom(0, now_);
+  record_->Delivered(chunk, 1000, std::nullopt, now_);
+  EXPECT_EQ(View().state, SessionState::kBlocked);
+  record_->SetTransportRoom(2, now_);
+  EXPECT_TRUE(View().next_step.has_value());
 }
 
 TEST_F(SessionRecordTest, TheLastCreditIsSpentAtTheNextBoundaryAndNewOnesLetItGoOnAtOnce) {
@@ -53,7 +72,7 @@ TEST_F(SessionRecordTest, ASessionThatHasMadeItsLastChunkIsFinishingWhateverWoul
   Begin(Request(1));
   MakeChunk();
   record_->Pause(now_);
-  record_->SetTransportBlocked(true, now_);
+  record_->SetTransportRoom(0, now_);
   EXPECT_EQ(View().state, SessionState::kFinishing);
 }
 

@@ -159,10 +159,10 @@ TEST_F(ShutdownTest, ManyClientsThatSubmitChangePauseAndCancelAtRandomLeaveNothi
         change.target = 7 + static_cast<int>(random() % 4);
         scheduler_->Change(*id, change).IgnoreError();
         scheduler_->Pause(*id).IgnoreError();
-        scheduler_->SetTransportBlocked(*id, true);
+        scheduler_->SetTransportRoom(*id, 0);
         scheduler_->load();
         if (random() % 4 == 0) scheduler_->Cancel(*id, absl::CancelledError("went away"));
-        scheduler_->SetTransportBlocked(*id, false);
+        scheduler_->SetTransportRoom(*id, 4);
         scheduler_->Unpause(*id).IgnoreError();
         scheduler_->AddCredits(*id, 10, 0).IgnoreError();
         if (!log->WaitForEnd()) ADD_FAILURE() << "session " << *id << " never ended";

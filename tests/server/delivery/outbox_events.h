@@ -14,9 +14,9 @@ namespace videodiffcr {
 class RecordingListener final : public StreamOutbox::Listener {
  public:
   void OnReadable() override { ++readable; }
-  void OnBlockedChanged(bool blocked) override { changes.push_back(blocked); }
+  void OnRoomChanged(int chunks) override { rooms.push_back(chunks); }
   int readable = 0;
-  std::vector<bool> changes;
+  std::vector<int> rooms;
 };
 
 inline StreamEvent Chunk(int64_t sequence, size_t bytes) {

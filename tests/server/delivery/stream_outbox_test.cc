@@ -17,7 +17,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 class StreamOutboxTest : public testing::Test {
  protected:
@@ -67,27 +66,26 @@ TEST_F(StreamOutboxTest, TellsWhetherWhatWasTakenWasAChunk) {
   EXPECT_TRUE(outbox_.Delivered(0));
 }
 
-TEST_F(StreamOutboxTest, BlocksAtTheHighChunkMarkAndUnblocksAtTheLowOne) {
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(outbox_.Push(Chunk(i, 1)).ok());
-  EXPECT_THAT(listener_->changes, IsEmpty());
-  EXPECT_TRUE(outbox_.Push(Chunk(3, 1)).ok());
-  EXPECT_THAT(listener_->changes, ElementsAre(true));
+TEST_F(StreamOutboxTest, HasRoomUpToTheHighChunkMarkAndFromThereNoneUntilTheLowOne) {
+  EXPECT_THAT(listener_->rooms, ElementsAre(4)) << "before the first";
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(outbox_.Push(Chunk(i, 1)).ok());
+  EXPECT_THAT(listener_->rooms, ElementsAre(4, 3, 2, 1, 0));
   DeliverOne();
-  EXPECT_THAT(listener_->changes, ElementsAre(true)) << "three is between the marks";
+  EXPECT_THAT(listener_->rooms, ElementsAre(4, 3, 2, 1, 0)) << "three is between the marks";
   DeliverOne();
-  EXPECT_THAT(listener_->changes, ElementsAre(true, false));
+  EXPECT_THAT(listener_->rooms, ElementsAre(4, 3, 2, 1, 0, 2));
 }
 
 TEST_F(StreamOutboxTest, BlocksAtTheHighByteMarkAndUnblocksWhenBytesAndChunksAreLow) {
   EXPECT_TRUE(outbox_.Push(Chunk(0, 600)).ok());
-  EXPECT_THAT(listener_->changes, IsEmpty());
+  EXPECT_THAT(listener_->rooms, ElementsAre(4, 3));
   EXPECT_TRUE(outbox_.Push(Chunk(1, 450)).ok());
-  EXPECT_THAT(listener_->changes, ElementsAre(true));
+  EXPECT_THAT(listener_->rooms, ElementsAre(4, 3, 0));
   EXPECT_EQ(bytes_.Value(), 1050);
   EXPECT_TRUE(Take().has_value());
-  EXPECT_THAT(listener_->changes, ElementsAre(true)) << "bytes being written still count";
+  EXPECT_THAT(listener_->rooms, ElementsAre(4, 3, 0)) << "bytes being written still count";
   outbox_.Delivered(0);
-  EXPECT_THAT(listener_->changes, ElementsAre(true, false));
+  EXPECT_THAT(listener_->rooms, ElementsAre(4, 3, 0, 3));
   EXPECT_EQ(bytes_.Value(), 450);
 }
 
@@ -133,28 +131,27 @@ TEST_F(StreamOutboxTest, ABlockedStreamGoesOnOnlyWhenItsBytesAreLowToo) {
   EXPECT_TRUE(outbox_.Push(Chunk(0, 10)).ok());
   EXPECT_TRUE(outbox_.Push(Chunk(1, 501)).ok());
   EXPECT_TRUE(outbox_.Push(Chunk(2, 489)).ok());
-  EXPECT_THAT(listener_->changes, ElementsAre(true)) << "a thousand is the mark";
+  EXPECT_EQ(listener_->rooms.back(), 0) << "a thousand is the mark";
   DeliverOne();
-  EXPECT_THAT(listener_->changes, ElementsAre(true)) << "two chunks are low, 990 bytes are not";
+  EXPECT_EQ(listener_->rooms.back(), 0) << "two chunks are low, 990 bytes are not";
   DeliverOne();
-  EXPECT_THAT(listener_->changes, ElementsAre(true, false));
+  EXPECT_EQ(listener_->rooms.back(), 3);
 }
 
 TEST_F(StreamOutboxTest, TheLowMarksThemselvesAreLow) {
   EXPECT_TRUE(outbox_.Push(Chunk(0, 500)).ok());
   EXPECT_TRUE(outbox_.Push(Chunk(1, 500)).ok());
-  EXPECT_THAT(listener_->changes, ElementsAre(true));
+  EXPECT_EQ(listener_->rooms.back(), 0);
   DeliverOne();
-  EXPECT_THAT(listener_->changes, ElementsAre(true, false));
+  EXPECT_EQ(listener_->rooms.back(), 3);
 }
 
 TEST_F(StreamOutboxTest, EventsThatAreNoChunksDoNotCountAsSuch) {
   EXPECT_TRUE(outbox_.Push(UpdateAppliedEvent{1, 0}).ok());
   DeliverOne();
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(outbox_.Push(Chunk(i, 1)).ok());
-  EXPECT_THAT(listener_->changes, IsEmpty());
-  EXPECT_TRUE(outbox_.Push(Chunk(3, 1)).ok());
-  EXPECT_THAT(listener_->changes, ElementsAre(true)) << "four are four";
+  EXPECT_THAT(listener_->rooms, ElementsAre(4));
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(outbox_.Push(Chunk(i, 1)).ok());
+  EXPECT_THAT(listener_->rooms, ElementsAre(4, 3, 2, 1, 0)) << "four are four";
 }
 
 TEST_F(StreamOutboxTest, ADeliveryThatNobodyTookChangesNothing) {
@@ -186,7 +183,7 @@ TEST_F(StreamOutboxTest, DoesNotNeedItsListenerToLive) {
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(outbox_.Push(Chunk(i, 1)).ok());
 }
 
-TEST_F(StreamOutboxTest, TheLastWordOnTheWatermarksIsTrueWhenTwoThreadsFillAndEmptyIt) {
+TEST_F(StreamOutboxTest, TheLastWordOnTheRoomIsTrueWhenTwoThreadsFillAndEmptyIt) {
   constexpr int kChunks = 2000;
   std::thread filler([this] {
     for (int i = 0; i < kChunks; ++i) {
@@ -201,8 +198,7 @@ TEST_F(StreamOutboxTest, TheLastWordOnTheWatermarksIsTrueWhenTwoThreadsFillAndEm
   }
   filler.join();
   ASSERT_EQ(bytes_.Value(), 0);
-  EXPECT_EQ(listener_->changes.size() % 2, 0u) << "the last word is that it is not blocked";
-  for (size_t i = 0; i < listener_->changes.size(); ++i) EXPECT_EQ(listener_->changes[i], i % 2 == 0);
+  EXPECT_EQ(listener_->rooms.back(), 4) << "it is empty";
 }
 
 TEST_F(StreamOutboxTest, AClientThatAsksForSnapshotsAndReadsNoneHasOneBehindEachChunk) {

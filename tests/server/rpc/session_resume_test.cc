@@ -267,7 +267,7 @@ TEST_F(SessionResumeTest, AMarkThatIsCrossedBeforeTheSessionHasAnIdHoldsTheSessi
   absl::StatusOr<SessionPlan> plan = ConvertConfig(Config(3), false, model_, environment_.limits);
   ASSERT_TRUE(plan.ok());
   const auto session = ServedSession::Create(environment_, *plan, Caller(), "", clock_.Now());
-  scheduler_clock_.SetHook([&session] { session->OnBlockedChanged(true); });
+  scheduler_clock_.SetHook([&session] { session->OnRoomChanged(0); });
   model_.HoldPlans();  // else the session might be over before it has its id
   ASSERT_TRUE(session->Submit(*std::move(plan)).ok());
   model_.FreePlans();
@@ -275,7 +275,7 @@ TEST_F(SessionResumeTest, AMarkThatIsCrossedBeforeTheSessionHasAnIdHoldsTheSessi
     return scheduler_metrics_.of(PriorityClass::kStandard).sessions[static_cast<int>(SessionState::kBlocked)]->Value();
   };
   EXPECT_TRUE(WaitUntil([&] { return blocked() == 1; }));
-  session->OnBlockedChanged(false);
+  session->OnRoomChanged(4);
   EXPECT_TRUE(WaitUntilNoSessionRuns());
 }
 
