@@ -1,11 +1,14 @@
 #include "client/load/load_options.h"
 
+#include <map>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "client/load/load_result.h"
 #include "client/security_flags.h"
 #include "command_line/flag_reader.h"
 
@@ -84,7 +87,20 @@ FlagReader ReadOptional(double most, const char* off, std::optional<double>* out
   return {read, out->has_value() ? absl::StrCat(**out) : ""};
 }
 
+// Before minutes of load, which would end with this.
+absl::Status CheckFigures(const std::vector<Requirement>& requirements) {
+  const std::map<std::string, double> figures = FiguresOf({});
+  for (const Requirement& requirement : requirements) {
+    if (figures.count(requirement.figure) > 0) continue;
+    const auto name = [](std::string* out, const auto& figure) { absl::StrAppend(out, figure.first); };
+    return absl::InvalidArgumentError(absl::StrCat("--require asks for '", requirement.figure, "'; the figures are ",
+                                                   absl::StrJoin(figures, ", ", name)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Validate(const LoadOptions& options) {
+  if (absl::Status known = CheckFigures(options.requirements); !known.ok()) return known;
   for (const LoadBudget& budget : options.budgets) {
     const double floor = budget.floor.value_or(options.floor.value_or(budget.target));
     if (floor <= budget.target) continue;
@@ -146,8 +162,10 @@ void AddLoadFlags(LoadOptions* options, Command* command) {
                    ReadString(&options->plot_file));
   command->AddFlag({"compare", "PATH", "Show the figures beside those that an earlier --json wrote.", "before.json"},
                    ReadString(&options->compare_file));
-  command->AddFlag({"require", "LIST", "Exit status 1 unless all of it holds.", "cpr>=0.99,lost==0"},
-                   ReadRequirements(&options->requirements));
+  command->AddFlag(
+      {"require", "LIST", "Exit status 1 unless all of it holds; a figure that nothing was measured for does not.",
+       "cpr>=0.99,lost==0"},
+      ReadRequirements(&options->requirements));
   command->AddCheck([options] { return Validate(*options); });
 }
 

@@ -48,6 +48,10 @@ void AddChunks(const ViewerOutcome& outcome, Sums* sums) {
   }
 }
 
+double MissingChunks(const ViewerOutcome& outcome) {
+  return static_cast<double>(outcome.expected_chunks - static_cast<int64_t>(outcome.chunks.size()));
+}
+
 Sums SumUp(const std::vector<ViewerOutcome>& outcomes) {
   Sums sums;
   for (const ViewerOutcome& outcome : outcomes) {
@@ -61,7 +65,7 @@ Sums SumUp(const std::vector<ViewerOutcome>& outcomes) {
         ++sums.finished;
         sums.good += ContinuousPlayRatio(outcome) >= kGoodRatio ? 1 : 0;
         sums.least_ratio = std::min(sums.least_ratio, ContinuousPlayRatio(outcome));
-        sums.missing += static_cast<double>(outcome.expected_chunks - static_cast<int64_t>(outcome.chunks.size()));
+        sums.missing += MissingChunks(outcome);
         break;
       case ViewerEnd::kRefused:
         ++sums.refused;
@@ -72,6 +76,7 @@ Sums SumUp(const std::vector<ViewerOutcome>& outcomes) {
         break;
       case ViewerEnd::kFailed:
         ++sums.failed;
+        sums.missing += MissingChunks(outcome);
         break;
     }
   }
@@ -101,6 +106,7 @@ std::map<std::string, double> FiguresOf(const std::vector<ViewerOutcome>& outcom
       {"failed", sums.failed},
       {"goodput", Share(sums.good, sums.finished, 0)},
       {"chunks", sums.chunks},
+      {"timed_chunks", sums.with_deadline},
       {"misses", sums.misses},
       {"cpr", 1 - Share(sums.misses, sums.with_deadline, 0)},
       {"least_cpr", sums.least_ratio},
@@ -122,6 +128,33 @@ std::map<std::string, double> FiguresOf(const std::vector<ViewerOutcome>& outcom
       {"verified", sums.verified},
       {"changed", sums.changed},
   };
+}
+
+std::string FigureBehind(const std::string& figure) {
+  static const auto* const behind = new std::map<std::string, std::string>{
+      {"cpr", "timed_chunks"},
+      {"least_cpr", "timed_chunks"},
+      {"misses", "timed_chunks"},
+      {"slack_p1_ms", "timed_chunks"},
+      {"slack_p50_ms", "timed_chunks"},
+      {"goodput", "finished"},
+      {"first_chunk_p50_ms", "chunks"},
+      {"first_chunk_p99_ms", "chunks"},
+      {"interval_p50_ms", "chunks"},
+      {"interval_p99_ms", "chunks"},
+      {"overhead_p50_ms", "chunks"},
+      {"overhead_p99_ms", "chunks"},
+      {"mean_budget", "chunks"},
+      {"lowered_chunks", "chunks"},
+      {"floor_crossed", "chunks"},
+      {"damaged", "chunks"},
+      {"lost", "sessions"},
+      {"failed", "sessions"},
+      {"changed", "verified"},
+      {"refusal_p99_ms", "refused"},
+  };
+  const auto found = behind->find(figure);
+  return found == behind->end() ? "" : found->second;
 }
 
 std::string FigureTable(const std::map<std::string, double>& figures, const std::map<std::string, double>* before) {

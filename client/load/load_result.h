@@ -44,8 +44,12 @@ struct ViewerOutcome {
 double ContinuousPlayRatio(const ViewerOutcome& outcome);
 
 // Figures by name, all of them there, whatever happened. cpr is that of all chunks together, least_cpr that of the
-// session that has finished with the lowest, goodput the share of those that have finished with 0.99 or more.
+// session that has finished with the lowest, goodput the share of those that have finished with 0.99 or more; lost are
+// the chunks that sessions which finished or failed should have had.
 std::map<std::string, double> FiguresOf(const std::vector<ViewerOutcome>& outcomes);
+
+// The figure that says of how much this one was measured: at 0 it says nothing. Empty: it is such a count itself.
+std::string FigureBehind(const std::string& figure);
 
 // Name, value and, with `before`, what it was there and by how much it has changed.
 std::string FigureTable(const std::map<std::string, double>& figures, const std::map<std::string, double>* before);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "client/load/load_result.h"
 
 namespace videodiffcr {
 namespace {
@@ -55,8 +56,11 @@ absl::Status CheckRequirements(const std::vector<Requirement>& requirements,
   std::vector<std::string> broken;
   for (const Requirement& requirement : requirements) {
     const auto found = figures.find(requirement.figure);
+    const auto behind = figures.find(FigureBehind(requirement.figure));
     if (found == figures.end()) {
       broken.push_back(absl::StrCat(requirement.figure, " is no figure of this load"));
+    } else if (behind != figures.end() && behind->second == 0) {
+      broken.push_back(absl::StrCat(requirement.figure, " says nothing, since ", behind->first, " is 0"));
     } else if (!Holds(found->second, requirement.relation, requirement.bound)) {
       broken.push_back(absl::StrCat(requirement.figure, " is ", found->second, ", not ", requirement.relation, " ",
                                     requirement.bound));

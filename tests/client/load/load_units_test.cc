@@ -97,6 +97,30 @@ TEST(RequirementsTest, WhatDoesNotHoldIsNamedWithWhatThereIs) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("cpr is 0.5, not >= 0.99; lost is 3, not == 0"));
 }
 
+// Of a server that refused everybody no chunk was late.
+TEST(RequirementsTest, AFigureThatNothingWasMeasuredForDoesNotHold) {
+  ViewerOutcome refused;
+  refused.end = ViewerEnd::kRefused;
+  refused.lasted = absl::Milliseconds(3);
+  const std::map<std::string, double> figures = FiguresOf({refused});
+  const auto check = [&](const std::string& text) { return CheckRequirements(*ParseRequirements(text), figures).ok(); };
+  for (const char* text : {"cpr>=0.99", "least_cpr>=0.99", "misses==0", "changed==0", "damaged==0", "floor_crossed==0",
+                           "first_chunk_p99_ms<=1000", "overhead_p99_ms<=3"}) {
+    EXPECT_FALSE(check(text)) << text;
+  }
+  EXPECT_TRUE(check("refused==1,refusal_p99_ms<=10,finished==0,failed==0,lost==0"));
+  EXPECT_THAT(std::string(CheckRequirements(*ParseRequirements("cpr>=0.99"), figures).message()),
+              HasSubstr("cpr says nothing, since timed_chunks is 0"));
+  EXPECT_FALSE(CheckRequirements(*ParseRequirements("failed==0"), FiguresOf({})).ok()) << "nobody came";
+}
+
+TEST(RequirementsTest, WhatSaysHowMuchAFigureWasMeasuredOfIsAFigureToo) {
+  for (const auto& [figure, value] : FiguresOf({})) {
+    const std::string behind = FigureBehind(figure);
+    EXPECT_TRUE(behind.empty() || (FiguresOf({}).count(behind) == 1 && FigureBehind(behind).empty())) << figure;
+  }
+}
+
 TEST(RequirementsTest, WhatIsNoneIsRefused) {
   for (const char* text : {"", "cpr", "cpr=1", ">=1", "cpr>=", "cpr>=x", "cpr>=0.9,,lost==0"}) {
     EXPECT_EQ(ParseRequirements(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
@@ -141,6 +165,16 @@ TEST(LoadResultTest, MissesGoodSessionsAndWhatIsMissingAreCounted) {
   EXPECT_EQ(figures.at("lost"), 1);
   EXPECT_EQ(figures.at("refused"), 1);
   EXPECT_EQ(figures.at("refusal_p99_ms"), 3);
+}
+
+TEST(LoadResultTest, WhatASessionThatFailedShouldHaveHadIsLost) {
+  ViewerOutcome failed = Outcome({0, 1});
+  failed.end = ViewerEnd::kFailed;
+  failed.expected_chunks = 8;
+  ViewerOutcome killed = Outcome({0});
+  killed.end = ViewerEnd::kKilled;
+  killed.expected_chunks = 8;
+  EXPECT_EQ(FiguresOf({failed, killed}).at("lost"), 6) << "who leaves misses nothing";
 }
 
 TEST(LoadResultTest, OverheadIsWhatIsLeftOfAChunksTimeAndItsQuantilesAreOfAllChunks) {
@@ -189,6 +223,13 @@ TEST(LoadOptionsTest, AFloorAboveItsBudgetIsRefused) {
   }
   EXPECT_THAT(std::string(ParseLoad({"--budgets=1,0.7", "--floor=0.8"}).status().message()),
               HasSubstr("--floor is 0.8"));
+}
+
+TEST(LoadOptionsTest, ARequirementOfAFigureThatThereIsNotIsRefusedBeforeTheLoad) {
+  const absl::Status status = ParseLoad({"--require=cpr>=0.99,lsot==0"}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--require asks for 'lsot'; the figures are changed, chunks,"));
+  EXPECT_TRUE(ParseLoad({"--require=cpr>=0.99,lost==0"}).ok());
 }
 
 TEST(LoadResultTest, LoweredBudgetsAndCrossedFloorsAreToldApart) {
