@@ -69,6 +69,7 @@ struct MakeModelOptions {
   std::vector<int> budgets;        // tenths below 10, falling, the same of every block; empty: the same
   double cache_retention = 0;      // share of a chunk's keys that stays, at every budget; 0: as that folder has it
   std::string cache_score = "router";
+  int64_t bypass_rank = 0;  // of the light bypass; 0: none, or as that folder has it
   uint64_t seed = 1;
 };
 // A model folder for a shape benchmark (bench/shape_model.h).

@@ -14,6 +14,7 @@
 #include "command_line/standard_streams.h"
 #include "convert/model_presets.h"
 #include "model/config/cache_retention.h"
+#include "model/config/retention_table.h"
 
 namespace videodiffcr {
 namespace {
@@ -203,6 +204,8 @@ Subcommand Make() {
                           "or random.",
                           "random"},
                          ReadChoice(CacheScoreChoices(), &options->cache_score));
+        command->AddFlag({"bypass-rank", "N", "Rank of the light bypass of tokens that blocks do not keep.", "32"},
+                         ReadInteger(0, kMostBypassRank, &options->bypass_rank));
         command->AddFlag({"seed", "N", "Same seed, same weights.", "7"}, ReadUnsigned(&options->seed));
       },
       &MakeModel);

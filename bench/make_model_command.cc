@@ -13,6 +13,9 @@ absl::StatusOr<std::string> MakeModel(const MakeModelOptions& options) {
     return WrongUsageError("output: empty; name the folder to write with --output");
   }
   const bool links = !options.weights_from.empty();
+  if (links && options.bypass_rank > 0) {
+    return WrongUsageError("bypass-rank: needs weights of its own, so it does not go with --weights-from");
+  }
   absl::StatusOr<ModelConfig> config = LoadModelConfig(links ? options.weights_from : options.tokenizer_folder);
   if (config.ok() && !links) config = MakeShapeConfig(options.preset, *config);
   if (!config.ok()) return config.status();
@@ -20,6 +23,7 @@ absl::StatusOr<std::string> MakeModel(const MakeModelOptions& options) {
     config->transformer.window_frames = options.window_frames;
     config->transformer.sink_frames = options.sink_frames;
   }
+  if (options.bypass_rank > 0) config->retention.bypass_rank = options.bypass_rank;
   if (!options.budgets.empty()) SetBudgets(options.budgets, &*config);
   if (!options.denoise_steps.empty()) SetDenoiseSteps(options.denoise_steps, &*config);
   if (options.cache_retention > 0) {

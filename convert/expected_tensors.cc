@@ -219,14 +219,18 @@ std::vector<ExpectedTensor> WanVaeTensors(const DecoderConfig& config) {
 }
 
 std::vector<ExpectedTensor> RouterTensors(const ModelConfig& config) {
-  const int64_t r = config.retention.router_dim;
+  const int64_t r = config.retention.router_dim, rank = config.retention.bypass_rank, dim = config.transformer.dim;
   const int64_t frames = config.transformer.chunk_frames;
   Table table;
   for (int64_t i = 0; i < config.transformer.num_layers; ++i) {
     const std::string router = absl::StrCat("blocks.", i, ".router.");
-    table.AddWeight(router + "down", {r, config.transformer.dim}, TensorRole::kPrecise, /*bias=*/true);
+    table.AddWeight(router + "down", {r, dim}, TensorRole::kPrecise, /*bias=*/true);
     table.Add(router + "mix", {r, frames, frames}, TensorRole::kPrecise);
     table.Add(router + "score.weight", {1, r}, TensorRole::kPrecise);
+    if (rank == 0) continue;
+    const std::string bypass = absl::StrCat("blocks.", i, ".bypass.");
+    table.Add(bypass + "down.weight", {rank, dim}, TensorRole::kPrecise);
+    table.Add(bypass + "up.weight", {dim, rank}, TensorRole::kPrecise);
   }
   return table.Take();
 }

@@ -39,7 +39,7 @@ std::vector<ExpectedTensor> TransformerTensors(const TransformerConfig& config);
 std::vector<ExpectedTensor> TextEncoderTensors(const TextEncoderConfig& config);
 // wan_vae.md section 7, encoder and decoder.
 std::vector<ExpectedTensor> WanVaeTensors(const DecoderConfig& config);
-// videodiffcr.md section 2.2. config.retention.router_dim is r.
+// videodiffcr.md sections 2.2 and 9, 6. config.retention.router_dim is r.
 std::vector<ExpectedTensor> RouterTensors(const ModelConfig& config);
 
 // Inner widths of a TAEHV; config.json does not carry them, the file does.

@@ -117,7 +117,7 @@ absl::Status ReadTable(const SafetensorsReader& file, RolloutCase* out) {
   WeightOptions options;
   options.device = out->weights.head.weight.device();
   options.prefix = kWeightsPrefix;
-  return LoadRouterWeights(file, out->config, router_dim, options, &out->weights);
+  return LoadRouterWeights(file, out->config, router_dim, /*bypass_rank=*/0, options, &out->weights);
 }
 
 // [rows, text_dim] -> [1, rows, text_dim].

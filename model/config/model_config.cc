@@ -69,11 +69,15 @@ absl::Status CheckCache(const RetentionConfig& retention, int64_t layers) {
 
 absl::Status CheckRetention(const RetentionConfig& retention, int64_t layers, size_t steps) {
   if (retention.file.empty()) {
+    if (retention.bypass_rank != 0) {
+      return Invalid("retention.bypass_rank", absl::StrCat(retention.bypass_rank), "goes with retention.file only");
+    }
     if (retention.tables.empty()) return CheckCache(retention, layers);
     return Invalid("retention.file", "\"\"", "must name the router weights, since there are tables");
   }
   absl::Status status = CheckFileName("retention.file", retention.file);
   status.Update(CheckRange("retention.router_dim", retention.router_dim, 1, kMaxWidth));
+  status.Update(CheckRange("retention.bypass_rank", retention.bypass_rank, 0, kMostBypassRank));
   status.Update(CheckRange("retention.floor_tenths", retention.floor_tenths, 1, kDenseTenths));
   if (!status.ok()) return status;
   if (!(retention.frame_floor >= 0 && retention.frame_floor <= 1)) {

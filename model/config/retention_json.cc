@@ -122,6 +122,7 @@ void ReadRetention(const json& object, JsonFields* parent, RetentionConfig* conf
   const Presence routed = fields.Has("cache") && !fields.Has("file") ? Presence::kOptional : Presence::kRequired;
   fields.Read("file", &config->file, routed);
   fields.Read("router_dim", &config->router_dim, routed);
+  fields.Read("bypass_rank", &config->bypass_rank, Presence::kOptional);
   fields.ReadEnum("gate", RouterGateNames(), &config->gate, routed);
   fields.ReadEnum("kv_mode", KvModeNames(), &config->kv_mode, routed);
   fields.ReadEnum("context_mode", ContextModeNames(), &config->context_mode, routed);
@@ -161,6 +162,7 @@ json FormatRetention(const RetentionConfig& retention) {
                {"step_delta_tenths", retention.step_delta_tenths},
                {"floor_tenths", retention.floor_tenths},
                {"tables", tables}};
+  if (retention.bypass_rank > 0) text["bypass_rank"] = retention.bypass_rank;
   if (!retention.cache.shares.empty()) text["cache"] = FormatCache(retention.cache);
   return text;
 }

@@ -34,9 +34,14 @@ struct RetentionTable {
   std::vector<std::vector<int>> tenths;
 };
 
+inline constexpr int64_t kMostBypassRank = 128;
+
 struct RetentionConfig {
   std::string file;        // router weights; empty: dense only
   int64_t router_dim = 0;  // r
+  // Rank of the light bypass (videodiffcr.md section 9, 6): what a block adds to tokens that it does not keep; 0:
+  // nothing.
+  int64_t bypass_rank = 0;
   RouterGate gate = RouterGate::kTwoSigmoid;
   KvMode kv_mode = KvMode::kKept;
   ContextMode context_mode = ContextMode::kDense;

@@ -199,8 +199,32 @@ void CpuTransformer::RoutedBlock(int64_t layer, int tenths, const PassRequest& r
       std::copy_n(scratch.kept_x.data() + row * dim, dim, scratch.x.data() + lane.kept[row] * dim);
     }
   });
+  if (const std::optional<PackedBypass>& bypass = weights_.blocks[layer].bypass; bypass.has_value()) {
+    ForOwnGroups(member, tokens, [&](RowRange rows) { BypassTokens(*bypass, rows, scratch, lane); });
+  }
   // The next block reads rows of the residual stream by token, and these were written by kept row.
   member.Barrier();
+}
+
+// videodiffcr.md section 9, 6, for those of rows [begin, end) of the stream that this lane's router has not kept.
+void CpuTransformer::BypassTokens(const PackedBypass& bypass, RowRange rows, PassScratch& scratch,
+                                  PassScratch::Lane& lane) const {
+  const int64_t dim = config_.dim, rank = bypass.down.out, count = rows.rows();
+  lane.bypass_hidden.resize(count * rank);
+  lane.bypass_update.resize(count * dim);
+  Apply(bypass.down, lane.router_normed.data() + rows.begin * dim, count, lane.bypass_hidden.data());
+  Silu(count * rank, lane.bypass_hidden.data());
+  Apply(bypass.up, lane.bypass_hidden.data(), count, lane.bypass_update.data());
+  auto kept = std::lower_bound(lane.kept.begin(), lane.kept.end(), static_cast<int32_t>(rows.begin));
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    if (kept != lane.kept.end() && *kept == row) {
+      ++kept;
+      continue;
+    }
+    float* x = scratch.x.data() + row * dim;
+    const float* update = lane.bypass_update.data() + (row - rows.begin) * dim;
+    for (int64_t c = 0; c < dim; ++c) x[c] += update[c];
+  }
 }
 
 // Between the making of the keys and what changes the block's rows: all meet, one ranks, and all must meet again before

@@ -51,6 +51,8 @@ struct PassScratch {
     FloatBuffer scores;           // [chunk tokens]
     FloatBuffer gate;             // [kept]
     std::vector<int32_t> kept;    // [kept] token indices, ascending
+    FloatBuffer bypass_hidden;    // [rows of a group, rank]
+    FloatBuffer bypass_update;    // [rows of a group, D]
   };
   std::vector<Lane> lanes;  // one per lane of a team, kRowGroups at most
 };
@@ -108,6 +110,7 @@ class CpuTransformer {
                    TeamMember& member) const;
   void ScoreTokens(const PackedRouter& router, const PassScratch& scratch, PassScratch::Lane& lane) const;
   void SelectKept(int64_t count, PassScratch::Lane& lane) const;
+  void BypassTokens(const PackedBypass& bypass, RowRange rows, PassScratch& scratch, PassScratch::Lane& lane) const;
   void RankKeys(int64_t layer, int64_t query_rows, bool routed, const PassRequest& request, PassScratch& scratch,
                 TeamMember& member) const;
 

@@ -37,6 +37,8 @@ PackedRouter Pack(const RouterWeights& router) {
   return {Pack(router.down), Values(router.mix.permute({1, 2, 0})), Values(router.score)};
 }
 
+PackedLinear WithoutBias(const at::Tensor& weight) { return {weight.size(0), weight.size(1), Values(weight), {}}; }
+
 PackedBlock Pack(const BlockWeights& block) {
   PackedBlock packed;
   packed.qkv = Stack(block.self_attn.q, block.self_attn.k, block.self_attn.v);
@@ -54,6 +56,7 @@ PackedBlock Pack(const BlockWeights& block) {
   packed.ffn_in = Pack(block.ffn_in);
   packed.ffn_out = Pack(block.ffn_out);
   if (block.router.has_value()) packed.router = Pack(*block.router);
+  if (block.bypass.has_value()) packed.bypass = {WithoutBias(block.bypass->down), WithoutBias(block.bypass->up)};
   return packed;
 }
 

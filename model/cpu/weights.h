@@ -37,6 +37,12 @@ struct PackedRouter {
   FloatBuffer score;  // [r]
 };
 
+// videodiffcr.md section 9, 6. Without biases.
+struct PackedBypass {
+  PackedLinear down;  // [rank, D]
+  PackedLinear up;    // [D, rank]
+};
+
 struct PackedBlock {
   PackedLinear qkv;            // [3D, D]: queries, keys, values
   FloatBuffer norm_q, norm_k;  // [D]
@@ -46,6 +52,7 @@ struct PackedBlock {
   FloatBuffer cross_norm_q, cross_norm_k;
   PackedLinear ffn_in, ffn_out;
   std::optional<PackedRouter> router;
+  std::optional<PackedBypass> bypass;
 };
 
 // The six modulation vectors of a block at one timestep, [6, D] (causal_wan_dit.md section 5): shift, 1 + scale, gate

@@ -1,6 +1,7 @@
 #include "model/gpu/transformer.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "model/config/retention_table.h"
@@ -34,6 +35,7 @@ GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionC
       self_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors),
       text_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors),
       chooser_(config, retention, precision, most_sessions),
+      bypass_(config.tokens_per_chunk(), retention.bypass_rank, precision, most_sessions),
       buffers_(ActivationSizesOf(config, precision, key_element, most_sessions)),
       stream_(buffers_, chooser_, precision, config.dim, static_cast<float>(config.eps)) {}
 
@@ -97,6 +99,7 @@ void GpuTransformer::Block(int64_t layer, Batch& batch, bool keys_only) {
   const RowSet rows = Route(layer, batch, &factor), key_rows = KeyRows(rows, batch);
   KeysAndQueries(layer, rows, key_rows, keys_only, batch);
   if (keys_only) return;
+  Bypass(layer, batch);
   SelfAttention(layer, rows, key_rows, batch);
   stream_.AddLater(rows, Modulation(batch, layer, Vector::kGateAttention), {});
 
@@ -160,10 +163,23 @@ RowSet GpuTransformer::Route(int64_t layer, Batch& batch, RowFactors* factor) {
       rows.kept[i] = chosen.kept.const_data_ptr<int32_t>();
       if (chosen.factor.defined()) factor->of[i] = chosen.factor.const_data_ptr<float>();
       if (batch.on_kept) batch.on_kept(i, layer, chosen.kept);
+      if (const std::optional<GpuBypass>& bypass = weights_.blocks[layer].bypass; bypass.has_value()) {
+        bypass_.See(*bypass, i, buffers_.normed.narrow(0, i * tokens, tokens));
+      }
     }
     rows.first_row[i + 1] = rows.first_row[i] + count;
   }
   return rows;
+}
+
+void GpuTransformer::Bypass(int64_t layer, Batch& batch) {
+  const std::optional<GpuBypass>& bypass = weights_.blocks[layer].bypass;
+  if (!bypass.has_value()) return;
+  const int64_t tokens = config_.tokens_per_chunk();
+  for (int i = 0; i < static_cast<int>(batch.requests.size()); ++i) {
+    if (TenthsOf(batch.requests[i], layer) == kDenseTenths) continue;
+    bypass_.Add(*bypass, i, chooser_.places(i), buffers_.stream.narrow(0, i * tokens, tokens));
+  }
 }
 
 void GpuTransformer::ApplyToNormed(const GpuLinear& linear, int64_t rows, at::Tensor out) {

@@ -14,6 +14,7 @@
 #include "model/config/retention_table.h"
 #include "model/gpu/activations.h"
 #include "model/gpu/attention_runner.h"
+#include "model/gpu/bypass_runner.h"
 #include "model/gpu/residual_stream.h"
 #include "model/gpu/session_pool.h"
 #include "model/gpu/token_chooser.h"
@@ -82,6 +83,8 @@ class GpuTransformer {
   // Chooses the rows of every session for this layer; fills `factor` where routers gate. Leaves scores of keys in the
   // pool where they are ranked.
   kernels::RowSet Route(int64_t layer, Batch& batch, RowFactors* factor);
+  // Adds the light bypass's update to the tokens that routed sessions do not keep.
+  void Bypass(int64_t layer, Batch& batch);
   void KeysAndQueries(int64_t layer, const kernels::RowSet& rows, const kernels::RowSet& key_rows, bool keys_only,
                       Batch& batch);
   // Norm and rotary turn of `queries` [rows, >= D] and of keys and values `keys` [rows, >= 2 D]; undefined: not wanted.
@@ -99,6 +102,7 @@ class GpuTransformer {
   const Precision precision_;
   AttentionRunner self_attention_, text_attention_;
   TokenChooser chooser_;
+  BypassRunner bypass_;
   const Activations buffers_;
   ResidualStream stream_;
 };

@@ -67,6 +67,7 @@ GpuBlock MakeBlock(const BlockWeights& block, Precision precision) {
   packed.norm3_weight = Wide(block.norm3_weight);
   packed.norm3_bias = Wide(block.norm3_bias);
   if (block.router.has_value()) packed.router = MakeRouter(*block.router, type);
+  if (block.bypass.has_value()) packed.bypass = {block.bypass->down.to(type).contiguous(), Wide(block.bypass->up.t())};
   return packed;
 }
 

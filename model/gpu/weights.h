@@ -22,6 +22,12 @@ struct GpuRouter {
   at::Tensor score;  // [r]
 };
 
+// videodiffcr.md section 9, 6.
+struct GpuBypass {
+  at::Tensor down;  // [rank, D] in the activations' type
+  at::Tensor up;    // [rank, D] fp32, transposed: columns of the stream lie beside each other
+};
+
 struct GpuBlock {
   GpuLinear qkv;  // queries, keys, values
   GpuLinear self_out;
@@ -30,6 +36,7 @@ struct GpuBlock {
   at::Tensor norm_q, norm_k, cross_norm_q, cross_norm_k;  // [D] fp32
   at::Tensor norm3_weight, norm3_bias;                    // [D] fp32
   std::optional<GpuRouter> router;
+  std::optional<GpuBypass> bypass;
 };
 
 struct GpuTransformerWeights {

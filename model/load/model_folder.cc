@@ -18,8 +18,8 @@ absl::StatusOr<TransformerWeights> LoadTransformerOf(const std::string& folder, 
   if (!weights.ok() || config.retention.file.empty()) return weights;
   absl::StatusOr<SafetensorsReader> routers = SafetensorsReader::Open(absl::StrCat(folder, "/", config.retention.file));
   if (!routers.ok()) return routers.status();
-  const absl::Status loaded =
-      LoadRouterWeights(*routers, config.transformer, config.retention.router_dim, options, &*weights);
+  const absl::Status loaded = LoadRouterWeights(*routers, config.transformer, config.retention.router_dim,
+                                                config.retention.bypass_rank, options, &*weights);
   if (!loaded.ok()) return loaded;
   return weights;
 }

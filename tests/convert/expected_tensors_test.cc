@@ -80,6 +80,8 @@ TEST(ExpectedTensors, OfTheRoutersFollowTheRouterWidth) {
   const std::vector<ExpectedTensor> table = RouterTensors(config);
   EXPECT_EQ(table.size(), 4 * 30);
   EXPECT_EQ(Parameters(table), 30 * (64 * 1536 + 64 + 64 * 9 + 64));
+  config.retention.bypass_rank = 32;
+  EXPECT_EQ(Parameters(RouterTensors(config)), Parameters(table) + 30 * 2 * 32 * 1536);
 }
 
 TEST(FindTaehvWidths, ReadsThemOffTheFile) {

@@ -24,6 +24,7 @@ struct Case {
   KvMode kv_mode = KvMode::kKept;
   ContextMode context_mode = ContextMode::kDense;
   double frame_floor = 0;
+  int64_t bypass_rank = 0;
 };
 
 inline const Case kCases[] = {
@@ -51,6 +52,15 @@ inline const Case kCases[] = {
     {.name = "no gate", .layer_tenths = {7, 5}, .gate = RouterGate::kNone},
     {.name = "plain sigmoid gate", .layer_tenths = {7, 5}, .gate = RouterGate::kSigmoid},
     {.name = "a floor for every frame", .layer_tenths = {5, 5}, .frame_floor = 0.9},
+    {.name = "a light bypass", .layer_tenths = {7, 5}, .bypass_rank = 3},
+    {.name = "a light bypass, keys of all tokens, relative positions, a routed context pass",
+     .layers = 3,
+     .sink = 3,
+     .positions = RopePositions::kWindowRelative,
+     .layer_tenths = {6, 10, 5},
+     .kv_mode = KvMode::kFull,
+     .context_mode = ContextMode::kRoutedFullKv,
+     .bypass_rank = 8},
 };
 
 inline TransformerConfig ConfigOf(const Case& c) {
@@ -72,10 +82,11 @@ inline TransformerConfig ConfigOf(const Case& c) {
   return config;
 }
 
-inline TransformerWeights RandomWeights(const TransformerConfig& config) {
+inline TransformerWeights RandomWeights(const TransformerConfig& config, int64_t bypass_rank = 0) {
   TransformerWeights weights;
   std::vector<WeightRow> rows = TransformerWeightTable(config, &weights);
   for (const WeightRow& row : RouterWeightTable(config, kRouterWidth, &weights)) rows.push_back(row);
+  for (const WeightRow& row : BypassWeightTable(config, bypass_rank, &weights)) rows.push_back(row);
   for (const WeightRow& row : rows) {
     const bool norm = row.shape.size() == 1 && row.name.ends_with(".weight");
     int64_t fan_in = 1;
@@ -110,6 +121,7 @@ inline std::vector<at::Tensor> PlainLatents(const Case& c, const DiffusionTransf
 inline RetentionConfig RetentionOf(const Case& c) {
   RetentionConfig retention;
   retention.router_dim = kRouterWidth;
+  retention.bypass_rank = c.bypass_rank;
   retention.gate = c.gate;
   retention.kv_mode = c.kv_mode;
   retention.context_mode = c.context_mode;

@@ -261,9 +261,9 @@ Subcommand Videodiffcr() {
             ReadDouble(0, 1e6, &student->budget_weight));
         command->AddFlag({"light-bypass", "RANK",
                           "Beyond the paper: tokens that a block does not keep get a learned update of this rank; 0: "
-                          "none. For evaluate --plain alone, not for a server.",
+                          "as the model has it.",
                           "8"},
-                         ReadInteger(0, 1024, &student->additions.light_bypass));
+                         ReadInteger(0, kMostBypassRank, &student->light_bypass));
         command->AddFlag({"cache-aware", "YES",
                           "Beyond the paper: routers also see the last frame of the chunk before: yes or no. For "
                           "evaluate --plain alone, not for a server.",

@@ -12,10 +12,9 @@ namespace {
 
 constexpr size_t kWindowChunks = 4;
 
-RetentionCost CostOf(const ModelConfig& config, const EvaluationCondition& condition,
-                     int64_t bypass_multiply_adds = 0) {
+RetentionCost CostOf(const ModelConfig& config, const EvaluationCondition& condition) {
   const absl::StatusOr<const RetentionTable*> table = FindTable(config.retention, condition.budget);
-  if (table.ok() && *table != nullptr) return CostOfTable(config, **table, condition.chunks, bypass_multiply_adds);
+  if (table.ok() && *table != nullptr) return CostOfTable(config, **table, condition.chunks);
   const int64_t passes = static_cast<int64_t>(config.sampling.denoise_steps.size());
   return CostOfTable(config, DenseRetentionTable(config.transformer.num_layers, passes), condition.chunks);
 }
@@ -64,8 +63,7 @@ ClipSource PlainClips(const PlainSampler& sampler, int64_t side_by_side, uint64_
   };
   source.cost = [&sampler](const EvaluationCondition& condition) {
     const PassRows rows = sampler.RowsOf(condition.budget);
-    return rows.empty() ? CostOf(sampler.config(), condition, sampler.BypassMultiplyAdds())
-                        : CostOfRows(sampler.config(), rows, condition.chunks);
+    return rows.empty() ? CostOf(sampler.config(), condition) : CostOfRows(sampler.config(), rows, condition.chunks);
   };
   return source;
 }

@@ -47,9 +47,6 @@ class PlainSampler {
   // What a chunk costs at a budget, when that is not what the retention table of the budget says; else empty.
   PassRows RowsOf(RetentionTenths budget) const { return student_->RowsOf(budget); }
 
-  // What a token costs in a block that does not keep it.
-  int64_t BypassMultiplyAdds() const { return student_->BypassMultiplyAdds(); }
-
   // What the rankings of the shipped network remember from now on.
   void set_memory(const TokenMemoryOptions& memory) { memory_ = memory; }
 

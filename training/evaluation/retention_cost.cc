@@ -40,8 +40,7 @@ double ContextShare(const RetentionTable& table, int64_t tokens, ContextMode mod
 
 }  // namespace
 
-RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table, int64_t chunks,
-                          int64_t bypass_multiply_adds) {
+RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table, int64_t chunks) {
   const TransformerConfig& transformer = config.transformer;
   const RetentionConfig& retention = config.retention;
   const BlockCostShape shape = {transformer.dim, transformer.ffn_dim, transformer.text_len};
@@ -52,14 +51,12 @@ RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table
   cost.executed_with_context =
       (cost.executed * static_cast<double>(passes) + ContextShare(table, tokens, retention.context_mode)) /
       static_cast<double>(passes + 1);
-  if (bypass_multiply_adds > 0) {
-    const auto of_bypass = [&](bool with_context) {
-      return static_cast<double>(bypass_multiply_adds *
-                                 BypassedTokens(table, tokens, retention.context_mode, with_context));
-    };
-    cost.multiply_adds = of_bypass(false);
-    cost.multiply_adds_with_context = of_bypass(true);
-  }
+  const auto of_bypass = [&](bool with_context) {
+    return static_cast<double>(2 * retention.bypass_rank * transformer.dim *
+                               BypassedTokens(table, tokens, retention.context_mode, with_context));
+  };
+  cost.multiply_adds = of_bypass(false);
+  cost.multiply_adds_with_context = of_bypass(true);
   const CacheShares* shares = FindCacheShares(retention.cache, table.nominal);
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     for (size_t block = 0; block < table.tenths.size(); ++block) {

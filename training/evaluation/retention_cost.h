@@ -18,10 +18,8 @@ struct RetentionCost {
   double multiply_adds_with_context = 0;
 };
 
-// Of a video of `chunks` chunks, whose later ones attend to more past. `bypass_multiply_adds`: of a token in a block
-// that does not keep it.
-RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table, int64_t chunks,
-                          int64_t bypass_multiply_adds = 0);
+// Of a video of `chunks` chunks, whose later ones attend to more past.
+RetentionCost CostOfTable(const ModelConfig& config, const RetentionTable& table, int64_t chunks);
 
 // The same for passes over any number of rows, which attend to each other and to the past: what students without a
 // retention table cost. `rows`: [block][pass], the context pass last.

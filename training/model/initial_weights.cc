@@ -73,6 +73,17 @@ void InitializeRouters(const std::vector<WeightRow>& rows, uint64_t seed, at::De
   }
 }
 
+void InitializeBypass(const std::vector<WeightRow>& rows, uint64_t seed, at::Device device) {
+  constexpr uint64_t kFirstDraw = 1000;  // behind those of routers, which may be drawn from the same seed
+  for (uint64_t i = 0; i < rows.size(); ++i) {
+    if (absl::EndsWith(rows[i].name, "down.weight")) {
+      FillNormalWeight(rows[i], 1 / Root(rows[i].shape[1]), seed, kFirstDraw + i, device);
+    } else {
+      FillConstantWeight(rows[i], 0, device);
+    }
+  }
+}
+
 void InitializeConvolutions(const std::vector<WeightRow>& rows, uint64_t seed, at::Device device) {
   int64_t inputs = 1;  // of the layer; a bias follows its weight
   for (uint64_t i = 0; i < rows.size(); ++i) {

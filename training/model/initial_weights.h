@@ -22,6 +22,9 @@ void InitializeTextEncoder(const std::vector<WeightRow>& rows, const TextEncoder
 // Near-uniform scores: see the reference for why they are not zero.
 void InitializeRouters(const std::vector<WeightRow>& rows, uint64_t seed, at::Device device);
 
+// Light bypasses without effect: `up` is 0, `down` drawn.
+void InitializeBypass(const std::vector<WeightRow>& rows, uint64_t seed, at::Device device);
+
 // Uniform in +-1/sqrt(inputs), weights and biases; batch norms 1 and 0.
 void InitializeConvolutions(const std::vector<WeightRow>& rows, uint64_t seed, at::Device device);
 

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "model/weights/weight_table.h"
 
 namespace videodiffcr::training {
@@ -20,11 +22,12 @@ DiffusionTransformer CloneTransformer(const DiffusionTransformer& model) {
     *row.destination = row.destination->detach().clone();
   }
   for (BlockWeights& block : clone.weights.blocks) {
-    if (!block.router) continue;
-    for (at::Tensor* tensor :
-         {&block.router->down.weight, &block.router->down.bias, &block.router->mix, &block.router->score}) {
-      *tensor = tensor->detach().clone();
+    std::vector<at::Tensor*> tensors;
+    if (block.router) {
+      tensors = {&block.router->down.weight, &block.router->down.bias, &block.router->mix, &block.router->score};
     }
+    if (block.bypass) tensors.insert(tensors.end(), {&block.bypass->down, &block.bypass->up});
+    for (at::Tensor* tensor : tensors) *tensor = tensor->detach().clone();
   }
   return clone;
 }

@@ -96,6 +96,10 @@ std::vector<at::Tensor> TensorsOf(const BlockWeights& weights) {
     tensors.push_back(weights.router->mix);
     tensors.push_back(weights.router->score);
   }
+  if (weights.bypass) {
+    tensors.push_back(weights.bypass->down);
+    tensors.push_back(weights.bypass->up);
+  }
   return tensors;
 }
 

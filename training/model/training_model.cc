@@ -139,7 +139,7 @@ absl::Status LoadRouters(const std::string& folder, TrainingModel* model) {
   if (!file.ok()) return file.status();
   WeightOptions options;
   options.device = model->device;
-  return LoadRouterWeights(*file, model->config.transformer, retention.router_dim, options,
+  return LoadRouterWeights(*file, model->config.transformer, retention.router_dim, retention.bypass_rank, options,
                            &model->transformer.weights);
 }
 

@@ -37,6 +37,7 @@ RetentionConfig NewRetention(const ModelConfig& config) {
     retention.step_delta_tenths = DeltasOf(config.sampling.denoise_steps.size());
   }
   retention.gate = RouterGate::kNone;
+  retention.bypass_rank = 0;  // a bypass belongs to the routers that it was trained with
   retention.tables.clear();
   return retention;
 }

@@ -58,6 +58,7 @@ class RouterStage final : public TrainingStage {
   absl::Status Finish() override {
     ModelConfig config = model_.config;
     config.retention.gate = RouterGate::kNone;  // these rank and nothing else
+    config.retention.bypass_rank = 0;           // a bypass belongs to the routers that it was trained with
     return WriteStageResult(*this, options_.stage, {{config.retention.file, weights_.rows(), at::kFloat}},
                             "log norm of each dense block's update", config);
   }

@@ -68,8 +68,12 @@ class SensitivityStage final : public TrainingStage {
   }
 
   void UseRouters() {
-    routers_ =
-        RouterWeightTable(model_.config.transformer, model_.config.retention.router_dim, &model_.transformer.weights);
+    const RetentionConfig& retention = model_.config.retention;
+    TransformerWeights* weights = &model_.transformer.weights;
+    routers_ = RouterWeightTable(model_.config.transformer, retention.router_dim, weights);
+    for (WeightRow& row : BypassWeightTable(model_.config.transformer, retention.bypass_rank, weights)) {
+      routers_.push_back(std::move(row));
+    }
   }
 
  private:

@@ -79,17 +79,14 @@ absl::StatusOr<BaselineOptions> OptionsOf(const SafetensorsReader& file) {
   return options;
 }
 
-// VideoDiffCR with what is added to its routed blocks; how much that is is what the file has of it.
+// VideoDiffCR with what is added to its routers.
 absl::StatusOr<std::unique_ptr<Student>> OpenAdditions(const SafetensorsReader& file, const std::string& folder,
                                                        TrainingModel& model) {
-  AdditionOptions options;
-  const auto down = file.tensors().find("bypass.down");
-  if (down != file.tensors().end() && down->second.shape.size() == 3) options.light_bypass = down->second.shape[1];
-  options.cache_aware = file.tensors().count("router.past_mix") > 0;
   RoutingAdditions additions;
   WeightOptions weights;
   weights.device = model.device;
-  const absl::Status loaded = LoadWeightTable(file, AdditionTable(options, model.config, &additions), weights);
+  const absl::Status loaded =
+      LoadWeightTable(file, AdditionTable({.cache_aware = true}, model.config, &additions), weights);
   if (!loaded.ok()) return loaded;
   if (absl::Status routers = LoadRouters(folder, &model); !routers.ok()) return routers;
   return std::make_unique<RoutedStudent>(model, 0.0, std::move(additions));

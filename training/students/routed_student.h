@@ -24,7 +24,6 @@ class RoutedStudent final : public Student {
   std::string name() const override { return "distill"; }
   std::map<std::string, std::string> settings() const override;
   std::vector<RetentionTenths> budgets() const override;
-  int64_t BypassMultiplyAdds() const override { return additions_.BypassMultiplyAdds(); }
   std::vector<ParameterGroup> Parameters() override { return {{"", rows_, 0.01}}; }
   std::vector<GroupRate> Rates(const UpdateMoment& moment) const override {
     return {{moment.weight_rate, moment.update}};

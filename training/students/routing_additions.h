@@ -1,6 +1,5 @@
-// What routed blocks may have beyond the paper, learned with everything else (videodiffcr.md section 9, 1 and 6): a
-// light bypass for the tokens that a block does not keep, and routers that see the chunk before. For comparison, on the
-// plain path.
+// What routers may have beyond the paper, learned with everything else (videodiffcr.md section 9, 1): a look at the
+// chunk before. For comparison, on the plain path.
 #ifndef VIDEODIFFCR_TRAINING_STUDENTS_ROUTING_ADDITIONS_H_
 #define VIDEODIFFCR_TRAINING_STUDENTS_ROUTING_ADDITIONS_H_
 
@@ -18,24 +17,17 @@ namespace videodiffcr::training {
 
 // Which of them there are.
 struct AdditionOptions {
-  int64_t light_bypass = 0;  // its rank; 0: none
   bool cache_aware = false;
-
-  bool any() const { return light_bypass > 0 || cache_aware; }
 };
 
 // Of all blocks, fp32; undefined: not there. Copies share the tensors.
 struct RoutingAdditions {
-  // y = x + up SiLU(down LN(x)) for a token that is not kept: [blocks, rank, D] and [blocks, D, rank].
-  at::Tensor bypass_down, bypass_up;
   // How a router sees the last frame of the chunk before, beside each frame: [blocks, r, chunk_frames], the column that
   // section 9, 1 adds to `mix`.
   at::Tensor past_mix;
 
-  bool any() const { return bypass_up.defined() || past_mix.defined(); }
-  std::vector<at::Tensor> tensors() const { return {bypass_down, bypass_up, past_mix}; }
-  // Of the light bypass, for one token of a block.
-  int64_t BypassMultiplyAdds() const { return bypass_up.defined() ? 2 * bypass_up.size(1) * bypass_up.size(2) : 0; }
+  bool any() const { return past_mix.defined(); }
+  std::vector<at::Tensor> tensors() const { return {past_mix}; }
 };
 
 // One row per tensor; they point into `additions`.
@@ -43,7 +35,7 @@ std::vector<WeightRow> AdditionTable(const AdditionOptions& options, const Model
                                      RoutingAdditions* additions);
 
 // What the rows are before training: without effect, bit for bit.
-void InitializeAdditions(const std::vector<WeightRow>& rows, uint64_t seed, at::Device device);
+void InitializeAdditions(const std::vector<WeightRow>& rows, at::Device device);
 
 // What the router of a block sees of the last frame of a finished chunk, whose tokens x [B, N, D] enter the block in
 // the context pass: [B, S, r], without gradients.

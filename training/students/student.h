@@ -94,8 +94,6 @@ class Student {
   virtual ScoreSource scores() const { return ScoreSource::kOwn; }
   // What a chunk costs at a budget. Empty: as the model's retention table of that budget says.
   virtual PassRows RowsOf(RetentionTenths) const { return {}; }
-  // What a token costs in a block that does not keep it.
-  virtual int64_t BypassMultiplyAdds() const { return 0; }
 
   // What is trained; the tensors live as long as the student.
   virtual std::vector<ParameterGroup> Parameters() = 0;

@@ -79,6 +79,10 @@ absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& 
                                                       "/config.json: retention needs a file, a router_dim of at least ",
                                                       least_width, " and gate \"none\" or \"two_sigmoid\""));
   }
+  if (options.light_bypass != 0 && retention.bypass_rank != 0 && options.light_bypass != retention.bypass_rank) {
+    return WrongUsageError(absl::StrCat("--light-bypass ", options.light_bypass, ": the model has one of rank ",
+                                        retention.bypass_rank, " (retention.bypass_rank of its config.json)"));
+  }
   if (options.additions.cache_aware && options.router == RouterKind::kLinear) {
     return WrongUsageError("--cache-aware yes: goes with --router temporal only");
   }
@@ -101,7 +105,9 @@ absl::StatusOr<std::unique_ptr<VideodiffcrStudent>> VideodiffcrStudent::Make(con
   std::unique_ptr<VideodiffcrStudent> student(new VideodiffcrStudent(options, model));
   student->weight_rows_ = TransformerWeightTable(model.config.transformer, &model.transformer.weights);
   if (absl::Status made = student->MakeRouters(folder, seed); !made.ok()) return made;
-  student->MakeAdditions(seed);
+  student->MakeBypass(seed);
+  student->addition_rows_ = AdditionTable(options.additions, model.config, &student->additions_);
+  InitializeAdditions(student->addition_rows_, model.device);
   const bool gated = model.config.retention.gate == RouterGate::kTwoSigmoid && !options.fresh_routers &&
                      options.router == RouterKind::kTemporal;
   const at::TensorOptions fp32 = at::TensorOptions(at::kFloat).device(model.device);
@@ -113,6 +119,11 @@ absl::StatusOr<std::unique_ptr<VideodiffcrStudent>> VideodiffcrStudent::Make(con
 
 absl::Status VideodiffcrStudent::MakeRouters(const std::string& folder, uint64_t seed) {
   const int64_t layers = model_.config.transformer.num_layers, dim = model_.config.transformer.dim;
+  // Of a linear router the model's own give nothing but the light bypass beside them.
+  if (!options_.fresh_routers &&
+      (options_.router == RouterKind::kTemporal || model_.config.retention.bypass_rank > 0)) {
+    if (absl::Status loaded = LoadRouters(folder, &model_); !loaded.ok()) return loaded;
+  }
   if (options_.router == RouterKind::kLinear) {
     const absl::StatusOr<at::Tensor> weights =
         options_.fresh_routers ? DrawLinearRouters(model_, seed) : FitLinearRouters(model_, seed);
@@ -121,18 +132,18 @@ absl::Status VideodiffcrStudent::MakeRouters(const std::string& folder, uint64_t
     router_rows_ = {{"router.weight", {layers, dim}, &linear_}};
     return absl::OkStatus();
   }
-  if (!options_.fresh_routers) {
-    if (absl::Status loaded = LoadRouters(folder, &model_); !loaded.ok()) return loaded;
-  }
   router_rows_ =
       RouterWeightTable(model_.config.transformer, model_.config.retention.router_dim, &model_.transformer.weights);
   if (options_.fresh_routers) InitializeRouters(router_rows_, seed, model_.device);
   return absl::OkStatus();
 }
 
-void VideodiffcrStudent::MakeAdditions(uint64_t seed) {
-  addition_rows_ = AdditionTable(options_.additions, model_.config, &additions_);
-  InitializeAdditions(addition_rows_, seed, model_.device);
+void VideodiffcrStudent::MakeBypass(uint64_t seed) {
+  const bool fresh = options_.fresh_routers || model_.config.retention.bypass_rank == 0;
+  if (options_.light_bypass > 0) model_.config.retention.bypass_rank = options_.light_bypass;
+  bypass_rows_ =
+      BypassWeightTable(model_.config.transformer, model_.config.retention.bypass_rank, &model_.transformer.weights);
+  if (fresh) InitializeBypass(bypass_rows_, seed, model_.device);
 }
 
 absl::Status VideodiffcrStudent::MakeBudgets() {
@@ -193,10 +204,11 @@ std::map<std::string, std::string> VideodiffcrStudent::settings() const {
       {"router learning rate", absl::StrCat(options_.router_learning_rate)},
       {"ratio learning rate", absl::StrCat(options_.ratio_learning_rate)},
       {"budget weight", options_.budget_weight > 0 ? absl::StrCat(options_.budget_weight) : "balanced"}};
-  if (!options_.additions.any()) return settings;
-  settings["method"] = name();  // what kStudentFile is opened as
-  settings["light bypass"] = absl::StrCat(options_.additions.light_bypass);
-  settings["cache aware"] = options_.additions.cache_aware ? "yes" : "no";
+  if (const int64_t rank = model_.config.retention.bypass_rank; rank > 0) settings["light bypass"] = absl::StrCat(rank);
+  if (options_.additions.cache_aware) {
+    settings["method"] = name();  // what kStudentFile is opened as
+    settings["cache aware"] = "yes";
+  }
   return settings;
 }
 
@@ -240,7 +252,9 @@ std::vector<ParameterGroup> VideodiffcrStudent::Parameters() {
       {"routers", router_rows_, 0},
       {"gates", {{"gate_scale", gate_scale_.sizes().vec(), &gate_scale_}}, 0},
   };
-  groups[1].rows.insert(groups[1].rows.end(), addition_rows_.begin(), addition_rows_.end());
+  for (const std::vector<WeightRow>* more : {&bypass_rows_, &addition_rows_}) {
+    groups[1].rows.insert(groups[1].rows.end(), more->begin(), more->end());
+  }
   for (Budget& budget : budgets_) {
     if (budget.name == kDenseTenths) continue;
     const std::string name = absl::StrCat("ratios.", budget.name);
@@ -383,8 +397,9 @@ StudentExport VideodiffcrStudent::Export() {
                     }));
   }
   exported_ = GatedNetwork(at::kFloat);
-  const std::vector<WeightRow> routers =
+  std::vector<WeightRow> routers =
       RouterWeightTable(config.transformer, config.retention.router_dim, &exported_.weights);
+  routers.insert(routers.end(), bypass_rows_.begin(), bypass_rows_.end());
   result.files = {{config.transformer_file, weight_rows_}, {config.retention.file, routers, at::kFloat}};
   if (additions_.any()) result.files.push_back({kStudentFile, addition_rows_, at::kFloat});
   return result;

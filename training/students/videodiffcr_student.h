@@ -45,6 +45,7 @@ struct VideodiffcrOptions {
   bool learn_ratios = true;  // else they stay as they are at first
   double router_learning_rate = 1e-3;
   double ratio_learning_rate = 5e-3;
+  int64_t light_bypass = 0;        // rank for a model without one, trained as routers are; 0: as the model has it
   AdditionOptions additions = {};  // trained as routers are
   double budget_weight = 0;        // lambda; 0: by the size of the matching gradient on the ratios in the first stage
 };
@@ -86,7 +87,8 @@ class VideodiffcrStudent final : public Student {
 
   // Routers as they are at first, and the rows of what is trained of them.
   absl::Status MakeRouters(const std::string& folder, uint64_t seed);
-  void MakeAdditions(uint64_t seed);
+  // After the routers: what of the light bypass is trained.
+  void MakeBypass(uint64_t seed);
   absl::Status MakeBudgets();
   // What the ratios of `budget` are at first.
   absl::StatusOr<std::vector<double>> FirstRatios(const Budget& budget) const;
@@ -100,7 +102,7 @@ class VideodiffcrStudent final : public Student {
 
   const VideodiffcrOptions options_;
   TrainingModel& model_;
-  std::vector<WeightRow> weight_rows_, router_rows_, addition_rows_;
+  std::vector<WeightRow> weight_rows_, router_rows_, bypass_rows_, addition_rows_;
   RoutingAdditions additions_;
   at::Tensor gate_scale_;          // alpha [layers]: the gate of score s is 2 sigmoid(alpha s)
   std::vector<Budget> budgets_;    // each once

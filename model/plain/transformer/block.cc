@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 
 #include "model/plain/transformer/layers.h"
+#include "model/plain/transformer/light_bypass.h"
 #include "model/plain/transformer/router.h"
 #include "model/plain/transformer/selection.h"
 #include "model/plain/transformer/teacher_forcing_attention.h"
@@ -148,7 +149,7 @@ BlockOutput RunKeptTokens(const BlockWeights& weights, const BlockContext& conte
   const at::Tensor y =
       AfterSelfAttention(weights, context, modulation, rows, GatherRows(x, kept), attended, gate);  // [B, k, D]
 
-  const at::Tensor bypassed = rule.bypass ? rule.bypass(x, ranked.x_norm) : x;
+  const at::Tensor bypassed = weights.bypass ? x + LightBypass(*weights.bypass, ranked.x_norm) : x;
   const at::Tensor restored = bypassed.scatter(1, kept.unsqueeze(-1).expand_as(y), y);
   return {restored, keys.cached, kept, ranked.scores};
 }

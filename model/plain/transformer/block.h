@@ -29,18 +29,13 @@ using TokenScorer = std::function<at::Tensor(const BlockWeights&, const BlockCon
 // ascending. The gates are of the scores all the same. Called for one routed block after the other, as they run.
 using TokenSelector = std::function<at::Tensor(const at::Tensor& scores, int64_t kept_rows)>;
 
-// What becomes of the tokens that a routed block does not keep: all tokens x [B, N, D] and LayerNorm of them -> [B, N,
-// D], of which those that are not kept leave the block.
-using TokenBypass = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& x_norm)>;
-
 // How a routed block goes about it; how many rows it keeps is a number of its own.
 struct RoutingRule {
   RouterGate gate = RouterGate::kTwoSigmoid;
   KvMode kv_mode = KvMode::kKept;
   double frame_floor = 0.0;
-  TokenScorer scorer;       // empty: the block's router. Others are for comparison.
-  TokenSelector selector;   // empty: SelectTokens() with the frame floor. Others are for comparison.
-  TokenBypass bypass = {};  // empty: they leave as they came. Others are for comparison.
+  TokenScorer scorer;      // empty: the block's router. Others are for comparison.
+  TokenSelector selector;  // empty: SelectTokens() with the frame floor. Others are for comparison.
 };
 
 struct BlockOutput {
@@ -68,8 +63,8 @@ RankedTokens RankTokens(const BlockWeights& weights, const BlockContext& context
 // The `kept_rows` best of them: int64 [B, kept_rows] ascending; 1 <= kept_rows <= N. `frames`: of the chunk.
 at::Tensor ChooseTokens(const RankedTokens& ranked, const RoutingRule& rule, int64_t kept_rows, int64_t frames);
 
-// Runs the tokens `kept` of x through the block; the others leave as they came, bit for bit, unless the rule has a
-// bypass for them.
+// Runs the tokens `kept` of x through the block; the others leave as they came, bit for bit, unless the block has a
+// light bypass for them.
 BlockOutput RunKeptTokens(const BlockWeights& weights, const BlockContext& context, const RoutingRule& rule,
                           const RankedTokens& ranked, const at::Tensor& kept, const at::Tensor& x);
 

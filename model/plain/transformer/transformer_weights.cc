@@ -1,12 +1,14 @@
 #include "model/plain/transformer/transformer_weights.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace videodiffcr {
 
 namespace {
 
-constexpr char kRouterPart[] = ".router.";
+constexpr char kRouterPart[] = ".router.", kBypassPart[] = ".bypass.";
 
 void AddLinear(const std::string& name, int64_t out, int64_t in, LinearWeights* linear, std::vector<WeightRow>* rows) {
   rows->push_back({name + ".weight", {out, in}, &linear->weight});
@@ -72,12 +74,25 @@ std::vector<WeightRow> RouterWeightTable(const TransformerConfig& config, int64_
   return rows;
 }
 
+std::vector<WeightRow> BypassWeightTable(const TransformerConfig& config, int64_t rank, TransformerWeights* weights) {
+  std::vector<WeightRow> rows;
+  for (size_t i = 0; rank > 0 && i < weights->blocks.size(); ++i) {
+    std::optional<BypassWeights>& slot = weights->blocks[i].bypass;
+    BypassWeights& bypass = slot ? *slot : slot.emplace();
+    const std::string name = absl::StrCat("blocks.", i, ".bypass");
+    rows.push_back({name + ".down.weight", {rank, config.dim}, &bypass.down});
+    rows.push_back({name + ".up.weight", {config.dim, rank}, &bypass.up});
+  }
+  return rows;
+}
+
 absl::StatusOr<TransformerWeights> LoadTransformerWeights(const SafetensorsReader& reader,
                                                           const TransformerConfig& config,
                                                           const WeightOptions& options) {
   if (absl::Status status = config.Validate(); !status.ok()) return status;
   WeightOptions without_routers = options;
   without_routers.other_owners.push_back(kRouterPart);
+  without_routers.other_owners.push_back(kBypassPart);
   TransformerWeights weights;
   const std::vector<WeightRow> rows = TransformerWeightTable(config, &weights);
   if (absl::Status status = LoadWeightTable(reader, rows, without_routers); !status.ok()) return status;
@@ -85,7 +100,7 @@ absl::StatusOr<TransformerWeights> LoadTransformerWeights(const SafetensorsReade
 }
 
 absl::Status LoadRouterWeights(const SafetensorsReader& reader, const TransformerConfig& config, int64_t router_dim,
-                               const WeightOptions& options, TransformerWeights* weights) {
+                               int64_t bypass_rank, const WeightOptions& options, TransformerWeights* weights) {
   if (router_dim < 1) {
     return absl::InvalidArgumentError(absl::StrCat("router_dim: ", router_dim, "; must be at least 1"));
   }
@@ -95,10 +110,14 @@ absl::Status LoadRouterWeights(const SafetensorsReader& reader, const Transforme
   for (const WeightRow& row : TransformerWeightTable(config, &transformer)) {
     without_transformer.other_owners.push_back(row.name);
   }
-  const std::vector<WeightRow> rows = RouterWeightTable(config, router_dim, weights);
+  std::vector<WeightRow> rows = RouterWeightTable(config, router_dim, weights);
+  for (WeightRow& row : BypassWeightTable(config, bypass_rank, weights)) rows.push_back(std::move(row));
   const absl::Status status = LoadWeightTable(reader, rows, without_transformer);
   if (!status.ok()) {
-    for (BlockWeights& block : weights->blocks) block.router.reset();
+    for (BlockWeights& block : weights->blocks) {
+      block.router.reset();
+      block.bypass.reset();
+    }
   }
   return status;
 }

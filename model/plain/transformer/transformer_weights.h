@@ -36,6 +36,12 @@ struct RouterWeights {
   at::Tensor score;    // [1, r]
 };
 
+// The light bypass of a routed block, videodiffcr.md section 9, 6: x + up SiLU(down LN(x)) of tokens not kept.
+struct BypassWeights {
+  at::Tensor down;  // [rank, D]
+  at::Tensor up;    // [D, rank]
+};
+
 struct BlockWeights {
   at::Tensor modulation;  // [1, 6, D]: shift, scale, gate of self-attention, then of the feed-forward layer
   AttentionWeights self_attn;
@@ -45,6 +51,7 @@ struct BlockWeights {
   LinearWeights ffn_in;     // [F, D]
   LinearWeights ffn_out;    // [D, F]
   std::optional<RouterWeights> router;
+  std::optional<BypassWeights> bypass;
 };
 
 struct TransformerWeights {
@@ -57,21 +64,24 @@ struct TransformerWeights {
   LinearWeights head;          // [patch_height patch_width C, D]
 };
 
-// Errors name file and tensor; nothing is read when one is found (LoadWeightTable). Router tensors ("...router...") in
-// the same file are left to LoadRouterWeights.
+// Errors name file and tensor; nothing is read when one is found (LoadWeightTable). Tensors of routers and bypasses
+// ("....router....", "....bypass....") in the same file are left to LoadRouterWeights.
 absl::StatusOr<TransformerWeights> LoadTransformerWeights(const SafetensorsReader& reader,
                                                           const TransformerConfig& config,
                                                           const WeightOptions& options = {});
 
-// Fills `router` of every block. `router_dim`: r. Transformer tensors in the same file are passed over.
+// Fills `router` of every block, of width `router_dim`, and with `bypass_rank` above 0 `bypass`. Transformer tensors in
+// the same file are passed over.
 absl::Status LoadRouterWeights(const SafetensorsReader& reader, const TransformerConfig& config, int64_t router_dim,
-                               const WeightOptions& options, TransformerWeights* weights);
+                               int64_t bypass_rank, const WeightOptions& options, TransformerWeights* weights);
 
 // One row per tensor, in the order of causal_wan_dit.md section 10; rows point into `weights`, whose blocks and routers
 // are made here when they are missing. Also what the trainer and the converter walk to write a checkpoint.
 std::vector<WeightRow> TransformerWeightTable(const TransformerConfig& config, TransformerWeights* weights);
 std::vector<WeightRow> RouterWeightTable(const TransformerConfig& config, int64_t router_dim,
                                          TransformerWeights* weights);
+// None at rank 0.
+std::vector<WeightRow> BypassWeightTable(const TransformerConfig& config, int64_t rank, TransformerWeights* weights);
 
 }  // namespace videodiffcr
 

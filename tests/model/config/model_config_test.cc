@@ -41,6 +41,7 @@ ModelConfig TinyConfig() {
   config.decoder.kind = DecoderKind::kPixelShuffleTaehv;
   config.retention.file = "routers.safetensors";
   config.retention.router_dim = 8;
+  config.retention.bypass_rank = 4;
   config.retention.gate = RouterGate::kNone;
   config.retention.kv_mode = KvMode::kFull;
   config.retention.context_mode = ContextMode::kRoutedFullKv;
@@ -199,6 +200,7 @@ TEST(ModelConfig, EverySizeHasALeastAndAMost) {
            {"/text_encoder/max_distance", 2, kHuge}, {"/decoder/z_dim", 1, kHuge},
            {"/decoder/temporal_factor", 1, 64},      {"/decoder/spatial_factor", 1, 256},
            {"/retention/router_dim", 1, kHuge},      {"/retention/floor_tenths", 1, 10},
+           {"/retention/bypass_rank", 0, 128},
        }) {
     std::string field = size.pointer + 1;
     std::replace(field.begin(), field.end(), '/', '.');

@@ -51,7 +51,7 @@ TEST(ServingPathTest, EqualsThePlainPathForEveryModeWindowAndGate) {
     at::manual_seed(7);
     const TransformerConfig config = ConfigOf(c);
     ASSERT_TRUE(config.Validate().ok()) << config.Validate();
-    const DiffusionTransformer model = {config, RandomWeights(config)};
+    const DiffusionTransformer model = {config, RandomWeights(config, c.bypass_rank)};
     const RetentionTable table = TableOf(c);
     const at::Tensor prompt = at::randn({1, 4, config.text_dim});
     const std::vector<ChunkNoise> noise = RandomNoise(c);

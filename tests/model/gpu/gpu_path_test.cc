@@ -84,7 +84,7 @@ struct Drawn {
 Drawn Draw(const Case& c) {
   at::manual_seed(7);
   const TransformerConfig config = ConfigOf(c);
-  Drawn drawn = {{config, RandomWeights(config)}, TableOf(c), {}, {}};
+  Drawn drawn = {{config, RandomWeights(config, c.bypass_rank)}, TableOf(c), {}, {}};
   drawn.prompt = at::randn({1, 4, config.text_dim});
   drawn.noise = RandomNoise(c);
   return drawn;

@@ -69,18 +69,19 @@ TEST(RetentionCostTest, CountsKeptRowsAgainstKeptKeys) {
   EXPECT_DOUBLE_EQ(cost.multiply_adds_with_context, cost.multiply_adds + 2 * 10 * (kLinear + kPerKey * 10));
 }
 
-TEST(RetentionCostTest, CountsWhatATokenCostsInABlockThatDoesNotKeepIt) {
-  ModelConfig config = SmallConfig();
+TEST(RetentionCostTest, CountsTheLightBypassOfTokensThatABlockDoesNotKeep) {
+  ModelConfig config = SmallConfig(), with_bypass = config;
+  with_bypass.retention.bypass_rank = 3;
+  const double each = 2.0 * 3 * static_cast<double>(config.transformer.dim);
   const RetentionTable table = {5, {{4, 10, 7}, {6, 8, 5}}};
-  const RetentionCost without = CostOfTable(config, table, 3), with = CostOfTable(config, table, 3, 100);
-  EXPECT_DOUBLE_EQ(with.multiply_adds - without.multiply_adds, 100 * (6 + 0 + 4 + 2));
-  EXPECT_DOUBLE_EQ(with.multiply_adds_with_context - without.multiply_adds_with_context, 1200)
+  const RetentionCost without = CostOfTable(config, table, 3), with = CostOfTable(with_bypass, table, 3);
+  EXPECT_DOUBLE_EQ(with.multiply_adds, without.multiply_adds + each * (6 + 0 + 4 + 2));
+  EXPECT_DOUBLE_EQ(with.multiply_adds_with_context, without.multiply_adds_with_context + each * 12)
       << "a dense context pass";
   EXPECT_DOUBLE_EQ(with.executed, without.executed);
-  config.retention.context_mode = ContextMode::kRoutedFullKv;
-  EXPECT_DOUBLE_EQ(CostOfTable(config, table, 3, 100).multiply_adds_with_context -
-                       CostOfTable(config, table, 3).multiply_adds_with_context,
-                   100 * (6 + 0 + 4 + 2 + 3 + 5));
+  config.retention.context_mode = with_bypass.retention.context_mode = ContextMode::kRoutedFullKv;
+  EXPECT_DOUBLE_EQ(CostOfTable(with_bypass, table, 3).multiply_adds_with_context,
+                   CostOfTable(config, table, 3).multiply_adds_with_context + each * (6 + 0 + 4 + 2 + 3 + 5));
 }
 
 // Students without a table: any number of rows, also between tenths.

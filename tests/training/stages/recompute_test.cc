@@ -145,7 +145,7 @@ TEST_F(RecomputeTest, PassesBetweenTwoBinsWithAScorerThatLearnsGiveBothTheirGrad
 TEST_F(RecomputeTest, PassesWithAdditionsSeeTheChunkBeforeThatTheySawAtFirst) {
   const auto student =
       VideodiffcrStudent::Make(
-          {.targets = {0.5}, .initial_ratios = {0.57, 0.42}, .additions = {.light_bypass = 8, .cache_aware = true}},
+          {.targets = {0.5}, .initial_ratios = {0.57, 0.42}, .light_bypass = 8, .additions = {.cache_aware = true}},
           TinyModel(), 1, *model_)
           .value();
   std::vector<WeightRow> rows;
@@ -153,7 +153,7 @@ TEST_F(RecomputeTest, PassesWithAdditionsSeeTheChunkBeforeThatTheySawAtFirst) {
     rows.insert(rows.end(), group.rows.begin(), group.rows.end());
   }
   for (const WeightRow& row : rows) {
-    if (row.name == "bypass.up" || row.name == "router.past_mix") row.destination->fill_(0.1);
+    if (row.name.ends_with("bypass.up.weight") || row.name == "router.past_mix") row.destination->fill_(0.1);
   }
   std::unique_ptr<StudentNetwork> network;
   const auto run = [&](bool recompute) {

@@ -120,12 +120,14 @@ TEST(NewRetentionTest, AModelWithRoutersKeepsItsSettingsButForGateAndTables) {
   ModelConfig config;
   config.retention.file = "own.safetensors";
   config.retention.router_dim = 12;
+  config.retention.bypass_rank = 4;
   config.retention.kv_mode = KvMode::kFull;
   config.retention.step_delta_tenths = {0, 0, 0, 1};
   config.retention.tables = {MakeRetentionTable(5, {5}, {0, 0, 0, 1})};
   const RetentionConfig retention = NewRetention(config);
   EXPECT_EQ(retention.file, "own.safetensors");
   EXPECT_EQ(retention.router_dim, 12);
+  EXPECT_EQ(retention.bypass_rank, 0) << "it belongs to the routers that it was trained with";
   EXPECT_EQ(retention.kv_mode, KvMode::kFull);
   EXPECT_EQ(retention.gate, RouterGate::kNone);
   EXPECT_TRUE(retention.tables.empty());

@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -21,6 +22,7 @@
 #include "model/load/create_video_model.h"
 #include "tests/system/temporary_folder.h"
 #include "tests/training/tiny_model.h"
+#include "training/evaluation/clip_source.h"
 #include "training/evaluation/plain_sampler.h"
 #include "training/evaluation/retention_cost.h"
 #include "training/run/checkpoint.h"
@@ -209,15 +211,16 @@ TEST_F(BaselinesTest, AFolderOpensAsTheStudentThatWroteItAndNothingElseOpensIt) 
 
 // VideoDiffCR with what is added to its routed blocks: opened whole, or by nobody.
 TEST_F(BaselinesTest, AFolderWithAdditionsOpensAsTheStudentThatWroteItAndNothingElseOpensIt) {
-  VideodiffcrOptions options = {.targets = {0.5}, .additions = {.light_bypass = 8, .cache_aware = true}};
+  VideodiffcrOptions options = {.targets = {0.5}, .light_bypass = 8, .additions = {.cache_aware = true}};
   const std::shared_ptr<Student> student = VideodiffcrStudent::Make(options, TinyTeacher(), 1, *model_).value();
   const std::vector<ClipRequest> request = {{{{0, "a large red circle moves right fast"}}, 5, 5, 2}};
   const auto clips_of = [&](const PlainSampler& sampler) {
     return sampler.Generate(request, TokenRanking::kRouter, 1).value();
   };
   const at::Tensor untrained = clips_of(PlainSampler(model_, student));
-  for (const WeightRow& row : student->Parameters()[1].rows) {
-    if (row.name == "bypass.up" || row.name == "router.past_mix") row.destination->fill_(0.02);
+  const std::vector<ParameterGroup> groups = student->Parameters();
+  for (const WeightRow& row : groups[1].rows) {
+    if (row.name.ends_with("bypass.up.weight") || row.name == "router.past_mix") row.destination->fill_(0.02);
   }
   const std::string folder = folder_.Path("additions");
   std::filesystem::create_directory(folder);
@@ -226,12 +229,47 @@ TEST_F(BaselinesTest, AFolderWithAdditionsOpensAsTheStudentThatWroteItAndNothing
   ASSERT_TRUE(opened.ok()) << opened.status();
   EXPECT_TRUE(clips_of(*opened).equal(clips_of(PlainSampler(model_, student))));
   EXPECT_FALSE(clips_of(*opened).equal(untrained));
-  EXPECT_EQ(opened->BypassMultiplyAdds(), 2 * 8 * 192);
+  EXPECT_EQ(opened->config().retention.bypass_rank, 8);
   const auto served = CreateVideoModel({folder, "cpu", 1});
   EXPECT_THAT(served.status().message(), HasSubstr("student.safetensors: a model that takes tokens out"));
   StageOptions stage;
   stage.model = folder;
   EXPECT_THAT(LoadTrainingModel(stage).status().message(), HasSubstr("nothing can be built on a model"));
+}
+
+// A light bypass is of the model folder, so that servers run it and training goes on from it.
+TEST_F(BaselinesTest, AFolderWithALightBypassIsServedAsItWasTrained) {
+  const std::shared_ptr<Student> student =
+      VideodiffcrStudent::Make({.targets = {0.5}, .light_bypass = 8}, TinyTeacher(), 1, *model_).value();
+  const std::vector<ParameterGroup> groups = student->Parameters();
+  const auto is_up = [](const WeightRow& row) { return row.name.ends_with("bypass.up.weight"); };
+  for (const WeightRow& row : groups[1].rows) {
+    if (is_up(row)) row.destination->fill_(0.02);
+  }
+  const std::string folder = folder_.Path("bypass");
+  std::filesystem::create_directory(folder);
+  ASSERT_NO_FATAL_FAILURE(WriteFolder(*student, folder));
+  const std::vector<ClipRequest> request = {{{{0, "a large red circle moves right fast"}}, 5, 5, 2}};
+  const at::Tensor trained = PlainSampler(model_, student).Generate(request, TokenRanking::kRouter, 1).value();
+  const auto served = CreateVideoModel({folder, "cpu", 1});
+  ASSERT_TRUE(served.ok()) << served.status();
+  const EvaluationCondition condition = {.name = "short", .budget = 5, .chunks = 2};
+  const at::Tensor clips = MakeClips(ServedClips(**served, model_->config), condition, request).value();
+  EXPECT_LT((clips - trained).abs().mean().item<double>(), 2e-3);
+
+  StageOptions stage;
+  stage.model = folder;
+  TrainingModel again = LoadTrainingModel(stage).value();
+  const auto next = VideodiffcrStudent::Make({.targets = {0.5}}, folder, 2, again).value();
+  const std::vector<ParameterGroup> next_groups = next->Parameters();
+  EXPECT_EQ(std::count_if(next_groups[1].rows.begin(), next_groups[1].rows.end(), is_up), 6);
+  for (const WeightRow& row : next_groups[1].rows) {
+    if (is_up(row)) {
+      EXPECT_FLOAT_EQ(row.destination->max().item<float>(), 0.02f) << row.name;
+    }
+  }
+  EXPECT_THAT(VideodiffcrStudent::Make({.targets = {0.5}, .light_bypass = 4}, folder, 2, again).status().message(),
+              HasSubstr("--light-bypass 4: the model has one of rank 8"));
 }
 
 // Which tokens run matters to a student that ranks tokens.

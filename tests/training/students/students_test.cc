@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "tests/training/tiny_model.h"
 #include "training/model/network_copy.h"
 #include "training/model/training_model.h"
@@ -155,7 +156,8 @@ TEST_F(StudentsTest, UntrainedAdditionsChangeNoPassBitForBit) {
   const c10::NoGradGuard no_gradients;
   VideodiffcrOptions options = {.targets = {0.5}, .initial_ratios = {0.63, 0.37}};
   const auto plain = Make(options);
-  options.additions = {.light_bypass = 8, .cache_aware = true};
+  options.light_bypass = 8;
+  options.additions = {.cache_aware = true};
   const auto with = Make(options);
   for (const ContextMode mode : {ContextMode::kDense, ContextMode::kRoutedFullKv}) {
     model_->config.retention.context_mode = mode;
@@ -171,7 +173,8 @@ TEST_F(StudentsTest, UntrainedAdditionsChangeNoPassBitForBit) {
 
 // What a student adds to its routed blocks, by name.
 at::Tensor& AdditionNamed(Student& student, const std::string& name) {
-  for (const WeightRow& row : student.Parameters()[1].rows) {
+  const std::vector<ParameterGroup> groups = student.Parameters();
+  for (const WeightRow& row : groups[1].rows) {
     if (row.name == name) return *row.destination;
   }
   ADD_FAILURE() << name;
@@ -180,12 +183,13 @@ at::Tensor& AdditionNamed(Student& student, const std::string& name) {
 }
 
 TEST_F(StudentsTest, ALossReachesTheAdditionsAndTheyLowerIt) {
-  const auto student = Make({.targets = {0.5}, .additions = {.light_bypass = 8, .cache_aware = true}});
+  const auto student = Make({.targets = {0.5}, .light_bypass = 8, .additions = {.cache_aware = true}});
   const at::Tensor dense = SecondFlow(*student, {kDenseTenths, at::kFloat, {}, {}}, 0, PassKind::kServed).detach();
   const auto loss = [&] { return (SecondFlow(*student, Training(5, 0.5), 0, PassKind::kTrained) - dense).square(); };
   ParameterGroup bypass = {"bypass", {}, 0};
-  for (const WeightRow& row : student->Parameters()[1].rows) {
-    if (row.name.rfind("bypass.", 0) == 0) bypass.rows.push_back(row);
+  const std::vector<ParameterGroup> groups = student->Parameters();
+  for (const WeightRow& row : groups[1].rows) {
+    if (absl::StrContains(row.name, ".bypass.")) bypass.rows.push_back(row);
   }
   AdamW optimizer({bypass}, {0.0, 0.999, 1e-8, 0});
   AdditionNamed(*student, "router.past_mix").set_requires_grad(true);
@@ -199,12 +203,12 @@ TEST_F(StudentsTest, ALossReachesTheAdditionsAndTheyLowerIt) {
 }
 
 TEST_F(StudentsTest, AdditionsAreTrainedInFp32ByPassesInBf16) {
-  const auto student = Make({.targets = {0.5}, .additions = {.light_bypass = 8, .cache_aware = true}});
+  const auto student = Make({.targets = {0.5}, .light_bypass = 8, .additions = {.cache_aware = true}});
   const AdamW optimizer(student->Parameters(), {});
   RolloutPurpose purpose = Training(5, 0.5);
   purpose.dtype = at::kBFloat16;
   SecondFlow(*student, purpose, 0, PassKind::kTrained).square().mean().backward();
-  for (const char* name : {"bypass.up", "router.past_mix"}) {
+  for (const char* name : {"blocks.1.bypass.up.weight", "router.past_mix"}) {
     const at::Tensor gradient = AdditionNamed(*student, name).grad();
     EXPECT_EQ(gradient.scalar_type(), at::kFloat) << name;
     EXPECT_GT(gradient.abs().sum().item<double>(), 0) << name;

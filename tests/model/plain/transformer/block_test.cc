@@ -4,6 +4,8 @@
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/silu.h>
 
 #include <limits>
 
@@ -52,12 +54,14 @@ TEST_P(BlockTest, Acceptance2RoutedWithAllRowsAndNoGateEqualsDense) {
 }
 
 TEST_P(BlockTest, ABypassGivesTheRowsThatAreNotKeptAndNoOther) {
-  RoutingRule rule;
-  rule.bypass = [](const at::Tensor& x, const at::Tensor& x_norm) { return x + 2 * x_norm; };
+  BlockWeights with = weights();
+  with.bypass = {FillNoise("down", {4, 32}), FillNoise("up", {32, 4})};
   const BlockOutput without = RoutedBlock(weights(), Context(), RoutingRule(), 7, x_);
   const at::Tensor kept = without.kept.unsqueeze(-1).expand({2, 7, 32});
-  const at::Tensor expected = (x_ + 2 * LayerNorm(x_, 1e-6)).scatter(1, kept, without.x.gather(1, kept));
-  EXPECT_TRUE(RoutedBlock(weights(), Context(), rule, 7, x_).x.equal(expected));
+  const at::Tensor hidden = at::silu(at::linear(LayerNorm(x_, 1e-6), with.bypass->down));
+  const at::Tensor expected = (x_ + at::linear(hidden, with.bypass->up)).scatter(1, kept, without.x.gather(1, kept));
+  EXPECT_TRUE(RoutedBlock(with, Context(), RoutingRule(), 7, x_).x.equal(expected));
+  EXPECT_FALSE(expected.equal(without.x));
 }
 
 TEST_P(BlockTest, Acceptance3BypassedRowsLeaveAsTheyCame) {

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/weights/safetensors_writer.h"
@@ -22,15 +23,21 @@ class TransformerWeightsTest : public ::testing::Test {
     options_.prefix = "weights.";
   }
 
-  // Error of loading the golden file's tensors after `tensors_` was changed.
-  std::string LoadError() {
+  // The golden file's tensors after `tensors_` was changed.
+  SafetensorsReader Written() {
     const std::string path = ::testing::TempDir() + "/weights_test_" + std::to_string(getpid()) + ".safetensors";
     EXPECT_TRUE(WriteSafetensors(path, tensors_, {}).ok());
-    const SafetensorsReader reader = *SafetensorsReader::Open(path);
+    SafetensorsReader reader = *SafetensorsReader::Open(path);
     unlink(path.c_str());
+    return reader;
+  }
+
+  // Error of loading those.
+  std::string LoadError() {
+    const SafetensorsReader reader = Written();
     const absl::StatusOr<TransformerWeights> weights = LoadTransformerWeights(reader, config_, options_);
     if (weights.ok()) return "";
-    EXPECT_THAT(std::string(weights.status().message()), HasSubstr(path));
+    EXPECT_THAT(std::string(weights.status().message()), HasSubstr(reader.path()));
     return std::string(weights.status().message());
   }
 
@@ -46,7 +53,7 @@ TEST_F(TransformerWeightsTest, AFileWithAllTensorsLoads) {
   EXPECT_EQ(weights->blocks.size(), 4);
   EXPECT_EQ(weights->blocks[3].ffn_in.weight.sizes().vec(), (std::vector<int64_t>{64, 32}));
   EXPECT_FALSE(weights->blocks[0].router.has_value());
-  ASSERT_TRUE(LoadRouterWeights(golden_, config_, 8, options_, &*weights).ok());
+  ASSERT_TRUE(LoadRouterWeights(golden_, config_, 8, /*bypass_rank=*/0, options_, &*weights).ok());
   EXPECT_EQ(weights->blocks[3].router->mix.sizes().vec(), (std::vector<int64_t>{8, 3, 3}));
 }
 
@@ -144,9 +151,27 @@ TEST_F(TransformerWeightsTest, AWrongTypeIsNamed) {
 
 TEST_F(TransformerWeightsTest, RoutersOfAnotherWidthAreRefusedAndNoneIsLeftHalfLoaded) {
   TransformerWeights weights = *LoadTransformerWeights(golden_, config_, options_);
-  const absl::Status status = LoadRouterWeights(golden_, config_, 9, options_, &weights);
+  const absl::Status status = LoadRouterWeights(golden_, config_, 9, /*bypass_rank=*/0, options_, &weights);
   EXPECT_THAT(std::string(status.message()), HasSubstr("blocks.0.router.down.weight has shape [8,32]; must be [9,32]"));
   EXPECT_FALSE(weights.blocks[0].router.has_value());
+}
+
+TEST_F(TransformerWeightsTest, ABypassLoadsWithTheRoutersAndItsAbsenceIsNamed) {
+  TransformerWeights weights = *LoadTransformerWeights(golden_, config_, options_);
+  const absl::Status missing = LoadRouterWeights(golden_, config_, 8, /*bypass_rank=*/4, options_, &weights);
+  EXPECT_THAT(std::string(missing.message()), HasSubstr("blocks.0.bypass.down.weight"));
+  EXPECT_FALSE(weights.blocks[0].bypass.has_value());
+  const std::vector<float> values(4 * 32, 0.5f);
+  const auto bytes = reinterpret_cast<const uint8_t*>(values.data());
+  for (int64_t i = 0; i < config_.num_layers; ++i) {
+    const std::string name = absl::StrCat("weights.blocks.", i, ".bypass.");
+    tensors_[name + "down.weight"] = {DType::kF32, {4, 32}, bytes, 4 * 32 * 4};
+    tensors_[name + "up.weight"] = {DType::kF32, {32, 4}, bytes, 4 * 32 * 4};
+  }
+  const SafetensorsReader file = Written();
+  ASSERT_TRUE(LoadTransformerWeights(file, config_, options_).ok()) << "they are not the transformer's";
+  ASSERT_TRUE(LoadRouterWeights(file, config_, 8, /*bypass_rank=*/4, options_, &weights).ok());
+  EXPECT_EQ(weights.blocks[3].bypass->up.sizes().vec(), (std::vector<int64_t>{32, 4}));
 }
 
 // causal_wan_dit.md section 1.
