@@ -40,8 +40,11 @@ void Look(TopServer* server, absl::Time* looked_at) {
   const absl::StatusOr<std::string> page = HttpGetPage(server->name, "/metrics", kPatience);
   server->reached = page.status();
   if (!page.ok()) return;
+  absl::StatusOr<MetricsText> metrics = ReadServerMetrics(*page);
+  server->reached = metrics.status();
+  if (!metrics.ok()) return;
   const absl::Time now = SteadyNow();
-  server->before = std::exchange(server->now, MetricsText::Parse(*page));
+  server->before = std::exchange(server->now, *std::move(metrics));
   server->between = now - std::exchange(*looked_at, now);
 }
 

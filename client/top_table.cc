@@ -101,6 +101,12 @@ Row TotalOf(const std::vector<TopServer>& servers) {
 
 }  // namespace
 
+absl::StatusOr<MetricsText> ReadServerMetrics(const std::string& page) {
+  MetricsText metrics = MetricsText::Parse(page);
+  if (metrics.Sum("videodiffcr_ready").has_value()) return metrics;
+  return absl::FailedPreconditionError("what answers is no server's port for Prometheus (--metrics-listen)");
+}
+
 std::string TopTable(const std::vector<TopServer>& servers) {
   std::vector<Row> rows = {{"SERVER", "STATE", "MODEL", "SESSIONS", "WAIT", "CHUNKS/S", "FIRST s", "SLACK p5 s", "CPR",
                             "BUDGET", "KV", "RSS MiB", "GPU MiB", "REFUSED/S"}};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/metrics_text.h"
 
@@ -19,6 +20,10 @@ struct TopServer {
   MetricsText before, now;
   absl::Duration between;
 };
+
+// What a server's page for Prometheus says. FailedPrecondition when `page` is that of something else: a row of zeros
+// would look like a server with nothing to do.
+absl::StatusOr<MetricsText> ReadServerMetrics(const std::string& page);
 
 // Lines of equal columns, a head before them and what they come to together behind them. Figures of time are of what
 // happened between the two looks; "-" where nothing did.

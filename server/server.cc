@@ -134,10 +134,11 @@ absl::Status Server::StartMetrics() {
 // Certificates and tokens are the world's, so they go by the wall clock.
 absl::Status Server::StartAccess() {
   if (config_.tls.any()) {
-    const absl::StatusOr<absl::Time> expiry = CheckCertificates(config_.tls, absl::Now());
-    if (!expiry.ok()) return expiry.status();
-    certificate_watch_ = std::make_unique<CertificateWatch>(config_.tls, *expiry);
-    access_metrics_.SetCertificateExpiry(*expiry);
+    absl::StatusOr<std::unique_ptr<ServedCertificates>> certificates =
+        ServedCertificates::Create(config_.tls, absl::Now());
+    if (!certificates.ok()) return certificates.status();
+    certificates_ = *std::move(certificates);
+    access_metrics_.SetCertificateExpiry(certificates_->expiry());
   }
   if (!config_.tokens_file.empty()) {
     absl::StatusOr<std::unique_ptr<AccessControl>> control = AccessControl::Create(config_.tokens_file);
@@ -159,9 +160,9 @@ void Server::LookAtFiles() {
     LogLine(absl::StrCat("goes on with what was read before: ", status.message()), LogLevel::kError);
   };
   if (access_control_ != nullptr) tell(access_control_->ReloadIfChanged());
-  if (certificate_watch_ == nullptr) return;
-  tell(certificate_watch_->LookAgain(absl::Now()));
-  access_metrics_.SetCertificateExpiry(certificate_watch_->expiry());
+  if (certificates_ == nullptr) return;
+  tell(certificates_->ReadIfChanged(absl::Now()));
+  access_metrics_.SetCertificateExpiry(certificates_->expiry());
 }
 
 absl::Status Server::StartAdmin() {
@@ -178,7 +179,7 @@ absl::Status Server::StartGrpc() {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   ConnectionAcceptor::GrpcSide grpc_side = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, MakeCredentials(config_.tls));
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, MakeCredentials(certificates_.get()));
   builder.RegisterService(&service_);
   builder.SetOption(std::make_unique<ReflectionOption>(config_.reflection));
   SetLimits(config_, &builder);

@@ -85,8 +85,8 @@ class Server {
   ServerMetrics server_metrics_;
   RpcMetrics rpc_metrics_;
   AccessMetrics access_metrics_;
-  std::unique_ptr<AccessControl> access_control_;        // null: everybody may call
-  std::unique_ptr<CertificateWatch> certificate_watch_;  // null: no TLS
+  std::unique_ptr<AccessControl> access_control_;     // null: everybody may call
+  std::unique_ptr<ServedCertificates> certificates_;  // null: no TLS
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
   std::unique_ptr<AdminServer> admin_server_;  // null: none
   // From Load() on.

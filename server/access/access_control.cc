@@ -50,12 +50,17 @@ absl::Status AccessControl::ReloadIfChanged() {
   const FileStamp stamp = FileStamp::Of(path_);
   {
     MutexLock lock(&mutex_);
-    if (stamp == std::exchange(stamp_, stamp)) return absl::OkStatus();
+    if (stamp == stamp_) {
+      complaint_.clear();
+      return absl::OkStatus();
+    }
   }
   const absl::StatusOr<TenantFile> file = ReadTenants(path_);
-  if (!file.ok()) return file.status();
-  Adopt(*file);
-  return absl::OkStatus();
+  if (file.ok()) Adopt(*file);
+  MutexLock lock(&mutex_);
+  if (file.ok()) stamp_ = stamp;
+  const std::string told = std::exchange(complaint_, std::string(file.status().message()));
+  return told == complaint_ ? absl::OkStatus() : file.status();
 }
 
 // Tenants stay the same objects, for their sessions count against them.

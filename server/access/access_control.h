@@ -27,8 +27,9 @@ class AccessControl {
   // same work: whether a token is missing, malformed, unknown or wrong is nobody's business.
   absl::StatusOr<std::shared_ptr<Tenant>> Authenticate(absl::string_view authorization) const;
 
-  // Reads the file again if it has changed. A file that is wrong or gone changes nothing, and the error says what it
-  // is, once for each state of the file. Sessions of a tenant or token that is gone go on.
+  // Reads the file again if it is not the one in use. A file that is wrong or gone changes nothing, and the error says
+  // what it is, once for as long as that is the same; it is tried again each time, since a token that was taken back
+  // must not stay good for want of a descriptor at the wrong moment. Sessions of a tenant or token that is gone go on.
   absl::Status ReloadIfChanged();
 
  private:
@@ -44,7 +45,8 @@ class AccessControl {
   const std::string path_;
   const Key decoy_;  // what a token without a match is compared with
   mutable Mutex mutex_;
-  FileStamp stamp_ ABSL_GUARDED_BY(mutex_);
+  FileStamp stamp_ ABSL_GUARDED_BY(mutex_);        // of the file in use
+  std::string complaint_ ABSL_GUARDED_BY(mutex_);  // the last that was made; empty: none since all was well
   std::shared_ptr<const Keys> keys_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, std::shared_ptr<Tenant>> tenants_ ABSL_GUARDED_BY(mutex_);
 };

@@ -5,11 +5,13 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include <cstdint>
 #include <ctime>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "system/regular_file.h"
@@ -36,20 +38,39 @@ Bio Reader(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free_all);
 }
 
-absl::StatusOr<Certificate> ReadFirstCertificate(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxFileBytes);
-  if (!text.ok()) return Wrong(text.status().message());
-  Certificate certificate(PEM_read_bio_X509(Reader(*text).get(), nullptr, NoPassphrase, nullptr), X509_free);
-  if (certificate == nullptr) return Wrong(path, ": holds no certificate in PEM form");
-  return certificate;
+// The first of the certificates in `text`, once all of them have been read: gRPC stops at the first that is broken.
+absl::StatusOr<Certificate> FirstCertificate(const std::string& path, const std::string& text) {
+  const Bio reader = Reader(text);
+  Certificate first(PEM_read_bio_X509(reader.get(), nullptr, NoPassphrase, nullptr), X509_free);
+  if (first == nullptr) return Wrong(path, ": holds no certificate in PEM form");
+  for (int number = 2;; ++number) {
+    ERR_clear_error();
+    const Certificate next(PEM_read_bio_X509(reader.get(), nullptr, NoPassphrase, nullptr), X509_free);
+    if (next != nullptr) continue;
+    if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+      return Wrong(path, ": its certificate ", number, " is broken");
+    }
+    ERR_clear_error();
+    return first;
+  }
 }
 
-absl::StatusOr<Key> ReadKey(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxFileBytes);
-  if (!text.ok()) return Wrong(text.status().message());
-  Key key(PEM_read_bio_PrivateKey(Reader(*text).get(), nullptr, NoPassphrase, nullptr), EVP_PKEY_free);
+absl::StatusOr<Key> KeyOf(const std::string& path, const std::string& text) {
+  Key key(PEM_read_bio_PrivateKey(Reader(text).get(), nullptr, NoPassphrase, nullptr), EVP_PKEY_free);
   if (key == nullptr) return Wrong(path, ": holds no private key in PEM form without a passphrase");
   return key;
+}
+
+// As gRPC will put it to use: TLS takes no short keys, however well certificate and key go together.
+absl::Status TryServing(const std::string& path, X509* certificate, EVP_PKEY* key) {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+  ERR_clear_error();
+  if (context != nullptr && SSL_CTX_use_certificate(context.get(), certificate) == 1 &&
+      SSL_CTX_use_PrivateKey(context.get(), key) == 1) {
+    return absl::OkStatus();
+  }
+  const char* const why = ERR_reason_error_string(ERR_peek_last_error());
+  return Wrong(path, ": cannot be served: ", why == nullptr ? "TLS does not take it" : why);
 }
 
 absl::Time TimeOf(const ASN1_TIME* time) {
@@ -69,21 +90,31 @@ absl::Status CheckTogether(const CertificateFiles& files) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<absl::Time> CheckCertificates(const CertificateFiles& files, absl::Time now) {
-  const absl::StatusOr<Certificate> certificate = ReadFirstCertificate(files.certificate);
+absl::StatusOr<Certificates> ReadCertificates(const CertificateFiles& files, absl::Time now) {
+  Certificates read;
+  for (const auto& [path, text] : {std::pair(&files.certificate, &read.certificate), std::pair(&files.key, &read.key),
+                                   std::pair(&files.client_ca, &read.client_ca)}) {
+    if (path->empty()) continue;
+    absl::StatusOr<std::string> content = ReadRegularFile(*path, kMaxFileBytes);
+    if (!content.ok()) return Wrong(content.status().message());
+    *text = *std::move(content);
+  }
+  const absl::StatusOr<Certificate> certificate = FirstCertificate(files.certificate, read.certificate);
   if (!certificate.ok()) return certificate.status();
-  const absl::StatusOr<Key> key = ReadKey(files.key);
+  const absl::StatusOr<Key> key = KeyOf(files.key, read.key);
   if (!key.ok()) return key.status();
   if (X509_check_private_key(certificate->get(), key->get()) != 1) {
     return Wrong(files.key, ": is not the key of the certificate in ", files.certificate);
   }
   const absl::Time begins = TimeOf(X509_get0_notBefore(certificate->get()));
-  const absl::Time ends = TimeOf(X509_get0_notAfter(certificate->get()));
-  if (now > ends) return Wrong(files.certificate, ": the certificate has expired on ", Day(ends));
+  read.expiry = TimeOf(X509_get0_notAfter(certificate->get()));
+  if (now > read.expiry) return Wrong(files.certificate, ": the certificate has expired on ", Day(read.expiry));
   if (now < begins) return Wrong(files.certificate, ": the certificate is not valid before ", Day(begins));
-  if (files.client_ca.empty()) return ends;
-  if (const absl::StatusOr<Certificate> ca = ReadFirstCertificate(files.client_ca); !ca.ok()) return ca.status();
-  return ends;
+  if (absl::Status status = TryServing(files.certificate, certificate->get(), key->get()); !status.ok()) return status;
+  if (files.client_ca.empty()) return read;
+  const absl::StatusOr<Certificate> authority = FirstCertificate(files.client_ca, read.client_ca);
+  if (!authority.ok()) return authority.status();
+  return read;
 }
 
 }  // namespace videodiffcr

@@ -1,5 +1,5 @@
-// Certificates and their keys, looked at before anybody relies on them: gRPC says nothing of files it cannot use, its
-// handshakes only fail.
+// Certificates and their keys, looked at before anybody relies on them: gRPC serves what has expired, and of what it
+// cannot use its log alone says something.
 #ifndef VIDEODIFFCR_SERVER_ACCESS_CERTIFICATE_FILES_H_
 #define VIDEODIFFCR_SERVER_ACCESS_CERTIFICATE_FILES_H_
 
@@ -23,9 +23,17 @@ struct CertificateFiles {
 // InvalidArgument names the flag that is missing: a certificate without a key, authorities without a certificate.
 absl::Status CheckTogether(const CertificateFiles& files);
 
-// When the server's certificate expires. InvalidArgument, with the path first: not readable, no PEM, a key of another
-// certificate, not valid at `now` any more or not yet.
-absl::StatusOr<absl::Time> CheckCertificates(const CertificateFiles& files, absl::Time now);
+// What the files held when they were read: each in PEM form, and good for what it is there for.
+struct Certificates {
+  std::string certificate;
+  std::string key;
+  std::string client_ca;  // empty: clients need none
+  absl::Time expiry;      // of the server's own
+};
+
+// InvalidArgument, with the path first: not readable, no PEM in any of its blocks, a key of another certificate or one
+// that TLS finds too weak, not valid at `now` any more or not yet.
+absl::StatusOr<Certificates> ReadCertificates(const CertificateFiles& files, absl::Time now);
 
 }  // namespace videodiffcr
 

@@ -1,46 +1,88 @@
 #include "server/access/tls_credentials.h"
 
-#include <utility>
+#include <grpc/grpc_security.h>
 
-#include "grpc/grpc_security_constants.h"
-#include "grpcpp/security/tls_certificate_provider.h"
-#include "grpcpp/security/tls_credentials_options.h"
+#include "absl/memory/memory.h"
 
 namespace videodiffcr {
 namespace {
 
-constexpr unsigned kLookSeconds = 1;
+// gRPC asks before each handshake, and goes on with what it had when there is nothing new.
+grpc_ssl_certificate_config_reload_status Fetch(void* certificates, grpc_ssl_server_certificate_config** config) {
+  const std::optional<Certificates> changed = static_cast<ServedCertificates*>(certificates)->TakeChanged();
+  if (!changed.has_value()) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
+  const grpc_ssl_pem_key_cert_pair pair = {changed->key.c_str(), changed->certificate.c_str()};
+  // gRPC wants some authority, also where it asks no client for a certificate and so believes none.
+  const std::string& authorities = changed->client_ca.empty() ? changed->certificate : changed->client_ca;
+  *config = grpc_ssl_server_certificate_config_create(authorities.c_str(), &pair, 1);
+  return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
+}
+
+// gRPC's C++ has no credentials that ask for their certificates; its C does.
+class AskingCredentials : public grpc::ServerCredentials {
+ public:
+  explicit AskingCredentials(ServedCertificates* certificates)
+      : credentials_(grpc_ssl_server_credentials_create_with_options(
+            grpc_ssl_server_credentials_create_options_using_config_fetcher(
+                certificates->wants_clients_certificate() ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                                                          : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
+                Fetch, certificates))) {}
+  ~AskingCredentials() override { grpc_server_credentials_release(credentials_); }
+
+  // Tokens are looked at by the calls themselves.
+  void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
+
+ private:
+  int AddPortToServer(const std::string& address, grpc_server* server) override {
+    return grpc_server_add_http2_port(server, address.c_str(), credentials_);
+  }
+
+  grpc_server_credentials* const credentials_;
+};
 
 }  // namespace
 
-std::shared_ptr<grpc::ServerCredentials> MakeCredentials(const CertificateFiles& files) {
-  if (!files.any()) return grpc::InsecureServerCredentials();
-  grpc::experimental::TlsServerCredentialsOptions options(
-      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(files.key, files.certificate,
-                                                                           files.client_ca, kLookSeconds));
-  options.watch_identity_key_cert_pairs();
-  if (!files.client_ca.empty()) {
-    options.watch_root_certs();
-    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+std::shared_ptr<grpc::ServerCredentials> MakeCredentials(ServedCertificates* certificates) {
+  if (certificates == nullptr) return grpc::InsecureServerCredentials();
+  return std::make_shared<AskingCredentials>(certificates);
+}
+
+ServedCertificates::Stamps ServedCertificates::Look(const CertificateFiles& files) {
+  return {FileStamp::Of(files.certificate), FileStamp::Of(files.key), FileStamp::Of(files.client_ca)};
+}
+
+absl::StatusOr<std::unique_ptr<ServedCertificates>> ServedCertificates::Create(const CertificateFiles& files,
+                                                                               absl::Time now) {
+  const Stamps stamps = Look(files);
+  absl::StatusOr<Certificates> read = ReadCertificates(files, now);
+  if (!read.ok()) return read.status();
+  return absl::WrapUnique(new ServedCertificates(files, stamps, *std::move(read)));
+}
+
+// Handshakes do not wait for the files, which may be on a slow disk.
+absl::Status ServedCertificates::ReadIfChanged(absl::Time now) {
+  const Stamps stamps = Look(files_);
+  {
+    MutexLock lock(&mutex_);
+    if (stamps == stamps_) {
+      complaint_.clear();
+      return absl::OkStatus();
+    }
   }
-  return grpc::experimental::TlsServerCredentials(options);
-}
-
-CertificateWatch::CertificateWatch(const CertificateFiles& files, absl::Time expiry)
-    : files_(files), seen_(Look()), expiry_(expiry) {}
-
-CertificateWatch::Stamps CertificateWatch::Look() const {
-  return {FileStamp::Of(files_.certificate), FileStamp::Of(files_.key), FileStamp::Of(files_.client_ca)};
-}
-
-absl::Status CertificateWatch::LookAgain(absl::Time now) {
-  const Stamps stamps = Look();
+  absl::StatusOr<Certificates> read = ReadCertificates(files_, now);
   MutexLock lock(&mutex_);
-  if (stamps == std::exchange(seen_, stamps)) return absl::OkStatus();
-  const absl::StatusOr<absl::Time> expiry = CheckCertificates(files_, now);
-  if (!expiry.ok()) return expiry.status();
-  expiry_ = *expiry;
+  const std::string told = std::exchange(complaint_, std::string(read.status().message()));
+  if (!read.ok()) return told == complaint_ ? absl::OkStatus() : read.status();
+  stamps_ = stamps;
+  current_ = *std::move(read);
+  taken_ = false;
   return absl::OkStatus();
+}
+
+std::optional<Certificates> ServedCertificates::TakeChanged() {
+  MutexLock lock(&mutex_);
+  if (std::exchange(taken_, true)) return std::nullopt;
+  return current_;
 }
 
 }  // namespace videodiffcr

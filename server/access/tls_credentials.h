@@ -3,6 +3,9 @@
 #define VIDEODIFFCR_SERVER_ACCESS_TLS_CREDENTIALS_H_
 
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -15,25 +18,26 @@
 
 namespace videodiffcr {
 
-// For plaintext when `files` names none. New connections have what the files hold at most a second before; open ones
-// keep what they began with. With client_ca, a client without a certificate of its own is refused.
-std::shared_ptr<grpc::ServerCredentials> MakeCredentials(const CertificateFiles& files);
-
-// Looks at the files again when they change, since gRPC, which reads them by itself, tells nobody what it thinks of
-// them. Thread-safe.
-class CertificateWatch {
+// The certificates in use, read again when their files change. gRPC has a watcher of files of its own, but that serves
+// what has expired, and nobody at all once a key and a certificate do not go together. Thread-safe.
+class ServedCertificates {
  public:
-  // `expiry`: what CheckCertificates() said of them at the start.
-  CertificateWatch(const CertificateFiles& files, absl::Time expiry);
+  // ReadCertificates()'s error when the files are wrong.
+  static absl::StatusOr<std::unique_ptr<ServedCertificates>> Create(const CertificateFiles& files, absl::Time now);
 
-  // CheckCertificates()'s error when the files have changed since the last look and are wrong now. gRPC then goes on
-  // with what it had.
-  absl::Status LookAgain(absl::Time now);
+  // When the files are not those in use: uses them, or goes on with what was read before and says why, once for as
+  // long as that is the same. It looks again each time, since a certificate may become valid.
+  absl::Status ReadIfChanged(absl::Time now);
+
+  // Those in use, where they are others than at the last call.
+  std::optional<Certificates> TakeChanged();
+
+  bool wants_clients_certificate() const { return !files_.client_ca.empty(); }
 
   // Of the certificate in use.
   absl::Time expiry() const {
     MutexLock lock(&mutex_);
-    return expiry_;
+    return current_.expiry;
   }
 
  private:
@@ -41,13 +45,22 @@ class CertificateWatch {
     FileStamp certificate, key, client_ca;
     bool operator==(const Stamps&) const = default;
   };
-  Stamps Look() const;
+  ServedCertificates(CertificateFiles files, const Stamps& stamps, Certificates read)
+      : files_(std::move(files)), stamps_(stamps), current_(std::move(read)) {}
+  static Stamps Look(const CertificateFiles& files);
 
   const CertificateFiles files_;
   mutable Mutex mutex_;
-  Stamps seen_ ABSL_GUARDED_BY(mutex_);
-  absl::Time expiry_ ABSL_GUARDED_BY(mutex_);
+  Stamps stamps_ ABSL_GUARDED_BY(mutex_);  // of the files in use
+  Certificates current_ ABSL_GUARDED_BY(mutex_);
+  bool taken_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string complaint_ ABSL_GUARDED_BY(mutex_);  // the last that was made; empty: none since all was well
 };
+
+// For plaintext when there are no `certificates`. New connections have those in use; open ones keep what they began
+// with. With client_ca, a client without a certificate of its own is refused. For one port of one gRPC server, which
+// `certificates` must outlive.
+std::shared_ptr<grpc::ServerCredentials> MakeCredentials(ServedCertificates* certificates);
 
 }  // namespace videodiffcr
 

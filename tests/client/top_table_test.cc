@@ -51,6 +51,13 @@ TEST(MetricsTextTest, WhatIsNoSampleIsPassedOver) {
   EXPECT_EQ(odd.LabelOf("a", "x"), "y\"z");
 }
 
+TEST(TopTableTest, AnotherProgramsPageIsNoServerWithNothingToDo) {
+  EXPECT_TRUE(ReadServerMetrics(kNow).ok());
+  EXPECT_THAT(ReadServerMetrics("node_load1 0.5\n").status().message(), HasSubstr("--metrics-listen"));
+  EXPECT_FALSE(ReadServerMetrics("<html>").ok());
+  EXPECT_FALSE(ReadServerMetrics("").ok());
+}
+
 TEST(TopTableTest, ARowPerServerAndWhatTheyComeToTogether) {
   TopServer up{"gpu-1:9464",    absl::OkStatus(), 8, MetricsText::Parse(kBefore), MetricsText::Parse(kNow),
                absl::Seconds(2)};

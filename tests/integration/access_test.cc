@@ -59,8 +59,8 @@ class TlsTest : public testing::Test {
     for (const std::string& path : {files_.certificate, files_.key, files_.client_ca}) unlink(path.c_str());
   }
   void Write(const MadeCertificate& pair) {
-    WriteFile(files_.certificate, pair.certificate);
     WriteFile(files_.key, pair.key);
+    WriteFile(files_.certificate, pair.certificate);
   }
   ServerConfig Config() const {
     ServerConfig config = TestConfig();
@@ -99,6 +99,37 @@ TEST_F(TlsTest, ARenewedCertificateIsServedWithoutARestartAndOpenConnectionsStay
   Write(renewed);
   EXPECT_TRUE(Eventually([&] { return Ask(Connect(server.server().port(), renewed.certificate)).ok(); }));
   EXPECT_TRUE(Ask(open).ok());
+}
+
+// Each file alone is what it is when somebody's renewal goes wrong halfway.
+TEST_F(TlsTest, WhileTheFilesCannotBeUsedWhatWasReadBeforeServesOn) {
+  const MadeCertificate client = MakeCertificate(absl::Now() + absl::Hours(1));
+  files_.client_ca = TemporaryPath(".ca");
+  WriteFile(files_.client_ca, client.certificate);
+  ServerConfig config = Config();
+  config.metrics_listen = "127.0.0.1:0";
+  TestServer server(config);
+  const auto ask = [&](const MadeCertificate& own) {
+    return Ask(Connect(server.server().port(), server_pair_.certificate, own)).ok();
+  };
+  const MadeCertificate expired = MakeCertificate(absl::Now() - absl::Hours(1));
+  const MadeCertificate stranger = MakeCertificate(absl::Now() + absl::Hours(1));
+  struct Wrong {
+    MadeCertificate pair;
+    std::string authorities;
+  };
+  double complaints = 0;
+  for (const Wrong& wrong : {Wrong{{server_pair_.certificate, stranger.key}, client.certificate},
+                             Wrong{{"no certificate", server_pair_.key}, client.certificate},
+                             Wrong{expired, client.certificate}, Wrong{server_pair_, "no certificate"}}) {
+    WriteFile(files_.client_ca, wrong.authorities);
+    Write(wrong.pair);
+    ASSERT_TRUE(Eventually([&] { return server.Metric("videodiffcr_access_failed_reloads_total") > complaints; }));
+    complaints = *server.Metric("videodiffcr_access_failed_reloads_total");
+    EXPECT_TRUE(ask(client)) << wrong.pair.certificate;
+    EXPECT_FALSE(ask(stranger)) << wrong.pair.certificate;
+    EXPECT_FALSE(ask({})) << wrong.pair.certificate;
+  }
 }
 
 TEST_F(TlsTest, WithAuthoritiesOfClientsWhoHasNoCertificateOfTheirsIsRefused) {

@@ -12,6 +12,7 @@ import time
 
 import grpc
 
+from check_mutations import make_expired_certificate
 from running_server import running_server
 from viewer import messages, stubs
 
@@ -59,6 +60,34 @@ def ask(port, folder, token=None, with_certificate=True):
             return error.code()
 
 
+def replace(path, content):
+    partial = path.with_suffix(".new")
+    partial.write_bytes(content)
+    partial.rename(path)
+
+
+def check_spoiled_files(running, folder, token):
+    """While the server's files hold what it cannot use, it serves on with what they held before, and counts that."""
+    good = {name: (folder / name).read_bytes() for name in ("server.key", "server.crt", "client.crt")}
+    for name in ("mine", "over"):
+        (folder / name).mkdir()
+    for name in (*good, "client.key"):
+        (folder / "mine" / name).write_bytes((folder / name).read_bytes())
+    make_expired_certificate(folder / "over")
+    expired = {"server.key": (folder / "over/tls.key").read_bytes(), "server.crt": (folder / "over/tls.crt").read_bytes()}
+    told = 0
+    for what, spoiled in (("a foreign key", {"server.key": (folder / "client.key").read_bytes()}), ("an expired certificate", expired),
+                          ("authorities that are none", {"client.crt": b"none"})):
+        for name, content in {**good, **spoiled}.items():
+            replace(folder / name, content)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        before = told
+        while (told := int(re.search(r"^videodiffcr_access_failed_reloads_total (\d+)", running.metrics(), re.MULTILINE)[1])) <= before:
+            require(time.monotonic() < deadline, f"{what} is counted")
+            time.sleep(0.1)
+        require(ask(running.ports["grpc_port"], folder / "mine", token) == grpc.StatusCode.OK, f"with {what} it serves on with what it had")
+
+
 def main(binaries):
     server = pathlib.Path(binaries, "videodiffcr-server")
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +112,8 @@ def main(binaries):
                 require(time.monotonic() - began < PATIENCE_SECONDS, "a certificate that has changed is served")
             took = time.monotonic() - began
             require(ask(port, folder, token) == grpc.StatusCode.OK, "the Python client, who trusts the new one alone, comes in")
-    print(f"openssl and the Python client: mTLS and a token; a new certificate was served after {took:.1f} s")
+            check_spoiled_files(running, pathlib.Path(folder), token)
+    print(f"openssl and the Python client: mTLS and a token; a new certificate was served after {took:.1f} s, none that cannot be used")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,22 @@
 
 namespace videodiffcr {
 namespace {
+
+// As long as it is there the process opens no file.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit none = {0, before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_ = {};
+};
 
 class AccessControlTest : public testing::Test {
  protected:
@@ -62,9 +79,26 @@ TEST_F(AccessControlTest, AFileThatIsWrongOrGoneChangesNothingAndIsToldOnce) {
   EXPECT_FALSE(control->ReloadIfChanged().ok());
   EXPECT_TRUE(control->ReloadIfChanged().ok()) << "told once";
   EXPECT_TRUE(control->Authenticate(absl::StrCat("Bearer ", token)).ok());
+  const std::string new_token = WriteTenant("acme");
+  EXPECT_TRUE(control->ReloadIfChanged().ok());
+  EXPECT_TRUE(control->Authenticate(absl::StrCat("Bearer ", new_token)).ok());
+  EXPECT_FALSE(control->Authenticate(absl::StrCat("Bearer ", token)).ok());
   unlink(path_.c_str());
   EXPECT_FALSE(control->ReloadIfChanged().ok());
-  EXPECT_TRUE(control->Authenticate(absl::StrCat("Bearer ", token)).ok());
+  EXPECT_TRUE(control->Authenticate(absl::StrCat("Bearer ", new_token)).ok());
+}
+
+TEST_F(AccessControlTest, AFileThatCouldNotBeReadIsTriedAgainThoughItStaysTheSame) {
+  const std::string token = WriteTenant("acme");
+  const auto control = *AccessControl::Create(path_);
+  WriteTenant("acme");
+  {
+    const NoDescriptors none_left;
+    EXPECT_FALSE(control->ReloadIfChanged().ok());
+    EXPECT_TRUE(control->ReloadIfChanged().ok()) << "told once";
+  }
+  EXPECT_TRUE(control->ReloadIfChanged().ok());
+  EXPECT_FALSE(control->Authenticate(absl::StrCat("Bearer ", token)).ok()) << "it was taken back";
 }
 
 }  // namespace

@@ -32,8 +32,7 @@ void AddExtension(X509* certificate, int kind, const char* value) {
 
 }  // namespace
 
-MadeCertificate MakeCertificate(absl::Time expiry) {
-  EVP_PKEY* const key = EVP_EC_gen("P-256");
+MadeCertificate MakeCertificate(absl::Time expiry, EVP_PKEY* key) {
   X509* const certificate = X509_new();
   X509_set_version(certificate, X509_VERSION_3);
   static long serial = 0;

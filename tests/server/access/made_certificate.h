@@ -2,6 +2,9 @@
 #ifndef VIDEODIFFCR_TESTS_SERVER_ACCESS_MADE_CERTIFICATE_H_
 #define VIDEODIFFCR_TESTS_SERVER_ACCESS_MADE_CERTIFICATE_H_
 
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+
 #include <string>
 
 #include "absl/time/time.h"
@@ -13,8 +16,8 @@ struct MadeCertificate {
   std::string key;          // PEM
 };
 
-// Valid from a day ago until `expiry`.
-MadeCertificate MakeCertificate(absl::Time expiry);
+// Valid from a day ago until `expiry`; its key is `key`, which it takes over.
+MadeCertificate MakeCertificate(absl::Time expiry, EVP_PKEY* key = EVP_EC_gen("P-256"));
 
 // Writes under another name first, as whoever renews certificates should.
 void WriteFile(const std::string& path, const std::string& text);
