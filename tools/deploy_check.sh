@@ -2,7 +2,7 @@
 # Tries what operators are given: manifests, gateway, rules, dashboard, package, image. Each with the program that reads it in
 # the end; nothing is believed to be right because it looks so.
 #
-#   tools/deploy_check.sh          everything, the image included (8 minutes on 2 cores, beside other work, from a warm compiler cache)
+#   tools/deploy_check.sh          everything, the image included (9 minutes on 2 cores, from an empty compiler cache)
 #   tools/deploy_check.sh --fast   without the image and its package (about 2 minutes): part of .ci/run
 #   tools/deploy_check.sh --image  the package and the image alone
 #   tools/deploy_check.sh --cuda-image  the package and the image for GPUs alone; no part of the others

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Many servers as one address, on this machine: three servers, a real Envoy with deploy/envoy/envoy.yaml, viewers. Load over
 # all, resume and calls beside a session, gRPC-Web, a full server, a dead one, a rolling restart under eight viewers, both again
-# under clients whose sessions go on at another server, a fourth server. Three minutes on 2 cores.
+# under clients whose sessions go on at another server, a fourth server. Two minutes on 2 cores.
 #
 #   tools/fleet_check.sh
 set -euo pipefail

@@ -12,9 +12,12 @@ import re
 import shlex
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import yaml
 
+from check_references import check_references
 from running_server import running_server
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -116,15 +119,15 @@ def ports_of_pods(documents):
     return found
 
 
-def check_references(where, documents, pods):
-    """Whoever names a port of a pod names one that it has."""
+def check_port_names(where, documents, pods, paths):
+    """Whoever names a port of a pod names one that it has. `paths` gets those that are scraped."""
     for document in documents:
         kind, spec, name = document["kind"], document.get("spec", {}), document["metadata"]["name"]
         here = f"{where}: {kind} {name}"
         if kind == "Service":
             component = spec["selector"]["app.kubernetes.io/component"]
             for port in spec["ports"]:
-                number = pods[component].get(port["targetPort"])
+                number = pods.get(component, {}).get(port["targetPort"])
                 expect(number is not None, here, f"{component} has no port {port['targetPort']}")
                 # Behind a headless service nobody translates ports.
                 same = spec.get("clusterIP") != "None" or port["port"] == number
@@ -132,30 +135,36 @@ def check_references(where, documents, pods):
         elif kind == "PodMonitor":
             component = spec["selector"]["matchLabels"]["app.kubernetes.io/component"]
             for endpoint in spec["podMetricsEndpoints"]:
-                expect(endpoint["port"] in pods[component], here, f"{component} has no port {endpoint['port']}")
+                expect(endpoint["port"] in pods.get(component, {}), here, f"{component} has no port {endpoint['port']}")
+                paths.add(endpoint["path"])
         elif kind == "NetworkPolicy":
             component = spec["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
             for rule in spec.get("ingress", []):
                 for port in rule.get("ports", []):
-                    expect(port["port"] in pods[component], here, f"{component} has no port {port['port']}")
-        elif kind in ("PodDisruptionBudget",):
-            component = spec["selector"]["matchLabels"]["app.kubernetes.io/component"]
-            expect(component in pods, here, f"no pod is a {component}")
+                    expect(port["port"] in pods.get(component, {}), here, f"{component} has no port {port['port']}")
+
+
+def default_of(binary, flag):
+    help_text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
+    return re.search(rf"{flag} \w+\n(?:.*\n)*?\s+Default: ([0-9.a-z]+)\.", help_text)[1]
 
 
 def check_pings(where, cluster, binary):
     """A server ends the connection, and with it all sessions on it, of who pings too often."""
-    help_text = subprocess.run([binary, "--help"], capture_output=True, text=True, check=True).stdout
-    least = re.search(r"--min-ping-interval TIME\n(?:.*\n)*?\s+Default: ([0-9.a-z]+)\.", help_text)[1]
+    least = default_of(binary, "--min-ping-interval")
     options = cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]
     pings = options["explicit_http_config"]["http2_protocol_options"]["connection_keepalive"]["interval"]
     expect(seconds([], "", pings) > seconds([], "", least), where, f"Envoy pings every {pings}, the server takes a ping every {least}")
 
 
+def envoy_of(documents):
+    config = next(each for each in documents if each["kind"] == "ConfigMap" and "envoy.yaml" in each["data"])
+    return yaml.safe_load(config["data"]["envoy.yaml"])["static_resources"]
+
+
 def check_envoy(where, documents, ports, binary):
     """The gateway's ports, the service that it asks after and its pings are what the server has and takes."""
-    config = next(each for each in documents if each["kind"] == "ConfigMap" and "envoy.yaml" in each["data"])
-    envoy = yaml.safe_load(config["data"]["envoy.yaml"])["static_resources"]
+    envoy = envoy_of(documents)
     cluster = envoy["clusters"][0]
     endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
     address = endpoint["address"]["socket_address"]
@@ -219,15 +228,39 @@ def check_unit(binary):
     text = (ROOT / "deploy/systemd/videodiffcr.default").read_text()
     flags = shlex.split(re.search(r'^VIDEODIFFCR_FLAGS="(.*)"$', text, re.MULTILINE)[1])
     check_flags("videodiffcr.default", binary, flags)
+    unit = (ROOT / "deploy/systemd/videodiffcr.service").read_text()
+    stop, drain = int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)[1]), seconds(flags, "--drain-timeout", default_of(binary, "--drain-timeout"))
+    expect(stop > drain + 1, "videodiffcr.service", f"systemd kills after {stop} s, drain and taking down need {drain + 1} s")
 
 
-def check_running(folder, services):
-    """Against a server that runs: every probed service answers, and every metric that anybody names is there."""
+def check_secrets():
+    """Files that only a cluster has are those that are said to be made for it."""
+    overlay = ROOT / "deploy/kubernetes/overlays/hardened"
+    text = (overlay / "kustomization.yaml").read_text()
+    made = set(re.findall(r"--from-file=(\S+)", text))
+    for used in sorted(set(re.findall(r"=/(?:tls|tokens|snapshots)/(\S+)", text)) | set(re.findall(r"filename: /tls/([\w.]+)", (overlay / "envoy.yaml").read_text()))):
+        expect(used in made, "hardened", f"{used} is used, and is in none of the secrets that its first lines make")
+
+
+def check_scraped_port(ports):
+    """The example without Kubernetes asks the port that the server has without flags and with those of the manifests."""
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yaml").read_text())
+    for target in config["scrape_configs"][0]["static_configs"][0]["targets"]:
+        expect(target.endswith(f":{ports['metrics']}"), "prometheus.yaml", f"scrapes {target}, metrics are on port {ports['metrics']}")
+
+
+def check_running(folder, services, paths):
+    """Against a server that runs: every probed service and scraped path answers, and every metric that anybody names is there."""
     with running_server(folder / "videodiffcr-server", ["--model-folder", str(ROOT / "models/tiny"), "--warm-up-chunks=0"]) as server:
         for service in sorted(services):
             done = subprocess.run([folder / "videodiffcr", "health", "--server", f"localhost:{server.ports['admin_port']}", f"--service={service}"],
                                   capture_output=True, text=True, check=False, timeout=60)
             expect(done.returncode == 0, f"probe of '{service}'", done.stderr.strip())
+        for path in sorted(paths):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{server.ports['metrics_port']}{path}", timeout=10).close()
+            except urllib.error.HTTPError as error:
+                complain("PodMonitor", f"scrapes {path}, which the server answers with {error.code}")
         known = metric_names(server.metrics()) | {"process_start_time_seconds"}
     for path in (*ROOT.glob("deploy/**/*.yaml"), ROOT / "deploy/grafana/dashboard.json", *ROOT.glob("docs/runbooks/*.md"), ROOT / "docs/operating.md"):
         # What the Prometheus adapter calls its figures is its own.
@@ -247,20 +280,24 @@ def check_same_gateway():
 
 
 def main(folder, rendered):
-    services, ports = set(), {}
+    services, ports, paths = set(), {}, set()
     for path in rendered:
         documents = [each for each in yaml.safe_load_all(pathlib.Path(path).read_text()) if each]
         overlay = pathlib.Path(path).stem
         workload = next(each for each in documents if each["kind"] == "StatefulSet")
         ports = check_server(overlay, workload, folder / "videodiffcr-server", services)
-        check_references(overlay, documents, ports_of_pods(documents))
+        check_port_names(overlay, documents, ports_of_pods(documents), paths)
+        for what in check_references(documents, envoy_of(documents)):
+            complain(overlay, what)
         services |= check_envoy(overlay, documents, ports, folder / "videodiffcr-server")
         check_same_rules(documents)
     check_same_gateway()
     check_pages(folder / "videodiffcr-server")
     check_image(folder / "videodiffcr-server", ports)
     check_unit(folder / "videodiffcr-server")
-    check_running(folder, services)
+    check_secrets()
+    check_scraped_port(ports)
+    check_running(folder, services, paths)
     for line in complaints:
         print(line)
     return 1 if complaints else 0

@@ -16,6 +16,10 @@ SPOILED = ("deploy", "tools/deploy", "Dockerfile", "docs")  # copied; all else i
 LINKED = ("models", "proto", "tools/torch_libraries.txt")
 SERVER = "deploy/kubernetes/base/server.yaml"
 
+GATEWAY = "deploy/envoy/gateway.yaml"
+GPU = "deploy/kubernetes/overlays/gpu/server.yaml"
+POLICY = "deploy/kubernetes/base/network_policy.yaml"
+
 # What is spoiled, the file, what stands there, what shall, and what the checks must say.
 MUTATIONS = [
     ("a wrong port of a Service", "deploy/kubernetes/base/services.yaml", "port: 50051", "port: 50061", "port grpc is 50061, the pod has 50051"),
@@ -29,6 +33,37 @@ MUTATIONS = [
     ("a query of a metric that is not there", "deploy/grafana/dashboard.json", "videodiffcr_draining", "videodiffcr_drained",
      "no server has the metric"),
     ("a panel that is not there", "deploy/grafana/dashboard.json", '"title": "Budgets"', '"title": "Budget"', "no panel is called Budgets"),
+]
+
+# The same, all at once, since none hides another: the overlay, the file, what stands there, what shall, what must be said.
+TOGETHER = [
+    ("cpu", POLICY, "        - port: grpc\n        - port: admin\n", "        - port: grpc\n", "no policy lets gateway in to port admin of server"),
+    ("cpu", POLICY, "        - port: metrics\n", "        - port: grpc\n", "no policy lets monitoring in to port metrics of server"),
+    ("cpu", GATEWAY, "        - port: grpc\n        - port: admin\n", "        - port: admin\n", "no policy lets gateway out to port grpc of server"),
+    ("cpu", GATEWAY, "        - port: 53\n          protocol: UDP\n", "", "no policy lets gateway ask for names by UDP"),
+    ("cpu", GATEWAY, "path: /gateway/ready", "path: /gateway/health", "readinessProbe asks /gateway/health"),
+    ("cpu", GATEWAY, "containerPort: 50050", "containerPort: 50060", "the gateway's port is 50060, Envoy listens on 50050"),
+    ("cpu", GATEWAY, "terminationGracePeriodSeconds: 65", "terminationGracePeriodSeconds: 30", "the gateway's grace period is 30 s"),
+    ("cpu", "deploy/kubernetes/base/disruption_budget.yaml", "maxUnavailable: 1", "minAvailable: 2", "0 of 2 pods may go at once"),
+    ("cpu", "deploy/kubernetes/base/pod_monitor.yaml", "path: /metrics", "path: /metric", "scrapes /metric, which the server answers with 404"),
+    ("cpu", SERVER, "serviceName: videodiffcr-pods", "serviceName: videodiffcr-pod", "wants the Service videodiffcr-pod,"),
+    ("cpu", SERVER, "serviceAccountName: videodiffcr", "serviceAccountName: videodiffcr-server", "wants the ServiceAccount videodiffcr-server,"),
+    ("cpu", SERVER, "              service: live\n", "", "livenessProbe must ask 'live'"),
+    ("cpu", SERVER, "memory: 2Gi", "memory: 512Mi", "server asks for more memory than its limit"),
+    ("cpu", "deploy/prometheus/prometheus.yaml", "gpu-1:9464", "gpu-1:9090", "scrapes gpu-1:9090"),
+    ("cpu", "deploy/systemd/videodiffcr.service", "TimeoutStopSec=30", "TimeoutStopSec=10", "systemd kills after 10 s"),
+    ("cpu", "deploy/envoy/envoy.yaml", "                stream_idle_timeout: 0s\n", "", "Envoy's stream_idle_timeout ends streams"),
+    ("hardened", GPU, "claimName: videodiffcr-model", "claimName: videodiffcr-models", "wants the PersistentVolumeClaim videodiffcr-models,"),
+    ("hardened", GPU, "            - --device=cuda\n", "", "--device=cuda and nvidia.com/gpu go together"),
+    ("hardened", GPU, "mountPath: /models", "mountPath: /model", "--model-folder=/models/wan2.1-t2v-1.3b is on no volume"),
+    ("hardened", "deploy/kubernetes/overlays/hardened/server.yaml", "mountPath: /tokens", "mountPath: /token", "--tokens-file=/tokens/tokens.json is on no volume"),
+    ("hardened", "deploy/kubernetes/overlays/hardened/kustomization.yaml", "value: --tls-key=/tls/tls.key", "value: --log-level=info",
+     "--tls-certificate and --tls-key go together"),
+    ("hardened", "deploy/kubernetes/overlays/hardened/envoy.yaml", "/tls/client.key", "/tls/clients.key", "clients.key is used, and is in none of the secrets"),
+    ("autoscale-hpa", "deploy/kubernetes/overlays/autoscale-hpa/autoscaler.yaml", "name: videodiffcr_kv_cache_share", "name: videodiffcr_kv_share",
+     "the autoscaler wants videodiffcr_kv_share"),
+    ("autoscale-keda", "deploy/kubernetes/overlays/autoscale-keda/scaled_object.yaml", "kind: StatefulSet", "kind: Deployment",
+     "ScaledObject wants the Deployment videodiffcr,"),
 ]
 
 
@@ -45,14 +80,28 @@ def copy_tree(folder):
         (folder / name).symlink_to(ROOT / name)
 
 
-def check_manifests(folder, binaries):
-    """What check_manifests.py says of the overlay cpu in `folder`; nothing when all holds."""
-    rendered = folder / "cpu.yaml"
-    with rendered.open("w") as out:
-        subprocess.run(["kubectl", "kustomize", "deploy/kubernetes/overlays/cpu"], cwd=folder, stdout=out, check=True)
-    done = subprocess.run([sys.executable, "tools/deploy/check_manifests.py", binaries, rendered], cwd=folder, capture_output=True, text=True,
-                          check=False, timeout=120)
+def check_manifests(folder, binaries, overlays=("cpu",)):
+    """What check_manifests.py says of the overlays in `folder`; nothing when all holds."""
+    rendered = [folder / f"{overlay}.yaml" for overlay in overlays]
+    for path in rendered:
+        with path.open("w") as out:
+            subprocess.run(["kubectl", "kustomize", f"deploy/kubernetes/overlays/{path.stem}"], cwd=folder, stdout=out, check=True)
+    done = subprocess.run([sys.executable, "tools/deploy/check_manifests.py", binaries, *rendered], cwd=folder, capture_output=True, text=True,
+                          check=False, timeout=240)
     return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def check_together(folder, binaries):
+    """What is wrong with what is said of all of TOGETHER at once."""
+    copy_tree(folder)
+    complaints = []
+    for _, path, old, new, _ in TOGETHER:
+        text = (folder / path).read_text()
+        if old not in text:
+            complaints.append(f"{path} has no '{old}' any more")
+        (folder / path).write_text(text.replace(old, new, 1))
+    said = check_manifests(folder, binaries, sorted({overlay for overlay, *_ in TOGETHER}))
+    return complaints + [f"{path}, '{new or old}': '{wanted}' is not said" for _, path, old, new, wanted in TOGETHER if wanted not in said]
 
 
 def make_expired_certificate(folder):
@@ -107,6 +156,7 @@ def main(binaries):
             said = check_manifests(folder, binaries)
             if (wanted not in said) if wanted else said:
                 complaints.append(f"{what}: the checks say: {said or 'all holds'}")
+        complaints += check_together(pathlib.Path(work, "together"), binaries)
         for what, check, wanted in LONGER:
             folder = pathlib.Path(work, check.__name__)
             copy_tree(folder)
