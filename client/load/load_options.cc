@@ -101,6 +101,11 @@ absl::Status CheckFigures(const std::vector<Requirement>& requirements) {
 
 absl::Status Validate(const LoadOptions& options) {
   if (absl::Status known = CheckFigures(options.requirements); !known.ok()) return known;
+  for (const auto& [time, flag] : {std::pair{options.duration, "--duration"}, {options.slow_pause, "--slow-pause"}}) {
+    if (time >= absl::ZeroDuration() && time != absl::InfiniteDuration()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " is ", absl::FormatDuration(time), "; it must be a time from 0 on that ends"));
+  }
   for (const LoadBudget& budget : options.budgets) {
     const double floor = budget.floor.value_or(options.floor.value_or(budget.target));
     if (floor <= budget.target) continue;

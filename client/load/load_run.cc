@@ -84,12 +84,13 @@ class Crowd {
         run.number = number;
         run.plan = draw(&random);
         run.result = RunViewer(client, run.plan, origin_, calls_, &chunks_);
-        const bool refused = run.result.outcome.end == ViewerEnd::kRefused;
+        const ViewerEnd end = run.result.outcome.end;
+        const bool in_vain = end == ViewerEnd::kRefused || end == ViewerEnd::kFailed;
         {
           MutexLock lock(&mutex_);
           runs_.push_back(std::move(run));
         }
-        if (refused && another_until.has_value()) calls_->Sleep(kGlance);
+        if (in_vain && another_until.has_value()) calls_->Sleep(kGlance);
         if (!another_until.has_value() || SteadyNow() - origin_ >= *another_until || calls_->cancelled()) break;
       }
       MutexLock lock(&mutex_);

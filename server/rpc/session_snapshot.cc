@@ -25,8 +25,8 @@ constexpr char kSealLabel[] = "videodiffcr snapshot\n";
 constexpr size_t kMaxUpdateIds = 256;
 constexpr absl::Duration kLongestWay = absl::Minutes(1);
 constexpr absl::Duration kLongestDue = absl::Hours(1);
-// Of all that a video may have, far beyond what a session makes in its life.
-constexpr int64_t kMaxFrames = int64_t{1} << 40;
+// Far beyond what a session takes in its life.
+constexpr int64_t kMaxControls = int64_t{1} << 40;
 
 static_assert(std::endian::native == std::endian::little, "latents go over the wire in little endian");
 
@@ -34,6 +34,23 @@ absl::Status CheckField(absl::string_view field, int64_t value, int64_t least, i
   if (value >= least && value <= most) return absl::OkStatus();
   return FieldError(kOutOfRange, absl::StrCat("resume.snapshot.", field), absl::StrCat(value),
                     absl::StrCat("must be from ", least, " to ", most));
+}
+
+// Each scene begins with a chunk of other length, and there is one scene at least and a chunk of each at most.
+absl::Status CheckFrames(const v1::SnapshotState& state, const ModelInfo& model) {
+  const int64_t chunks = std::max<int64_t>(state.chunks(), 0);
+  const int64_t of_first = std::min<int64_t>(chunks, 1) * model.first_chunk_frames;
+  const int64_t one_scene = of_first + std::max<int64_t>(chunks - 1, 0) * model.chunk_frames;
+  const int64_t all_scenes = chunks * model.first_chunk_frames;
+  if (absl::Status status =
+          CheckField("frames", state.frames(), std::min(one_scene, all_scenes), std::max(one_scene, all_scenes));
+      !status.ok()) {
+    return status;
+  }
+  const int64_t by_scene = model.chunk_frames - model.first_chunk_frames;
+  if (by_scene == 0 || (one_scene - state.frames()) % by_scene == 0) return absl::OkStatus();
+  return FieldError(kOutOfRange, "resume.snapshot.frames", absl::StrCat(state.frames()),
+                    absl::StrCat("must be those of ", chunks, " chunks"));
 }
 
 // Exponents of all ones are infinities and NaN.
@@ -176,7 +193,10 @@ absl::StatusOr<v1::SnapshotState> SnapshotSeal::Open(const v1::SessionSnapshot& 
     }
   }
   v1::SnapshotState state;
-  if (const absl::Status parsed = ParseMessage(snapshot.state(), &state); !parsed.ok()) {
+  absl::Status parsed = ParseMessage(snapshot.state(), &state);
+  // Nothing at all is a message, too.
+  if (parsed.ok() && snapshot.state().empty()) parsed = absl::InvalidArgumentError("it is empty");
+  if (!parsed.ok()) {
     return FieldError(kMalformed, "resume.snapshot.state", absl::StrCat(snapshot.state().size(), " bytes"),
                       absl::StrCat("must be a snapshot as a server has sent it: ", parsed.message()));
   }
@@ -221,10 +241,10 @@ absl::StatusOr<SessionPlan> PlanFromSnapshot(const v1::SnapshotState& state, boo
                                              const RpcLimits& limits, absl::Time wall_now) {
   absl::StatusOr<SessionPlan> plan = ConvertConfig(state.config(), one_clip, model, limits);
   if (!plan.ok()) return plan.status();
-  for (const absl::Status& status : {CheckField("chunks", state.chunks(), 0, plan->request.length_chunks),
-                                     CheckField("frames", state.frames(), 0, kMaxFrames),
-                                     CheckField("controls_received", state.controls_received(), 0, kMaxFrames),
-                                     CheckField("update_ids", state.update_ids_size(), 0, kMaxUpdateIds)}) {
+  for (const absl::Status& status :
+       {CheckField("chunks", state.chunks(), 0, plan->request.length_chunks), CheckFrames(state, model.info()),
+        CheckField("controls_received", state.controls_received(), 0, kMaxControls),
+        CheckField("update_ids", state.update_ids_size(), 0, kMaxUpdateIds)}) {
     if (!status.ok()) return status;
   }
   auto before = std::make_shared<Continuation>();

@@ -33,6 +33,10 @@ void VideoCallReactor::OnFirstMessage(const grpc::ByteBuffer& bytes) {
     v1::GenerateVideoRequest request;
     absl::Status status = Parse(bytes, max_bytes, &request);
     if (!status.ok()) return call_->Fail(std::move(status));
+    if (request.has_resume() == request.has_config()) {
+      return call_->Fail(FieldError("CONFIG_MISSING", "config", request.has_resume() ? "beside resume" : "nothing",
+                                    "must be set, or else resume, and not both"));
+    }
     return request.has_resume() ? call_->Resume(request.resume()) : call_->Start(request.config());
   }
   v1::StreamVideoRequest request;

@@ -256,6 +256,22 @@ TEST_F(BadInputTest, GenerateVideoNeedsALength) {
   ExpectField(RefusalOf(reader->Finish()), "OUT_OF_RANGE", "config.length_chunks", "0");
 }
 
+TEST_F(BadInputTest, GenerateVideoTakesAConfigOrAResumeAndNotBoth) {
+  const auto stub = v1::VideoGenerationService::NewStub(channel_);
+  const auto refusal = [&](const v1::GenerateVideoRequest& request) {
+    grpc::ClientContext context;
+    const auto reader = stub->GenerateVideo(&context, request);
+    v1::GenerateVideoResponse response;
+    EXPECT_FALSE(reader->Read(&response));
+    return RefusalOf(reader->Finish());
+  };
+  v1::GenerateVideoRequest request;
+  ExpectField(refusal(request), "CONFIG_MISSING", "config", "nothing");
+  *request.mutable_config() = SmallConfig(1);
+  request.mutable_resume();
+  ExpectField(refusal(request), "CONFIG_MISSING", "config", "beside resume");
+}
+
 TEST_F(BadInputTest, AControlMessageThatIsTooLongIsRefused) {
   const Refusal refusal = RefusalOfControl(PromptRequest(std::string(70'000, 'a')));
   EXPECT_EQ(refusal.code, grpc::StatusCode::INVALID_ARGUMENT);

@@ -47,6 +47,17 @@ TEST_F(LoadRunTest, AClosedLoopKeepsItsNumberBusy) {
   EXPECT_EQ(figures.at("finished"), figures.at("sessions"));
 }
 
+// Of a budget that the server does not have thousands of sessions a second would fail.
+TEST_F(LoadRunTest, AClosedLoopWaitsBehindASessionThatFailedAsBehindOneThatWasRefused) {
+  options_.arrivals = *ParseArrivals("closed:1");
+  options_.budgets = {LoadBudget{0.33}};
+  RunningCalls calls;
+  const auto outcomes = RunLoad(options_, &calls, [](const LoadProgress&) {});
+  ASSERT_TRUE(outcomes.ok()) << outcomes.status();
+  EXPECT_LE(outcomes->size(), 2u);
+  for (const ViewerOutcome& outcome : *outcomes) EXPECT_EQ(outcome.end, ViewerEnd::kFailed);
+}
+
 TEST_F(LoadRunTest, SessionsThatAreCutAgainAndAgainAreByteForByteWhatTheyWouldHaveBeen) {
   options_.arrivals = *ParseArrivals("burst:4@1s");
   options_.least_chunks = 4;

@@ -216,6 +216,13 @@ TEST(LoadOptionsTest, AMixHasFloorsOfItsOwn) {
   EXPECT_THAT(seen, ElementsAre(std::pair(0.7, 0.6), std::pair(0.9, 0.8), std::pair(1.0, 0.5)));
 }
 
+TEST(LoadOptionsTest, TimesAreFromZeroOnAndEnd) {
+  for (const char* flag : {"--duration=-5s", "--duration=inf", "--slow-pause=-1s", "--slow-pause=inf"}) {
+    EXPECT_EQ(ParseLoad({flag}).status().code(), absl::StatusCode::kInvalidArgument) << flag;
+  }
+  EXPECT_TRUE(ParseLoad({"--duration=0s", "--slow-pause=0s"}).ok());
+}
+
 TEST(LoadOptionsTest, AFloorAboveItsBudgetIsRefused) {
   for (const char* budgets :
        {"--budgets=0.7/0.8", "--budgets=0.7,", "--budgets=1/0.7/0.5", "--budgets=1/", "--budgets=1.1"}) {

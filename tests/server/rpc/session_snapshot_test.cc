@@ -214,6 +214,9 @@ TEST_F(SessionSnapshotTest, EveryFieldIsCheckedAsAStrangers) {
   EXPECT_THAT(refusal([](auto* s) { s->set_chunks(5); }), HasSubstr("resume.snapshot.chunks"));
   EXPECT_THAT(refusal([](auto* s) { s->set_chunks(-1); }), HasSubstr("resume.snapshot.chunks"));
   EXPECT_THAT(refusal([](auto* s) { s->set_frames(-1); }), HasSubstr("resume.snapshot.frames"));
+  EXPECT_THAT(refusal([](auto* s) { s->set_frames(s->frames() + 1); }), HasSubstr("resume.snapshot.frames"))
+      << "more than its chunks have";
+  EXPECT_THAT(refusal([](auto* s) { s->set_frames(s->frames() - 1); }), HasSubstr("must be those of"));
   EXPECT_THAT(refusal([](auto* s) { s->mutable_scene(0)->set_sequence(-1); }), HasSubstr("scene.sequence"));
   EXPECT_THAT(refusal([](auto* s) { s->mutable_scene(1)->set_sequence(0); }), HasSubstr("scene.sequence"));
   EXPECT_THAT(refusal([](auto* s) { s->mutable_scene(0)->set_prompt(1); }), HasSubstr("scene.prompt"));
@@ -229,8 +232,10 @@ TEST_F(SessionSnapshotTest, EveryFieldIsCheckedAsAStrangers) {
       << "a clock that is wrong does no harm";
   v1::SessionSnapshot garbage = seal_.Close(*good);
   const SnapshotSeal open("the fake model", "");
-  garbage.set_state("\xff\xff\xff");
-  EXPECT_THAT(std::string(open.Open(garbage).status().message()), HasSubstr("resume.snapshot.state"));
+  for (const char* state : {"\xff\xff\xff", ""}) {
+    garbage.set_state(state);
+    EXPECT_THAT(std::string(open.Open(garbage).status().message()), HasSubstr("resume.snapshot.state"));
+  }
 }
 
 TEST(SnapshotTimeTest, TimeOnTheWayCountsForTheViewerButNotMoreThanAMinute) {
