@@ -1,5 +1,8 @@
 // videodiffcr-server. The only file that knows both the model and the server.
 // Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot serve, or cannot any more, 2 for a wrong flag.
+#include <signal.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -60,6 +63,24 @@ absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command
   return model;
 }
 
+// What became of loading. Ends the process when it is told to stop before the model is there, and rather than with the
+// error of a model that cannot be loaded: whoever stops a server wants no more of it.
+absl::Status LoadedOrStopped(std::future<absl::Status>& loading, const sigset_t& stop_signals) {
+  const auto is_loading = [&] { return loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready; };
+  bool stopped;
+  do {
+    stopped = TakeSignal(stop_signals, absl::Milliseconds(50));
+  } while (!stopped && is_loading());
+  absl::Status loaded = stopped && is_loading() ? absl::CancelledError() : loading.get();
+  if (!stopped) return loaded;
+  if (loaded.ok()) {
+    kill(getpid(), SIGTERM);  // it serves already: for ServeUntilStopped(), which drains
+    return loaded;
+  }
+  LogLine("told to stop while loading");
+  std::_Exit(EndWith(kDone));  // nobody has been served yet
+}
+
 int Main(int argc, char** argv) {
   ExitOnUnattributableFailures(kName);
   // Blocked before any thread starts, since threads inherit it: only the waits below see them.
@@ -85,12 +106,9 @@ int Main(int argc, char** argv) {
   std::future<absl::Status> loading = std::async(std::launch::async, [&command_line, &server] {
     return (*server)->Load([&command_line] { return LoadModel(*command_line); });
   });
-  while (loading.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-    if (!TakeSignal(stop_signals, absl::Milliseconds(50))) continue;
-    LogLine("told to stop while loading");
-    std::_Exit(EndWith(kDone));  // nobody has been served yet
+  if (const absl::Status loaded = LoadedOrStopped(loading, stop_signals); !loaded.ok()) {
+    return Fail(kName, loaded, std::cerr);
   }
-  if (const absl::Status loaded = loading.get(); !loaded.ok()) return Fail(kName, loaded, std::cerr);
 
   const absl::Duration drain_timeout = command_line->config.drain_timeout;
   const absl::Status served =
