@@ -262,19 +262,23 @@ TEST_F(SessionResumeTest, CancelSessionEndsASessionOnItsCallAndOneThatWaits) {
   EXPECT_EQ(connected->transport.end()->error_code(), grpc::StatusCode::CANCELLED);
 }
 
-// A connection that is full before its session has an id.
+// A connection that is full before its session has an id. Without credits no chunk begins before that is known.
 TEST_F(SessionResumeTest, AMarkThatIsCrossedBeforeTheSessionHasAnIdHoldsTheSession) {
-  absl::StatusOr<SessionPlan> plan = ConvertConfig(Config(3), false, model_, environment_.limits);
+  v1::SessionConfig config = Config(3);
+  config.set_initial_chunk_credits(0);
+  absl::StatusOr<SessionPlan> plan = ConvertConfig(config, false, model_, environment_.limits);
   ASSERT_TRUE(plan.ok());
   const auto session = ServedSession::Create(environment_, *plan, Caller(), "", clock_.Now());
   scheduler_clock_.SetHook([&session] { session->OnRoomChanged(0); });
-  model_.HoldPlans();  // else the session might be over before it has its id
   ASSERT_TRUE(session->Submit(*std::move(plan)).ok());
-  model_.FreePlans();
   const auto blocked = [this] {
     return scheduler_metrics_.of(PriorityClass::kStandard).sessions[static_cast<int>(SessionState::kBlocked)]->Value();
   };
   EXPECT_TRUE(WaitUntil([&] { return blocked() == 1; }));
+  v1::StreamVideoRequest credit;
+  credit.mutable_credit()->set_chunks(3);
+  ASSERT_TRUE(session->Control(credit, std::nullopt).ok());
+  EXPECT_EQ(blocked(), 1);
   session->OnRoomChanged(4);
   EXPECT_TRUE(WaitUntilNoSessionRuns());
 }
