@@ -268,7 +268,7 @@ Subcommand Videodiffcr() {
                           "Beyond the paper: routers also see the last frame of the chunk before: yes or no. For "
                           "evaluate --plain alone, not for a server.",
                           "yes"},
-                         ReadYesNo(&student->additions.cache_aware));
+                         ReadYesNo(&student->cache_aware));
         AddSizeFlags(&options->stage, &options->distillation, command);
         AddRecomputeBlocks(&options->stage, command);
         AddDistillationFlags(&options->distillation, command);

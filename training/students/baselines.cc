@@ -85,8 +85,7 @@ absl::StatusOr<std::unique_ptr<Student>> OpenAdditions(const SafetensorsReader& 
   RoutingAdditions additions;
   WeightOptions weights;
   weights.device = model.device;
-  const absl::Status loaded =
-      LoadWeightTable(file, AdditionTable({.cache_aware = true}, model.config, &additions), weights);
+  const absl::Status loaded = LoadWeightTable(file, AdditionTable(model.config, &additions), weights);
   if (!loaded.ok()) return loaded;
   if (absl::Status routers = LoadRouters(folder, &model); !routers.ok()) return routers;
   return std::make_unique<RoutedStudent>(model, 0.0, std::move(additions));

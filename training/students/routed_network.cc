@@ -54,8 +54,7 @@ BlockRunner RoutedNetwork::RunnerOf(size_t step, PassKind kind) const {
       return run(index, context, passes_.rule, x);
     };
   }
-  std::vector<at::Tensor> learned = passes_.additions.tensors();
-  learned.push_back(passes_.learned);
+  const std::vector<at::Tensor> learned = {passes_.additions.past_mix, passes_.learned};
   // Its keys are of no use: a pass that carries gradients leaves none in the cache.
   return [shared = std::make_shared<const RoutedPass>(std::move(run)), learned, this](
              size_t index, const BlockContext& context, const at::Tensor& x) -> BlockOutput {

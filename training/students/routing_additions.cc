@@ -21,10 +21,8 @@ TokenScorer CacheAwareScorer(const at::Tensor& past_mix, const at::Tensor& past,
 
 }  // namespace
 
-std::vector<WeightRow> AdditionTable(const AdditionOptions& options, const ModelConfig& config,
-                                     RoutingAdditions* additions) {
+std::vector<WeightRow> AdditionTable(const ModelConfig& config, RoutingAdditions* additions) {
   const TransformerConfig& transformer = config.transformer;
-  if (!options.cache_aware) return {};
   return {{"router.past_mix",
            {transformer.num_layers, config.retention.router_dim, transformer.chunk_frames},
            &additions->past_mix}};

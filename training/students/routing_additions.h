@@ -15,11 +15,6 @@
 
 namespace videodiffcr::training {
 
-// Which of them there are.
-struct AdditionOptions {
-  bool cache_aware = false;
-};
-
 // Of all blocks, fp32; undefined: not there. Copies share the tensors.
 struct RoutingAdditions {
   // How a router sees the last frame of the chunk before, beside each frame: [blocks, r, chunk_frames], the column that
@@ -27,12 +22,10 @@ struct RoutingAdditions {
   at::Tensor past_mix;
 
   bool any() const { return past_mix.defined(); }
-  std::vector<at::Tensor> tensors() const { return {past_mix}; }
 };
 
 // One row per tensor; they point into `additions`.
-std::vector<WeightRow> AdditionTable(const AdditionOptions& options, const ModelConfig& config,
-                                     RoutingAdditions* additions);
+std::vector<WeightRow> AdditionTable(const ModelConfig& config, RoutingAdditions* additions);
 
 // What the rows are before training: without effect, bit for bit.
 void InitializeAdditions(const std::vector<WeightRow>& rows, at::Device device);

@@ -83,7 +83,7 @@ absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& 
     return WrongUsageError(absl::StrCat("--light-bypass ", options.light_bypass, ": the model has one of rank ",
                                         retention.bypass_rank, " (retention.bypass_rank of its config.json)"));
   }
-  if (options.additions.cache_aware && options.router == RouterKind::kLinear) {
+  if (options.cache_aware && options.router == RouterKind::kLinear) {
     return WrongUsageError("--cache-aware yes: goes with --router temporal only");
   }
   const double least = 0.1 * retention.floor_tenths;
@@ -106,7 +106,7 @@ absl::StatusOr<std::unique_ptr<VideodiffcrStudent>> VideodiffcrStudent::Make(con
   student->weight_rows_ = TransformerWeightTable(model.config.transformer, &model.transformer.weights);
   if (absl::Status made = student->MakeRouters(folder, seed); !made.ok()) return made;
   student->MakeBypass(seed);
-  student->addition_rows_ = AdditionTable(options.additions, model.config, &student->additions_);
+  if (options.cache_aware) student->addition_rows_ = AdditionTable(model.config, &student->additions_);
   InitializeAdditions(student->addition_rows_, model.device);
   const bool gated = model.config.retention.gate == RouterGate::kTwoSigmoid && !options.fresh_routers &&
                      options.router == RouterKind::kTemporal;
@@ -205,7 +205,7 @@ std::map<std::string, std::string> VideodiffcrStudent::settings() const {
       {"ratio learning rate", absl::StrCat(options_.ratio_learning_rate)},
       {"budget weight", options_.budget_weight > 0 ? absl::StrCat(options_.budget_weight) : "balanced"}};
   if (const int64_t rank = model_.config.retention.bypass_rank; rank > 0) settings["light bypass"] = absl::StrCat(rank);
-  if (options_.additions.cache_aware) {
+  if (options_.cache_aware) {
     settings["method"] = name();  // what kStudentFile is opened as
     settings["cache aware"] = "yes";
   }

@@ -45,9 +45,9 @@ struct VideodiffcrOptions {
   bool learn_ratios = true;  // else they stay as they are at first
   double router_learning_rate = 1e-3;
   double ratio_learning_rate = 5e-3;
-  int64_t light_bypass = 0;        // rank for a model without one, trained as routers are; 0: as the model has it
-  AdditionOptions additions = {};  // trained as routers are
-  double budget_weight = 0;        // lambda; 0: by the size of the matching gradient on the ratios in the first stage
+  int64_t light_bypass = 0;  // rank for a model without one, trained as routers are; 0: as the model has it
+  bool cache_aware = false;  // routers also see the chunk before; trained as routers are
+  double budget_weight = 0;  // lambda; 0: by the size of the matching gradient on the ratios in the first stage
 };
 
 class VideodiffcrStudent final : public Student {

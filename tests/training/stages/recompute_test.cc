@@ -143,11 +143,10 @@ TEST_F(RecomputeTest, PassesBetweenTwoBinsWithAScorerThatLearnsGiveBothTheirGrad
 
 // What routers see of the chunk before is that of the pass, also when backward() comes after the next chunk.
 TEST_F(RecomputeTest, PassesWithAdditionsSeeTheChunkBeforeThatTheySawAtFirst) {
-  const auto student =
-      VideodiffcrStudent::Make(
-          {.targets = {0.5}, .initial_ratios = {0.57, 0.42}, .light_bypass = 8, .additions = {.cache_aware = true}},
-          TinyModel(), 1, *model_)
-          .value();
+  const auto student = VideodiffcrStudent::Make(
+                           {.targets = {0.5}, .initial_ratios = {0.57, 0.42}, .light_bypass = 8, .cache_aware = true},
+                           TinyModel(), 1, *model_)
+                           .value();
   std::vector<WeightRow> rows;
   for (const ParameterGroup& group : student->Parameters()) {
     rows.insert(rows.end(), group.rows.begin(), group.rows.end());

@@ -211,7 +211,7 @@ TEST_F(BaselinesTest, AFolderOpensAsTheStudentThatWroteItAndNothingElseOpensIt) 
 
 // VideoDiffCR with what is added to its routed blocks: opened whole, or by nobody.
 TEST_F(BaselinesTest, AFolderWithAdditionsOpensAsTheStudentThatWroteItAndNothingElseOpensIt) {
-  VideodiffcrOptions options = {.targets = {0.5}, .light_bypass = 8, .additions = {.cache_aware = true}};
+  VideodiffcrOptions options = {.targets = {0.5}, .light_bypass = 8, .cache_aware = true};
   const std::shared_ptr<Student> student = VideodiffcrStudent::Make(options, TinyTeacher(), 1, *model_).value();
   const std::vector<ClipRequest> request = {{{{0, "a large red circle moves right fast"}}, 5, 5, 2}};
   const auto clips_of = [&](const PlainSampler& sampler) {

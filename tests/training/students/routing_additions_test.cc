@@ -32,7 +32,7 @@ class RoutingAdditionsTest : public testing::Test {
     text_ = {FillNoise("text_k", {2, 8, 2, 16}), FillNoise("text_v", {2, 8, 2, 16})};
     positions_ = MakePositions(model_, 0, kFrames, 0);
     past_ = PastFeatures(weights(), Context(), FillNoise("before", x_.sizes().vec()));
-    InitializeAdditions(AdditionTable({.cache_aware = true}, config_, &additions_), at::kCPU);
+    InitializeAdditions(AdditionTable(config_, &additions_), at::kCPU);
   }
 
   BlockContext Context() { return {2, 1e-6, time_, nothing_, positions_, text_}; }

@@ -157,7 +157,7 @@ TEST_F(StudentsTest, UntrainedAdditionsChangeNoPassBitForBit) {
   VideodiffcrOptions options = {.targets = {0.5}, .initial_ratios = {0.63, 0.37}};
   const auto plain = Make(options);
   options.light_bypass = 8;
-  options.additions = {.cache_aware = true};
+  options.cache_aware = true;
   const auto with = Make(options);
   for (const ContextMode mode : {ContextMode::kDense, ContextMode::kRoutedFullKv}) {
     model_->config.retention.context_mode = mode;
@@ -183,7 +183,7 @@ at::Tensor& AdditionNamed(Student& student, const std::string& name) {
 }
 
 TEST_F(StudentsTest, ALossReachesTheAdditionsAndTheyLowerIt) {
-  const auto student = Make({.targets = {0.5}, .light_bypass = 8, .additions = {.cache_aware = true}});
+  const auto student = Make({.targets = {0.5}, .light_bypass = 8, .cache_aware = true});
   const at::Tensor dense = SecondFlow(*student, {kDenseTenths, at::kFloat, {}, {}}, 0, PassKind::kServed).detach();
   const auto loss = [&] { return (SecondFlow(*student, Training(5, 0.5), 0, PassKind::kTrained) - dense).square(); };
   ParameterGroup bypass = {"bypass", {}, 0};
@@ -203,7 +203,7 @@ TEST_F(StudentsTest, ALossReachesTheAdditionsAndTheyLowerIt) {
 }
 
 TEST_F(StudentsTest, AdditionsAreTrainedInFp32ByPassesInBf16) {
-  const auto student = Make({.targets = {0.5}, .light_bypass = 8, .additions = {.cache_aware = true}});
+  const auto student = Make({.targets = {0.5}, .light_bypass = 8, .cache_aware = true});
   const AdamW optimizer(student->Parameters(), {});
   RolloutPurpose purpose = Training(5, 0.5);
   purpose.dtype = at::kBFloat16;
@@ -217,7 +217,7 @@ TEST_F(StudentsTest, AdditionsAreTrainedInFp32ByPassesInBf16) {
 
 TEST_F(StudentsTest, ACacheAwareRouterSeesTheChunkBeforeFromTheSecondChunkOn) {
   const c10::NoGradGuard no_gradients;
-  const auto student = Make({.targets = {0.5}, .additions = {.cache_aware = true}});
+  const auto student = Make({.targets = {0.5}, .cache_aware = true});
   const RolloutPurpose served = {5, at::kFloat, {}, {}};
   const at::Tensor first = FirstFlow(*student, served, 1, PassKind::kServed);
   const at::Tensor second = SecondFlow(*student, served, 1, PassKind::kServed);
@@ -315,7 +315,7 @@ TEST_F(StudentsTest, WhatCannotBeLearnedIsRefusedByName) {
   EXPECT_THAT(error({.deltas = {-0.4, 0.4}}), HasSubstr("--deltas: 2 numbers; the model has 4 denoising steps"));
   EXPECT_THAT(error({.deltas = {-0.45, 0, 0, 0}}), HasSubstr("--deltas -0.45: must be a tenth"));
   EXPECT_THAT(error({.step_deltas = false, .deltas = {0, 0, 0, 0}}), HasSubstr("--step-deltas yes"));
-  EXPECT_THAT(error({.router = RouterKind::kLinear, .additions = {.cache_aware = true}}), HasSubstr("--cache-aware"));
+  EXPECT_THAT(error({.router = RouterKind::kLinear, .cache_aware = true}), HasSubstr("--cache-aware"));
   model_->config.retention.file.clear();
   EXPECT_THAT(error({}), HasSubstr("retention needs a file"));
 }
