@@ -73,16 +73,28 @@ absl::StatusOr<LiveRequest> ParseLiveRequest(const std::string& body) {
   return request;
 }
 
-nlohmann::json ReplayJson(const LiveRequest& request, uint64_t seed, const std::map<int64_t, PlannedChange>& applied) {
+void RecordBudget(int64_t chunk, double before, double used, std::map<int64_t, PlannedChange>* applied) {
+  if (used != before) {
+    (*applied)[chunk].retention_target = used;
+    return;
+  }
+  const auto asked = applied->find(chunk);
+  if (asked == applied->end()) return;
+  asked->second.retention_target.reset();
+  if (!asked->second.prompt.has_value() && !asked->second.scene_cut) applied->erase(asked);
+}
+
+nlohmann::json ReplayJson(const LiveRequest& request, uint64_t seed, const std::map<int64_t, PlannedChange>& applied,
+                          int64_t made) {
   nlohmann::json replay = {{"prompt", request.prompt},
                            {"seed", absl::StrCat(seed)},
                            {"budget", request.budget},
-                           {"length_chunks", request.length_chunks},
+                           {"length_chunks", made > 0 ? made : request.length_chunks},
                            {"start_buffer_seconds", request.start_buffer_seconds},
                            {"run_ahead_chunks", request.run_ahead_chunks},
                            {"changes", nlohmann::json::array()}};
-  if (request.floor.has_value()) replay["floor"] = *request.floor;
   for (const auto& [chunk, change] : applied) {
+    if (made > 0 && chunk >= made) break;  // it ended before that
     nlohmann::json later = {{"chunk", chunk}};
     nlohmann::json& entry = chunk == 0 ? replay : later;
     if (change.prompt.has_value()) entry["prompt"] = *change.prompt;

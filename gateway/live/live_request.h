@@ -28,10 +28,15 @@ struct LiveRequest {
 // From JSON. InvalidArgument names the field; what only the server can judge passes.
 absl::StatusOr<LiveRequest> ParseLiveRequest(const std::string& body);
 
+// Makes of `applied`, by the first chunk they show in, what the chunks had: `chunk` was made at budget `used`, the one
+// before it at `before`, whether the client asked for that or a busy server took it down to the floor.
+void RecordBudget(int64_t chunk, double before, double used, std::map<int64_t, PlannedChange>* applied);
+
 // What ParseLiveRequest() reads so that the same video comes again: of a session that was started with `request`, got
-// `seed`, and in which `applied` took effect, by the first chunk they show in. A change that came before the first
-// chunk is part of the start.
-nlohmann::json ReplayJson(const LiveRequest& request, uint64_t seed, const std::map<int64_t, PlannedChange>& applied);
+// `seed`, and in which `applied` took effect. `made`: the chunks of one that has ended, or 0. A change that came before
+// the first chunk is part of the start. No floor: the budgets are those that the chunks had.
+nlohmann::json ReplayJson(const LiveRequest& request, uint64_t seed, const std::map<int64_t, PlannedChange>& applied,
+                          int64_t made);
 
 // The first message of the call.
 v1::SessionConfig ToSessionConfig(const LiveRequest& request);

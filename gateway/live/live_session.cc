@@ -61,7 +61,8 @@ LiveSession::LiveSession(std::string id, LiveRequest request, std::string author
       metrics_(metrics),
       chunks_(limits.chunks),
       events_(limits.events),
-      last_update_id_(kFirstUpdateId) {}
+      last_update_id_(kFirstUpdateId),
+      budget_(request_.budget) {}
 
 LiveSession::~LiveSession() { Stop(); }
 
@@ -257,6 +258,11 @@ void LiveSession::HandleChunk(v1::VideoChunk* chunk, VideoCall* call) {
   chunk->clear_payload();
   const size_t bytes = kept.fragment.size();
   metrics_->chunks->Increment();
+  {
+    MutexLock lock(&mutex_);
+    const double used = chunk->has_retention() ? chunk->retention().nominal() : budget_;
+    RecordBudget(chunk->sequence(), std::exchange(budget_, used), used, &applied_);
+  }
   chunks_.Append(std::move(kept), bytes);
   for (const v1::StreamVideoRequest& request : schedule_.AfterChunk(chunk->sequence())) call->Send(request);
 }
@@ -321,7 +327,7 @@ nlohmann::json LiveSession::Describe() const {
                               {"server", server_},
                               {"viewers", viewers()},
                               {"next_chunk", chunks_.next()},
-                              {"request", ReplayJson(request_, seed, applied_)},
+                              {"request", ReplayJson(request_, seed, applied_, ended_ ? chunks_.next() : 0)},
                               {"links",
                                {{"video", base + "/video.mp4"},
                                 {"playlist", base + "/index.m3u8"},

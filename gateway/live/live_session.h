@@ -145,6 +145,7 @@ class LiveSession {
   int64_t last_update_id_ ABSL_GUARDED_BY(mutex_);
   std::map<int64_t, PlannedChange> asked_ ABSL_GUARDED_BY(mutex_);    // by update id, not applied yet
   std::map<int64_t, PlannedChange> applied_ ABSL_GUARDED_BY(mutex_);  // by first chunk
+  double budget_ ABSL_GUARDED_BY(mutex_);                             // of the newest chunk
 
   Mutex thread_mutex_;
   std::thread thread_ ABSL_GUARDED_BY(thread_mutex_);

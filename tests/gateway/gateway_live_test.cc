@@ -126,6 +126,8 @@ TEST_F(GatewayLiveTest, FinishEndsASessionAndControlsAfterItAreRefused) {
   const std::string id = Start(kEndless);
   EXPECT_EQ(Ask("POST", absl::StrCat("/live/", id, "/finish")).status, 202);
   EXPECT_TRUE(WaitForState(id, "finished"));
+  const Json described = Get(absl::StrCat("/live/", id));
+  EXPECT_EQ(described["request"]["length_chunks"], described["next_chunk"]);  // so does its replay
   const HttpAnswer late = Ask("POST", absl::StrCat("/live/", id, "/pause"));
   EXPECT_EQ(late.status, 409);
   EXPECT_EQ(Reason(late), "SESSION_OVER");

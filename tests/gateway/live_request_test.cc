@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "client/call_status.h"
 
 namespace videodiffcr {
@@ -33,12 +35,38 @@ TEST(LiveRequestTest, WhatASessionHasBecomeReplaysIt) {
   prompt.prompt = "b";
   cut.retention_target = 0.9;
   cut.scene_cut = true;
-  const auto replay = ReplayJson(*request, UINT64_MAX, {{4, prompt}, {6, cut}});
+  const auto replay = ReplayJson(*request, UINT64_MAX, {{4, prompt}, {6, cut}}, 0);
   EXPECT_EQ(replay["changes"].dump(), R"([{"chunk":4,"prompt":"b"},{"budget":0.9,"chunk":6,"scene_cut":true}])");
   const auto again = ParseLiveRequest(replay.dump());
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->seed, UINT64_MAX);
-  EXPECT_EQ(ReplayJson(*again, again->seed, again->changes), replay);
+  EXPECT_EQ(ReplayJson(*again, again->seed, again->changes, 0), replay);
+  EXPECT_FALSE(again->floor.has_value());  // a busy server would make another video of it
+}
+
+TEST(LiveRequestTest, WhatHasEndedIsReplayedToItsLastChunk) {
+  const auto request = ParseLiveRequest(R"({"prompt": "a"})");
+  ASSERT_TRUE(request.ok()) << request.status();
+  PlannedChange change;
+  change.prompt = "b";
+  const auto again = ParseLiveRequest(ReplayJson(*request, 7, {{2, change}, {5, change}}, 5).dump());
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->length_chunks, 5);
+  EXPECT_EQ(again->changes.size(), 1u);  // the other was for a chunk that never came
+}
+
+TEST(LiveRequestTest, AReplayHasTheBudgetsThatChunksHadWhoeverChoseThem) {
+  std::map<int64_t, PlannedChange> applied;
+  applied[2].retention_target = 0.7;  // asked for while a busy server was below that already
+  applied[4].prompt = "b";
+  applied[4].retention_target = 0.7;
+  const double used[] = {0.9, 0.5, 0.5, 0.5, 0.5, 0.7};
+  double before = 0.9;
+  for (int64_t chunk = 0; chunk < 6; ++chunk)
+    RecordBudget(chunk, std::exchange(before, used[chunk]), used[chunk], &applied);
+  const auto replay = ReplayJson(LiveRequest(), 7, applied, 6);
+  EXPECT_EQ(replay["changes"].dump(),
+            R"([{"budget":0.5,"chunk":1},{"chunk":4,"prompt":"b"},{"budget":0.7,"chunk":5}])");
 }
 
 TEST(LiveRequestTest, AChangeBeforeTheFirstChunkIsPartOfTheStart) {
@@ -47,7 +75,7 @@ TEST(LiveRequestTest, AChangeBeforeTheFirstChunkIsPartOfTheStart) {
   PlannedChange change;
   change.prompt = "b";
   change.retention_target = 0.9;
-  const auto again = ParseLiveRequest(ReplayJson(*request, 7, {{0, change}}).dump());
+  const auto again = ParseLiveRequest(ReplayJson(*request, 7, {{0, change}}, 0).dump());
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->prompt, "b");
   EXPECT_EQ(again->budget, 0.9);
