@@ -16,6 +16,7 @@ def iter_frames(data: bytes) -> Iterator[Any]:
     """The frames of an MP4 as numpy arrays of height x width x 3, 8-bit red, green, blue. Needs `av` and `numpy`."""
     try:
         import av
+        import numpy  # noqa: F401  which PyAV looks for only when a frame is asked for
     except ImportError:
         raise ImportError("frames need PyAV and numpy: pip install videodiffcr[frames]") from None
     with av.open(io.BytesIO(data)) as container:

@@ -6,6 +6,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"], "tests/gateway")))
 import programs  # noqa: E402  (the test's own programs, not the package's)
@@ -140,6 +141,11 @@ class ClientTest(unittest.TestCase):
         self.assertEqual((len(frames), frames[0].shape), (21, (96, 160, 3)))
         red, green, blue = frames[-1].reshape(-1, 3).mean(axis=0)
         self.assertGreater(blue, green)
+
+    def test_without_numpy_who_asks_for_frames_is_told_what_to_install(self):
+        video = self.client.generate(PROMPT, chunks=1)
+        with unittest.mock.patch.dict(sys.modules, {"numpy": None}), self.assertRaisesRegex(ImportError, r"videodiffcr\[frames\]"):
+            next(video.frames())
 
 
 if __name__ == "__main__":
