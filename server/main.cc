@@ -88,6 +88,7 @@ int Main(int argc, char** argv) {
   BlockSignals(stop_signals);
 
   RaiseDescriptorLimit();
+  BoundHeapParts();
 
   if (argc > 1 && argv[1] == kTokensCommand) return RunTokensCommand({argv + 2, argv + argc}, std::cout, std::cerr);
   const absl::StatusOr<CommandLine> command_line = ParseCommandLine({argv + 1, argv + argc});

@@ -2,6 +2,9 @@
 
 #include <malloc.h>
 
+#include <algorithm>
+#include <thread>
+
 namespace videodiffcr {
 
 void KeepFreedMemory() {
@@ -10,5 +13,7 @@ void KeepFreedMemory() {
   mallopt(M_MMAP_THRESHOLD, kMostBytes);
   mallopt(M_TRIM_THRESHOLD, kMostBytes);
 }
+
+void BoundHeapParts() { mallopt(M_ARENA_MAX, std::max(2, static_cast<int>(std::thread::hardware_concurrency()))); }
 
 }  // namespace videodiffcr
