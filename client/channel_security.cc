@@ -3,9 +3,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/client_interceptor.h"
@@ -44,17 +47,35 @@ class TokenInterceptorFactory final : public grpc::experimental::ClientIntercept
   const std::string header_;
 };
 
-// Empty for no path.
-absl::StatusOr<std::string> ContentOf(const std::string& path) {
+// Empty for no path. Refused here, since to gRPC an authority that says nothing means the system's, and one that cannot
+// be read a server that does not answer.
+absl::StatusOr<std::string> PemOf(const std::string& path, absl::string_view label) {
   if (path.empty()) return "";
-  return ReadRegularFile(path, kMaxFileBytes);
+  absl::StatusOr<std::string> content = ReadRegularFile(path, kMaxFileBytes);
+  if (content.ok() && !absl::StrContains(*content, absl::StrCat(label, "-----"))) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": holds no ", absl::AsciiStrToLower(label), " in PEM form"));
+  }
+  return content;
+}
+
+// Empty for no path.
+absl::StatusOr<std::string> TokenOf(const std::string& path) {
+  if (path.empty()) return "";
+  absl::StatusOr<std::string> token = ReadRegularFile(path, kMaxFileBytes);
+  if (!token.ok()) return token;
+  absl::StripAsciiWhitespace(&*token);
+  if (token->empty()) return absl::InvalidArgumentError(absl::StrCat(path, ": holds no token"));
+  if (!absl::c_all_of(*token, absl::ascii_isgraph)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": holds more than a token, which is one word in ASCII"));
+  }
+  return token;
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsOf(const ChannelSecurity& security) {
   if (!security.tls && security.tls_ca.empty()) return grpc::InsecureChannelCredentials();
-  const absl::StatusOr<std::string> ca = ContentOf(security.tls_ca);
-  const absl::StatusOr<std::string> key = ContentOf(security.tls_key);
-  const absl::StatusOr<std::string> certificate = ContentOf(security.tls_certificate);
+  const absl::StatusOr<std::string> ca = PemOf(security.tls_ca, "CERTIFICATE");
+  const absl::StatusOr<std::string> key = PemOf(security.tls_key, "PRIVATE KEY");
+  const absl::StatusOr<std::string> certificate = PemOf(security.tls_certificate, "CERTIFICATE");
   for (const auto* file : {&ca, &key, &certificate}) {
     if (!file->ok()) return file->status();
   }
@@ -67,9 +88,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
                                                            const grpc::ChannelArguments& arguments) {
   absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials = CredentialsOf(security);
   if (!credentials.ok()) return credentials.status();
-  absl::StatusOr<std::string> token = ContentOf(security.token_file);
+  const absl::StatusOr<std::string> token = TokenOf(security.token_file);
   if (!token.ok()) return token.status();
-  absl::StripAsciiWhitespace(&*token);
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
   if (!token->empty()) {
     interceptors.push_back(std::make_unique<TokenInterceptorFactory>(absl::StrCat("Bearer ", *token)));
