@@ -57,7 +57,9 @@ function(videodiffcr_test name)
   file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
   string(REGEX REPLACE "/.*" "" folder ${folder})
   list(APPEND arg_LABELS ${folder})
-  if(NOT arg_TIMEOUT)
+  if(NOT arg_TIMEOUT AND NOT VIDEODIFFCR_SANITIZER STREQUAL "")
+    set(arg_TIMEOUT 900)  # the simulation of a thousand loads takes two minutes there with a processor of its own
+  elseif(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
   # Each test has its own place for files (testing::TempDir()), so that no other, of another checkout either, takes them.
