@@ -13,9 +13,10 @@ export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot LANG=${LANG:-C.UTF-8}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}
 work=$(mktemp -d)
 storage=("--root=$work/storage" "--runroot=$work/run")
-container= server=
+container= server= gateway=
 cleanup() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  # Their root can go only when they are gone.
+  [ -z "$server$gateway" ] || { kill $server $gateway 2>/dev/null; wait; } || true
   buildah "${storage[@]}" rm --all >/dev/null 2>&1 || true
   umount -R "$work/root" 2>/dev/null || true
   rm -rf "$work"
@@ -66,7 +67,8 @@ describe_size() {
 check_contents() {
   local root=$1 documents=$1/usr/share/doc/videodiffcr of
   local licenses=$documents/licenses
-  local expected=(torch-2.11.0.dist-info/licenses/LICENSE sentencepiece/LICENSE libcli11-dev/copyright nlohmann-json3-dev/copyright)
+  local expected=(torch-2.11.0.dist-info/licenses/LICENSE sentencepiece/LICENSE libcli11-dev/copyright nlohmann-json3-dev/copyright
+    libboost-dev/copyright)
   [ "$target" = cpu ] || expected+=(flashinfer/LICENSE cutlass/LICENSE "$(cd "$licenses" && ls -d nvidia_cublas-*.dist-info)")
   for of in "${expected[@]}"; do [ -s "$licenses/$of" ] || fail "a licence is not in the image: $of"; done
   compgen -G "$documents/operating.*" >/dev/null || fail "the label names a page that is not in the image"
@@ -104,30 +106,53 @@ check_without_gpu() {
   command=("${command[@]/--device=cuda/--device=cpu}")
 }
 
-port_of() { sed -n "s/.*$1 port \([0-9]*\).*/\1/p" "$work/server.log"; }
+port_of() { sed -n "s/.*$1 port \([0-9]*\).*/\1/p" "$work/${2:-server}.log"; }
+
+wait_for_line() {
+  local process=$1 waited=0
+  until grep -q "$2" "$work/$3.log"; do
+    kill -0 "$process" 2>/dev/null && [ $((waited += 1)) -lt 600 ] || { cat "$work/$3.log"; fail "the image's $3 does not serve"; }
+    sleep 0.2
+  done
+}
+
+# The gateway is in the image beside the server, for whoever names it as the entrypoint. It writes videos as files, so it wants
+# one folder that it may write.
+check_gateway() {
+  mount -t tmpfs -o mode=1777 tmpfs "$work/root/tmp"
+  chroot --userspec="$user" "$work/root" /usr/bin/videodiffcr-gateway --server="$1" --listen=127.0.0.1:0 --metrics-listen= 2>"$work/gateway.log" &
+  gateway=$!
+  wait_for_line "$gateway" 'serving HTTP' gateway
+  local url=http://127.0.0.1:$(port_of 'serving HTTP on' gateway) video
+  curl -sf "$url/" >"$work/page" && grep -q '<title>' "$work/page" || fail "the image's gateway has no page"
+  video=$(curl -sf "$url/live" -d '{"prompt": "a red circle moves right on a blue background", "length_chunks": 2}' | sed -n 's/.*"video": *"\([^"]*\)".*/\1/p')
+  curl -sf "$url$video" >"$work/live.mp4" && ffprobe -v error "$work/live.mp4" || fail "the image's gateway sends no video"
+  kill -TERM "$gateway"
+  wait "$gateway" || fail "SIGTERM ends the gateway with status $?, not 0"
+  gateway=
+}
 
 check_running_image() {
-  local root=$1 waited=0 user command
+  local root=$1 user command address
   mount_read_only "$root"
   read_command
   [ "$target" = cpu ] || check_without_gpu
   run_command 2>"$work/server.log" &
   server=$!
-  until grep -q '"message":"serving model' "$work/server.log"; do
-    kill -0 "$server" 2>/dev/null && [ $((waited += 1)) -lt 600 ] || { cat "$work/server.log"; fail "the image's server does not serve"; }
-    sleep 0.2
-  done
+  wait_for_line "$server" '"message":"serving model' server
   chroot --userspec="$user" "$work/root" /usr/bin/videodiffcr health --server "localhost:$(port_of 'probes on')" || fail "the health check fails"
   # From outside: the image's client would not do, it is inside. This is the package's, run from here.
   local video=$work/video.mp4
-  chroot "$root" /usr/bin/videodiffcr generate --server "localhost:$(sed -n 's/.*(cpu) on port \([0-9]*\).*/\1/p' "$work/server.log")" \
+  address=localhost:$(port_of '(cpu) on')
+  chroot "$root" /usr/bin/videodiffcr generate --server "$address" \
     --prompt "a red circle moves right on a blue background" --chunks 4 --output - >"$video" 2>"$work/client.log" || { cat "$work/client.log"; fail "no video"; }
   ffprobe -v error -count_frames -select_streams v -show_entries stream=nb_read_frames -of csv=p=0 "$video" >"$work/frames"
   [ "$(cat "$work/frames")" -gt 0 ] || fail "the video has no frames"
+  check_gateway "$address"
   kill -TERM "$server"
   wait "$server" || fail "SIGTERM ends the server with status $?, not 0"
   server=
-  say "as user 64000 with a read-only root it serves, is healthy, made $(cat "$work/frames") frames, and ended with 0 on SIGTERM"
+  say "as user 64000 with a read-only root it serves, is healthy, made $(cat "$work/frames") frames, sent some by its gateway, and ended with 0 on SIGTERM"
 }
 
 say "making a base of Debian 12"
