@@ -85,8 +85,7 @@ inline TransformerConfig ConfigOf(const Case& c) {
 inline TransformerWeights RandomWeights(const TransformerConfig& config, int64_t bypass_rank = 0) {
   TransformerWeights weights;
   std::vector<WeightRow> rows = TransformerWeightTable(config, &weights);
-  for (const WeightRow& row : RouterWeightTable(config, kRouterWidth, &weights)) rows.push_back(row);
-  for (const WeightRow& row : BypassWeightTable(config, bypass_rank, &weights)) rows.push_back(row);
+  for (const WeightRow& row : RoutingWeightTable(config, kRouterWidth, bypass_rank, &weights)) rows.push_back(row);
   for (const WeightRow& row : rows) {
     const bool norm = row.shape.size() == 1 && row.name.ends_with(".weight");
     int64_t fan_in = 1;

@@ -69,11 +69,8 @@ class SensitivityStage final : public TrainingStage {
 
   void UseRouters() {
     const RetentionConfig& retention = model_.config.retention;
-    TransformerWeights* weights = &model_.transformer.weights;
-    routers_ = RouterWeightTable(model_.config.transformer, retention.router_dim, weights);
-    for (WeightRow& row : BypassWeightTable(model_.config.transformer, retention.bypass_rank, weights)) {
-      routers_.push_back(std::move(row));
-    }
+    routers_ = RoutingWeightTable(model_.config.transformer, retention.router_dim, retention.bypass_rank,
+                                  &model_.transformer.weights);
   }
 
  private:

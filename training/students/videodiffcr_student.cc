@@ -397,10 +397,9 @@ StudentExport VideodiffcrStudent::Export() {
                     }));
   }
   exported_ = GatedNetwork(at::kFloat);
-  std::vector<WeightRow> routers =
-      RouterWeightTable(config.transformer, config.retention.router_dim, &exported_.weights);
-  routers.insert(routers.end(), bypass_rows_.begin(), bypass_rows_.end());
-  result.files = {{config.transformer_file, weight_rows_}, {config.retention.file, routers, at::kFloat}};
+  const std::vector<WeightRow> routing = RoutingWeightTable(config.transformer, config.retention.router_dim,
+                                                            config.retention.bypass_rank, &exported_.weights);
+  result.files = {{config.transformer_file, weight_rows_}, {config.retention.file, routing, at::kFloat}};
   if (additions_.any()) result.files.push_back({kStudentFile, addition_rows_, at::kFloat});
   return result;
 }

@@ -86,6 +86,13 @@ std::vector<WeightRow> BypassWeightTable(const TransformerConfig& config, int64_
   return rows;
 }
 
+std::vector<WeightRow> RoutingWeightTable(const TransformerConfig& config, int64_t router_dim, int64_t bypass_rank,
+                                          TransformerWeights* weights) {
+  std::vector<WeightRow> rows = RouterWeightTable(config, router_dim, weights);
+  for (WeightRow& row : BypassWeightTable(config, bypass_rank, weights)) rows.push_back(std::move(row));
+  return rows;
+}
+
 absl::StatusOr<TransformerWeights> LoadTransformerWeights(const SafetensorsReader& reader,
                                                           const TransformerConfig& config,
                                                           const WeightOptions& options) {
@@ -110,8 +117,7 @@ absl::Status LoadRouterWeights(const SafetensorsReader& reader, const Transforme
   for (const WeightRow& row : TransformerWeightTable(config, &transformer)) {
     without_transformer.other_owners.push_back(row.name);
   }
-  std::vector<WeightRow> rows = RouterWeightTable(config, router_dim, weights);
-  for (WeightRow& row : BypassWeightTable(config, bypass_rank, weights)) rows.push_back(std::move(row));
+  const std::vector<WeightRow> rows = RoutingWeightTable(config, router_dim, bypass_rank, weights);
   const absl::Status status = LoadWeightTable(reader, rows, without_transformer);
   if (!status.ok()) {
     for (BlockWeights& block : weights->blocks) {

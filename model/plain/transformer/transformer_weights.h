@@ -82,6 +82,9 @@ std::vector<WeightRow> RouterWeightTable(const TransformerConfig& config, int64_
                                          TransformerWeights* weights);
 // None at rank 0.
 std::vector<WeightRow> BypassWeightTable(const TransformerConfig& config, int64_t rank, TransformerWeights* weights);
+// Both: what the file of `retention` holds.
+std::vector<WeightRow> RoutingWeightTable(const TransformerConfig& config, int64_t router_dim, int64_t bypass_rank,
+                                          TransformerWeights* weights);
 
 }  // namespace videodiffcr
 

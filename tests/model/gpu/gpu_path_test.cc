@@ -21,16 +21,10 @@ using namespace path_cases;
 
 constexpr uint64_t kSeed = 5;
 
-TransformerWeights ToGpu(const TransformerConfig& config, TransformerWeights weights) {
-  for (const WeightRow& row : TransformerWeightTable(config, &weights)) {
-    *row.destination = row.destination->to(at::kCUDA);
-  }
-  for (BlockWeights& block : weights.blocks) {
-    RouterWeights& router = *block.router;
-    for (at::Tensor* tensor : {&router.down.weight, &router.down.bias, &router.mix, &router.score}) {
-      *tensor = tensor->to(at::kCUDA);
-    }
-  }
+TransformerWeights ToGpu(const TransformerConfig& config, int64_t bypass_rank, TransformerWeights weights) {
+  std::vector<WeightRow> rows = TransformerWeightTable(config, &weights);
+  for (const WeightRow& row : RoutingWeightTable(config, kRouterWidth, bypass_rank, &weights)) rows.push_back(row);
+  for (const WeightRow& row : rows) *row.destination = row.destination->to(at::kCUDA);
   return weights;
 }
 
@@ -45,10 +39,10 @@ std::vector<std::vector<at::Tensor>> GpuLatents(const Case& c, const DiffusionTr
   const StepSchedule schedule = *MakeStepSchedule({});
   const kernels::Element keys = key_element.value_or(ActivationElement(precision));
   SessionPool pool(model.config, precision, keys, sessions + 1, retention);
-  GpuTransformer transformer(
-      model.config, retention,
-      *MakeGpuWeights(model.config, ToGpu(model.config, model.weights), schedule.timesteps_and_context(), precision),
-      precision, keys, sessions, /*processors=*/132);
+  GpuTransformer transformer(model.config, retention,
+                             *MakeGpuWeights(model.config, ToGpu(model.config, c.bypass_rank, model.weights),
+                                             schedule.timesteps_and_context(), precision),
+                             precision, keys, sessions, /*processors=*/132);
   ChunkSampler engine(model.config, retention, schedule, &transformer, &pool);
   std::vector<std::vector<at::Tensor>> latents(sessions);
   for (int session = 0; session < sessions; ++session) {
