@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Tables and plots of judged models from the per-clip files of `videodiffcr-train evaluate --per-clip`.
 
-    tools/make_results.py --clips docs/results/*.clips.csv.xz --bounds models/tiny/quality_bounds.csv --output docs
+    tools/make_results.py --clips docs/results/*.clips.csv.bz2 --bounds models/tiny/quality_bounds.csv --output docs
 
-writes the page of results there and, in results/, its tables as CSV and its plots as SVG. A file may be packed with gzip or xz. Every figure is a mean
+writes the page of results there and, in results/, its tables as CSV and its plots as SVG. A file may be packed with gzip or bzip2, and hold several judgements behind each other. Every figure is a mean
 over clips with a 95 % bootstrap interval over training seeds and clips; every seed is shown; every row has its commands.
 
 --remarks FILE stands before the tables.
 
 --layout FILE says which rows make which table, and in which order: a CSV of table,label,method,budget,scores, where table
 is `methods`, whose rows are compared with its first dense one, `steps`, where each is compared with the row before it,
-`ships` (the weights that ship), with its first, or one of `scores` (other rankings of what ships), `cache` (its retention), `beyond`
+`ships` (the weights that ship), with its first, or one of `scores` (other rankings of weights that shipped), `cache` (its retention), `beyond`
 (rankings that remember) and `learned` (what is trained beyond the paper), with the first of the same budget. Without it all rows make `methods`, and there is no other table. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
 """
 import argparse
@@ -33,7 +33,7 @@ TABLES = {  # in the order of the page
     "methods": "Table 1': methods and reductions",
     "steps": "Table 2': step by step",
     "ships": "What ships: one network at every budget",
-    "scores": "What ships, ranked by others",
+    "scores": "Ranked by others",
     "cache": "Retention of the cache",
     "beyond": "Rankings that remember",
     "learned": "Trained beyond the paper",
@@ -159,7 +159,7 @@ def condition_lines(results, entries):
 
 
 def drift_lines(results, entries):
-    """Every row that was judged for drift, and how far it is from the first dense one."""
+    """Every row that was judged for drift, and how far it is from the dense one of its training seed, or else from the first."""
     records = []
     ends = sorted({row.condition for row in results.rows if row.condition.startswith("drift-")}, key=lambda name: int(name[6:]))
     for label, key in entries:
@@ -167,7 +167,8 @@ def drift_lines(results, entries):
             row = results.find(key, end)
             if row is None:
                 continue
-            reference = next((other for other in results.rows if other.condition == end and other.budget == 10), None)
+            dense = [other for other in results.rows if other.condition == end and other.budget == 10]
+            reference = next((other for other in dense if set(other.seeds) == set(row.seeds)), dense[0] if dense else None)
             record = {"row": label, "chunks": end[6:], "n x seeds": f"{row.clips()} x {len(row.seeds)}"}
             for column in DRIFT:
                 record[column] = results.figure(row, column)
@@ -263,7 +264,7 @@ def write_results(results, layout, folder, remarks=""):
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", nargs="+", required=True, metavar="FILE", help="per-clip files, plain, .gz or .xz")
+    parser.add_argument("--clips", nargs="+", required=True, metavar="FILE", help="per-clip files, plain, .gz or .bz2")
     parser.add_argument("--bounds", metavar="FILE", help="what counts as 0 and 1 in the total; without it there is none")
     parser.add_argument("--layout", metavar="FILE", help="which rows make which table")
     parser.add_argument("--remarks", metavar="FILE", help="Markdown that stands before the tables")

@@ -1,7 +1,7 @@
 """Per-clip files of `videodiffcr-train evaluate --per-clip`, and how sure what they say is. For make_results.py."""
+import bz2
 import csv
 import gzip
-import lzma
 import math
 import operator
 import pathlib
@@ -40,11 +40,27 @@ class Row:
 
 
 def open_text(path):
-    opener = {".gz": gzip.open, ".xz": lzma.open}.get(pathlib.Path(path).suffix, open)
+    opener = {".gz": gzip.open, ".bz2": bz2.open}.get(pathlib.Path(path).suffix, open)
     try:
         return opener(path, "rt", newline="", encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path}: {error.strerror}") from error
+
+
+def parts_of(file):
+    """(command, its lines) of each judgement in a file: one, or several behind each other."""
+    command, lines = None, []
+    for line in file:
+        if line.startswith("# "):
+            if command is not None:
+                yield command, lines
+            command, lines = line[2:].strip(), []
+        elif command is None:
+            return
+        else:
+            lines.append(line)
+    if command is not None:
+        yield command, lines
 
 
 def read_files(paths):
@@ -52,14 +68,17 @@ def read_files(paths):
     rows = {}
     for path in paths:
         with open_text(path) as file:
-            command = file.readline()
-            if not command.startswith("# "):
-                raise ResultsError(f"{path}: not a per-clip file: its first line must hold the command after '# '")
-            reader = csv.DictReader(file)
+            parts = list(parts_of(file))
+        if not parts:
+            raise ResultsError(f"{path}: not a per-clip file: its first line must hold the command after '# '")
+        above = 0  # lines of the parts before
+        for command, lines in parts:
+            reader = csv.DictReader(lines)
             if reader.fieldnames is None or tuple(reader.fieldnames[:5]) != GROUP:
                 raise ResultsError(f"{path}: not a per-clip file: its columns must begin with {', '.join(GROUP)}")
             for record in reader:
-                add_clip(rows, record, reader.fieldnames[FIRST_VALUE:], command[2:].strip(), f"{path}:{reader.line_num + 1}")
+                add_clip(rows, record, reader.fieldnames[FIRST_VALUE:], command, f"{path}:{above + reader.line_num + 1}")
+            above += len(lines) + 1
     if not rows:
         raise ResultsError("no clips in " + ", ".join(map(str, paths)))
     return list(rows.values())

@@ -1,7 +1,7 @@
 """Tests of tools/make_results.py on per-clip files as `videodiffcr-train evaluate --per-clip` writes them."""
+import bz2
 import csv
 import gzip
-import lzma
 import os
 import pathlib
 import subprocess
@@ -82,7 +82,7 @@ class MakeResultsTest(unittest.TestCase):
     def write(self, name, text, command="videodiffcr-train evaluate --model x"):
         path = self.path / name
         data = f"# {command}\n{HEADER}\n{text}" if name.startswith("clips") else text
-        packed = {".gz": gzip.compress, ".xz": lzma.compress}.get(path.suffix, bytes)
+        packed = {".gz": gzip.compress, ".bz2": bz2.compress}.get(path.suffix, bytes)
         path.write_bytes(packed(data.encode()))
         return str(path)
 
@@ -100,7 +100,7 @@ class MakeResultsTest(unittest.TestCase):
                            per_clip("dense", 1, "drift-24", 10, right)),
                 self.write("clips_1.csv.gz", per_clip("ours", 1, "short", 7, right) + per_clip("ours", 1, "drift-24", 7, right[:4] + wrong[:4]),
                            "videodiffcr-train evaluate --training-seed 1"),
-                self.write("clips_2.csv.xz", per_clip("ours", 2, "short", 7, right[:6] + wrong[:2]),
+                self.write("clips_2.csv.bz2", per_clip("ours", 2, "short", 7, right[:6] + wrong[:2]),
                            "videodiffcr-train evaluate --training-seed 2"),
                 self.write("clips_random.csv", per_clip("ours", 1, "short", 7, wrong, "random"))]
 
@@ -130,6 +130,22 @@ class MakeResultsTest(unittest.TestCase):
         self.assertEqual([line["chunks"] for line in lines], ["24", "24"])
         self.assertTrue(lines[1]["flipped"].startswith("0.500 ["), lines)
         self.assertTrue(lines[1]["flipped, minus dense"].startswith("0.500 ["), lines)
+
+    def test_drift_is_told_minus_the_dense_one_of_the_same_training_seed_where_there_is_one(self):
+        other = self.write("clips_other.csv", per_clip("other", 2, "drift-24", 10, [0] * 8) + per_clip("other", 2, "drift-24", 7, [0] * 8) +
+                           per_clip("other", 2, "short", 7, [0] * 8))
+        self.assertEqual(self.run_script("--clips", *self.files()[:1], other).returncode, 0)
+        self.assertTrue(next(line for line in self.table("drift") if line["row"].startswith("other, retention"))["flipped, minus dense"].startswith("0.000 ["))
+
+    def test_a_file_may_hold_several_judgements_behind_each_other(self):
+        apart = self.files()[:2]
+        text = pathlib.Path(apart[0]).read_text(encoding="utf-8") + gzip.open(apart[1], "rt").read()
+        self.assertEqual(self.run_script("--clips", *apart).returncode, 0)
+        tables = [self.table("methods"), self.table("drift")]
+        one = self.path / "clips_both.csv"
+        one.write_text(text, encoding="utf-8")
+        self.assertEqual(self.run_script("--clips", str(one)).returncode, 0)
+        self.assertEqual([self.table("methods"), self.table("drift")], tables)
 
     def test_a_layout_tells_each_step_from_the_one_before(self):
         layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,Dense,dense,10,router\nsteps,by chance,ours,7,random\n"
