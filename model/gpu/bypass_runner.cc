@@ -1,24 +1,17 @@
 #include "model/gpu/bypass_runner.h"
 
-#include <ATen/ops/mm.h>
-
 #include "model/gpu/current_device.h"
+#include "model/gpu/linear.h"
 #include "model/kernels/light_bypass.h"
 
 namespace videodiffcr::gpu {
 
-BypassRunner::BypassRunner(int64_t tokens, int64_t rank, Precision precision, int most_sessions)
-    : precision_(precision) {
+BypassRunner::BypassRunner(int64_t tokens, int64_t rank, int most_sessions) {
   if (rank > 0) hidden_ = EmptyOnGpu({most_sessions, tokens, rank}, at::kFloat);
 }
 
 void BypassRunner::See(const GpuBypass& bypass, int session, const at::Tensor& normed) {
-  at::Tensor hidden = hidden_[session];
-  if (precision_ == Precision::kFloat32) {
-    at::mm_out(hidden, normed, bypass.down.t());
-  } else {
-    at::mm_out(hidden, normed, bypass.down.t(), at::kFloat);
-  }
+  ApplyWide(bypass.down, normed, hidden_[session]);
 }
 
 void BypassRunner::Add(const GpuBypass& bypass, int session, const at::Tensor& places, const at::Tensor& stream) const {

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 
-#include "model/gpu/precision.h"
 #include "model/gpu/weights.h"
 
 namespace videodiffcr::gpu {
@@ -16,7 +15,7 @@ namespace videodiffcr::gpu {
 class BypassRunner {
  public:
   // Takes the memory for the tokens of `most_sessions`; none at rank 0.
-  BypassRunner(int64_t tokens, int64_t rank, Precision precision, int most_sessions);
+  BypassRunner(int64_t tokens, int64_t rank, int most_sessions);
 
   // Both queue work on the current stream. `normed` [tokens, D] of the activations' type is LN(x) of a session's
   // residual stream, without scale and shift; `session`: its number in the pass.
@@ -25,7 +24,6 @@ class BypassRunner {
   void Add(const GpuBypass& bypass, int session, const at::Tensor& places, const at::Tensor& stream) const;
 
  private:
-  const Precision precision_;
   at::Tensor hidden_;  // [sessions, tokens, rank] fp32
 };
 

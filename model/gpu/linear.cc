@@ -5,6 +5,7 @@
 #include <ATen/ops/_scaled_mm.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/mm.h>
 
 namespace videodiffcr::gpu {
 namespace {
@@ -46,6 +47,14 @@ void Apply(const GpuLinear& linear, const at::Tensor& x, const at::Tensor& x_sca
                        /*scale_result=*/std::nullopt, out.scalar_type(), /*use_fast_accum=*/true);
   } else {
     at::addmm_out(out, linear.bias, x, linear.weight.t());
+  }
+}
+
+void ApplyWide(const at::Tensor& weight, const at::Tensor& x, at::Tensor out) {
+  if (x.scalar_type() == at::kFloat) {
+    at::mm_out(out, x, weight.t());
+  } else {
+    at::mm_out(out, x, weight.t(), at::kFloat);
   }
 }
 

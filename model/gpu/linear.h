@@ -28,7 +28,10 @@ GpuLinear OutputsOf(const GpuLinear& linear, int64_t first, int64_t count);
 
 // x [rows, in] -> out [rows, linear.out()]. `x_scale` [rows, 1] goes with 8-bit rows and is undefined otherwise.
 void Apply(const GpuLinear& linear, const at::Tensor& x, const at::Tensor& x_scale, at::Tensor out);
-// The same, then GELU in its tanh form, in the product's epilogue. Not for 8-bit weights.
+// x [rows, in] -> out [rows, out] fp32, without a bias, whatever the type of x and `weight` [out, in]: sums of few
+// outputs that rank tokens or are added to the stream must not be rounded to 16 bits.
+void ApplyWide(const at::Tensor& weight, const at::Tensor& x, at::Tensor out);
+// The same as Apply(), then GELU in its tanh form, in the product's epilogue. Not for 8-bit weights.
 void ApplyGelu(const GpuLinear& linear, const at::Tensor& x, at::Tensor out);
 
 }  // namespace videodiffcr::gpu

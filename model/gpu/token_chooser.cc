@@ -1,10 +1,9 @@
 #include "model/gpu/token_chooser.h"
 
-#include <ATen/ops/mm.h>
-
 #include <algorithm>
 
 #include "model/gpu/current_device.h"
+#include "model/gpu/linear.h"
 #include "model/kernels/token_routing.h"
 
 namespace videodiffcr::gpu {
@@ -24,9 +23,8 @@ kernels::Gate GateOf(RouterGate gate) {
 
 }  // namespace
 
-TokenChooser::TokenChooser(const TransformerConfig& config, const RetentionConfig& retention, Precision precision,
-                           int most_sessions)
-    : config_(config), retention_(retention), precision_(precision) {
+TokenChooser::TokenChooser(const TransformerConfig& config, const RetentionConfig& retention, int most_sessions)
+    : config_(config), retention_(retention) {
   const int64_t tokens = config.tokens_per_chunk();
   channels_ = EmptyOnGpu({tokens, std::max<int64_t>(retention.router_dim, 1)}, at::kFloat);
   scores_ = EmptyOnGpu({tokens}, at::kFloat);
@@ -56,11 +54,7 @@ TokenChooser::Chosen TokenChooser::Choose(int session, int kept_rows) {
 
 void TokenChooser::Score(const GpuRouter& router, const at::Tensor& normed) {
   const int tokens = static_cast<int>(config_.tokens_per_chunk());
-  if (precision_ == Precision::kFloat32) {
-    at::mm_out(channels_, normed, router.down.t());
-  } else {
-    at::mm_out(channels_, normed, router.down.t(), at::kFloat);
-  }
+  ApplyWide(router.down, normed, channels_);
   kernels::RouterScoresCall scores;
   scores.tokens = tokens;
   scores.frames = static_cast<int>(config_.chunk_frames);

@@ -6,7 +6,6 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/config/model_config.h"
-#include "model/gpu/precision.h"
 #include "model/gpu/weights.h"
 
 namespace videodiffcr::gpu {
@@ -14,8 +13,7 @@ namespace videodiffcr::gpu {
 class TokenChooser {
  public:
   // Takes the memory for the choices of `most_sessions`.
-  TokenChooser(const TransformerConfig& config, const RetentionConfig& retention, Precision precision,
-               int most_sessions);
+  TokenChooser(const TransformerConfig& config, const RetentionConfig& retention, int most_sessions);
 
   struct Chosen {
     at::Tensor kept;    // [kept rows] int32, ascending
@@ -34,7 +32,6 @@ class TokenChooser {
  private:
   const TransformerConfig config_;
   const RetentionConfig retention_;
-  const Precision precision_;
   at::Tensor channels_, scores_;  // [chunk tokens, r] fp32, [chunk tokens] fp32
   at::Tensor kept_, places_;      // [sessions, chunk tokens] int32
   at::Tensor factor_;             // [sessions, chunk tokens] fp32

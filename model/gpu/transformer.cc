@@ -34,8 +34,8 @@ GpuTransformer::GpuTransformer(const TransformerConfig& config, const RetentionC
       precision_(precision),
       self_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors),
       text_attention_(static_cast<int>(config.num_heads), static_cast<int>(config.head_dim()), processors),
-      chooser_(config, retention, precision, most_sessions),
-      bypass_(config.tokens_per_chunk(), retention.bypass_rank, precision, most_sessions),
+      chooser_(config, retention, most_sessions),
+      bypass_(config.tokens_per_chunk(), retention.bypass_rank, most_sessions),
       buffers_(ActivationSizesOf(config, precision, key_element, most_sessions)),
       stream_(buffers_, chooser_, precision, config.dim, static_cast<float>(config.eps)) {}
 

@@ -21,7 +21,7 @@
 namespace videodiffcr::training {
 namespace {
 
-constexpr char kVideodiffcr[] = "videodiffcr";  // with additions
+constexpr char kVideodiffcr[] = "videodiffcr";  // with routers that see the cache
 
 absl::Status CheckTarget(const BaselineOptions& options) {
   if (options.method == "dense" || (options.target >= 0.1 && options.target < 1)) return absl::OkStatus();
@@ -80,15 +80,15 @@ absl::StatusOr<BaselineOptions> OptionsOf(const SafetensorsReader& file) {
 }
 
 // VideoDiffCR with what is added to its routers.
-absl::StatusOr<std::unique_ptr<Student>> OpenAdditions(const SafetensorsReader& file, const std::string& folder,
-                                                       TrainingModel& model) {
-  RoutingAdditions additions;
+absl::StatusOr<std::unique_ptr<Student>> OpenCacheAware(const SafetensorsReader& file, const std::string& folder,
+                                                        TrainingModel& model) {
+  CacheAwareRouters cache_aware;
   WeightOptions weights;
   weights.device = model.device;
-  const absl::Status loaded = LoadWeightTable(file, AdditionTable(model.config, &additions), weights);
+  const absl::Status loaded = LoadWeightTable(file, CacheAwareTable(model.config, &cache_aware), weights);
   if (!loaded.ok()) return loaded;
   if (absl::Status routers = LoadRouters(folder, &model); !routers.ok()) return routers;
-  return std::make_unique<RoutedStudent>(model, 0.0, std::move(additions));
+  return std::make_unique<RoutedStudent>(model, 0.0, std::move(cache_aware));
 }
 
 }  // namespace
@@ -122,7 +122,7 @@ absl::StatusOr<std::unique_ptr<Student>> OpenBaseline(const std::string& folder,
   if (!file.ok()) return file.status();
   const absl::StatusOr<BaselineOptions> options = OptionsOf(*file);
   if (!options.ok()) return options.status();
-  if (options->method == kVideodiffcr) return OpenAdditions(*file, folder, model);
+  if (options->method == kVideodiffcr) return OpenCacheAware(*file, folder, model);
   auto student = MakeOwnKind(*options, folder, model);
   if (!student.ok()) {
     return absl::Status(student.status().code(), absl::StrCat(file->path(), ": ", student.status().message()));

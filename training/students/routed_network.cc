@@ -34,27 +34,27 @@ RoutedPass RoutedNetwork::ByTable(std::vector<int> tenths) const {
   };
 }
 
-RoutedPass RoutedNetwork::WithAdditions(RoutedPass run) const {
-  if (!passes_.additions.any()) return run;
+RoutedPass RoutedNetwork::WithThePast(RoutedPass run) const {
+  if (!passes_.cache_aware.any()) return run;
   // A copy of what is seen of the chunk before: backward() may call when another one has come.
-  return [run = std::move(run), additions = passes_.additions, past = past_](
+  return [run = std::move(run), cache_aware = passes_.cache_aware, past = past_](
              size_t index, const BlockContext& context, const RoutingRule& rule, const at::Tensor& x) {
-    return run(index, context, RuleWithAdditions(additions, index, past[index], rule), x);
+    return run(index, context, CacheAwareRule(cache_aware, index, past[index], rule), x);
   };
 }
 
 BlockRunner RoutedNetwork::RunnerOf(size_t step, PassKind kind) const {
   RoutedPass run = passes_.runner ? passes_.runner(step, kind) : RoutedPass();
   const bool recompute = passes_.recompute && kind == PassKind::kTrained;
-  if (!run && !recompute && !passes_.additions.any()) return {};
+  if (!run && !recompute && !passes_.cache_aware.any()) return {};
   if (!run) run = ByTable(TenthsOfPass(passes_.table, step));
-  run = WithAdditions(std::move(run));
+  run = WithThePast(std::move(run));
   if (!recompute) {
     return [run, this](size_t index, const BlockContext& context, const at::Tensor& x) {
       return run(index, context, passes_.rule, x);
     };
   }
-  const std::vector<at::Tensor> learned = {passes_.additions.past_mix, passes_.learned};
+  const std::vector<at::Tensor> learned = {passes_.cache_aware.past_mix, passes_.learned};
   // Its keys are of no use: a pass that carries gradients leaves none in the cache.
   return [shared = std::make_shared<const RoutedPass>(std::move(run)), learned, this](
              size_t index, const BlockContext& context, const at::Tensor& x) -> BlockOutput {
@@ -85,13 +85,13 @@ at::Tensor RoutedNetwork::Flow(const at::Tensor& latents, size_t step, const Rol
 std::vector<KeysValues> RoutedNetwork::ContextKeys(const at::Tensor& latents, const RolloutState& state) {
   PassInput pass = MakeContextPass(Enter(latents), passes_.rule, passes_.context_mode, passes_.table, state);
   const bool looks = passes_.memory && passes_.memory->looks();
-  if (looks || passes_.additions.any()) {
-    pass.runner = [&, looks, run = WithAdditions(ByTable(pass.tenths))](size_t index, const BlockContext& context,
-                                                                        const at::Tensor& x) {
+  if (looks || passes_.cache_aware.any()) {
+    pass.runner = [&, looks, run = WithThePast(ByTable(pass.tenths))](size_t index, const BlockContext& context,
+                                                                      const at::Tensor& x) {
       const BlockWeights& weights = passes_.network.weights.blocks[index];
       BlockOutput block = run(index, context, pass.routing, x);
       if (looks) passes_.memory->Look({static_cast<int64_t>(index), weights, context, x, block, pass.first_frame});
-      if (passes_.additions.past_mix.defined()) past_[index] = PastFeatures(weights, context, x);
+      if (passes_.cache_aware.past_mix.defined()) past_[index] = PastFeatures(weights, context, x);
       return block;
     };
   }

@@ -9,7 +9,7 @@
 #include "model/config/model_config.h"
 #include "model/config/retention_table.h"
 #include "training/model/training_model.h"
-#include "training/students/routing_additions.h"
+#include "training/students/cache_aware_routers.h"
 #include "training/students/student.h"
 #include "training/students/token_memory.h"
 
@@ -29,9 +29,10 @@ struct RoutedPasses {
   std::function<RoutedPass(size_t step, PassKind kind)> runner;
   at::Tensor learned;      // what the runner uses beside the network's weights that carries gradients
   bool recompute = false;  // in trained passes, the blocks' activations, by backward()
-  // Chooses the tokens of served passes; null: their scores alone do. Only without `runner` and additions.
+  // Chooses the tokens of served passes; null: their scores alone do. Only without `runner` and without cache-aware
+  // routers.
   std::shared_ptr<TokenMemory> memory;
-  RoutingAdditions additions = {};  // to the rule of every block
+  CacheAwareRouters cache_aware = {};  // to the rule of every block
 };
 
 class RoutedNetwork final : public StudentNetwork {
@@ -51,8 +52,8 @@ class RoutedNetwork final : public StudentNetwork {
   at::Tensor Enter(const at::Tensor& latents) const;
   // Blocks at these tenths; none: all dense.
   RoutedPass ByTable(std::vector<int> tenths) const;
-  // The same pass with the additions, as the chunk before has left them.
-  RoutedPass WithAdditions(RoutedPass run) const;
+  // The same pass with cache-aware routers, by what the chunk before has left for them.
+  RoutedPass WithThePast(RoutedPass run) const;
   BlockRunner RunnerOf(size_t step, PassKind kind) const;
   BlockRunner RememberingRunner(size_t step) const;
 

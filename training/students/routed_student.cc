@@ -8,10 +8,10 @@
 
 namespace videodiffcr::training {
 
-RoutedStudent::RoutedStudent(TrainingModel& model, double routed_share, RoutingAdditions additions)
+RoutedStudent::RoutedStudent(TrainingModel& model, double routed_share, CacheAwareRouters cache_aware)
     : model_(model),
       routed_share_(routed_share),
-      additions_(std::move(additions)),
+      cache_aware_(std::move(cache_aware)),
       rows_(TransformerWeightTable(model.config.transformer, &model.transformer.weights)) {}
 
 std::map<std::string, std::string> RoutedStudent::settings() const {
@@ -37,7 +37,7 @@ std::unique_ptr<StudentNetwork> RoutedStudent::Open(const RolloutPurpose& purpos
   }
   RoutedPasses passes = RoutedNetwork::PassesOf(model_, CastTransformer(model_.transformer, purpose.dtype),
                                                 std::move(table), purpose.scorer);
-  passes.additions = additions_;
+  passes.cache_aware = cache_aware_;
   if (purpose.memory.remembers()) {
     passes.memory = std::make_shared<TokenMemory>(purpose.memory, model_.transformer.weights.blocks.size());
   }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "training/model/training_model.h"
-#include "training/students/routing_additions.h"
+#include "training/students/cache_aware_routers.h"
 #include "training/students/student.h"
 
 namespace videodiffcr::training {
@@ -18,8 +18,9 @@ namespace videodiffcr::training {
 class RoutedStudent final : public Student {
  public:
   // `model` outlives the student, with routers when it has tables that are used. `routed_share` of the training
-  // rollouts take one of its budgets below 1. `additions`, to its routed blocks, are not trained here.
-  RoutedStudent(TrainingModel& model, double routed_share, RoutingAdditions additions = {});
+  // rollouts take one of its budgets below 1. Its routers with `cache_aware` see the chunk before; that is not trained
+  // here.
+  RoutedStudent(TrainingModel& model, double routed_share, CacheAwareRouters cache_aware = {});
 
   std::string name() const override { return "distill"; }
   std::map<std::string, std::string> settings() const override;
@@ -36,7 +37,7 @@ class RoutedStudent final : public Student {
  private:
   TrainingModel& model_;
   const double routed_share_;
-  const RoutingAdditions additions_;
+  const CacheAwareRouters cache_aware_;
   const std::vector<WeightRow> rows_;
 };
 

@@ -106,8 +106,8 @@ absl::StatusOr<std::unique_ptr<VideodiffcrStudent>> VideodiffcrStudent::Make(con
   student->weight_rows_ = TransformerWeightTable(model.config.transformer, &model.transformer.weights);
   if (absl::Status made = student->MakeRouters(folder, seed); !made.ok()) return made;
   student->MakeBypass(seed);
-  if (options.cache_aware) student->addition_rows_ = AdditionTable(model.config, &student->additions_);
-  InitializeAdditions(student->addition_rows_, model.device);
+  if (options.cache_aware) student->cache_aware_rows_ = CacheAwareTable(model.config, &student->cache_aware_);
+  InitializeCacheAware(student->cache_aware_rows_, model.device);
   const bool gated = model.config.retention.gate == RouterGate::kTwoSigmoid && !options.fresh_routers &&
                      options.router == RouterKind::kTemporal;
   const at::TensorOptions fp32 = at::TensorOptions(at::kFloat).device(model.device);
@@ -252,7 +252,7 @@ std::vector<ParameterGroup> VideodiffcrStudent::Parameters() {
       {"routers", router_rows_, 0},
       {"gates", {{"gate_scale", gate_scale_.sizes().vec(), &gate_scale_}}, 0},
   };
-  for (const std::vector<WeightRow>* more : {&bypass_rows_, &addition_rows_}) {
+  for (const std::vector<WeightRow>* more : {&bypass_rows_, &cache_aware_rows_}) {
     groups[1].rows.insert(groups[1].rows.end(), more->begin(), more->end());
   }
   for (Budget& budget : budgets_) {
@@ -329,7 +329,7 @@ std::unique_ptr<StudentNetwork> VideodiffcrStudent::Open(const RolloutPurpose& p
   }
   RoutedPasses passes = RoutedNetwork::PassesOf(model_, GatedNetwork(purpose.dtype), table, purpose.scorer);
   passes.rule.gate = RouterGate::kTwoSigmoid;
-  passes.additions = additions_;
+  passes.cache_aware = cache_aware_;
   if (learning) {
     const at::Tensor rho = ratios(purpose.budget);
     passes.learned = rho;
@@ -400,7 +400,7 @@ StudentExport VideodiffcrStudent::Export() {
   const std::vector<WeightRow> routing = RoutingWeightTable(config.transformer, config.retention.router_dim,
                                                             config.retention.bypass_rank, &exported_.weights);
   result.files = {{config.transformer_file, weight_rows_}, {config.retention.file, routing, at::kFloat}};
-  if (additions_.any()) result.files.push_back({kStudentFile, addition_rows_, at::kFloat});
+  if (cache_aware_.any()) result.files.push_back({kStudentFile, cache_aware_rows_, at::kFloat});
   return result;
 }
 

@@ -20,8 +20,8 @@
 
 #include "absl/status/statusor.h"
 #include "training/model/training_model.h"
+#include "training/students/cache_aware_routers.h"
 #include "training/students/learned_ratios.h"
-#include "training/students/routing_additions.h"
 #include "training/students/student.h"
 
 namespace videodiffcr::training {
@@ -102,8 +102,8 @@ class VideodiffcrStudent final : public Student {
 
   const VideodiffcrOptions options_;
   TrainingModel& model_;
-  std::vector<WeightRow> weight_rows_, router_rows_, bypass_rows_, addition_rows_;
-  RoutingAdditions additions_;
+  std::vector<WeightRow> weight_rows_, router_rows_, bypass_rows_, cache_aware_rows_;
+  CacheAwareRouters cache_aware_;
   at::Tensor gate_scale_;          // alpha [layers]: the gate of score s is 2 sigmoid(alpha s)
   std::vector<Budget> budgets_;    // each once
   std::vector<size_t> schedule_;   // of budgets_: what one update after another trains

@@ -210,7 +210,7 @@ TEST_F(BaselinesTest, AFolderOpensAsTheStudentThatWroteItAndNothingElseOpensIt) 
 }
 
 // VideoDiffCR with what is added to its routed blocks: opened whole, or by nobody.
-TEST_F(BaselinesTest, AFolderWithAdditionsOpensAsTheStudentThatWroteItAndNothingElseOpensIt) {
+TEST_F(BaselinesTest, AFolderWithCacheAwareRoutersOpensAsTheStudentThatWroteItAndNothingElseOpensIt) {
   VideodiffcrOptions options = {.targets = {0.5}, .light_bypass = 8, .cache_aware = true};
   const std::shared_ptr<Student> student = VideodiffcrStudent::Make(options, TinyTeacher(), 1, *model_).value();
   const std::vector<ClipRequest> request = {{{{0, "a large red circle moves right fast"}}, 5, 5, 2}};
@@ -222,7 +222,7 @@ TEST_F(BaselinesTest, AFolderWithAdditionsOpensAsTheStudentThatWroteItAndNothing
   for (const WeightRow& row : groups[1].rows) {
     if (row.name.ends_with("bypass.up.weight") || row.name == "router.past_mix") row.destination->fill_(0.02);
   }
-  const std::string folder = folder_.Path("additions");
+  const std::string folder = folder_.Path("cache_aware");
   std::filesystem::create_directory(folder);
   ASSERT_NO_FATAL_FAILURE(WriteFolder(*student, folder));
   const absl::StatusOr<PlainSampler> opened = PlainSampler::Load(folder, at::kCPU);

@@ -152,7 +152,7 @@ TEST_F(StudentsTest, ALossReachesTheRatiosOfItsTargetTheRoutersTheGatesAndTheWei
   EXPECT_TRUE(has_gradient(groups[0].rows[20]));
 }
 
-TEST_F(StudentsTest, UntrainedAdditionsChangeNoPassBitForBit) {
+TEST_F(StudentsTest, UntrainedABypassAndCacheAwareRoutersChangeNoPassBitForBit) {
   const c10::NoGradGuard no_gradients;
   VideodiffcrOptions options = {.targets = {0.5}, .initial_ratios = {0.63, 0.37}};
   const auto plain = Make(options);
@@ -172,7 +172,7 @@ TEST_F(StudentsTest, UntrainedAdditionsChangeNoPassBitForBit) {
 }
 
 // What a student adds to its routed blocks, by name.
-at::Tensor& AdditionNamed(Student& student, const std::string& name) {
+at::Tensor& TensorNamed(Student& student, const std::string& name) {
   const std::vector<ParameterGroup> groups = student.Parameters();
   for (const WeightRow& row : groups[1].rows) {
     if (row.name == name) return *row.destination;
@@ -182,7 +182,7 @@ at::Tensor& AdditionNamed(Student& student, const std::string& name) {
   return none;
 }
 
-TEST_F(StudentsTest, ALossReachesTheAdditionsAndTheyLowerIt) {
+TEST_F(StudentsTest, ALossReachesBypassAndCacheAwareRoutersAndTheyLowerIt) {
   const auto student = Make({.targets = {0.5}, .light_bypass = 8, .cache_aware = true});
   const at::Tensor dense = SecondFlow(*student, {kDenseTenths, at::kFloat, {}, {}}, 0, PassKind::kServed).detach();
   const auto loss = [&] { return (SecondFlow(*student, Training(5, 0.5), 0, PassKind::kTrained) - dense).square(); };
@@ -192,14 +192,14 @@ TEST_F(StudentsTest, ALossReachesTheAdditionsAndTheyLowerIt) {
     if (absl::StrContains(row.name, ".bypass.")) bypass.rows.push_back(row);
   }
   AdamW optimizer({bypass}, {0.0, 0.999, 1e-8, 0});
-  AdditionNamed(*student, "router.past_mix").set_requires_grad(true);
+  TensorNamed(*student, "router.past_mix").set_requires_grad(true);
   const double before = loss().mean().item<double>();
   for (int64_t update = 0; update < 8; ++update) {
     loss().mean().backward();
     ASSERT_TRUE(optimizer.UpdateGroups({{3e-3, update}}).ok());
   }
   EXPECT_LT(loss().mean().item<double>(), 0.9 * before);
-  EXPECT_GT(AdditionNamed(*student, "router.past_mix").grad().abs().sum().item<double>(), 0);
+  EXPECT_GT(TensorNamed(*student, "router.past_mix").grad().abs().sum().item<double>(), 0);
 }
 
 TEST_F(StudentsTest, AdditionsAreTrainedInFp32ByPassesInBf16) {
@@ -209,7 +209,7 @@ TEST_F(StudentsTest, AdditionsAreTrainedInFp32ByPassesInBf16) {
   purpose.dtype = at::kBFloat16;
   SecondFlow(*student, purpose, 0, PassKind::kTrained).square().mean().backward();
   for (const char* name : {"blocks.1.bypass.up.weight", "router.past_mix"}) {
-    const at::Tensor gradient = AdditionNamed(*student, name).grad();
+    const at::Tensor gradient = TensorNamed(*student, name).grad();
     EXPECT_EQ(gradient.scalar_type(), at::kFloat) << name;
     EXPECT_GT(gradient.abs().sum().item<double>(), 0) << name;
   }
@@ -221,7 +221,7 @@ TEST_F(StudentsTest, ACacheAwareRouterSeesTheChunkBeforeFromTheSecondChunkOn) {
   const RolloutPurpose served = {5, at::kFloat, {}, {}};
   const at::Tensor first = FirstFlow(*student, served, 1, PassKind::kServed);
   const at::Tensor second = SecondFlow(*student, served, 1, PassKind::kServed);
-  AdditionNamed(*student, "router.past_mix").fill_(0.7);
+  TensorNamed(*student, "router.past_mix").fill_(0.7);
   EXPECT_TRUE(FirstFlow(*student, served, 1, PassKind::kServed).equal(first));
   EXPECT_FALSE(SecondFlow(*student, served, 1, PassKind::kServed).equal(second));
 }

@@ -1,4 +1,4 @@
-#include "training/students/routing_additions.h"
+#include "training/students/cache_aware_routers.h"
 
 #include <ATen/TensorOperators.h>
 
@@ -21,14 +21,14 @@ TokenScorer CacheAwareScorer(const at::Tensor& past_mix, const at::Tensor& past,
 
 }  // namespace
 
-std::vector<WeightRow> AdditionTable(const ModelConfig& config, RoutingAdditions* additions) {
+std::vector<WeightRow> CacheAwareTable(const ModelConfig& config, CacheAwareRouters* cache_aware) {
   const TransformerConfig& transformer = config.transformer;
   return {{"router.past_mix",
            {transformer.num_layers, config.retention.router_dim, transformer.chunk_frames},
-           &additions->past_mix}};
+           &cache_aware->past_mix}};
 }
 
-void InitializeAdditions(const std::vector<WeightRow>& rows, at::Device device) {
+void InitializeCacheAware(const std::vector<WeightRow>& rows, at::Device device) {
   for (const WeightRow& row : rows) FillConstantWeight(row, 0, device);
 }
 
@@ -38,11 +38,11 @@ at::Tensor PastFeatures(const BlockWeights& weights, const BlockContext& context
   return RouterFeatures(*weights.router, LayerNorm(last, context.eps)).detach();
 }
 
-RoutingRule RuleWithAdditions(const RoutingAdditions& additions, size_t block, const at::Tensor& past,
-                              RoutingRule rule) {
+RoutingRule CacheAwareRule(const CacheAwareRouters& cache_aware, size_t block, const at::Tensor& past,
+                           RoutingRule rule) {
   const auto index = static_cast<int64_t>(block);
-  if (additions.past_mix.defined() && past.defined() && !rule.scorer) {
-    rule.scorer = CacheAwareScorer(additions.past_mix, past, index);
+  if (cache_aware.past_mix.defined() && past.defined() && !rule.scorer) {
+    rule.scorer = CacheAwareScorer(cache_aware.past_mix, past, index);
   }
   return rule;
 }

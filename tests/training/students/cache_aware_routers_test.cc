@@ -1,4 +1,4 @@
-#include "training/students/routing_additions.h"
+#include "training/students/cache_aware_routers.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -20,9 +20,9 @@ constexpr int64_t kFrames = 3, kPlaces = 6;
 constexpr size_t kBlock = 1;
 
 // The second block of the small network on a first chunk of 18 tokens, half of which it keeps.
-class RoutingAdditionsTest : public testing::Test {
+class CacheAwareRoutersTest : public testing::Test {
  protected:
-  RoutingAdditionsTest() {
+  CacheAwareRoutersTest() {
     at::set_num_threads(1);
     model_ = MakeSmallRoutedTransformer();
     config_.transformer = model_.config;
@@ -32,24 +32,24 @@ class RoutingAdditionsTest : public testing::Test {
     text_ = {FillNoise("text_k", {2, 8, 2, 16}), FillNoise("text_v", {2, 8, 2, 16})};
     positions_ = MakePositions(model_, 0, kFrames, 0);
     past_ = PastFeatures(weights(), Context(), FillNoise("before", x_.sizes().vec()));
-    InitializeAdditions(AdditionTable(config_, &additions_), at::kCPU);
+    InitializeCacheAware(CacheAwareTable(config_, &cache_aware_), at::kCPU);
   }
 
   BlockContext Context() { return {2, 1e-6, time_, nothing_, positions_, text_}; }
   const BlockWeights& weights() { return model_.weights.blocks[kBlock]; }
-  void Train() { additions_.past_mix = FillNoise("past_mix", additions_.past_mix.sizes().vec()); }
+  void Train() { cache_aware_.past_mix = FillNoise("past_mix", cache_aware_.past_mix.sizes().vec()); }
   BlockOutput Run(const RoutingRule& rule) { return RunBlock(weights(), Context(), rule, 5, x_); }
-  RoutingRule Rule() { return RuleWithAdditions(additions_, kBlock, past_, {}); }
+  RoutingRule Rule() { return CacheAwareRule(cache_aware_, kBlock, past_, {}); }
 
   DiffusionTransformer model_;
   ModelConfig config_;
   at::Tensor x_, time_, past_;
   KeysValues nothing_, text_;
   ChunkPositions positions_;
-  RoutingAdditions additions_;
+  CacheAwareRouters cache_aware_;
 };
 
-TEST_F(RoutingAdditionsTest, UntrainedTheyChangeNothingBitForBit) {
+TEST_F(CacheAwareRoutersTest, UntrainedTheyChangeNothingBitForBit) {
   const BlockOutput with = Run(Rule()), without = Run({});
   EXPECT_TRUE(with.x.equal(without.x));
   EXPECT_TRUE(with.scores.equal(without.scores));
@@ -58,28 +58,28 @@ TEST_F(RoutingAdditionsTest, UntrainedTheyChangeNothingBitForBit) {
 }
 
 // The column beside `mix`, as section 9, 1 writes it: the last frame of the chunk before is one frame more to mix.
-TEST_F(RoutingAdditionsTest, ARouterMixesTheLastFrameOfTheChunkBeforeAsOneMore) {
+TEST_F(CacheAwareRoutersTest, ARouterMixesTheLastFrameOfTheChunkBeforeAsOneMore) {
   Train();
   const RouterWeights& router = *weights().router;
   const at::Tensor z = RouterFeatures(router, LayerNorm(x_, 1e-6)).unflatten(1, {kFrames, kPlaces});
-  const at::Tensor mix = at::cat({router.mix, additions_.past_mix[kBlock].unsqueeze(2)}, 2);  // [r, C, C + 1]
+  const at::Tensor mix = at::cat({router.mix, cache_aware_.past_mix[kBlock].unsqueeze(2)}, 2);  // [r, C, C + 1]
   const at::Tensor u = at::einsum("cgf,bfsc->bgsc", {mix, at::cat({z, past_.unsqueeze(1)}, 1)});
   const at::Tensor expected = at::linear(at::silu(u), router.score).flatten(1);
   EXPECT_TRUE(at::allclose(Run(Rule()).scores, expected, 1e-5, 1e-6));
 }
 
-TEST_F(RoutingAdditionsTest, OfAFinishedChunkTheLastFrameIsSeen) {
+TEST_F(CacheAwareRoutersTest, OfAFinishedChunkTheLastFrameIsSeen) {
   const at::Tensor last = x_.narrow(1, (kFrames - 1) * kPlaces, kPlaces);
   const at::Tensor seen = PastFeatures(weights(), Context(), x_);
   EXPECT_TRUE(at::allclose(seen, RouterFeatures(*weights().router, LayerNorm(last, 1e-6)), 1e-6, 1e-6));
 }
 
-TEST_F(RoutingAdditionsTest, AFirstChunkIsRankedAsWithoutAndAnotherScorerStays) {
+TEST_F(CacheAwareRoutersTest, AFirstChunkIsRankedAsWithoutAndAnotherScorerStays) {
   Train();
-  EXPECT_FALSE(RuleWithAdditions(additions_, kBlock, {}, {}).scorer);
+  EXPECT_FALSE(CacheAwareRule(cache_aware_, kBlock, {}, {}).scorer);
   RoutingRule other;
   other.scorer = [](const BlockWeights&, const BlockContext&, const at::Tensor& x) { return x.select(2, 0); };
-  EXPECT_TRUE(Run(RuleWithAdditions(additions_, kBlock, past_, other)).scores.equal(x_.select(2, 0)));
+  EXPECT_TRUE(Run(CacheAwareRule(cache_aware_, kBlock, past_, other)).scores.equal(x_.select(2, 0)));
 }
 
 }  // namespace
