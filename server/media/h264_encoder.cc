@@ -100,10 +100,10 @@ absl::Status H264Encoder::Open() {
   options.Set("crf", absl::StrCat(config_.rate_factor).c_str());
   options.Set("forced-idr", "1");
   options.Set("x264-params", "scenecut=0:keyint=infinite:open-gop=0");
-  if (absl::Status status = AvStatus(avcodec_open2(codec_.get(), x264, options.address()), "opening the H.264 encoder");
-      !status.ok()) {
-    return status;
-  }
+  const int opened = avcodec_open2(codec_.get(), x264, options.address());
+  // All that libx264 says. Its settings are ours and checked, so that memory or threads are what it can be short of.
+  if (opened == AVERROR_EXTERNAL) return absl::ResourceExhaustedError("no memory or threads for an H.264 encoder");
+  if (absl::Status status = AvStatus(opened, "opening the H.264 encoder"); !status.ok()) return status;
   if (options.unused() != nullptr) {
     return absl::InternalError(absl::StrCat("libx264 does not know the option '", options.unused(), "'"));
   }
