@@ -58,7 +58,7 @@ function(videodiffcr_test name)
   string(REGEX REPLACE "/.*" "" folder ${folder})
   list(APPEND arg_LABELS ${folder})
   if(NOT arg_TIMEOUT AND NOT VIDEODIFFCR_SANITIZER STREQUAL "")
-    set(arg_TIMEOUT 900)  # the simulation of a thousand loads takes two minutes there with a processor of its own
+    set(arg_TIMEOUT 900)  # the simulation of a thousand loads takes half a minute there with a processor of its own
   elseif(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
