@@ -181,6 +181,7 @@ check_kills() {
   VIDEODIFFCR_KILLS=$kills VIDEODIFFCR_BIN_DIR=$bin VIDEODIFFCR_SOURCE_DIR=$PWD timeout 3600 "$tests/e2e_hand_over_test" \
     --gtest_filter='HandOverTest.ServersThatAreKilled*' >"$log" 2>&1
   local result=$?
+  grep -A6 'Failure$' "$log" | head -40 | sed 's/^/    /' >&2
   row "server killed under a session" "$kills kills: nothing lost or doubled" \
     "$kills kills: $(grep -c 'Failure$' "$log") expectations failed" $result
 }
