@@ -48,7 +48,8 @@ void ChunkSampler::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kep
       pool_->MarkChunkComplete(step.slot, SharesOf(step), step.seed, stream);
       continue;
     }
-    kernels::SamplerStep update;
+    kernels::SamplerStepCall update;
+    update.shape = shape;
     update.sigma = sigmas_[step.step];
     update.last = step.step + 1 == this->steps();
     update.next_sigma = update.last ? 0.0f : sigmas_[step.step + 1];
@@ -56,8 +57,9 @@ void ChunkSampler::Run(std::vector<ChunkStep>& steps, const KeptObserver& on_kep
     if (step.noise != nullptr && !update.last) {
       update.noise_values = (*step.noise)[step.step + 1].const_data_ptr<float>();
     }
-    kernels::TakeSamplerStep(shape, update, transformer_->flow(static_cast<int>(i)).const_data_ptr<float>(),
-                             pool_->latents(step.slot).mutable_data_ptr<float>(), stream);
+    update.flow = transformer_->flow(static_cast<int>(i)).const_data_ptr<float>();
+    update.latents = pool_->latents(step.slot).mutable_data_ptr<float>();
+    kernels::TakeSamplerStep(update, stream);
   }
 }
 

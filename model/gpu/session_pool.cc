@@ -42,8 +42,8 @@ SessionPool::SessionPool(const TransformerConfig& config, Precision precision, k
   if (relative()) {
     window_rotary_ = ZerosOnGpu({2, config.window_tokens(), pairs}, at::kFloat);
     // Once, before any stream of a pass exists.
-    kernels::FillRotaryTable(RotaryShapeOf(config), 0, static_cast<int>(config.window_frames),
-                             window_rotary_[0].mutable_data_ptr<float>(), window_rotary_[1].mutable_data_ptr<float>(),
+    kernels::FillRotaryTable({RotaryShapeOf(config), /*first_frame=*/0, static_cast<int>(config.window_frames),
+                              window_rotary_[0].mutable_data_ptr<float>(), window_rotary_[1].mutable_data_ptr<float>()},
                              nullptr);
   }
 }
@@ -117,8 +117,8 @@ int64_t SessionPool::BeginChunk(int slot, kernels::Stream stream) {
   const int64_t evicted = state.chunk_complete ? CommitChunk(slot, stream) : 0;
   state.chunk_complete = false;
   const int64_t first = relative() ? window_.visible(state.frames_committed) : state.frames_committed;
-  kernels::FillRotaryTable(RotaryShapeOf(config_), first, static_cast<int>(config_.chunk_frames),
-                           rotary_cos(slot).mutable_data_ptr<float>(), rotary_sin(slot).mutable_data_ptr<float>(),
+  kernels::FillRotaryTable({RotaryShapeOf(config_), first, static_cast<int>(config_.chunk_frames),
+                            rotary_cos(slot).mutable_data_ptr<float>(), rotary_sin(slot).mutable_data_ptr<float>()},
                            stream);
   if (relative() && compact_ != nullptr) {
     compact_->Turn(slot, state.frames_committed, key_element_, window_rotary_[0].const_data_ptr<float>(),
@@ -161,8 +161,8 @@ void SessionPool::CommitWholeChunk(int slot, kernels::Stream stream) {
     values.to[values.count++] = to;
   }
   const auto move = [&](const kernels::FrameMoves& moves, const at::Tensor& pool) {
-    kernels::MoveFrames(moves, pool.const_data_ptr(), layer_rows, pool.mutable_data_ptr(), layer_rows, layers,
-                        row_bytes(), stream);
+    const kernels::FramePools pools = {pool.const_data_ptr(), layer_rows, pool.mutable_data_ptr(), layer_rows, layers};
+    kernels::MoveFrames({moves, pools, row_bytes()}, stream);
   };
   move(values, pools_.values);
   if (relative()) {
@@ -175,13 +175,17 @@ void SessionPool::CommitWholeChunk(int slot, kernels::Stream stream) {
 void SessionPool::TurnWholePast(int slot, kernels::Stream stream) {
   const SlotState& state = states_[slot];
   const int64_t frame_rows = config_.tokens_per_frame(), layer_rows = layout_.first_row[1];  // of every layer
-  kernels::FrameTurns turns;
+  kernels::TurnFramesCall turns;
   turns.moves.frame_rows = frame_rows;
+  turns.pools = {pools_.plain_keys.const_data_ptr(), layer_rows, pools_.keys.mutable_data_ptr(), layer_rows,
+                 static_cast<int>(config_.num_layers)};
+  turns.element = key_element_;
+  turns.heads = static_cast<int>(config_.num_heads);
+  turns.head_dim = static_cast<int>(config_.head_dim());
+  turns.cos = window_rotary_[0].const_data_ptr<float>();
+  turns.sin = window_rotary_[1].const_data_ptr<float>();
   const auto launch = [&] {
-    kernels::TurnFrames(turns, key_element_, static_cast<int>(config_.num_heads), static_cast<int>(config_.head_dim()),
-                        window_rotary_[0].const_data_ptr<float>(), window_rotary_[1].const_data_ptr<float>(),
-                        pools_.plain_keys.const_data_ptr(), layer_rows, pools_.keys.mutable_data_ptr(), layer_rows,
-                        static_cast<int>(config_.num_layers), stream);
+    kernels::TurnFrames(turns, stream);
     turns.moves.count = 0;
   };
   const auto add = [&](int64_t frame) {

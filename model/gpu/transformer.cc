@@ -78,8 +78,11 @@ void GpuTransformer::Embed(Batch& batch) {
   const int64_t tokens = config_.tokens_per_chunk(), values = PatchValues(config_);
   const int64_t rows = tokens * static_cast<int64_t>(batch.requests.size());
   for (size_t i = 0; i < batch.requests.size(); ++i) {
-    kernels::Patchify(LatentShapeOf(config_), batch.pool.latents(batch.requests[i].slot).const_data_ptr<float>(),
-                      buffers_.patches.mutable_data_ptr<float>() + i * tokens * values, CurrentStream());
+    kernels::PatchifyCall call;
+    call.shape = LatentShapeOf(config_);
+    call.latents = batch.pool.latents(batch.requests[i].slot).const_data_ptr<float>();
+    call.patches = buffers_.patches.mutable_data_ptr<float>() + i * tokens * values;
+    kernels::Patchify(call, CurrentStream());
   }
   Apply(weights_.patch_embedding, buffers_.patches.narrow(0, 0, rows), {}, buffers_.stream.narrow(0, 0, rows));
   stream_.Begin();

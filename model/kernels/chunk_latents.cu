@@ -33,21 +33,21 @@ __global__ void FillNoiseKernel(int64_t values, NoiseDraw draw, float* latents) 
   for (int64_t i = 4 * four; i < 4 * four + 4 && i < values; ++i) latents[i] = normal[i - 4 * four];
 }
 
-__global__ void PatchifyKernel(LatentShape shape, int64_t values, const float* latents, float* patches) {
+__global__ void PatchifyKernel(PatchifyCall call, int64_t values) {
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (i < values) patches[PlaceOfLatent(shape, i).patch_index] = latents[i];
+  if (i < values) call.patches[PlaceOfLatent(call.shape, i).patch_index] = call.latents[i];
 }
 
-__global__ void SamplerStepKernel(LatentShape shape, int64_t values, SamplerStep step, const float* flow,
-                                  float* latents) {
+__global__ void SamplerStepKernel(SamplerStepCall call, int64_t values) {
   const int64_t four = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (4 * four >= values) return;
   float4 normals = {};
-  if (!step.last && step.noise_values == nullptr) normals = FourNormals(step.noise, four);
-  const float* noise = step.noise_values == nullptr ? &normals.x : step.noise_values + 4 * four;
+  if (!call.last && call.noise_values == nullptr) normals = FourNormals(call.noise, four);
+  const float* noise = call.noise_values == nullptr ? &normals.x : call.noise_values + 4 * four;
   for (int64_t i = 4 * four; i < 4 * four + 4 && i < values; ++i) {
-    const float clean = static_cast<float>(latents[i] - step.sigma * flow[PlaceOfLatent(shape, i).flow_index]);
-    latents[i] = step.last ? clean : (1.0f - step.next_sigma) * clean + step.next_sigma * noise[i - 4 * four];
+    const float flow = call.flow[PlaceOfLatent(call.shape, i).flow_index];
+    const float clean = static_cast<float>(call.latents[i] - call.sigma * flow);
+    call.latents[i] = call.last ? clean : (1.0f - call.next_sigma) * clean + call.next_sigma * noise[i - 4 * four];
   }
 }
 
@@ -61,14 +61,14 @@ void FillNormals(const NoiseDraw& first, int rows, int count, float* values, Str
   FillNoiseKernel<<<dim3(Blocks((count + 3) / 4), rows), kThreads, 0, stream>>>(count, first, values);
 }
 
-void Patchify(const LatentShape& shape, const float* latents, float* patches, Stream stream) {
-  PatchifyKernel<<<Blocks(shape.values()), kThreads, 0, stream>>>(shape, shape.values(), latents, patches);
+void Patchify(const PatchifyCall& call, Stream stream) {
+  const int64_t values = call.shape.values();
+  PatchifyKernel<<<Blocks(values), kThreads, 0, stream>>>(call, values);
 }
 
-void TakeSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents,
-                     Stream stream) {
-  SamplerStepKernel<<<Blocks((shape.values() + 3) / 4), kThreads, 0, stream>>>(shape, shape.values(), step, flow,
-                                                                               latents);
+void TakeSamplerStep(const SamplerStepCall& call, Stream stream) {
+  const int64_t values = call.shape.values();
+  SamplerStepKernel<<<Blocks((values + 3) / 4), kThreads, 0, stream>>>(call, values);
 }
 
 }  // namespace videodiffcr::kernels

@@ -29,24 +29,29 @@ void FillNoise(const LatentShape& shape, const NoiseDraw& draw, float* latents, 
 // values [rows, count]: row i is the draw of number first.draw + i.
 void FillNormals(const NoiseDraw& first, int rows, int count, float* values, Stream stream);
 
-// latents -> patches [tokens, channels * patch_height * patch_width], channel slowest.
-void Patchify(const LatentShape& shape, const float* latents, float* patches, Stream stream);
+struct PatchifyCall {
+  LatentShape shape;
+  const float* latents = nullptr;  // [frames, channels, height, width]
+  float* patches = nullptr;        // [tokens, channels * patch_height * patch_width], channel slowest
+};
+void Patchify(const PatchifyCall& call, Stream stream);
 
 // x0 = x_t - sigma flow; then latents = last ? x0 : (1 - next_sigma) x0 + next_sigma noise. In place.
-// `flow`: [tokens, patch_height * patch_width * channels], channel fastest.
-struct SamplerStep {
+struct SamplerStepCall {
+  LatentShape shape;
   double sigma = 0;
   float next_sigma = 0;
   bool last = false;
   NoiseDraw noise;
   const float* noise_values = nullptr;  // [frames, channels, height, width] instead of the draw, for checks
+  const float* flow = nullptr;          // [tokens, patch_height * patch_width * channels], channel fastest
+  float* latents = nullptr;             // [frames, channels, height, width]
 };
-void TakeSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents,
-                     Stream stream);
+void TakeSamplerStep(const SamplerStepCall& call, Stream stream);
 
-// The same two on host memory; the step's noise_values are needed unless it is the last.
-void PlainPatchify(const LatentShape& shape, const float* latents, float* patches);
-void PlainTakeSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents);
+// The same two calls on host memory; noise_values are needed unless the step is the last.
+void PlainPatchify(const PatchifyCall& call);
+void PlainTakeSamplerStep(const SamplerStepCall& call);
 
 }  // namespace videodiffcr::kernels
 

@@ -3,14 +3,17 @@
 
 namespace videodiffcr::kernels {
 
-void PlainPatchify(const LatentShape& shape, const float* latents, float* patches) {
-  for (int64_t i = 0; i < shape.values(); ++i) patches[PlaceOfLatent(shape, i).patch_index] = latents[i];
+void PlainPatchify(const PatchifyCall& call) {
+  for (int64_t i = 0; i < call.shape.values(); ++i) {
+    call.patches[PlaceOfLatent(call.shape, i).patch_index] = call.latents[i];
+  }
 }
 
-void PlainTakeSamplerStep(const LatentShape& shape, const SamplerStep& step, const float* flow, float* latents) {
-  for (int64_t i = 0; i < shape.values(); ++i) {
-    const float clean = static_cast<float>(latents[i] - step.sigma * flow[PlaceOfLatent(shape, i).flow_index]);
-    latents[i] = step.last ? clean : (1.0f - step.next_sigma) * clean + step.next_sigma * step.noise_values[i];
+void PlainTakeSamplerStep(const SamplerStepCall& call) {
+  for (int64_t i = 0; i < call.shape.values(); ++i) {
+    const float flow = call.flow[PlaceOfLatent(call.shape, i).flow_index];
+    const float clean = static_cast<float>(call.latents[i] - call.sigma * flow);
+    call.latents[i] = call.last ? clean : (1.0f - call.next_sigma) * clean + call.next_sigma * call.noise_values[i];
   }
 }
 

@@ -15,42 +15,59 @@ struct RotaryShape {
   int rows = 0, columns = 0;  // patches of a latent frame
 };
 
-// cos and sin of `frames` latent frames from `first_frame` on, [frames * rows * columns, head_dim / 2]; angles in fp64,
-// rounded once.
-void FillRotaryTable(const RotaryShape& shape, int64_t first_frame, int frames, float* cos, float* sin, Stream stream);
-
-// The same on host memory.
-void PlainFillRotaryTable(const RotaryShape& shape, int64_t first_frame, int frames, float* cos, float* sin);
+// Angles in fp64, rounded once.
+struct RotaryTableCall {
+  RotaryShape shape;
+  int64_t first_frame = 0;
+  int frames = 0;        // latent frames from first_frame on
+  float* cos = nullptr;  // [frames * rows * columns, head_dim / 2]
+  float* sin = nullptr;  // the same
+};
+void FillRotaryTable(const RotaryTableCall& call, Stream stream);
 
 inline constexpr int kMostMoves = 32;
 
-// Copies whole frames inside a pool [layers, layer_rows, row_bytes]: frame i goes from row from[i] to row to[i], in
-// every layer. Sources and targets do not overlap.
+// Whole frames of a pool [layers, layer_rows, row]: frame i, at row from[i], goes to row to[i], in every layer.
 struct FrameMoves {
   int count = 0;
   int64_t from[kMostMoves] = {};
   int64_t to[kMostMoves] = {};
   int64_t frame_rows = 0;
 };
-// `from_pool` and `to_pool` may be one pool. `row_bytes` is a multiple of 16.
-void MoveFrames(const FrameMoves& moves, const void* from_pool, int64_t from_layer_rows, void* to_pool,
-                int64_t to_layer_rows, int layers, int64_t row_bytes, Stream stream);
-// The same on host memory.
-void PlainMoveFrames(const FrameMoves& moves, const void* from_pool, int64_t from_layer_rows, void* to_pool,
-                     int64_t to_layer_rows, int layers, int64_t row_bytes);
 
-// Turns frames of a pool of plain keys into another pool, in every layer: frame i, at row from[i], goes to row to[i] as
-// if it stood at window position position[i]. cos and sin: table from position 0.
-struct FrameTurns {
+struct FramePools {
+  const void* from = nullptr;  // may be the same pool as `to`
+  int64_t from_layer_rows = 0;
+  void* to = nullptr;
+  int64_t to_layer_rows = 0;
+  int layers = 0;
+};
+
+// Copies frames. Sources and targets do not overlap.
+struct MoveFramesCall {
+  FrameMoves moves;
+  FramePools pools;
+  int64_t row_bytes = 0;  // a multiple of 16
+};
+void MoveFrames(const MoveFramesCall& call, Stream stream);
+
+// Turns frames of a pool of plain keys into another pool: frame i as if it stood at window position position[i].
+struct TurnFramesCall {
   FrameMoves moves;
   int32_t position[kMostMoves] = {};
+  FramePools pools;
+  Element element = Element::kBfloat16;
+  int heads = 0;
+  int head_dim = 0;
+  const float* cos = nullptr;  // table from position 0
+  const float* sin = nullptr;
 };
-void TurnFrames(const FrameTurns& turns, Element element, int heads, int head_dim, const float* cos, const float* sin,
-                const void* from_pool, int64_t from_layer_rows, void* to_pool, int64_t to_layer_rows, int layers,
-                Stream stream);
-// The same on host memory, pools of kFloat32.
-void PlainTurnFrames(const FrameTurns& turns, int heads, int head_dim, const float* cos, const float* sin,
-                     const void* from_pool, int64_t from_layer_rows, void* to_pool, int64_t to_layer_rows, int layers);
+void TurnFrames(const TurnFramesCall& call, Stream stream);
+
+// The same three calls on host memory; PlainTurnFrames() on pools of kFloat32.
+void PlainFillRotaryTable(const RotaryTableCall& call);
+void PlainMoveFrames(const MoveFramesCall& call);
+void PlainTurnFrames(const TurnFramesCall& call);
 
 }  // namespace videodiffcr::kernels
 

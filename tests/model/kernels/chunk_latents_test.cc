@@ -37,16 +37,16 @@ TEST(ChunkLatentsTest, PatchesAndSamplerStepsEqualThePlainOnes) {
   const at::Tensor latents = at::randn({kLatents.values()}), flow = at::randn({kLatents.values()});
   const at::Tensor patches = Empty({kLatents.values()}, at::kFloat), want_patches = at::empty({kLatents.values()});
   const at::Tensor gpu_latents = OnGpu(latents), gpu_flow = OnGpu(flow);
-  Patchify(kLatents, Floats(gpu_latents), MutableFloats(patches), TestStream());
-  PlainPatchify(kLatents, Floats(latents), MutableFloats(want_patches));
+  Patchify({kLatents, Floats(gpu_latents), MutableFloats(patches)}, TestStream());
+  PlainPatchify({kLatents, Floats(latents), MutableFloats(want_patches)});
   EXPECT_TRUE(patches.to(at::kCPU).equal(want_patches));
   const at::Tensor noise = at::empty({kLatents.values()});
   FillNormal({5, 6, 7}, absl::MakeSpan(MutableFloats(noise), noise.numel()));
   for (const bool last : {false, true}) {
     const at::Tensor got = gpu_latents.clone(), want = latents.clone();
-    TakeSamplerStep(kLatents, {0.83, 0.4f, last, {5, 6, 7}, nullptr}, Floats(gpu_flow), MutableFloats(got),
+    TakeSamplerStep({kLatents, 0.83, 0.4f, last, {5, 6, 7}, nullptr, Floats(gpu_flow), MutableFloats(got)},
                     TestStream());
-    PlainTakeSamplerStep(kLatents, {0.83, 0.4f, last, {}, Floats(noise)}, Floats(flow), MutableFloats(want));
+    PlainTakeSamplerStep({kLatents, 0.83, 0.4f, last, {}, Floats(noise), Floats(flow), MutableFloats(want)});
     EXPECT_LE(RelativeError(got, want), 1e-6) << "last " << last;
   }
 }
