@@ -118,17 +118,23 @@ absl::Status StreamOutbox::Push(StreamEvent event) {
 }
 
 void StreamOutbox::End(absl::Status status, std::optional<StreamEvent> last) {
-  OutgoingEvent pushed;
+  {
+    MutexLock lock(&mutex_);
+    if (end_.has_value()) {
+      status = *end_;
+      last.reset();
+    }
+  }
+  // Before the viewer: who has seen its stream end finds the session over for watchers, too.
+  if (tap_ != nullptr) tap_->OnEnd(status, last.has_value() ? &*last : nullptr);
   {
     MutexLock lock(&mutex_);
     if (!end_.has_value()) {
-      end_ = status;
-      if (last.has_value() && !closed_) pushed = Append(*std::move(last));
+      end_ = std::move(status);
+      if (last.has_value() && !closed_) Append(*std::move(last));
     }
-    status = *end_;
   }
   Notify();
-  if (tap_ != nullptr) tap_->OnEnd(status, pushed.event == nullptr ? nullptr : &pushed);
 }
 
 std::optional<OutgoingEvent> StreamOutbox::Take(int64_t connection) {

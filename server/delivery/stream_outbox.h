@@ -73,8 +73,9 @@ class StreamOutbox {
     // Whether anybody would hear the next event. An event that nobody else hears need not be copied for its viewer.
     virtual bool Listening() = 0;
     virtual void OnEvent(const OutgoingEvent& event) = 0;
-    // `last`: null where the end has no event of its own. More than once, perhaps: the first counts.
-    virtual void OnEnd(const absl::Status& status, const OutgoingEvent* last) = 0;
+    // Before the viewer can know. `last`: null where the end has no event of its own. More than once, perhaps: the
+    // first counts.
+    virtual void OnEnd(const absl::Status& status, const StreamEvent* last) = 0;
   };
 
   // `send_buffer_bytes` outlives the outbox. `replay.chunks` 0: what was sent is gone. `first_sequence`: of the first

@@ -83,7 +83,7 @@ void WatchHub::OnEvent(const OutgoingEvent& event) {
   }
 }
 
-void WatchHub::OnEnd(const absl::Status& status, const OutgoingEvent* last) {
+void WatchHub::OnEnd(const absl::Status& status, const StreamEvent* last) {
   std::vector<std::shared_ptr<Watcher>> watchers;
   {
     MutexLock lock(&mutex_);
@@ -96,8 +96,8 @@ void WatchHub::OnEnd(const absl::Status& status, const OutgoingEvent* last) {
   }
   absl::StatusOr<grpc::ByteBuffer> finished = absl::NotFoundError("nothing to say");
   // A snapshot, which may be last too, is the owner's alone.
-  if (last != nullptr && !watchers.empty() && std::holds_alternative<FinishedEvent>(*last->event)) {
-    finished = Pack(ToResponse(*last->event, clock_->Now(), 0));
+  if (last != nullptr && !watchers.empty() && std::holds_alternative<FinishedEvent>(*last)) {
+    finished = Pack(ToResponse(*last, clock_->Now(), 0));
   }
   for (const std::shared_ptr<Watcher>& watcher : watchers) {
     watcher->OnEnd(status, finished.ok() ? &*finished : nullptr);

@@ -38,7 +38,7 @@ class WatchHub final : public StreamOutbox::Tap {
   // StreamOutbox::Tap.
   bool Listening() override;
   void OnEvent(const OutgoingEvent& event) override;
-  void OnEnd(const absl::Status& status, const OutgoingEvent* last) override;
+  void OnEnd(const absl::Status& status, const StreamEvent* last) override;
 
  private:
   struct Place {

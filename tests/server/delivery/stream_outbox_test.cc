@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/server/delivery/outbox_events.h"
 
 namespace videodiffcr {
@@ -113,6 +114,35 @@ TEST_F(StreamOutboxTest, NothingComesAfterTheLastEventHoweverFullItIs) {
   EXPECT_TRUE(std::holds_alternative<FinishedEvent>(*Take()));
   outbox_.Delivered(0);
   EXPECT_EQ(outbox_.Ended(0), absl::OkStatus());
+}
+
+// Writes down what it is told, and whether the viewer could have known by then.
+class RecordingTap final : public StreamOutbox::Tap {
+ public:
+  explicit RecordingTap(StreamOutbox* outbox) : outbox_(outbox) {}
+  bool Listening() override { return true; }
+  void OnEvent(const OutgoingEvent&) override {}
+  void OnEnd(const absl::Status& status, const StreamEvent* last) override {
+    ends.push_back(absl::StrCat(status.message(), last == nullptr ? "" : " with a last event",
+                                outbox_->ending() ? ", which its viewer knows" : ", which its viewer cannot know"));
+  }
+  std::vector<std::string> ends;
+
+ private:
+  StreamOutbox* const outbox_;
+};
+
+TEST_F(StreamOutboxTest, WatchersHearTheEndBeforeItsViewerCan) {
+  const auto tap = std::make_shared<RecordingTap>(&outbox_);
+  outbox_.SetTap(tap);
+  outbox_.End(absl::AbortedError("the first"), UpdateAppliedEvent{7, 1});
+  EXPECT_TRUE(outbox_.ending());
+  EXPECT_EQ(std::get<UpdateAppliedEvent>(*Take()).update_id, 7);
+  outbox_.Delivered(0);
+  outbox_.End(absl::AbortedError("the second"), UpdateAppliedEvent{8, 1});
+  EXPECT_FALSE(Take().has_value());
+  EXPECT_THAT(tap->ends, ElementsAre("the first with a last event, which its viewer cannot know",
+                                     "the first, which its viewer knows"));
 }
 
 TEST_F(StreamOutboxTest, CloseDropsEverythingAndGivesTheBytesBack) {
