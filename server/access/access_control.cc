@@ -19,15 +19,10 @@ absl::Status Unknown() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AccessControl>> AccessControl::Create(const std::string& path) {
-  const FileStamp stamp = FileStamp::Of(path);
-  const absl::StatusOr<TenantFile> file = ReadTenants(path);
-  if (!file.ok()) return file.status();
   absl::StatusOr<NewToken> decoy = MakeToken("");
   if (!decoy.ok()) return decoy.status();
   auto control = absl::WrapUnique(new AccessControl(path, std::move(decoy->stored)));
-  control->Adopt(*file);
-  MutexLock lock(&control->mutex_);
-  control->stamp_ = stamp;
+  if (absl::Status status = control->ReloadIfChanged(); !status.ok()) return status;
   return control;
 }
 
@@ -47,20 +42,11 @@ absl::StatusOr<std::shared_ptr<Tenant>> AccessControl::Authenticate(absl::string
 }
 
 absl::Status AccessControl::ReloadIfChanged() {
-  const FileStamp stamp = FileStamp::Of(path_);
-  {
-    MutexLock lock(&mutex_);
-    if (stamp == stamp_) {
-      complaint_.clear();
-      return absl::OkStatus();
-    }
-  }
-  const absl::StatusOr<TenantFile> file = ReadTenants(path_);
-  if (file.ok()) Adopt(*file);
-  MutexLock lock(&mutex_);
-  if (file.ok()) stamp_ = stamp;
-  const std::string told = std::exchange(complaint_, std::string(file.status().message()));
-  return told == complaint_ ? absl::OkStatus() : file.status();
+  return files_.ReadIfChanged([&] {
+    const absl::StatusOr<TenantFile> file = ReadTenants(path_);
+    if (file.ok()) Adopt(*file);
+    return file.status();
+  });
 }
 
 // Tenants stay the same objects, for their sessions count against them.

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "server/access/file_stamp.h"
+#include "server/access/files_in_use.h"
 #include "server/access/tenant.h"
 #include "server/access/tenant_file.h"
 #include "threading/mutex.h"
@@ -39,14 +39,14 @@ class AccessControl {
   };
   using Keys = absl::flat_hash_map<std::string, Key>;  // by the token's id
 
-  AccessControl(std::string path, StoredToken decoy) : path_(std::move(path)), decoy_{std::move(decoy), nullptr} {}
+  AccessControl(std::string path, StoredToken decoy)
+      : path_(std::move(path)), decoy_{std::move(decoy), nullptr}, files_({path_}) {}
   void Adopt(const TenantFile& file);
 
   const std::string path_;
   const Key decoy_;  // what a token without a match is compared with
+  FilesInUse files_;
   mutable Mutex mutex_;
-  FileStamp stamp_ ABSL_GUARDED_BY(mutex_);        // of the file in use
-  std::string complaint_ ABSL_GUARDED_BY(mutex_);  // the last that was made; empty: none since all was well
   std::shared_ptr<const Keys> keys_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, std::shared_ptr<Tenant>> tenants_ ABSL_GUARDED_BY(mutex_);
 };

@@ -47,36 +47,23 @@ std::shared_ptr<grpc::ServerCredentials> MakeCredentials(ServedCertificates* cer
   return std::make_shared<AskingCredentials>(certificates);
 }
 
-ServedCertificates::Stamps ServedCertificates::Look(const CertificateFiles& files) {
-  return {FileStamp::Of(files.certificate), FileStamp::Of(files.key), FileStamp::Of(files.client_ca)};
-}
-
 absl::StatusOr<std::unique_ptr<ServedCertificates>> ServedCertificates::Create(const CertificateFiles& files,
                                                                                absl::Time now) {
-  const Stamps stamps = Look(files);
-  absl::StatusOr<Certificates> read = ReadCertificates(files, now);
-  if (!read.ok()) return read.status();
-  return absl::WrapUnique(new ServedCertificates(files, stamps, *std::move(read)));
+  auto served = absl::WrapUnique(new ServedCertificates(files));
+  if (absl::Status status = served->ReadIfChanged(now); !status.ok()) return status;
+  return served;
 }
 
 // Handshakes do not wait for the files, which may be on a slow disk.
 absl::Status ServedCertificates::ReadIfChanged(absl::Time now) {
-  const Stamps stamps = Look(files_);
-  {
+  return in_use_.ReadIfChanged([&] {
+    absl::StatusOr<Certificates> read = ReadCertificates(files_, now);
+    if (!read.ok()) return read.status();
     MutexLock lock(&mutex_);
-    if (stamps == stamps_) {
-      complaint_.clear();
-      return absl::OkStatus();
-    }
-  }
-  absl::StatusOr<Certificates> read = ReadCertificates(files_, now);
-  MutexLock lock(&mutex_);
-  const std::string told = std::exchange(complaint_, std::string(read.status().message()));
-  if (!read.ok()) return told == complaint_ ? absl::OkStatus() : read.status();
-  stamps_ = stamps;
-  current_ = *std::move(read);
-  taken_ = false;
-  return absl::OkStatus();
+    current_ = *std::move(read);
+    taken_ = false;
+    return absl::OkStatus();
+  });
 }
 
 std::optional<Certificates> ServedCertificates::TakeChanged() {

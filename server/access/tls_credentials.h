@@ -13,7 +13,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/security/server_credentials.h"
 #include "server/access/certificate_files.h"
-#include "server/access/file_stamp.h"
+#include "server/access/files_in_use.h"
 #include "threading/mutex.h"
 
 namespace videodiffcr {
@@ -41,20 +41,14 @@ class ServedCertificates {
   }
 
  private:
-  struct Stamps {
-    FileStamp certificate, key, client_ca;
-    bool operator==(const Stamps&) const = default;
-  };
-  ServedCertificates(CertificateFiles files, const Stamps& stamps, Certificates read)
-      : files_(std::move(files)), stamps_(stamps), current_(std::move(read)) {}
-  static Stamps Look(const CertificateFiles& files);
+  explicit ServedCertificates(CertificateFiles files)
+      : files_(std::move(files)), in_use_({files_.certificate, files_.key, files_.client_ca}) {}
 
   const CertificateFiles files_;
+  FilesInUse in_use_;
   mutable Mutex mutex_;
-  Stamps stamps_ ABSL_GUARDED_BY(mutex_);  // of the files in use
   Certificates current_ ABSL_GUARDED_BY(mutex_);
   bool taken_ ABSL_GUARDED_BY(mutex_) = false;
-  std::string complaint_ ABSL_GUARDED_BY(mutex_);  // the last that was made; empty: none since all was well
 };
 
 // For plaintext when there are no `certificates`. New connections have those in use; open ones keep what they began
