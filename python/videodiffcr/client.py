@@ -94,7 +94,10 @@ class Client(Connections[Stream]):
 
     address             "host:port"; of several, "host:port,host:port", the first is used until it is full or gone
     token               sent as "authorization: Bearer ..."
-    tls                 whether to speak TLS; root_certificates (PEM) implies it
+    tls                 whether to speak TLS; what follows implies it
+    root_certificates   the authorities to believe, PEM; None: those of gRPC
+    private_key, certificate_chain
+                        the client's own certificate, PEM, where servers want one
     """
 
     _grpc = grpc

@@ -20,8 +20,10 @@ class Connections(Generic[AnyStream]):
     _stream: Callable[..., AnyStream]
 
     def __init__(self, address: str = "localhost:50051", *, token: Optional[str] = None, tls: bool = False,
-                 root_certificates: Optional[bytes] = None):
-        self._channels = requests.channels(self._grpc, address, tls, root_certificates)
+                 root_certificates: Optional[bytes] = None, private_key: Optional[bytes] = None,
+                 certificate_chain: Optional[bytes] = None):
+        credentials = requests.credentials(tls, root_certificates, private_key, certificate_chain)
+        self._channels = requests.channels(self._grpc, address, credentials)
         self._stubs = [pb_grpc.VideoGenerationServiceStub(channel) for channel in self._channels]
         self._token = token
 

@@ -61,12 +61,14 @@ UNPAUSE = pb.StreamVideoRequest(unpause=pb.UnpauseRequest())
 FINISH = pb.StreamVideoRequest(finish=pb.FinishRequest())
 
 
-def channels(kind, addresses: str, tls: bool, root_certificates: Optional[bytes]):
-    """A channel to each of the addresses, which commas separate."""
+def channels(kind, addresses: str, credentials: Optional[grpc.ChannelCredentials]):
+    """A channel of `kind`, which is grpc or grpc.aio, to each of the addresses, which commas separate."""
     parts = [part.strip() for part in addresses.split(",")]
     if not all(parts):
         raise ValueError(f"address: {addresses!r} has an empty address; host:port[,host:port...] is wanted")
-    return [channel(kind, part, tls, root_certificates) for part in parts]
+    if credentials is None:
+        return [kind.insecure_channel(part, options=OPTIONS) for part in parts]
+    return [kind.secure_channel(part, credentials, options=OPTIONS) for part in parts]
 
 
 def patience(resume: bool, seconds: float) -> float:
@@ -76,8 +78,15 @@ def patience(resume: bool, seconds: float) -> float:
     return seconds if resume else 0.0
 
 
-def channel(kind, address: str, tls: bool, root_certificates: Optional[bytes]):
-    """A channel of `kind`, which is grpc or grpc.aio."""
-    if tls or root_certificates:
-        return kind.secure_channel(address, grpc.ssl_channel_credentials(root_certificates), options=OPTIONS)
-    return kind.insecure_channel(address, options=OPTIONS)
+def credentials(tls: bool, root_certificates: Optional[bytes], private_key: Optional[bytes],
+                certificate_chain: Optional[bytes]) -> Optional[grpc.ChannelCredentials]:
+    """Whom to believe and who we are, in PEM form; None: no TLS."""
+    files = {"root_certificates": root_certificates, "private_key": private_key, "certificate_chain": certificate_chain}
+    for name, pem in files.items():
+        if pem == b"":  # of a file that is not written yet; gRPC would take its own, or none
+            raise ValueError(f"{name}: holds nothing")
+    if (private_key is None) != (certificate_chain is None):
+        raise ValueError("private_key and certificate_chain: one of them is there without the other")
+    if not tls and all(pem is None for pem in files.values()):
+        return None
+    return grpc.ssl_channel_credentials(root_certificates, private_key, certificate_chain)

@@ -3,6 +3,7 @@ import asyncio
 import importlib.util
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -92,6 +93,20 @@ class ClientTest(unittest.TestCase):
         with videodiffcr.Client("127.0.0.1:1") as client, self.assertRaises(videodiffcr.VideoError) as caught:
             client.info()
         self.assertEqual(caught.exception.code, "UNAVAILABLE")
+
+    def test_where_servers_want_a_certificate_of_its_client_one_with_it_comes_in(self):
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, key = pathlib.Path(folder, "tls.crt"), pathlib.Path(folder, "tls.key")
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=a",
+                            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+            server = programs.start_server(f"--tls-certificate={certificate}", f"--tls-key={key}", f"--tls-client-ca={certificate}")
+            self.addCleanup(server.stop)
+            chain, address = certificate.read_bytes(), f"127.0.0.1:{server.port}"
+            with videodiffcr.Client(address, root_certificates=chain, private_key=key.read_bytes(), certificate_chain=chain) as client:
+                self.assertEqual(client.generate(PROMPT, chunks=1).finished.frames, 9)
+            with videodiffcr.Client(address, root_certificates=chain) as client, self.assertRaises(videodiffcr.VideoError) as caught:
+                client.info()
+            self.assertEqual(caught.exception.code, "UNAVAILABLE")
 
     def test_unknown_words_come_as_a_warning(self):
         with self.client.stream("a red elephant moves right", chunks=1) as stream:

@@ -180,10 +180,17 @@ class AddressesTest(unittest.TestCase):
     def test_an_empty_address_in_a_list_and_a_negative_patience_are_refused_by_name(self):
         for address in ("", "a:1,,b:2", "a:1,"):
             with self.assertRaisesRegex(ValueError, "address: "):
-                requests.channels(None, address, False, None)
+                requests.channels(None, address, None)
         for seconds in (-1.0, float("nan")):
             with self.assertRaisesRegex(ValueError, "patience: "):
                 requests.patience(True, seconds)
+
+    def test_half_a_certificate_and_files_that_hold_nothing_are_refused_by_name(self):
+        for name, wrong in (("root_certificates", (b"", None, None)), ("private_key", (None, b"", b"chain")),
+                            ("certificate_chain", (None, b"key", b"")), ("certificate_chain", (b"root", b"key", None))):
+            with self.assertRaisesRegex(ValueError, name):
+                requests.credentials(True, *wrong)
+        self.assertIsNone(requests.credentials(False, None, None, None))
 
 
 if __name__ == "__main__":
