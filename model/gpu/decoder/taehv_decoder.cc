@@ -5,8 +5,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tanh.h>
-#include <c10/core/DeviceGuard.h>
-#include <c10/cuda/CUDAException.h>
 
 #include <algorithm>
 #include <array>
@@ -14,7 +12,7 @@
 #include <vector>
 
 #include "model/gpu/decoder/conv.h"
-#include "model/gpu/decoder/latent_groups.h"
+#include "model/gpu/decoder/grouped_decoder.h"
 #include "model/kernels/causal_conv.h"
 
 namespace videodiffcr {
@@ -102,15 +100,14 @@ WorkspaceSize SizeFor(const DeviceWeights& weights, const VideoDecoderOptions& o
 
 int64_t RunBytes(int64_t values, int64_t value_bytes) { return (values * value_bytes + 255) / 256 * 256; }
 
-int64_t WorkspaceBytes(const WorkspaceSize& size, int64_t value_bytes) {
+int64_t BytesOf(const WorkspaceSize& size, int64_t value_bytes) {
   return 2 * (RunBytes(size.stream, value_bytes) + RunBytes(size.inner, value_bytes));
 }
 
-Workspace TakeWorkspace(const WorkspaceSize& size, int64_t value_bytes, at::Device device) {
+Workspace LayOut(const WorkspaceSize& size, int64_t value_bytes, at::Device device) {
   const int64_t stream = RunBytes(size.stream, value_bytes), inner = RunBytes(size.inner, value_bytes);
   Workspace workspace;
-  workspace.memory =
-      at::empty({WorkspaceBytes(size, value_bytes)}, at::TensorOptions().dtype(at::kByte).device(device));
+  workspace.memory = at::empty({BytesOf(size, value_bytes)}, at::TensorOptions().dtype(at::kByte).device(device));
   char* start = static_cast<char*>(workspace.memory.mutable_data_ptr());
   workspace.current = start;
   workspace.next = start + stream;
@@ -202,37 +199,26 @@ std::vector<std::vector<int64_t>> MemoryShapes(const TaehvDecoderWeights& weight
 
 static_assert(kTaehvFramesPerLatent == kFramesPerLatent);
 
-class DeviceTaehvDecoder final : public VideoDecoder {
+class TaehvNetwork {
  public:
-  DeviceTaehvDecoder(const TaehvDecoderWeights& weights, int64_t z_dim, const VideoDecoderOptions& options)
-      : VideoDecoder(options, z_dim, MemoryShapes(weights, options)),
-        options_(options),
-        weights_(Pack(weights, options)) {}
+  static constexpr bool kFirstFrameAlone = false;
 
-  int64_t work_space_bytes(int64_t latent_frames) const override {
-    return WorkspaceBytes(SizeFor(weights_, options_, std::min(latent_frames, kMostLatents)),
-                          static_cast<int64_t>(c10::elementSize(options_.dtype)));
+  TaehvNetwork(const TaehvDecoderWeights& weights, const VideoDecoderOptions& options)
+      : options_(options), weights_(Pack(weights, options)) {}
+
+  int64_t WorkspaceBytes(int64_t latents) const { return BytesOf(Size(latents), value_bytes()); }
+  Workspace TakeWorkspace(int64_t latents) const { return LayOut(Size(latents), value_bytes(), options_.device); }
+  void Run(const DeviceQueue& queue, const Workspace& workspace, const std::vector<at::Tensor>& memories,
+           const at::Tensor& group, bool, float* pixels) const {
+    Pass(weights_, queue, workspace, memories).Run(group, pixels);
   }
 
  private:
-  at::Tensor DecodeFrames(const at::Tensor& latents, bool scene_start,
-                          std::vector<at::Tensor>& carried) const override {
-    const c10::DeviceGuard guard(latents.device());
-    const DeviceQueue queue = DeviceQueue::Current(latents, options_.dtype);
-    const int64_t frames = latents.size(0);
-    const at::Tensor pixels = EmptyPixels(kTaehvFramesPerLatent * frames, latents);
-    // All large memory is taken before a memory is touched.
-    const Workspace workspace = TakeWorkspace(SizeFor(weights_, options_, std::min(frames, kMostLatents)),
-                                              queue.value_bytes(), latents.device());
-    ForEachLatentGroup(latents, /*first_alone=*/false, pixels, [&](const at::Tensor& group, bool, float* out) {
-      Pass(weights_, queue, workspace, carried).Run(group, out);
-    });
-    C10_CUDA_KERNEL_LAUNCH_CHECK();
-    return scene_start ? pixels.slice(0, kTaehvFramesPerLatent - 1) : pixels;
-  }
+  WorkspaceSize Size(int64_t latents) const { return SizeFor(weights_, options_, latents); }
+  int64_t value_bytes() const { return static_cast<int64_t>(c10::elementSize(options_.dtype)); }
 
-  const VideoDecoderOptions options_;
-  const DeviceWeights weights_;
+  VideoDecoderOptions options_;
+  DeviceWeights weights_;
 };
 
 }  // namespace
@@ -244,7 +230,8 @@ bool DeviceTaehvTakes(const TaehvDecoderWeights& weights, const VideoDecoderOpti
 
 std::unique_ptr<const VideoDecoder> MakeDeviceTaehvDecoder(const TaehvDecoderWeights& weights, int64_t z_dim,
                                                            const VideoDecoderOptions& options) {
-  return std::make_unique<const DeviceTaehvDecoder>(weights, z_dim, options);
+  return std::make_unique<const GroupedDecoder<TaehvNetwork>>(TaehvNetwork(weights, options), options, z_dim,
+                                                              MemoryShapes(weights, options));
 }
 
 }  // namespace videodiffcr

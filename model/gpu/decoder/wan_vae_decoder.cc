@@ -5,8 +5,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-#include <c10/core/DeviceGuard.h>
-#include <c10/cuda/CUDAException.h>
 
 #include <algorithm>
 #include <optional>
@@ -14,7 +12,7 @@
 #include <vector>
 
 #include "model/gpu/decoder/conv.h"
-#include "model/gpu/decoder/latent_groups.h"
+#include "model/gpu/decoder/grouped_decoder.h"
 #include "model/kernels/causal_conv.h"
 #include "model/kernels/channel_norm.h"
 #include "model/plain/decoder/causal_conv.h"
@@ -147,15 +145,14 @@ int64_t StreamBytes(const WorkspaceSize& size, int64_t value_bytes) {
   return Aligned(std::max(size.stream, (size.shares + 1) / 2) * value_bytes);
 }
 
-int64_t WorkspaceBytes(const WorkspaceSize& size, int64_t value_bytes) {
+int64_t BytesOf(const WorkspaceSize& size, int64_t value_bytes) {
   return 2 * StreamBytes(size, value_bytes) + Aligned(size.padded * value_bytes);
 }
 
-Workspace TakeWorkspace(const WorkspaceSize& size, int64_t value_bytes, at::Device device) {
+Workspace LayOut(const WorkspaceSize& size, int64_t value_bytes, at::Device device) {
   const int64_t stream = StreamBytes(size, value_bytes);
   Workspace workspace;
-  workspace.memory =
-      at::empty({WorkspaceBytes(size, value_bytes)}, at::TensorOptions().dtype(at::kByte).device(device));
+  workspace.memory = at::empty({BytesOf(size, value_bytes)}, at::TensorOptions().dtype(at::kByte).device(device));
   char* start = static_cast<char*>(workspace.memory.mutable_data_ptr());
   workspace.current = workspace.shares = start;
   workspace.other = start + stream;
@@ -321,38 +318,26 @@ std::vector<std::vector<int64_t>> HistoryShapes(const WanVaeDecoderWeights& weig
   return shapes;
 }
 
-class DeviceWanVaeDecoder final : public VideoDecoder {
+class WanVaeNetwork {
  public:
-  DeviceWanVaeDecoder(const WanVaeDecoderWeights& weights, int64_t z_dim, const VideoDecoderOptions& options)
-      : VideoDecoder(options, z_dim, HistoryShapes(weights, options)),
-        options_(options),
-        weights_(Pack(weights, options)) {}
+  static constexpr bool kFirstFrameAlone = true;
 
-  int64_t work_space_bytes(int64_t latent_frames) const override {
-    return WorkspaceBytes(SizeFor(weights_, options_, std::min(latent_frames, kMostLatents)),
-                          static_cast<int64_t>(c10::elementSize(options_.dtype)));
+  WanVaeNetwork(const WanVaeDecoderWeights& weights, const VideoDecoderOptions& options)
+      : options_(options), weights_(Pack(weights, options)) {}
+
+  int64_t WorkspaceBytes(int64_t latents) const { return BytesOf(Size(latents), value_bytes()); }
+  Workspace TakeWorkspace(int64_t latents) const { return LayOut(Size(latents), value_bytes(), options_.device); }
+  void Run(const DeviceQueue& queue, const Workspace& workspace, const std::vector<at::Tensor>& histories,
+           const at::Tensor& group, bool starts_scene, float* pixels) const {
+    Pass(weights_, queue, workspace, histories, starts_scene).Run(group, pixels);
   }
 
  private:
-  at::Tensor DecodeFrames(const at::Tensor& latents, bool scene_start,
-                          std::vector<at::Tensor>& carried) const override {
-    const c10::DeviceGuard guard(latents.device());
-    const DeviceQueue queue = DeviceQueue::Current(latents, options_.dtype);
-    const int64_t frames = latents.size(0);
-    const int64_t pixel_frames = kFramesPerLatent * frames - (scene_start ? kFramesPerLatent - 1 : 0);
-    const at::Tensor pixels = EmptyPixels(pixel_frames, latents);
-    // All large memory is taken before a history is touched.
-    const Workspace workspace = TakeWorkspace(SizeFor(weights_, options_, std::min(frames, kMostLatents)),
-                                              queue.value_bytes(), latents.device());
-    ForEachLatentGroup(latents, scene_start, pixels, [&](const at::Tensor& group, bool starts_scene, float* out) {
-      Pass(weights_, queue, workspace, carried, starts_scene).Run(group, out);
-    });
-    C10_CUDA_KERNEL_LAUNCH_CHECK();
-    return pixels;
-  }
+  WorkspaceSize Size(int64_t latents) const { return SizeFor(weights_, options_, latents); }
+  int64_t value_bytes() const { return static_cast<int64_t>(c10::elementSize(options_.dtype)); }
 
-  const VideoDecoderOptions options_;
-  const DeviceWeights weights_;
+  VideoDecoderOptions options_;
+  DeviceWeights weights_;
 };
 
 bool BlockFits(const ResidualBlockWeights& block) {
@@ -374,7 +359,8 @@ bool DeviceWanVaeTakes(const WanVaeDecoderWeights& weights, const VideoDecoderOp
 
 std::unique_ptr<const VideoDecoder> MakeDeviceWanVaeDecoder(const WanVaeDecoderWeights& weights, int64_t z_dim,
                                                             const VideoDecoderOptions& options) {
-  return std::make_unique<const DeviceWanVaeDecoder>(weights, z_dim, options);
+  return std::make_unique<const GroupedDecoder<WanVaeNetwork>>(WanVaeNetwork(weights, options), options, z_dim,
+                                                               HistoryShapes(weights, options));
 }
 
 }  // namespace videodiffcr
