@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/call_status.h"
@@ -15,6 +16,7 @@ namespace videodiffcr {
 namespace {
 
 constexpr absl::Duration kServerInfoTimeout = absl::Seconds(10);
+constexpr absl::Duration kReasonTimeout = absl::Seconds(1);
 
 // Whether the server will serve as soon as its model is in memory.
 bool IsLoading(const absl::Status& status) {
@@ -25,6 +27,24 @@ bool IsLoading(const absl::Status& status) {
 absl::Duration RetryDelay(const absl::Status& status) {
   const auto retry_info = RetryInfoOf(status);
   return retry_info.has_value() ? absl::Seconds(ToSeconds(retry_info->retry_delay())) : absl::Seconds(1);
+}
+
+// What gRPC says of the first server, which has not answered so far: a call that does not wait is told.
+std::string WhyNotConnected(const ServerList& servers) {
+  grpc::ClientContext context;
+  context.set_deadline(GrpcDeadline(kReasonTimeout));
+  v1::GetServerInfoResponse response;
+  return v1::VideoGenerationService::NewStub(servers.channel(0))
+      ->GetServerInfo(&context, v1::GetServerInfoRequest(), &response)
+      .error_message();
+}
+
+// A server that wants TLS or a certificate hangs up on who comes without, and cannot say so.
+std::string AdviceFor(const std::string& reason) {
+  constexpr char kStart[] = "start videodiffcr-server, or name another with --server HOST:PORT";
+  if (absl::StrContains(reason, "Connection refused")) return kStart;
+  return absl::StrCat(kStart, "; one that speaks TLS wants --tls or --tls-ca, and may want --tls-certificate (", reason,
+                      ")");
 }
 
 }  // namespace
@@ -46,7 +66,7 @@ absl::StatusOr<std::unique_ptr<VideoClient>> VideoClient::Connect(const std::str
   if (!first.has_value()) {
     return absl::UnavailableError(absl::StrCat("no server answers at ", addresses, " (waited ",
                                                absl::FormatDuration(timeout),
-                                               "): start videodiffcr-server, or name another with --server HOST:PORT"));
+                                               "): ", AdviceFor(WhyNotConnected(*servers))));
   }
   const absl::Time deadline = SteadyNow() + load_timeout;
   auto client = std::make_unique<VideoClient>(*servers, *first);

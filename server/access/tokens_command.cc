@@ -49,6 +49,13 @@ void AddWord(const char* name, const char* help, const char* example, Options* o
   });
 }
 
+// A limit that is not given does not bind; what its variable holds until then is nothing to show.
+void AddLimit(const char* name, const char* value, const char* help, const char* example, FlagReader reader,
+              Command* command) {
+  reader.default_text.clear();
+  command->AddFlag({name, value, help, example}, std::move(reader));
+}
+
 absl::StatusOr<TenantFile> ReadOrBegin(const std::string& path) {
   absl::StatusOr<TenantFile> tenants = ReadTenants(path);
   if (absl::IsNotFound(tenants.status())) return TenantFile();
@@ -123,14 +130,14 @@ Subcommand AddSubcommandTo(std::ostream& out) {
   return {std::move(text), [&out](Command* command) -> std::function<absl::Status()> {
             const auto options = std::make_shared<Options>();
             AddFileFlag(options.get(), command);
-            command->AddFlag({"max-sessions", "N", "Sessions of the tenant at once.", "4"},
-                             ReadInteger(0, 1'000'000'000, &options->max_sessions));
-            command->AddFlag({"max-waiting-sessions", "N", "Of them, those that wait for the server's memory.", "2"},
-                             ReadInteger(0, 1'000'000'000, &options->max_waiting_sessions));
-            command->AddFlag({"chunks-per-minute", "N", "Chunks of all its sessions together.", "600"},
-                             ReadInteger(0, 1'000'000'000, &options->chunks_per_minute));
-            command->AddFlag({"floor", "X", "Budget below which the server never takes its sessions.", "0.8"},
-                             ReadDouble(0.1, 1.0, &options->floor));
+            AddLimit("max-sessions", "N", "Sessions of the tenant at once.", "4",
+                     ReadInteger(0, 1'000'000'000, &options->max_sessions), command);
+            AddLimit("max-waiting-sessions", "N", "Of them, those that wait for the server's memory.", "2",
+                     ReadInteger(0, 1'000'000'000, &options->max_waiting_sessions), command);
+            AddLimit("chunks-per-minute", "N", "Chunks of all its sessions together.", "600",
+                     ReadInteger(0, 1'000'000'000, &options->chunks_per_minute), command);
+            AddLimit("floor", "X", "Budget below which the server never takes its sessions, unless their client does.",
+                     "0.8", ReadDouble(0.1, 1.0, &options->floor), command);
             AddWord("TENANT", "Whose token it is.", "acme", options.get(), command);
             return [options, &out] { return Add(*options, out); };
           }};

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/health_command.h"
+#include "client/video_client.h"
 #include "server/access/tenant_file.h"
 #include "tests/integration/refusal.h"
 #include "tests/integration/session_messages.h"
@@ -89,6 +90,12 @@ TEST_F(TlsTest, ACertificateServesWhoTrustsItAndPlaintextIsNotAnswered) {
   EXPECT_FALSE(Ask(server.NewConnection()).ok());
   const MadeCertificate stranger = MakeCertificate(absl::Now() + absl::Hours(1));
   EXPECT_FALSE(Ask(Connect(server.server().port(), stranger.certificate)).ok());
+}
+
+TEST_F(TlsTest, WhoConnectsInPlaintextIsAdvisedOfTls) {
+  TestServer server(Config());
+  const auto client = VideoClient::Connect(absl::StrCat("127.0.0.1:", server.server().port()), absl::Milliseconds(100));
+  EXPECT_THAT(std::string(client.status().message()), HasSubstr("wants --tls or --tls-ca"));
 }
 
 TEST_F(TlsTest, ARenewedCertificateIsServedWithoutARestartAndOpenConnectionsStay) {
