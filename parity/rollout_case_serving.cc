@@ -37,7 +37,7 @@ class ServingRollout {
                      cpu::PackTransformer(rollout.config, rollout.weights, schedule_.timesteps_and_context())),
         sampler_(&transformer_, rollout.Retention(), schedule_.sigmas),
         session_(rollout.config),
-        scratch_(rollout.config),
+        scratch_(rollout.config, rollout.Retention()),
         pool_(cpu::kRowGroups) {
     session_.text = EncodeText(transformer_, rollout.prompt);
   }

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <limits>
-#include <numeric>
 #include <utility>
 
 #include "absl/types/span.h"
@@ -29,11 +27,6 @@ void ForOwnGroups(const TeamMember& member, int64_t rows, Work work) {
   }
 }
 
-// out[rows] = in[rows] W^T, without the bias: the next kernel adds it.
-void Apply(const PackedLinear& linear, const float* in, int64_t rows, float* out) {
-  MultiplyTransposed({in, linear.in}, linear.matrix(), rows, linear.out, linear.in, false, {out, linear.out});
-}
-
 // Whether this block's keys have to be ranked for the cache.
 bool RanksKeys(const PassRequest& request, int64_t layer) {
   return request.context_pass && PercentKept(request.cache_shares, layer) < kWholeCachePercent;
@@ -41,7 +34,12 @@ bool RanksKeys(const PassRequest& request, int64_t layer) {
 
 }  // namespace
 
-PassScratch::PassScratch(const TransformerConfig& config) : lanes(kRowGroups) {
+PassScratch::Lane::Lane(const TransformerConfig& config, const RetentionConfig& retention)
+    : chooser(config, retention), bypass(config.dim) {
+  logits.resize(kAttentionRowBlock * std::max(config.window_tokens(), config.text_len));
+}
+
+PassScratch::PassScratch(const TransformerConfig& config, const RetentionConfig& retention) {
   const int64_t tokens = config.tokens_per_chunk();
   x.resize(tokens * config.dim);
   kept_x.resize(x.size());
@@ -50,13 +48,7 @@ PassScratch::PassScratch(const TransformerConfig& config) : lanes(kRowGroups) {
   attended.resize(x.size());
   hidden.resize(tokens * config.ffn_dim);
   patches.resize(tokens * std::max(PatchValues(config), config.patch_height * config.patch_width * config.out_dim));
-  for (Lane& lane : lanes) {
-    lane.logits.resize(kAttentionRowBlock * std::max(config.window_tokens(), config.text_len));
-    lane.router_normed.resize(x.size());
-    lane.scores.resize(tokens);
-    lane.gate.resize(tokens);
-    lane.kept.reserve(tokens);
-  }
+  for (int lane = 0; lane < kRowGroups; ++lane) lanes.emplace_back(config, retention);
 }
 
 CpuTransformer::CpuTransformer(const TransformerConfig& config, const RetentionConfig& retention,
@@ -161,12 +153,13 @@ void CpuTransformer::RoutedBlock(int64_t layer, int tenths, const PassRequest& r
   member.Barrier();
   // Every lane ranks for itself: at these sizes that costs less than another barrier.
   const auto began = std::chrono::steady_clock::now();
-  ScoreTokens(*weights_.blocks[layer].router, scratch, lane);
-  SelectKept(count, lane);
+  lane.chooser.Score(*weights_.blocks[layer].router, scratch.x.data());
+  lane.chooser.Choose(count);
+  const std::vector<int32_t>& chosen = lane.chooser.kept();
   if (request.routing_seconds != nullptr && member.rank() == 0) {
     *request.routing_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   }
-  if (request.on_kept && member.rank() == 0) request.on_kept(layer, lane.kept);
+  if (request.on_kept && member.rank() == 0) request.on_kept(layer, chosen);
 
   const bool full_keys = request.rule.kv_mode == KvMode::kFull;
   if (full_keys) {
@@ -176,11 +169,10 @@ void CpuTransformer::RoutedBlock(int64_t layer, int tenths, const PassRequest& r
   const bool keys_only = request.context_pass && layer + 1 == config_.num_layers && full_keys;
   if (keys_only && !RanksKeys(request, layer)) return;
 
-  const float* factor = retention_.gate == RouterGate::kNone ? nullptr : lane.gate.data();
-  const RowSet kept{scratch.kept_x.data(), count, lane.kept.data(), factor};
+  const RowSet kept{scratch.kept_x.data(), count, chosen.data(), lane.chooser.factor()};
   ForOwnGroups(member, count, [&](RowRange rows) {
     for (int64_t row = rows.begin; row < rows.end; ++row) {
-      std::copy_n(scratch.x.data() + lane.kept[row] * dim, dim, scratch.kept_x.data() + row * dim);
+      std::copy_n(scratch.x.data() + chosen[row] * dim, dim, scratch.kept_x.data() + row * dim);
     }
     if (!full_keys) KeysAndValues(layer, kept, rows, true, request, scratch);
   });
@@ -196,35 +188,16 @@ void CpuTransformer::RoutedBlock(int64_t layer, int tenths, const PassRequest& r
   ForOwnGroups(member, count, [&](RowRange rows) {
     AfterKeys(layer, kept, rows, full_keys ? tokens : count, request, scratch, lane);
     for (int64_t row = rows.begin; row < rows.end; ++row) {
-      std::copy_n(scratch.kept_x.data() + row * dim, dim, scratch.x.data() + lane.kept[row] * dim);
+      std::copy_n(scratch.kept_x.data() + row * dim, dim, scratch.x.data() + chosen[row] * dim);
     }
   });
   if (const std::optional<PackedBypass>& bypass = weights_.blocks[layer].bypass; bypass.has_value()) {
-    ForOwnGroups(member, tokens, [&](RowRange rows) { BypassTokens(*bypass, rows, scratch, lane); });
+    ForOwnGroups(member, tokens, [&](RowRange rows) {
+      lane.bypass.Add(*bypass, lane.chooser.normed().data(), rows, chosen, scratch.x.data());
+    });
   }
   // The next block reads rows of the residual stream by token, and these were written by kept row.
   member.Barrier();
-}
-
-// videodiffcr.md section 9, 6, for those of rows [begin, end) of the stream that this lane's router has not kept.
-void CpuTransformer::BypassTokens(const PackedBypass& bypass, RowRange rows, PassScratch& scratch,
-                                  PassScratch::Lane& lane) const {
-  const int64_t dim = config_.dim, rank = bypass.down.out, count = rows.rows();
-  lane.bypass_hidden.resize(count * rank);
-  lane.bypass_update.resize(count * dim);
-  Apply(bypass.down, lane.router_normed.data() + rows.begin * dim, count, lane.bypass_hidden.data());
-  Silu(count * rank, lane.bypass_hidden.data());
-  Apply(bypass.up, lane.bypass_hidden.data(), count, lane.bypass_update.data());
-  auto kept = std::lower_bound(lane.kept.begin(), lane.kept.end(), static_cast<int32_t>(rows.begin));
-  for (int64_t row = rows.begin; row < rows.end; ++row) {
-    if (kept != lane.kept.end() && *kept == row) {
-      ++kept;
-      continue;
-    }
-    float* x = scratch.x.data() + row * dim;
-    const float* update = lane.bypass_update.data() + (row - rows.begin) * dim;
-    for (int64_t c = 0; c < dim; ++c) x[c] += update[c];
-  }
 }
 
 // Between the making of the keys and what changes the block's rows: all meet, one ranks, and all must meet again before
@@ -234,13 +207,13 @@ void CpuTransformer::RankKeys(int64_t layer, int64_t query_rows, bool routed, co
   if (!RanksKeys(request, layer)) return;
   member.Barrier();
   if (layer % member.size() != member.rank()) return;
-  PassScratch::Lane& lane = scratch.lanes[member.rank()];
+  TokenChooser& chooser = scratch.lanes[member.rank()].chooser;
   LayerCache& cache = request.cache->layer(layer);
   float* scores = cache.chunk_scores.data();
   switch (retention_.cache.score) {
     case CacheScore::kRouter:
-      if (!routed) ScoreTokens(*weights_.blocks[layer].router, scratch, lane);  // else the block's own are there
-      std::copy(lane.scores.begin(), lane.scores.end(), scores);
+      if (!routed) chooser.Score(*weights_.blocks[layer].router, scratch.x.data());  // else the block's own are there
+      std::copy(chooser.scores().begin(), chooser.scores().end(), scores);
       break;
     case CacheScore::kSaliency:
       ScoreBySaliency(config_, scratch.normed.data(), query_rows, cache.chunk_keys.data(), scores);
@@ -252,68 +225,6 @@ void CpuTransformer::RankKeys(int64_t layer, int64_t query_rows, bool routed, co
       FillRandomScores(request.cache_seed, request.cache->frames_before(), layer,
                        absl::MakeSpan(scores, cache.chunk_scores.size()));
       break;
-  }
-}
-
-// s = w . SiLU(mix over the chunk's frames of (LN(x) W_down + b)), one score per token (videodiffcr.md section 2.2).
-void CpuTransformer::ScoreTokens(const PackedRouter& router, const PassScratch& scratch,
-                                 PassScratch::Lane& lane) const {
-  const int64_t tokens = config_.tokens_per_chunk(), sites = config_.tokens_per_frame(), frames = config_.chunk_frames;
-  const int64_t width = router.down.out;
-  lane.router_channels.resize(2 * tokens * width);
-  float* channels = lane.router_channels.data();
-  float* mixed = channels + tokens * width;
-  LayerNorm(scratch.x.data(), nullptr, nullptr, tokens, config_.dim, static_cast<float>(config_.eps),
-            lane.router_normed.data());
-  Apply(router.down, lane.router_normed.data(), tokens, channels);
-  AddBias(channels, width, router.down.bias.data(), tokens, width, channels, width);
-  std::fill_n(mixed, tokens * width, 0.0f);
-  for (int64_t to = 0; to < frames; ++to) {
-    for (int64_t from = 0; from < frames; ++from) {
-      const float* mix = router.mix.data() + (to * frames + from) * width;
-      for (int64_t site = 0; site < sites; ++site) {
-        float* out = mixed + (to * sites + site) * width;
-        const float* in = channels + (from * sites + site) * width;
-        for (int64_t c = 0; c < width; ++c) out[c] += mix[c] * in[c];
-      }
-    }
-  }
-  Silu(tokens * width, mixed);
-  for (int64_t token = 0; token < tokens; ++token) {
-    const float score = std::inner_product(router.score.begin(), router.score.end(), mixed + token * width, 0.0f);
-    lane.scores[token] = std::isnan(score) ? -std::numeric_limits<float>::infinity() : score;
-  }
-}
-
-// The `count` best by (score falling, index rising), in ascending order, with their gates (videodiffcr.md sections 3.2
-// and 3.3).
-void CpuTransformer::SelectKept(int64_t count, PassScratch::Lane& lane) const {
-  const FloatBuffer& scores = lane.scores;
-  const auto better = [&scores](int32_t a, int32_t b) {
-    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-  };
-  const int64_t tokens = config_.tokens_per_chunk(), sites = config_.tokens_per_frame(), frames = config_.chunk_frames;
-  lane.kept.resize(tokens);
-  std::iota(lane.kept.begin(), lane.kept.end(), 0);
-  // A frame's own best come first when a floor is set; then the best of what is left.
-  int64_t reserved = 0;
-  const int64_t floor_rows = FrameFloorRows(retention_.frame_floor, count, frames);
-  if (floor_rows > 0) {
-    for (int64_t frame = 0; frame < frames; ++frame) {
-      const auto begin = lane.kept.begin() + frame * sites;
-      std::nth_element(begin, begin + floor_rows - 1, begin + sites, better);
-      std::swap_ranges(lane.kept.begin() + reserved, lane.kept.begin() + reserved + floor_rows, begin);
-      reserved += floor_rows;
-    }
-  }
-  if (count < tokens) {
-    std::nth_element(lane.kept.begin() + reserved, lane.kept.begin() + count - 1, lane.kept.end(), better);
-  }
-  lane.kept.resize(count);
-  std::sort(lane.kept.begin(), lane.kept.end());
-  for (int64_t row = 0; row < count; ++row) {
-    const float sigmoid = 1.0f / (1.0f + std::exp(-scores[lane.kept[row]]));
-    lane.gate[row] = retention_.gate == RouterGate::kTwoSigmoid ? 2.0f * sigmoid : sigmoid;
   }
 }
 

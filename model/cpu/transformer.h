@@ -1,12 +1,6 @@
 // The causal diffusion transformer as the server runs it on a CPU: no gradients, ring slots, text keys once per prompt,
 // modulation tabulated, routed blocks packed once. It computes the function of model/plain/transformer to
 // rounding.
-//
-// Note: [Row groups]. A pass splits the rows of each block into kRowGroups groups, always the same ones whatever the
-// number of threads: a matrix product rounds differently with another number of rows, so only a fixed split gives the
-// same bits alone and in any batch, on one thread or two. Lanes of a team share the groups out and meet where rows look
-// at each other: before attention (keys of all groups are there) and before routing (all rows of the block's input are
-// there).
 #ifndef VIDEODIFFCR_MODEL_CPU_TRANSFORMER_H_
 #define VIDEODIFFCR_MODEL_CPU_TRANSFORMER_H_
 
@@ -16,27 +10,19 @@
 
 #include "model/config/model_config.h"
 #include "model/config/retention_table.h"
+#include "model/cpu/bypass_runner.h"
 #include "model/cpu/lane_pool.h"
+#include "model/cpu/row_groups.h"
 #include "model/cpu/session_cache.h"
+#include "model/cpu/token_chooser.h"
 #include "model/cpu/weights.h"
 
 namespace videodiffcr::cpu {
 
-inline constexpr int kRowGroups = 2;
-
-// The rows [begin, end) of one row group.
-struct RowRange {
-  int64_t begin = 0, end = 0;
-  int64_t rows() const { return end - begin; }
-};
-constexpr RowRange RowGroup(int group, int64_t rows) {
-  return {group * rows / kRowGroups, (group + 1) * rows / kRowGroups};
-}
-
 // Scratch memory of one team, sized once from the config. Lanes write only their own rows, or what is marked as per
 // lane.
 struct PassScratch {
-  explicit PassScratch(const TransformerConfig& config);
+  PassScratch(const TransformerConfig& config, const RetentionConfig& retention);
   FloatBuffer x;         // [chunk tokens, D] the residual stream
   FloatBuffer kept_x;    // [chunk tokens, D] its kept rows
   FloatBuffer normed;    // [chunk tokens, D]
@@ -45,14 +31,10 @@ struct PassScratch {
   FloatBuffer hidden;    // [chunk tokens, ffn_dim]
   FloatBuffer patches;   // [chunk tokens, patch values]
   struct Lane {
-    FloatBuffer logits;           // [row block, keys]
-    FloatBuffer router_normed;    // [chunk tokens, D]
-    FloatBuffer router_channels;  // [chunk tokens, r]
-    FloatBuffer scores;           // [chunk tokens]
-    FloatBuffer gate;             // [kept]
-    std::vector<int32_t> kept;    // [kept] token indices, ascending
-    FloatBuffer bypass_hidden;    // [rows of a group, rank]
-    FloatBuffer bypass_update;    // [rows of a group, D]
+    Lane(const TransformerConfig& config, const RetentionConfig& retention);
+    FloatBuffer logits;  // [row block, keys]
+    TokenChooser chooser;
+    BypassRunner bypass;
   };
   std::vector<Lane> lanes;  // one per lane of a team, kRowGroups at most
 };
@@ -108,9 +90,6 @@ class CpuTransformer {
   void DenseBlock(int64_t layer, const PassRequest& request, PassScratch& scratch, TeamMember& member) const;
   void RoutedBlock(int64_t layer, int tenths, const PassRequest& request, PassScratch& scratch,
                    TeamMember& member) const;
-  void ScoreTokens(const PackedRouter& router, const PassScratch& scratch, PassScratch::Lane& lane) const;
-  void SelectKept(int64_t count, PassScratch::Lane& lane) const;
-  void BypassTokens(const PackedBypass& bypass, RowRange rows, PassScratch& scratch, PassScratch::Lane& lane) const;
   void RankKeys(int64_t layer, int64_t query_rows, bool routed, const PassRequest& request, PassScratch& scratch,
                 TeamMember& member) const;
 

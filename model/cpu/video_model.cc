@@ -98,7 +98,7 @@ class CpuVideoModel final : public VideoModel {
         sampler_(&transformer_, model_.config.retention, schedule.sigmas),
         pool_(lanes) {
     model_.transformer = {};  // packed above
-    for (int team = 0; team < lanes; ++team) scratch_.emplace_back(model_.config.transformer);
+    for (int team = 0; team < lanes; ++team) scratch_.emplace_back(model_.config.transformer, model_.config.retention);
   }
 
   const ModelInfo& info() const override { return info_; }

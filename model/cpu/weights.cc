@@ -82,6 +82,10 @@ at::Tensor Sinusoid(float timestep, int64_t freq_dim) {
 
 }  // namespace
 
+void Apply(const PackedLinear& linear, const float* in, int64_t rows, float* out) {
+  MultiplyTransposed({in, linear.in}, linear.matrix(), rows, linear.out, linear.in, false, {out, linear.out});
+}
+
 PackedTransformer PackTransformer(const TransformerConfig& config, const TransformerWeights& weights,
                                   const std::vector<float>& timesteps) {
   PackedTransformer packed;

@@ -30,6 +30,9 @@ struct PackedLinear {
   ConstMatrix matrix_from(int64_t first) const { return {weight.data() + first * in, in}; }
 };
 
+// out[rows] = in[rows] W^T, without the bias: the next kernel adds it.
+void Apply(const PackedLinear& linear, const float* in, int64_t rows, float* out);
+
 // videodiffcr.md section 2.2.
 struct PackedRouter {
   PackedLinear down;  // [r, D]

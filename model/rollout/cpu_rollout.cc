@@ -28,7 +28,7 @@ class CpuRollout final : public LatentRollout {
                      cpu::PackTransformer(config_.transformer, weights, schedule.timesteps_and_context())),
         sampler_(&transformer_, config_.retention, schedule.sigmas),
         pool_(lanes) {
-    for (int team = 0; team < lanes; ++team) scratch_.emplace_back(config_.transformer);
+    for (int team = 0; team < lanes; ++team) scratch_.emplace_back(config_.transformer, config_.retention);
   }
 
   const ModelConfig& config() const override { return config_; }

@@ -93,7 +93,7 @@ Served Serve(const Video& video, int lanes) {
       config, video.retention, cpu::PackTransformer(config, video.model.weights, schedule.timesteps_and_context()));
   const cpu::ChunkSampler sampler(&transformer, video.retention, schedule.sigmas);
   cpu::SamplerSession session(config, video.retention, kSeed);
-  cpu::PassScratch scratch(config);
+  cpu::PassScratch scratch(config, video.retention);
   cpu::LanePool pool(lanes);
   Served served = {{}, 1000};
   for (size_t chunk = 0; chunk < kChunks; ++chunk) {

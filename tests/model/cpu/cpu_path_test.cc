@@ -27,7 +27,7 @@ std::vector<at::Tensor> ServedLatents(const Case& c, const DiffusionTransformer&
   const cpu::ChunkSampler sampler(&transformer, retention, schedule.sigmas);
   cpu::SamplerSession session(model.config);
   session.text = transformer.EncodeText(prompt.const_data_ptr<float>(), prompt.size(1));
-  cpu::PassScratch scratch(model.config);
+  cpu::PassScratch scratch(model.config, retention);
   cpu::LanePool pool(lanes);
   std::vector<at::Tensor> latents;
   for (const ChunkNoise& draws : noise) {
