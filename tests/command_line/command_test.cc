@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace videodiffcr {
 namespace {
@@ -237,6 +240,25 @@ TEST(CommandTest, TheHelpOfASubcommandIsItsOwnAndThatOfTheProgramListsThem) {
   EXPECT_THAT(help, StartsWith("builder paint: paints a wall\n\nExample:\n  builder paint --coats 2\n"));
   EXPECT_THAT(help, HasSubstr("  --coats N\n      Coats of paint.\n      Default: 1. Example: --coats 2\n"));
   EXPECT_THAT(Builder().command.Parse({"paint", "--version"})->answer, StartsWith("builder "));
+}
+
+TEST(FlagReaderTest, BudgetsAreSharesAndAreUnderstoodInTenths) {
+  std::vector<int> budgets = {10, 5};
+  const FlagReader reader = ReadBudgets(&budgets);
+  EXPECT_EQ(reader.default_text, "1,0.5");
+  for (const auto& [text, tenths] : std::vector<std::pair<std::string, std::vector<int>>>{
+           {"1,0.7", {10, 7}}, {"10,7", {10, 7}}, {"0.1", {1}}, {"1.0,.5", {10, 5}}, {"2", {2}}, {"", {}}}) {
+    EXPECT_TRUE(reader.read(text).ok()) << text;
+    EXPECT_EQ(budgets, tenths) << text;
+  }
+  for (const char* const wrong : {"0", "-0.5", "0.75", "11", "1.5", "7.5", "half", "nan", "inf", "0.7;0.5", "1e300"}) {
+    EXPECT_THAT(std::string(reader.read(wrong).message()), HasSubstr("shares in tenths, 0.1 to 1")) << wrong;
+  }
+  int budget = 7;
+  EXPECT_EQ(ReadBudget(&budget).default_text, "0.7");
+  EXPECT_TRUE(ReadBudget(&budget).read("0.5").ok());
+  EXPECT_EQ(budget, 5);
+  EXPECT_FALSE(ReadBudget(&budget).read("0.7,0.5").ok());
 }
 
 }  // namespace

@@ -236,7 +236,7 @@ class GpuCheckTest(unittest.TestCase):
         with tarfile.open(self.check.root / "results" / "logs.tar.gz") as logs:
             made = logs.extractfile("./models.log").read().decode()
         self.assertRegex(made, r"chunk-cache-window12', 'weights-from': '[^']*/window21', 'window-frames': '12', "
-                               r"'sink-frames': '3', 'budgets': '7,5', 'cache-retention': '0.5'")
+                               r"'sink-frames': '3', 'budgets': '0.7,0.5', 'cache-retention': '0.5'")
 
     def test_viewers_are_tried_with_half_of_the_cache(self):
         status, output = self.check.run("sessions-cache", STARTS="aligned")
@@ -287,7 +287,7 @@ class GpuCheckTest(unittest.TestCase):
         self.assertIn("failed: reliability\n", output)
         self.assertIn("| property | wanted | measured | |", output)
         self.assertRegex(self.check.log("reliability"), r"unrecognized option '--model-folder=[^']*/reliability'")
-        self.assertRegex(self.check.log("models"), r"reliability', 'weights-from': '[^']*/window21', 'window-frames': '21', 'budgets': '7,5'")
+        self.assertRegex(self.check.log("models"), r"reliability', 'weights-from': '[^']*/window21', 'window-frames': '21', 'budgets': '0.7,0.5'")
 
     def test_fleets_that_fit_run_beside_each_other(self):
         program = (f"import sys; sys.path.insert(0, {str(SOURCE / 'tools' / 'deploy')!r}); sys.dont_write_bytecode = True; "

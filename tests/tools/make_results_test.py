@@ -101,7 +101,7 @@ class MakeResultsTest(unittest.TestCase):
                 self.write("clips_1.csv.gz", per_clip("ours", 1, "short", 7, right) + per_clip("ours", 1, "drift-24", 7, right[:4] + wrong[:4]),
                            "videodiffcr-train evaluate --training-seed 1"),
                 self.write("clips_2.csv.bz2", per_clip("ours", 2, "short", 7, right[:6] + wrong[:2]),
-                           "videodiffcr-train evaluate --training-seed 2"),
+                           "videodiffcr-train evaluate --budgets 10,7 --training-seed 2"),
                 self.write("clips_random.csv", per_clip("ours", 1, "short", 7, wrong, "random"))]
 
     def test_every_row_has_its_figure_its_interval_its_seeds_and_its_commands(self):
@@ -121,7 +121,7 @@ class MakeResultsTest(unittest.TestCase):
         self.assertEqual([(line["row"], line["training seed"], line["all seven right"]) for line in self.table("seeds")][1:3],
                          [("ours, retention 0.7, router", "1", "1.0000"), ("ours, retention 0.7, router", "2", "0.7500")])
         page = (self.path / "docs" / f"{PAGE}.md").read_text(encoding="utf-8")
-        self.assertIn("3. `videodiffcr-train evaluate --training-seed 2`", page)
+        self.assertIn("3. `videodiffcr-train evaluate --budgets 1,0.7 --training-seed 2`", page)  # it has tenths
         self.assertIn("| ours, retention 0.7, router |", page)
 
     def test_drift_is_told_minus_dense(self):

@@ -30,8 +30,8 @@ void AddChoiceFlags(EvaluateOptions* options, Command* command) {
        "captions that leave size, colour or background open).",
        "short,drift"},
       ReadString(&options->conditions));
-  command->AddFlag({"budgets", "LIST", "Retention budgets in tenths; by default all of the model.", "10,7"},
-                   ReadIntegerList(&options->budgets));
+  command->AddFlag({"budgets", "SHARES", "Retention budgets; by default all of the model.", "1,0.7"},
+                   ReadBudgets(&options->budgets));
   command->AddFlag({"cache-retention", "SHARE",
                     "Share of a chunk's keys that stays in the cache, at every budget and in every block; in "
                     "hundredths. By default what the model folder says.",
@@ -187,7 +187,7 @@ std::string CommandOf(const EvaluateOptions& options) {
   add(options.device == "cuda", "device", options.device);
   add(options.device == "cuda", "precision", options.precision);
   add(!options.classifier.empty(), "classifier", options.classifier);
-  add(!options.budgets.empty(), "budgets", absl::StrJoin(options.budgets, ","));
+  add(!options.budgets.empty(), "budgets", BudgetsText(options.budgets));
   add(!options.only.empty(), "only", absl::StrCat("'", options.only, "'"));
   add(options.long_chunks != EvaluateOptions().long_chunks, "long-chunks", absl::StrCat(options.long_chunks));
   add(options.cache_retention != 0, "cache-retention", absl::StrCat(options.cache_retention));
@@ -215,8 +215,7 @@ absl::StatusOr<std::vector<EvaluationCondition>> ConditionsOf(const EvaluateOpti
   if (!options.budgets.empty()) choice.budgets.clear();
   for (const int budget : options.budgets) {
     if (std::find(budgets.begin(), budgets.end(), budget) == budgets.end()) {
-      return WrongUsageError(
-          absl::StrCat("--budgets ", budget, ": the model has ", absl::StrJoin(budgets, ", "), " (tenths)"));
+      return WrongUsageError(absl::StrCat("--budgets ", BudgetText(budget), ": the model has ", BudgetsText(budgets)));
     }
     choice.budgets.push_back(budget);
   }

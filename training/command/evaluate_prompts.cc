@@ -74,7 +74,7 @@ absl::StatusOr<std::vector<RetentionTenths>> BudgetsOf(const EvaluateOptions& op
   }
   for (const int tenths : options.budgets) {
     if (tenths == kDenseTenths || std::find(budgets.begin(), budgets.end(), tenths) != budgets.end()) continue;
-    return WrongUsageError(absl::StrCat("--budgets ", tenths, ": the model has no such budget"));
+    return WrongUsageError(absl::StrCat("--budgets ", BudgetText(tenths), ": the model has no such budget"));
   }
   return budgets;
 }

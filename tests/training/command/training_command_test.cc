@@ -74,13 +74,13 @@ TEST_F(TrainingCommandTest, ResultsThatCannotBeWrittenEndTheJudgingBeforeItBegin
 
 TEST_F(TrainingCommandTest, JudgingKeepsALinePerClipAndComparesRows) {
   const std::string clips = File("tiny.clips.csv");
-  ASSERT_TRUE(Evaluate({"--clips", "2", "--conditions", "short", "--budgets", "10,7", "--plain", "cpu", "--proxies",
+  ASSERT_TRUE(Evaluate({"--clips", "2", "--conditions", "short", "--budgets", "1,0.7", "--plain", "cpu", "--proxies",
                         "yes", "--method", "ours", "--training-seed", "4", "--per-clip", clips})
                   .ok());
   const std::string lines = ReadFile(clips);
   EXPECT_THAT(lines, ::testing::StartsWith("# videodiffcr-train evaluate --model "));
-  EXPECT_THAT(lines,
-              HasSubstr("--conditions short --plain cpu --budgets 10,7 --proxies yes --method ours --training-seed 4"));
+  EXPECT_THAT(
+      lines, HasSubstr("--conditions short --plain cpu --budgets 1,0.7 --proxies yes --method ours --training-seed 4"));
   EXPECT_THAT(lines, HasSubstr("\nours,4,short,10,router,1,1.0000,1.0000,"));
   EXPECT_THAT(lines, HasSubstr("\nours,4,short,7,router,1,0.6708,0.7367,"));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 6);
@@ -93,7 +93,7 @@ TEST_F(TrainingCommandTest, JudgingKeepsALinePerClipAndComparesRows) {
 
 TEST_F(TrainingCommandTest, JudgingRefusesABudgetOrConditionThatThereIsNot) {
   EXPECT_THAT(Evaluate({"--clips", "1", "--budgets", "10,4"}).message(),
-              HasSubstr("--budgets 4: the model has 10, 9, 8, 7, 6, 5 (tenths)"));
+              HasSubstr("--budgets 0.4: the model has 1,0.9,0.8,0.7,0.6,0.5"));
   EXPECT_THAT(Evaluate({"--clips", "1", "--conditions", "short,eternal"}).message(),
               HasSubstr("--conditions 'eternal': no such condition; there are short, long, switch, held-out, drift"));
 }
