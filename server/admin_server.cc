@@ -44,6 +44,8 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Create(const std::stri
   builder.SetResourceQuota(quota);
   RefuseCompression(&builder);
   auto admin = absl::WrapUnique(new AdminServer());
+  // gRPC does not start with nothing but its own health service.
+  builder.RegisterCallbackGenericService(&admin->unknown_methods_);
   admin->grpc_server_ = builder.BuildAndStart();
   if (admin->grpc_server_ == nullptr) return absl::UnavailableError("gRPC does not start for the admin port");
   admin->SetServing(false);

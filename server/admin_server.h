@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/server.h"
 #include "server/rpc/connection_acceptor.h"
 
@@ -34,6 +35,7 @@ class AdminServer {
 
  private:
   AdminServer() = default;
+  grpc::CallbackGenericService unknown_methods_;  // UNIMPLEMENTED, each of them
   std::unique_ptr<grpc::Server> grpc_server_;
   std::unique_ptr<ConnectionAcceptor> acceptor_;  // goes before grpc_server_ shuts down
 };

@@ -350,5 +350,16 @@ TEST(AdminPortTest, ProbesHearWhetherTheServerServesAndLivesAndNothingElseIsAnsw
   EXPECT_TRUE(CheckHealth(address, "live", kPatience).ok()) << "a drain is no reason to be killed";
 }
 
+TEST(AdminPortTest, ProbesAreAnsweredWithoutReflection) {
+  ServerConfig config = TestConfig();
+  config.admin_listen = "127.0.0.1:0";
+  config.reflection = false;
+  RealClock clock;
+  const auto server = Server::Create(config, &clock);
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_TRUE(CheckHealth(absl::StrCat("127.0.0.1:", (*server)->admin_port()), "live", kPatience).ok());
+  EXPECT_EQ(Ask(ConnectTo((*server)->admin_port())).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+}
+
 }  // namespace
 }  // namespace videodiffcr
