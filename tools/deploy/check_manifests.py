@@ -7,17 +7,21 @@ BIN is the folder with videodiffcr-server and videodiffcr, RENDERED an overlay a
 each thing that does not agree, and exits 1 when there is any.
 """
 import json
+import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 
 import yaml
 
 from check_references import check_references
+from made_certificate import make_certificate
 from running_server import running_server
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -85,11 +89,12 @@ def check_behind_envoy(where, flags):
     expect("--advertised-ip=10.1.2.3" in flags, where, "tokens do not lead to their pod: --advertised-ip=$(POD_IP) is wanted, of status.podIP")
 
 
-def check_server(where, workload, binary, services):
-    """Of the pod template: flags, ports, probes, the time that an end may take."""
+def check_server(where, workload, binary, services, started):
+    """Of the pod template: flags, ports, probes, the time that an end may take. `started` is told its flags."""
     pod = workload["spec"]["template"]["spec"]
     container = next(each for each in pod["containers"] if each["name"] == "server")
     flags = with_environment(where, container)
+    started[where] = flags
     check_behind_envoy(where, flags)
     # Files that only the cluster has.
     local = [flag for flag in flags if not flag.startswith(("--model-folder=", "--tls-", "--tokens-file=", "--snapshot-key-file="))]
@@ -268,6 +273,40 @@ def check_running(folder, services, paths):
         check_metrics(path.relative_to(ROOT), text, known)
 
 
+def make_secrets(binary, folder):
+    """What the secrets of an overlay hold, by the same names, all in one folder."""
+    make_certificate(folder)
+    shutil.copy(folder / "tls.crt", folder / "client_ca.crt")
+    (folder / "snapshot.key").write_bytes(os.urandom(32))
+    subprocess.run([binary, "tokens", "add", "--tokens-file", folder / "tokens.json", "acme"], capture_output=True, check=True)
+
+
+def flags_here(flags, secrets):
+    """The same server on this machine: the tiny model on the CPU, made secrets; ports are whoever's who starts it."""
+    elsewhere = ("--model-folder=", "--device=", "--precision=", *(f"{flag}=" for flag in ADDRESS_FLAGS.values()))
+    kept = [re.sub(r"=/(?:tls|tokens|snapshots)/", f"={secrets}/", flag) for flag in flags if not flag.startswith(elsewhere)]
+    return [*kept, f"--model-folder={ROOT / 'models/tiny'}", "--warm-up-chunks=0"]
+
+
+def check_starts(folder, started):
+    """With all flags of its overlay at once each server comes up and serves: flags that are right one by one may not go together."""
+    server, tried = folder / "videodiffcr-server", set()
+    with tempfile.TemporaryDirectory() as secrets:
+        make_secrets(server, pathlib.Path(secrets))
+        for overlay, flags in started.items():
+            here = flags_here(flags, secrets)
+            if tuple(here) in tried:
+                continue
+            tried.add(tuple(here))
+            try:
+                with running_server(server, here) as running:
+                    done = subprocess.run([folder / "videodiffcr", "health", "--server", f"localhost:{running.ports['admin_port']}"], capture_output=True,
+                                          text=True, check=False, timeout=60)
+                    expect(done.returncode == 0, overlay, f"its server is not healthy: {done.stderr.strip()}")
+            except SystemExit as failed:
+                complain(overlay, str(failed))
+
+
 def check_same_gateway():
     """hardened has TLS on both sides, and nothing else of its own."""
     plain = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())
@@ -280,12 +319,12 @@ def check_same_gateway():
 
 
 def main(folder, rendered):
-    services, ports, paths = set(), {}, set()
+    services, ports, paths, started = set(), {}, set(), {}
     for path in rendered:
         documents = [each for each in yaml.safe_load_all(pathlib.Path(path).read_text()) if each]
         overlay = pathlib.Path(path).stem
         workload = next(each for each in documents if each["kind"] == "StatefulSet")
-        ports = check_server(overlay, workload, folder / "videodiffcr-server", services)
+        ports = check_server(overlay, workload, folder / "videodiffcr-server", services, started)
         check_port_names(overlay, documents, ports_of_pods(documents), paths)
         for what in check_references(documents, envoy_of(documents)):
             complain(overlay, what)
@@ -298,6 +337,7 @@ def main(folder, rendered):
     check_secrets()
     check_scraped_port(ports)
     check_running(folder, services, paths)
+    check_starts(folder, started)
     for line in complaints:
         print(line)
     return 1 if complaints else 0

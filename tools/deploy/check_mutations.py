@@ -105,7 +105,7 @@ def check_together(folder, binaries):
 
 
 def make_expired_certificate(folder):
-    """In place of check_queries.make_certificate(): tls.crt and tls.key of a year that is over."""
+    """In place of made_certificate.make_certificate(): tls.crt and tls.key of a year that is over."""
     folder = pathlib.Path(folder)
     (folder / "index.txt").touch()
     (folder / "ca.cnf").write_text(f"[ca]\ndefault_ca=own\n[own]\ndatabase={folder}/index.txt\nnew_certs_dir={folder}\nrand_serial=yes\n"

@@ -22,6 +22,7 @@ import urllib.request
 import grpc
 import yaml
 
+from made_certificate import make_certificate
 from running_server import running_server
 from viewer import Viewer
 
@@ -66,12 +67,6 @@ def running_prometheus(servers):
         finally:
             process.terminate()
             process.wait(30)
-
-
-def make_certificate(folder):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
-                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", f"{folder}/tls.key", "-out", f"{folder}/tls.crt"],
-                   check=True, capture_output=True)
 
 
 def load(plain, with_tls, certificate):
