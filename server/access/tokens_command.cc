@@ -21,15 +21,10 @@
 namespace videodiffcr {
 namespace {
 
-constexpr int64_t kNotGiven = -1;
-
 struct Options {
   std::string file;
   std::vector<std::string> words;
-  int64_t max_sessions = kNotGiven;
-  int64_t max_waiting_sessions = kNotGiven;
-  int64_t chunks_per_minute = kNotGiven;
-  double floor = 0;  // 0: not given
+  std::vector<std::function<void(TenantLimits*)>> changes;  // one for each limit that is given
 };
 
 void AddFileFlag(Options* options, Command* command) {
@@ -49,11 +44,38 @@ void AddWord(const char* name, const char* help, const char* example, Options* o
   });
 }
 
-// A limit that is not given does not bind; what its variable holds until then is nothing to show.
-void AddLimit(const char* name, const char* value, const char* help, const char* example, FlagReader reader,
-              Command* command) {
-  reader.default_text.clear();
-  command->AddFlag({name, value, help, example}, std::move(reader));
+// A number from `min` to `max`, or "none", which takes the limit away.
+template <typename Number>
+FlagReader ReadLimit(FlagReader (*read_number)(Number min, Number max, Number* out), Number min, Number max,
+                     std::optional<Number> TenantLimits::*limit, Options* options) {
+  return {[=](std::string_view value) {
+            if (value == "none") {
+              options->changes.push_back([=](TenantLimits* limits) { (limits->*limit).reset(); });
+              return absl::OkStatus();
+            }
+            Number number = 0;
+            if (absl::Status status = read_number(min, max, &number).read(value); !status.ok()) {
+              return absl::InvalidArgumentError(absl::StrCat(status.message(), ", or none"));
+            }
+            options->changes.push_back([=](TenantLimits* limits) { limits->*limit = number; });
+            return absl::OkStatus();
+          },
+          /*default_text=*/""};
+}
+
+void AddLimits(Options* options, Command* command) {
+  const auto read_count = [options](std::optional<int64_t> TenantLimits::*limit) {
+    return ReadLimit<int64_t>(&ReadInteger, 0, 1'000'000'000, limit, options);
+  };
+  command->AddFlag({"max-sessions", "N", "Sessions of the tenant at once.", "4"},
+                   read_count(&TenantLimits::max_sessions));
+  command->AddFlag({"max-waiting-sessions", "N", "Of them, those that wait for the server's memory.", "2"},
+                   read_count(&TenantLimits::max_waiting_sessions));
+  command->AddFlag({"chunks-per-minute", "N", "Chunks of all its sessions together.", "600"},
+                   read_count(&TenantLimits::chunks_per_minute));
+  command->AddFlag(
+      {"floor", "X", "Budget below which the server never takes its sessions, unless their client does.", "0.8"},
+      ReadLimit<double>(&ReadDouble, 0.1, 1.0, &TenantLimits::floor, options));
 }
 
 absl::StatusOr<TenantFile> ReadOrBegin(const std::string& path) {
@@ -62,11 +84,8 @@ absl::StatusOr<TenantFile> ReadOrBegin(const std::string& path) {
   return tenants;
 }
 
-void SetLimits(const Options& options, TenantLimits* limits) {
-  if (options.max_sessions != kNotGiven) limits->max_sessions = options.max_sessions;
-  if (options.max_waiting_sessions != kNotGiven) limits->max_waiting_sessions = options.max_waiting_sessions;
-  if (options.chunks_per_minute != kNotGiven) limits->chunks_per_minute = options.chunks_per_minute;
-  if (options.floor > 0) limits->floor = options.floor;
+TenantFile::iterator Find(const std::string& name, TenantFile* tenants) {
+  return std::find_if(tenants->begin(), tenants->end(), [&](const auto& each) { return each.name == name; });
 }
 
 absl::Status Add(const Options& options, std::ostream& out) {
@@ -80,12 +99,22 @@ absl::Status Add(const Options& options, std::ostream& out) {
   const std::string today = absl::FormatTime("%Y-%m-%d", absl::Now(), absl::UTCTimeZone());
   absl::StatusOr<NewToken> token = MakeToken(today);
   if (!token.ok()) return token.status();
-  auto tenant = std::find_if(tenants->begin(), tenants->end(), [&](const auto& each) { return each.name == name; });
+  auto tenant = Find(name, &*tenants);
   if (tenant == tenants->end()) tenant = tenants->insert(tenants->end(), TenantEntry{name, {}, {}});
-  SetLimits(options, &tenant->limits);
+  for (const auto& change : options.changes) change(&tenant->limits);
   tenant->tokens.push_back(std::move(token->stored));
   if (absl::Status status = WriteTenants(options.file, *tenants); !status.ok()) return status;
   return WriteText(token->text + "\n", out);
+}
+
+absl::Status Limit(const Options& options) {
+  absl::StatusOr<TenantFile> tenants = ReadTenants(options.file);
+  if (!tenants.ok()) return absl::FailedPreconditionError(tenants.status().message());
+  const std::string& name = options.words.front();
+  const auto tenant = Find(name, &*tenants);
+  if (tenant == tenants->end()) return absl::NotFoundError(absl::StrCat(options.file, ": has no tenant ", name));
+  for (const auto& change : options.changes) change(&tenant->limits);
+  return WriteTenants(options.file, *tenants);
 }
 
 std::string LimitsOf(const TenantLimits& limits) {
@@ -130,16 +159,27 @@ Subcommand AddSubcommandTo(std::ostream& out) {
   return {std::move(text), [&out](Command* command) -> std::function<absl::Status()> {
             const auto options = std::make_shared<Options>();
             AddFileFlag(options.get(), command);
-            AddLimit("max-sessions", "N", "Sessions of the tenant at once.", "4",
-                     ReadInteger(0, 1'000'000'000, &options->max_sessions), command);
-            AddLimit("max-waiting-sessions", "N", "Of them, those that wait for the server's memory.", "2",
-                     ReadInteger(0, 1'000'000'000, &options->max_waiting_sessions), command);
-            AddLimit("chunks-per-minute", "N", "Chunks of all its sessions together.", "600",
-                     ReadInteger(0, 1'000'000'000, &options->chunks_per_minute), command);
-            AddLimit("floor", "X", "Budget below which the server never takes its sessions, unless their client does.",
-                     "0.8", ReadDouble(0.1, 1.0, &options->floor), command);
+            AddLimits(options.get(), command);
             AddWord("TENANT", "Whose token it is.", "acme", options.get(), command);
             return [options, &out] { return Add(*options, out); };
+          }};
+}
+
+Subcommand LimitSubcommand() {
+  CommandText text = {
+      "limit", "changes the limits of a tenant, whose tokens stay",
+      "Limits that are given replace those that the tenant has; none takes one away. A running server "
+      "reads the file again by itself.",
+      "videodiffcr-server tokens limit --tokens-file /etc/videodiffcr/tokens.json --max-sessions 8 acme"};
+  return {std::move(text), [](Command* command) -> std::function<absl::Status()> {
+            const auto options = std::make_shared<Options>();
+            AddFileFlag(options.get(), command);
+            AddLimits(options.get(), command);
+            AddWord("TENANT", "Whose limits they are.", "acme", options.get(), command);
+            command->AddCheck([options] {
+              return options->changes.empty() ? absl::InvalidArgumentError("no limit is given") : absl::OkStatus();
+            });
+            return [options] { return Limit(*options); };
           }};
 }
 
@@ -170,7 +210,7 @@ Subcommand RemoveSubcommand() {
 int RunTokensCommand(const std::vector<std::string_view>& arguments, std::ostream& out, std::ostream& errors) {
   const Program program = {{"videodiffcr-server tokens", "keeps the file of who may call", "",
                             "videodiffcr-server tokens add --tokens-file /etc/videodiffcr/tokens.json acme"},
-                           {AddSubcommandTo(out), ListSubcommandTo(out), RemoveSubcommand()}};
+                           {AddSubcommandTo(out), LimitSubcommand(), ListSubcommandTo(out), RemoveSubcommand()}};
   return RunProgram(program, arguments, out, errors);
 }
 

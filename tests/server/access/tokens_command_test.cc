@@ -57,6 +57,19 @@ TEST_F(TokensCommandTest, ASecondTokenOfATenantKeepsTheFirstAndTheLimitsThatAreN
   EXPECT_EQ(tenants[0].limits.chunks_per_minute, 60);
 }
 
+TEST_F(TokensCommandTest, LimitsAreChangedAndTakenAwayWithoutAnotherToken) {
+  ASSERT_EQ(Run({"add", "--max-sessions", "4", "--floor", "0.7", "acme"}), 0);
+  ASSERT_EQ(Run({"limit", "--max-sessions", "none", "--floor", "0.8", "acme"}), 0) << errors_.str();
+  const TenantFile tenants = *ReadTenants(path_);
+  EXPECT_EQ(tenants[0].tokens.size(), 1U);
+  EXPECT_EQ(tenants[0].limits.max_sessions, std::nullopt);
+  EXPECT_EQ(tenants[0].limits.floor, 0.8);
+  EXPECT_EQ(Run({"limit", "--floor", "0.8", "nobody"}), 1);
+  EXPECT_EQ(Run({"limit", "acme"}), 2);
+  EXPECT_EQ(Run({"limit", "--floor", "no", "acme"}), 2);
+  EXPECT_THAT(errors_.str(), HasSubstr("a number from 0.1 to 1, or none"));
+}
+
 TEST_F(TokensCommandTest, WhatIsWrongIsSaidWithAStatusOfItsKind) {
   EXPECT_EQ(Run({"add"}), 2);
   EXPECT_EQ(Run({"add", "a b"}), 2);
