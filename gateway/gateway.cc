@@ -1,6 +1,9 @@
 #include "gateway/gateway.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/match.h"
@@ -50,6 +53,26 @@ absl::Status CheckOrigin(const std::string& origin) {
 bool IsSameOrigin(absl::string_view origin, absl::string_view host) {
   const size_t scheme_end = origin.find("://");
   return scheme_end != absl::string_view::npos && absl::EqualsIgnoreCase(origin.substr(scheme_end + 3), host);
+}
+
+// What may be asked of a path, as an Allow header has it; empty where there is nothing.
+const char* MethodsOf(const std::vector<std::string>& path) {
+  const std::string first = path.empty() ? "index.html" : path[0];
+  if (first == "live") return path.size() == 1 ? "POST" : path.size() == 2 ? "GET, HEAD" : "GET, HEAD, POST";
+  if (first == "v1" && path.size() > 1 && path[1] == "videos") {
+    return path.size() == 2 ? "GET, HEAD, POST" : path.size() == 3 ? "GET, HEAD, DELETE" : "GET, HEAD";
+  }
+  const bool is_there = first == "info" || first == "healthz" || FindPageFile(first) != nullptr;
+  return is_there && path.size() <= 1 ? "GET, HEAD" : "";
+}
+
+HttpResponse WrongMethod(const std::string& method, const char* allowed) {
+  HttpResponse response =
+      ErrorResponse(GatewayError(absl::StatusCode::kInvalidArgument, "METHOD_NOT_ALLOWED",
+                                 absl::StrCat("this takes ", allowed, ", not ", method.substr(0, 20))));
+  response.status = 405;
+  response.headers.emplace_back("Allow", allowed);
+  return response;
 }
 
 const char* RouteName(const HttpRequest& request) {
@@ -216,6 +239,11 @@ void Gateway::Route(const HttpRequest& request, HttpReply reply) {
     nothing.status = 204;
     nothing.content_type.clear();
     return reply(std::move(nothing));
+  }
+  const char* const allowed = MethodsOf(request.path);
+  const std::vector<std::string> methods = absl::StrSplit(allowed, ", ", absl::SkipEmpty());
+  if (!methods.empty() && std::find(methods.begin(), methods.end(), request.method) == methods.end()) {
+    return reply(WrongMethod(request.method, allowed));
   }
   const std::string first = request.path.empty() ? "index.html" : request.path[0];
   if (first == "live") return live_.Handle(request, std::move(reply));

@@ -24,7 +24,8 @@ absl::StatusOr<JsonFields> JsonFields::Parse(const std::string& body) {
   if (body.empty()) return JsonFields(nlohmann::json::object(), "");
   nlohmann::json parsed = nlohmann::json::parse(body, nullptr, false);
   if (!parsed.is_object()) {
-    return GatewayError(absl::StatusCode::kInvalidArgument, "MALFORMED_JSON", "the body must be one JSON object");
+    return GatewayError(absl::StatusCode::kInvalidArgument, "MALFORMED_JSON",
+                        "the body must be one JSON object, in UTF-8");
   }
   return JsonFields(std::move(parsed), "");
 }

@@ -131,9 +131,13 @@ void HttpConnection::Dispatch() {
 void HttpConnection::RefuseRequest(int status, const std::string& reason, const std::string& message) {
   HttpResponse response;
   response.status = status;
+  const char* code = status < 500 ? "INVALID_ARGUMENT" : status == 504 ? "DEADLINE_EXCEEDED" : "UNAVAILABLE";
+  const char* type = status < 500 ? "invalid_request_error" : "server_error";
   // The texts are ours and need no escape.
-  response.body = absl::StrCat("{\"error\":{\"code\":\"", reason, "\",\"message\":\"", message, "\",\"reason\":\"",
-                               reason, "\",\"type\":\"invalid_request_error\"}}");
+  response.body =
+      absl::StrCat("{\"error\":{\"code\":\"", reason, "\",\"message\":\"", message, "\",\"param\":null,\"reason\":\"",
+                   reason, "\",\"status\":\"", code, "\",\"type\":\"", type, "\"}}\n");
+  if (status == 503) response.headers.emplace_back("Retry-After", "1");
   keep_alive_ = keep_alive_ && status < 500;
   OnAnswer(request_number_, std::move(response));
 }

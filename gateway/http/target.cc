@@ -42,12 +42,20 @@ std::optional<Target> ParseTarget(absl::string_view target) {
     parsed.path.push_back(*std::move(plain));
   }
   if (parsed.path.back().empty()) parsed.path.pop_back();
-  for (absl::string_view pair : absl::StrSplit(halves.second, '&', absl::SkipEmpty())) {
+  auto query = ParseQuery(halves.second);
+  if (!query.has_value()) return std::nullopt;
+  parsed.query = *std::move(query);
+  return parsed;
+}
+
+std::optional<std::map<std::string, std::string>> ParseQuery(absl::string_view query) {
+  std::map<std::string, std::string> parsed;
+  for (absl::string_view pair : absl::StrSplit(query, '&', absl::SkipEmpty())) {
     const std::pair<absl::string_view, absl::string_view> sides = absl::StrSplit(pair, absl::MaxSplits('=', 1));
     std::optional<std::string> name = Unescape(sides.first, true);
     std::optional<std::string> value = Unescape(sides.second, true);
     if (!name.has_value() || !value.has_value()) return std::nullopt;
-    parsed.query[*std::move(name)] = *std::move(value);
+    parsed[*std::move(name)] = *std::move(value);
   }
   return parsed;
 }

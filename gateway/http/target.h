@@ -19,6 +19,9 @@ struct Target {
 // nullopt for what is no absolute path: a broken percent sign, a control character, a part that is "." or "..".
 std::optional<Target> ParseTarget(absl::string_view target);
 
+// "a=1&b=c+d", as in a query and in a form; the last of a name given twice. nullopt as above.
+std::optional<std::map<std::string, std::string>> ParseQuery(absl::string_view query);
+
 }  // namespace videodiffcr
 
 #endif  // VIDEODIFFCR_GATEWAY_HTTP_TARGET_H_

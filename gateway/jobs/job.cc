@@ -1,12 +1,17 @@
 #include "gateway/jobs/job.h"
 
+#include <map>
+#include <optional>
+#include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/error_response.h"
 #include "gateway/http/multipart.h"
+#include "gateway/http/target.h"
 #include "gateway/json_fields.h"
 
 namespace videodiffcr {
@@ -16,20 +21,37 @@ constexpr double kMaxSeconds = 3600;
 
 constexpr const char* kStates[] = {"queued", "in_progress", "completed", "failed"};
 
-// A form has nothing but text: numbers are what looks like them.
-absl::StatusOr<std::string> FormAsJson(const HttpRequest& request) {
-  const auto parts = ParseMultipart(request.Header("content-type"), request.body);
-  if (!parts.ok()) {
-    return GatewayError(absl::StatusCode::kInvalidArgument, "MALFORMED_REQUEST", std::string(parts.status().message()));
+absl::Status MalformedForm(absl::string_view message) {
+  return GatewayError(absl::StatusCode::kInvalidArgument, "MALFORMED_REQUEST", std::string(message));
+}
+
+// The fields of a form, whichever of the two kinds it is. nullopt: the body is no form. curl says "form" of all that it
+// sends with -d, so what begins as JSON is none.
+absl::StatusOr<std::optional<std::map<std::string, std::string>>> ReadForm(const HttpRequest& request) {
+  std::map<std::string, std::string> fields;
+  const absl::string_view type = request.Header("content-type");
+  if (absl::StartsWithIgnoreCase(type, "multipart/form-data")) {
+    const auto parts = ParseMultipart(type, request.body);
+    if (!parts.ok()) return MalformedForm(parts.status().message());
+    for (const FormPart& part : *parts) fields[part.name] = part.value;
+    return fields;
   }
+  const bool is_json = absl::StartsWith(absl::StripLeadingAsciiWhitespace(request.body), "{");
+  if (is_json || !absl::StartsWithIgnoreCase(type, "application/x-www-form-urlencoded")) return std::nullopt;
+  auto query = ParseQuery(request.body);
+  if (!query.has_value()) return MalformedForm("the form has a broken percent sign or a control character");
+  return query;
+}
+
+// A form has nothing but text: numbers are what looks like them.
+std::string FormAsJson(const std::map<std::string, std::string>& form) {
   nlohmann::json object = nlohmann::json::object();
-  for (const FormPart& part : *parts) {
+  for (const auto& [name, value] : form) {
     double number = 0;
-    const bool is_number = (part.name == "budget" || part.name == "seconds") && absl::SimpleAtod(part.value, &number);
-    if (is_number) {
-      object[part.name] = number;
+    if ((name == "budget" || name == "seconds") && absl::SimpleAtod(value, &number)) {
+      object[name] = number;
     } else {
-      object[part.name] = part.value;
+      object[name] = value;
     }
   }
   return JsonText(object);
@@ -51,13 +73,9 @@ void ReadSeconds(JsonFields* fields, double* out) {
 }  // namespace
 
 absl::StatusOr<JobRequest> ParseJobRequest(const HttpRequest& request) {
-  std::string body = request.body;
-  if (absl::StartsWithIgnoreCase(request.Header("content-type"), "multipart/form-data")) {
-    absl::StatusOr<std::string> form = FormAsJson(request);
-    if (!form.ok()) return form.status();
-    body = *std::move(form);
-  }
-  absl::StatusOr<JsonFields> fields = JsonFields::Parse(body);
+  const auto form = ReadForm(request);
+  if (!form.ok()) return form.status();
+  absl::StatusOr<JsonFields> fields = JsonFields::Parse(form->has_value() ? FormAsJson(**form) : request.body);
   if (!fields.ok()) return fields.status();
   JobRequest job;
   fields->Read("model", &job.model);

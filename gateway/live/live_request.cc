@@ -11,7 +11,6 @@ namespace videodiffcr {
 namespace {
 
 constexpr int64_t kMaxChunks = 1'000'000;
-constexpr size_t kMaxChanges = 256;
 constexpr int64_t kMaxRunAheadChunks = 64;
 constexpr double kMaxStartBufferSeconds = 60;
 

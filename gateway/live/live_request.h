@@ -14,6 +14,9 @@
 
 namespace videodiffcr {
 
+// Of one session, planned or asked for while it ran.
+inline constexpr size_t kMaxChanges = 1024;
+
 struct LiveRequest {
   std::string prompt;
   uint64_t seed = 0;            // 0: the server picks one

@@ -20,6 +20,9 @@ constexpr char kEventStream[] = "text/event-stream";
 constexpr char kMp4[] = "video/mp4";
 constexpr char kPlaylist[] = "application/vnd.apple.mpegurl";
 
+// Players want three segments before they begin (RFC 8216 section 6.3.3); Chromium's gives up on fewer.
+constexpr int64_t kFirstSegments = 3;
+
 // "init-7.mp4" with the ends "init-" and ".mp4" as 7.
 std::optional<int64_t> NumberBetween(absl::string_view text, absl::string_view prefix, absl::string_view suffix) {
   int64_t number = 0;
@@ -58,7 +61,7 @@ int64_t QueryNumber(const HttpRequest& request, const std::string& name, int64_t
 
 void LiveRoutes::Handle(const HttpRequest& request, HttpReply reply) {
   if (request.path.size() == 1 && request.method == "POST") return Start(request, std::move(reply));
-  if (request.path.size() == 1 || request.path.size() > 3) return reply(ErrorResponse(NoSuchFile("")));
+  if (request.path.size() > 3) return reply(ErrorResponse(NoSuchFile(request.path[3])));
   const absl::StatusOr<std::shared_ptr<LiveSession>> session = sessions_->Find(request.path[1]);
   if (!session.ok()) return reply(ErrorResponse(session.status()));
   const std::string name = request.path.size() == 3 ? request.path[2] : "";
@@ -121,12 +124,12 @@ void LiveRoutes::Watch(const std::shared_ptr<LiveSession>& session, const std::s
 void LiveRoutes::SendFile(const std::shared_ptr<LiveSession>& session, const std::string& name,
                           const HttpReply& reply) {
   if (name == "index.m3u8") {
-    // A player that comes before the first chunk would take an empty list for the end. On a worker: whoever lets go of
-    // a session last waits for its thread, which calls here.
-    if (session->chunks().next() > 0) {
+    if (session->chunks().next() >= kFirstSegments || session->ended()) {
       return reply(Bytes(MediaPlaylist(session->chunks().Look()), kPlaylist, "no-cache"));
     }
-    session->chunks().Wait(0, [weak = std::weak_ptr(session), workers = workers_, reply](const auto&) {
+    if (!session->MayWaitForPlaylist()) return reply(ErrorResponse(Busy()));
+    // On a worker: whoever lets go of a session last waits for its thread, which calls here.
+    session->chunks().Wait(kFirstSegments - 1, [weak = std::weak_ptr(session), workers = workers_, reply](const auto&) {
       const bool taken = workers->Run([weak, reply] {
         const std::shared_ptr<LiveSession> waited_for = weak.lock();
         if (waited_for == nullptr) return reply(ErrorResponse(NoSuchFile("index.m3u8")));

@@ -15,7 +15,13 @@ namespace {
 // Ids of changes that were not planned: above those that were, which are chunk numbers (client/change_schedule.h).
 constexpr int64_t kFirstUpdateId = int64_t{1} << 32;
 
-constexpr size_t kMaxRememberedChanges = 1024;
+// Of what replays a session: less than --max-body-bytes by default.
+constexpr size_t kMaxReplayBytes = 60 << 10;
+
+size_t ReplayBytes(const PlannedChange& change) {
+  constexpr size_t kBesidesThePrompt = 80;
+  return kBesidesThePrompt + (change.prompt.has_value() ? JsonText(*change.prompt).size() : 0);
+}
 
 // Of controls while no server has the session: they reach the next one together, and it takes 40 at once by default,
 // those included that the last snapshot does not know of.
@@ -107,6 +113,15 @@ absl::StatusOr<bool> LiveSession::Control(const LiveControl& control) {
   return !away;
 }
 
+bool LiveSession::HasRoomFor(const PlannedChange& change) const {
+  if (asked_.size() + applied_.size() >= kMaxChanges) return false;
+  size_t bytes = JsonText(request_.prompt).size() + ReplayBytes(change);
+  for (const auto* changes : {&asked_, &applied_}) {
+    for (const auto& [number, each] : *changes) bytes += ReplayBytes(each);
+  }
+  return bytes <= kMaxReplayBytes;
+}
+
 absl::StatusOr<std::vector<v1::StreamVideoRequest>> LiveSession::RequestsOf(const LiveControl& control) {
   v1::StreamVideoRequest request;
   switch (control.kind) {
@@ -122,7 +137,7 @@ absl::StatusOr<std::vector<v1::StreamVideoRequest>> LiveSession::RequestsOf(cons
       request.mutable_finish();
       break;
     case LiveControl::Kind::kChange: {
-      if (asked_.size() + applied_.size() >= kMaxRememberedChanges) {
+      if (!HasRoomFor(control.change)) {
         return GatewayError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CHANGES",
                             "this live session has had all the changes that a link to it can hold");
       }

@@ -82,6 +82,8 @@ class LiveSession {
 
   const std::string& id() const { return id_; }
   bool ended() const { return ended_; }
+  // Whether one more may wait for the first playlist: whoever does stays on the list though its connection has gone.
+  bool MayWaitForPlaylist() { return ++waits_for_playlist_ <= kMaxWaitsForPlaylist; }
   // What to replay it: request with seed and every change at the chunk where it took effect; and how it stands.
   nlohmann::json Describe() const;
 
@@ -91,6 +93,8 @@ class LiveSession {
   int viewers() const { return viewers_; }
 
  private:
+  static constexpr int kMaxWaitsForPlaylist = 1024;
+
   void Run();
   absl::Status Generate();
   // With what viewers are told of breaks.
@@ -100,6 +104,8 @@ class LiveSession {
   void HandleChunk(v1::VideoChunk* chunk, VideoCall* call);
   // Whether viewers have not been told of it.
   absl::StatusOr<bool> HandleApplied(const v1::UpdateApplied& applied, bool handed_over);
+  // Whether a link that replays the session could hold one more change, and the gateway would take it.
+  bool HasRoomFor(const PlannedChange& change) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What is to be sent for `control`. The session runs.
   absl::StatusOr<std::vector<v1::StreamVideoRequest>> RequestsOf(const LiveControl& control)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -121,6 +127,7 @@ class LiveSession {
   BroadcastLog<LiveEvent> events_;
   std::atomic<int> viewers_ = 0;
   std::atomic<bool> ended_ = false;
+  std::atomic<int> waits_for_playlist_ = 0;
 
   // The thread's.
   OnStarted on_started_;

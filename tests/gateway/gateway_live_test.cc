@@ -4,6 +4,7 @@
 
 #include <string>
 #include <thread>
+#include <tuple>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -88,6 +89,15 @@ TEST_F(GatewayLiveTest, ThePlaylistNamesSegmentsThatTogetherAreTheVideo) {
   EXPECT_EQ(joined, video);
   EXPECT_EQ(Ask("GET", base + "3.m4s").status, 404);
   EXPECT_EQ(Ask("GET", base + "-1.m4s").status, 404);
+}
+
+TEST_F(GatewayLiveTest, APlaylistOfWhatHasJustBegunNamesAsManySegmentsAsPlayersWant) {
+  server_.model().HoldPlans();
+  const std::string id = Start(kEndless);
+  HttpClient player(port());
+  player.Request("GET", absl::StrCat("/live/", id, "/index.m3u8"));
+  server_.model().ReleasePlans(1000);
+  EXPECT_THAT(player.ReadAnswer().body, HasSubstr("2.m4s"));
 }
 
 TEST_F(GatewayLiveTest, EventsTellTheSessionFromItsStartToItsEnd) {
@@ -248,6 +258,38 @@ TEST_F(GatewayLiveTest, ThePageIsServedWithAPolicyThatAllowsNothingFromElsewhere
   EXPECT_THAT(page.body, Not(HasSubstr("http://www")));
   EXPECT_EQ(Ask("GET", "/page.js").headers.at("content-type"), "text/javascript; charset=utf-8");
   EXPECT_EQ(Ask("GET", "/nothing").status, 404);
+}
+
+TEST_F(GatewayLiveTest, AWrongMethodIsToldWhichAreRight) {
+  const std::string live = absl::StrCat("/live/", Start(kEndless));
+  const std::tuple<const char*, std::string, const char*> wrong[] = {
+      {"DELETE", live, "GET, HEAD"},
+      {"GET", "/live", "POST"},
+      {"PUT", live + "/video.mp4", "GET, HEAD, POST"},
+      {"POST", "/", "GET, HEAD"},
+      {"POST", "/info", "GET, HEAD"},
+      {"PATCH", "/v1/videos", "GET, HEAD, POST"},
+      {"POST", "/v1/videos/x", "GET, HEAD, DELETE"},
+      {"GE", "/page.js", "GET, HEAD"},
+  };
+  for (const auto& [method, path, allowed] : wrong) {
+    const HttpAnswer answer = Ask(method, path);
+    EXPECT_EQ(answer.status, 405) << method << " " << path;
+    EXPECT_EQ(Reason(answer), "METHOD_NOT_ALLOWED");
+    EXPECT_EQ(answer.headers.at("allow"), allowed) << method << " " << path;
+  }
+  EXPECT_EQ(Ask("DELETE", "/nothing").status, 404);
+}
+
+TEST_F(GatewayLiveTest, ASessionTakesNoMoreChangesThanItsLinkCanHold) {
+  server_.model().HoldPlans();
+  const std::string live = absl::StrCat("/live/", Start(kEndless));
+  const std::string change = absl::StrCat("{\"prompt\": \"", std::string(4000, 'a'), "\"}");
+  int taken = 0;
+  while (taken < 100 && Ask("POST", live + "/prompt", change).status == 202) ++taken;
+  EXPECT_EQ(taken, 15);  // 60 KiB
+  EXPECT_EQ(Reason(Ask("POST", live + "/prompt", change)), "TOO_MANY_CHANGES");
+  EXPECT_EQ(Ask("POST", live + "/finish").status, 202);
 }
 
 TEST_F(GatewayLiveTest, MetricsCountWhatWasAskedAndWhoWatches) {

@@ -113,7 +113,9 @@ TEST(HttpServerTest, WhatIsTooLongOrMalformedIsRefusedAndTheConnectionEnds) {
     client.Send(bytes);
     const HttpAnswer answer = client.ReadAnswer();
     EXPECT_EQ(answer.status, status) << bytes.substr(0, 60);
-    EXPECT_THAT(answer.body, HasSubstr("\"reason\":"));
+    for (const char* field : {"\"reason\":", "\"status\":\"INVALID_ARGUMENT\"", "\"param\":null"}) {
+      EXPECT_THAT(answer.body, HasSubstr(field));
+    }
     EXPECT_TRUE(client.WaitForEnd());
   }
 }
@@ -142,7 +144,10 @@ TEST(HttpServerTest, MoreConnectionsThanAllowedAreTold503) {
   first.Request("GET", "/a");
   EXPECT_EQ(first.ReadAnswer().status, 200);
   HttpClient second(server->port());
-  EXPECT_EQ(second.ReadAnswer().status, 503);
+  const HttpAnswer refused = second.ReadAnswer();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.headers.at("retry-after"), "1");
+  EXPECT_THAT(refused.body, HasSubstr("\"type\":\"server_error\""));
   first.Request("GET", "/a");
   EXPECT_EQ(first.ReadAnswer().status, 200);
 }
