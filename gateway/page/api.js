@@ -14,7 +14,7 @@ async function call(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new ApiError({ message: "The gateway does not answer.", reason: "GATEWAY_LOST" }, true);
+    throw new ApiError({ message: "The gateway does not answer", reason: "GATEWAY_LOST" }, true);
   }
   let body = {};
   try {
@@ -36,23 +36,53 @@ function post(path, body) {
 
 export const startSession = (request) => post("/live", request);
 export const control = (id, name, body = {}) => post(`/live/${encodeURIComponent(id)}/${name}`, body);
-export const videoUrl = (id, from) => `/live/${encodeURIComponent(id)}/video.mp4?from=${from}`;
+
+// Addresses of a session's video: from a chunk on, and as HLS.
+export const videoLinks = (id) => ({
+  video: (from) => `/live/${encodeURIComponent(id)}/video.mp4?from=${from}`,
+  playlist: `/live/${encodeURIComponent(id)}/index.m3u8`,
+});
 
 const EVENTS = ["started", "chunk", "update_applied", "state_changed", "budget_changed", "warning", "finished", "server",
   "ended"];
 
-// Calls on(name, message) for each event. Returns a function that stops listening. The browser connects again by itself.
+const RETRY_MILLISECONDS = 2000;
+
+// Calls on(name, message) for each event. Returns a function that stops listening. A connection that breaks is made
+// again, by the browser, and where it was refused by us; a session that the gateway has forgotten has ended.
 export function follow(id, on) {
-  const source = new EventSource(`/live/${encodeURIComponent(id)}/events`);
-  for (const name of EVENTS) {
-    source.addEventListener(name, (event) => {
-      if (name === "ended") source.close();
-      on(name, JSON.parse(event.data));
+  let source = null;
+  let timer = null;
+  let next = 0; // the number of the first event that has not come
+  const open = () => {
+    source = new EventSource(`/live/${encodeURIComponent(id)}/events?from=${next}`);
+    for (const name of EVENTS) {
+      source.addEventListener(name, (event) => {
+        next = Number(event.lastEventId) + 1;
+        if (name === "ended") source.close();
+        on(name, JSON.parse(event.data));
+      });
+    }
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(openAgain, RETRY_MILLISECONDS);
+      on("connection", {});
     });
-  }
-  source.addEventListener("error", () => on("connection", { open: source.readyState !== EventSource.CLOSED }));
-  source.addEventListener("open", () => on("connected", {}));
-  return () => source.close();
+    source.addEventListener("open", () => on("connected", {}));
+  };
+  const openAgain = async () => {
+    try {
+      await getSession(id);
+    } catch (error) {
+      if (error.reason === "NO_SUCH_SESSION") return on("ended", { ok: false, error });
+    }
+    if (timer !== null) open();
+  };
+  open();
+  return () => {
+    clearTimeout(timer);
+    timer = null;
+    source.close();
+  };
 }
 
 // "1.250s" and 64-bit numbers come as strings.

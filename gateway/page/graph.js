@@ -43,7 +43,7 @@ export class Graph {
 
     context.fillStyle = colour("--soft");
     context.strokeStyle = colour("--line");
-    for (const value of [0, top / 2.2, top / 1.1]) {
+    for (const value of [0, top / 2.2, top / 1.1, ...(bottom < 0 ? [bottom] : [])]) {
       context.fillText(value.toFixed(1) + " s", 2, y(value) + 4);
       context.beginPath();
       context.moveTo(40, y(value));

@@ -1,11 +1,13 @@
 // One live session as the page holds it: its events, its player, the times of its changes.
-import { control, follow, seconds, videoUrl } from "./api.js";
+import { control, follow, seconds, videoLinks } from "./api.js";
 import { LivePlayer } from "./player.js";
 
 export class Live {
-  // `on(name, message)` is told everything that happens; "applied" with the time at which a change shows.
-  constructor(described, video, on) {
+  // `on(name, message)` is told everything that happens; "applied" with the time at which a change shows. One that is
+  // not our `own` goes on without us. `meeting`: as LivePlayer has it.
+  constructor(described, video, on, own, meeting) {
     this.id = described.id;
+    this.own = own;
     this.video = video;
     this.on = on;
     this.started = described.started;
@@ -13,12 +15,12 @@ export class Live {
     this.over = false;
     this.waiting = new Map(); // changes by the first chunk that shows them
     this.asked = []; // what was changed by this page, in order
-    this.player = new LivePlayer(video);
+    this.player = new LivePlayer(video, meeting);
   }
 
   start(from) {
     this.unfollow = follow(this.id, (name, message) => this.handle(name, message));
-    return this.player.play(videoUrl(this.id, from), this.started.codec_string);
+    return this.player.play(videoLinks(this.id), from, this.started.codec_string);
   }
 
   handle(name, message) {
@@ -52,7 +54,7 @@ export class Live {
   stop() {
     this.player.stop();
     if (this.unfollow) this.unfollow();
-    if (!this.over) control(this.id, "finish").catch(() => { /* it has ended by itself */ });
+    if (this.own && !this.over) control(this.id, "finish").catch(() => { /* it has ended by itself */ });
     this.over = true;
   }
 }

@@ -1,14 +1,15 @@
 // The page: what is pressed, what is shown.
-import { getInfo, getSession, seconds, startSession } from "./api.js";
+import { getInfo, getSession, seconds, startSession, videoLinks } from "./api.js";
 import { Graph } from "./graph.js";
 import { Live } from "./live.js";
+import { Meeting } from "./player.js";
 import { ContactSheet } from "./sheet.js";
 
 const $ = (id) => document.getElementById(id);
 const INFO_INTERVAL_LOST = 2000;
 const INFO_INTERVAL = 15000;
 
-const state = { live: null, dense: null, info: null, paused: false, lost: false, away: false };
+const state = { live: null, dense: null, meeting: null, info: null, paused: false, waiting: false, starting: false, lost: false, away: false };
 const graph = new Graph($("graph"));
 const sheet = new ContactSheet($("sheet"), $("video"));
 
@@ -28,7 +29,7 @@ function log(text) {
 }
 
 function notice(text) {
-  $("notice").textContent = text;
+  $("notice").textContent = text.charAt(0).toUpperCase() + text.slice(1);
   $("notice").hidden = !text;
 }
 
@@ -77,7 +78,7 @@ function showModel({ model }) {
     button.textContent = prompt;
     button.addEventListener("click", () => {
       $("prompt").value = prompt;
-      if (running()) changePrompt();
+      running() ? changePrompt() : $("controls").requestSubmit();
     });
     return button;
   }));
@@ -105,6 +106,8 @@ function describeRetention({ nominal, executed }) {
 }
 
 function handleChunk(message) {
+  if (state.waiting) log("It has a place now.");
+  state.waiting = false;
   const slack = seconds(message.slack);
   const time = seconds(message.timings.total);
   const due = seconds(message.presentation_duration);
@@ -139,6 +142,13 @@ function handleEnd(message) {
   showButtons();
 }
 
+// Another viewer may have paused it.
+function handleState({ state: to, reason }) {
+  if (to === "SESSION_STATE_WAITING") log(`Waiting: ${reason}.`);
+  state.waiting = to === "SESSION_STATE_WAITING";
+  setPaused(to === "SESSION_STATE_PAUSED");
+}
+
 function onEvent(name, message) {
   if (name === "chunk") handleChunk(message);
   if (name === "applied") log(`${message.what}: applied from second ${message.time.toFixed(1)}`);
@@ -146,23 +156,25 @@ function onEvent(name, message) {
     log(`The server set the budget to ${message.retention_target}: ${message.reason}`);
   }
   if (name === "warning") {
-    log(message.message);
-    if (message.reason === "UNKNOWN_WORDS") $("knows").open = true;
+    const unknown = message.reason === "UNKNOWN_WORDS";
+    log(unknown ? `The model does not know: ${message.details.join(", ")}.` : message.message);
+    if (unknown) $("knows").open = true;
   }
-  if (name === "state_changed" && message.state === "SESSION_STATE_WAITING") log(`Waiting: ${message.reason}.`);
+  if (name === "state_changed") handleState(message);
   if (name === "finished") log(`Done: ${message.frames} frames, ${describeRetention(message.retention)}`);
   if (name === "server") handleServer(message);
   if (name === "ended") handleEnd(message);
   if (name === "connection" && running()) {
     notice("The connection to the gateway is lost. Trying again …");
     state.lost = true;
-    if (!message.open) askServer();
+    askServer();
   }
   if (name === "connected" && state.lost) askServer();
 }
 
-// The events of the dense twin are told only where they hold it up or end it.
+// The events of the dense twin are told only where they hold it up or end it; the other does not wait for it then.
 function onDenseEvent(name, message) {
+  if (name === "state_changed" || name === "ended") state.meeting?.open();
   if (name === "state_changed" && message.state === "SESSION_STATE_WAITING") {
     $("dense-time").textContent = "waits";
     log(`The dense session waits: ${message.reason}.`);
@@ -176,11 +188,12 @@ function stopAll() {
   state.live = null;
   state.dense = null;
   state.paused = false;
+  state.waiting = false;
   state.away = false;
 }
 
-function show(described, video, on, from) {
-  const live = new Live(described, video, on);
+function show(described, video, on, from, own, meeting = null) {
+  const live = new Live(described, video, on, own, meeting);
   live.start(from).catch((error) => {
     if (error.name !== "AbortError" && !live.over) showError(error);
   });
@@ -188,6 +201,8 @@ function show(described, video, on, from) {
 }
 
 async function start(request) {
+  if (state.starting) return; // Enter was pressed twice
+  state.starting = true;
   notice("");
   stopAll();
   graph.clear();
@@ -197,31 +212,37 @@ async function start(request) {
   $("start").disabled = true;
   try {
     const described = await startSession(request);
-    state.live = show(described, $("video"), onEvent, 0);
+    state.meeting = $("compare").checked ? new Meeting(2) : null;
+    state.live = show(described, $("video"), onEvent, 0, true, state.meeting);
     $("caption").textContent = request.prompt;
     log(`Started: “${request.prompt}”, seed ${described.request.seed}`);
-    $("dense-figure").hidden = !$("compare").checked;
-    if ($("compare").checked) {
+    $("dense-figure").hidden = state.meeting === null;
+    if (state.meeting !== null) {
       const dense = await startSession({ ...request, budget: 1, floor: undefined, seed: described.request.seed });
-      state.dense = show(dense, $("dense"), onDenseEvent, 0);
+      state.dense = show(dense, $("dense"), onDenseEvent, 0, true, state.meeting);
     }
   } catch (error) {
+    state.meeting?.open(); // nobody else comes
     showError(error);
   }
+  state.starting = false;
   $("start").disabled = false;
   showButtons();
   askServer();
 }
 
 async function join(id) {
+  if (state.live !== null && state.live.id === id) return log("This video is it.");
+  stopAll();
   try {
     const described = await getSession(id);
     if (!described.started) throw new Error("The session has not begun.");
     $("prompt").value = described.request.prompt;
     $("caption").textContent = described.request.prompt;
-    state.live = show(described, $("video"), onEvent, "live");
-    state.live.over = described.state === "finished" || described.state === "failed";
-    log("Watching along.");
+    const over = described.state === "finished" || described.state === "failed";
+    state.live = show(described, $("video"), onEvent, over ? 0 : "live", false);
+    state.live.over = over;
+    log(over ? "Watching what has ended." : "Watching along.");
   } catch (error) {
     showError(error);
   }
@@ -230,11 +251,14 @@ async function join(id) {
 
 // --- controls -----------------------------------------------------------------------------------------------------
 
+// Whether it was taken.
 async function ask(name, body, what) {
   try {
     await Promise.all(lives().map((live) => live.ask(name, body, what)));
+    return true;
   } catch (error) {
     showError(error);
+    return false;
   }
 }
 
@@ -255,21 +279,36 @@ async function changeBudget() {
 
 async function togglePause() {
   const pausing = !state.paused;
-  state.paused = pausing;
+  if (await ask(pausing ? "pause" : "unpause", {})) setPaused(pausing);
+}
+
+function setPaused(paused) {
+  if (state.paused === paused || !running()) return;
+  state.paused = paused;
   showButtons();
-  await ask(pausing ? "pause" : "unpause", {});
-  for (const { video } of lives()) pausing ? video.pause() : video.play().catch(() => {});
-  log(pausing ? "Paused." : "Going on.");
+  for (const { video } of lives()) paused ? video.pause() : video.play().catch(() => {});
+  log(paused ? "Paused." : "Going on.");
 }
 
 // --- to keep ------------------------------------------------------------------------------------------------------
 
-function saveFile(blob, name) {
+function saveFrom(url, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
+  link.href = url;
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+function saveFile(blob, name) {
+  const url = URL.createObjectURL(blob);
+  saveFrom(url, name);
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+function saveVideo() {
+  const { id, player } = state.live;
+  const file = player.file();
+  file !== null ? saveFile(file, "videodiffcr.mp4") : saveFrom(videoLinks(id).video(0), "videodiffcr.mp4");
 }
 
 function showLink(fragment) {
@@ -294,15 +333,21 @@ function openLink() {
   const parameters = new URLSearchParams(location.hash.slice(1));
   if (parameters.has("live")) join(parameters.get("live"));
   if (!parameters.has("replay")) return;
+  const request = readReplay(parameters.get("replay"));
+  if (request === null) return notice("This link holds no video.");
+  $("prompt").value = request.prompt;
+  $("seed").value = request.seed ?? "";
+  $("budget").value = request.budget ?? 1;
+  showBudget();
+  start(request);
+}
+
+function readReplay(text) {
   try {
-    const request = JSON.parse(parameters.get("replay"));
-    $("prompt").value = request.prompt;
-    $("seed").value = request.seed;
-    $("budget").value = request.budget;
-    showBudget();
-    start(request);
+    const request = JSON.parse(text);
+    return typeof request.prompt === "string" ? request : null;
   } catch {
-    notice("This link holds no video.");
+    return null;
   }
 }
 
@@ -318,7 +363,7 @@ $("controls").addEventListener("submit", (event) => {
   start({ prompt: $("prompt").value.trim(), budget: Number($("budget").value), ...(seed ? { seed } : {}) });
 });
 $("prompt").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey) return;
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return; // in a word that is still being composed
   event.preventDefault();
   running() ? changePrompt() : $("controls").requestSubmit();
 });
@@ -332,7 +377,7 @@ $("pause").addEventListener("click", togglePause);
 $("finish").addEventListener("click", () => ask("finish", {}));
 $("budget").addEventListener("input", showBudget);
 $("budget").addEventListener("change", changeBudget);
-$("save-video").addEventListener("click", () => saveFile(state.live.player.file(), "videodiffcr.mp4"));
+$("save-video").addEventListener("click", saveVideo);
 $("save-sheet").addEventListener("click", async () => saveFile(await sheet.file(), "videodiffcr.png"));
 $("copy-link").addEventListener("click", showReplayLink);
 $("watch-link").addEventListener("click", () => showLink("live=" + state.live.id));

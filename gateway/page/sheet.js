@@ -1,9 +1,10 @@
 // A contact sheet of what is playing: frames with their times, spread over the whole video.
 
-const COLUMNS = 6;
+const COLUMNS = 4;
 const MAX_FRAMES = 24;
 const FRAME_WIDTH = 160;
-const CAPTION = 16;
+const CAPTION = 24;
+const GAP = 4;
 
 export class ContactSheet {
   constructor(canvas, video) {
@@ -41,18 +42,18 @@ export class ContactSheet {
     const { canvas, frames } = this;
     canvas.hidden = frames.length === 0;
     const cell = (frames.length > 0 ? frames[0].picture.height : 80) + CAPTION;
-    canvas.width = COLUMNS * FRAME_WIDTH;
+    canvas.width = COLUMNS * (FRAME_WIDTH + GAP) - GAP;
     canvas.height = Math.max(1, Math.ceil(frames.length / COLUMNS)) * cell;
     const context = canvas.getContext("2d");
     context.fillStyle = "#111";
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.fillStyle = "#fff";
-    context.font = "12px system-ui, sans-serif";
+    context.font = "18px system-ui, sans-serif";
     frames.forEach(({ time, picture }, i) => {
-      const x = (i % COLUMNS) * FRAME_WIDTH;
+      const x = (i % COLUMNS) * (FRAME_WIDTH + GAP);
       const y = Math.floor(i / COLUMNS) * cell;
       context.drawImage(picture, x, y);
-      context.fillText(`${time.toFixed(2)} s`, x + 4, y + cell - 4);
+      context.fillText(`${time.toFixed(2)} s`, x + 4, y + cell - 6);
     });
   }
 

@@ -2,8 +2,10 @@
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -43,9 +45,9 @@ def start_server(*flags, port=0):
 
 
 class Gateway(Program):
-    def __init__(self, servers, *flags):
+    def __init__(self, servers, *flags, port=0):
         addresses = ",".join(f"127.0.0.1:{server.port}" for server in servers)
-        super().__init__([BIN / "videodiffcr-gateway", f"--server={addresses}", "--listen=127.0.0.1:0",
+        super().__init__([BIN / "videodiffcr-gateway", f"--server={addresses}", f"--listen=127.0.0.1:{port}",
                           "--metrics-listen=127.0.0.1:0", *flags], "http_port")
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -79,6 +81,65 @@ class Gateway(Program):
             if line.startswith(sample + " "):
                 return float(line.split()[-1])
         return None
+
+
+class Proxy:
+    """Stands between, until its connections are cut; then it takes none, until it is mended."""
+
+    def __init__(self, port):
+        self.port = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.lock = threading.Lock()
+        self.sockets = []
+        self.broken = False
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                if self.broken:
+                    client.close()
+                    continue
+                server = socket.create_connection(("127.0.0.1", self.port))
+                self.sockets += [client, server]
+            for source, target in ((client, server), (server, client)):
+                threading.Thread(target=self.pump, args=(source, target), daemon=True).start()
+
+    def pump(self, source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+        self.end([source, target])
+
+    @staticmethod
+    def end(sockets):
+        for each in sockets:
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        with self.lock:
+            self.broken = True
+            self.end(self.sockets)
+            self.sockets = []
+
+    def mend(self):
+        with self.lock:
+            self.broken = False
+
+    def stop(self):
+        self.end([self.listener])
+        self.listener.close()
+        self.cut()
 
 
 def probe(path_or_url, *more):
