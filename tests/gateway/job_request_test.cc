@@ -23,8 +23,8 @@ TEST(JobRequestTest, JsonAndBothKindsOfFormsSayTheSame) {
       {"application/json", R"({"prompt": "a red circle", "seconds": "2", "budget": 0.7, "seed": 9})"},
       {kForm, "prompt=a+red%20circle&seconds=2&budget=0.7&seed=9"},
       {kForm, R"( {"prompt": "a red circle", "seconds": 2, "budget": 0.7, "seed": "9"})"},  // as curl -d sends it
-      {"multipart/form-data; boundary=x", part + "prompt\r\n\r\na red circle\r\n" + part + "seconds\r\n\r\n2\r\n" + part +
-                                              "budget\r\n\r\n0.7\r\n" + part + "seed\r\n\r\n9\r\n--x--\r\n"}};
+      {"multipart/form-data; boundary=x", part + "prompt\r\n\r\na red circle\r\n" + part + "seconds\r\n\r\n2\r\n" +
+                                              part + "budget\r\n\r\n0.7\r\n" + part + "seed\r\n\r\n9\r\n--x--\r\n"}};
   for (const auto& [type, body] : bodies) {
     const absl::StatusOr<JobRequest> request = Parse(type, body);
     ASSERT_TRUE(request.ok()) << body << ": " << request.status();
