@@ -29,7 +29,7 @@ struct SchedulerConfig {
   // Sessions that may hold model memory at once; at least 1. Memory may allow fewer.
   int max_sessions = 32;
 
-  // Sessions that may wait for memory; 0: a session that does not fit is refused at once.
+  // Sessions that may wait for memory or for time of the engine; 0: one that would is refused at once.
   int max_waiting_sessions = 64;
 
   // Model memory for all sessions together, in bytes, where the model lives in the host's memory; one on a GPU has its

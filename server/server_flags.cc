@@ -192,8 +192,10 @@ void AddLimitsOfTheServer(CommandLine* line, Command* command) {
                    ReadInteger(&line->config.transport_memory_bytes));
   command->AddFlag({"max-sessions", "N", "Sessions that hold model memory at once.", "8"},
                    ReadInteger(&scheduler.max_sessions));
-  command->AddFlag({"max-waiting-sessions", "N", "Sessions that may wait for memory; more are refused at once.", "0"},
-                   ReadInteger(&scheduler.max_waiting_sessions));
+  command->AddFlag(
+      {"max-waiting-sessions", "N",
+       "Sessions that may wait for a place: memory, and time of the engine; more are refused at once.", "0"},
+      ReadInteger(&scheduler.max_waiting_sessions));
   command->AddFlag({"idle-timeout", "TIME",
                     "Wait for the client of a session that it holds back for this long: paused, out of credits, or not "
                     "reading; 0 means for ever.",

@@ -21,7 +21,7 @@ namespace videodiffcr {
 
 struct TenantLimits {
   std::optional<int64_t> max_sessions;          // at once, those that wait among them
-  std::optional<int64_t> max_waiting_sessions;  // that wait for the server's memory
+  std::optional<int64_t> max_waiting_sessions;  // that wait for a place
   std::optional<int64_t> chunks_per_minute;     // of all its sessions together; as many at once
   std::optional<double> floor;                  // budget below which the server never takes its sessions, 0.1 to 1
 };

@@ -69,7 +69,7 @@ void AddLimits(Options* options, Command* command) {
   };
   command->AddFlag({"max-sessions", "N", "Sessions of the tenant at once.", "4"},
                    read_count(&TenantLimits::max_sessions));
-  command->AddFlag({"max-waiting-sessions", "N", "Of them, those that wait for the server's memory.", "2"},
+  command->AddFlag({"max-waiting-sessions", "N", "Of them, those that wait for a place.", "2"},
                    read_count(&TenantLimits::max_waiting_sessions));
   command->AddFlag({"chunks-per-minute", "N", "Chunks of all its sessions together.", "600"},
                    read_count(&TenantLimits::chunks_per_minute));
