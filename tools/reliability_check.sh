@@ -137,7 +137,8 @@ check_cancel() {
 # Viewers at playing speed: flat out, the chunks that a slow reader does take would be a third share of the machine.
 check_slow_reader() {
   start_server
-  load --arrivals burst:2@1h --duration 1s --chunks "$(scaled 40)" --require 'cpr>=1,lost==0'
+  local chunks; chunks=$(scaled 120)  # of 78 the p99 would be the greatest
+  load --arrivals burst:2@1h --duration 1s --chunks "$chunks" --require 'cpr>=1,lost==0'
   local calm calm_held=$held; calm=$(figure interval_p99_ms)
   # Into a pipe that is read a little at a time; on a CPU whole frames, so that the connection's own buffers are soon full.
   local video=$work/slow.mp4 bite=65536 most=$((held_mib * 2**20))
@@ -146,10 +147,10 @@ check_slow_reader() {
   while sleep 2; do head -c $bite; done <>"$video" >/dev/null &
   local reader=$!
   "$bin/videodiffcr" generate --server "$address" --prompt "${prompts[1]:-a red circle moves right}" --budget "$budget" \
-    --chunks 200 --output "$video" >/dev/null 2>&1 &
+    --chunks 400 --output "$video" >/dev/null 2>&1 &
   local slow=$!
   sleep 5  # until it is held back: before that it is a third viewer
-  load --arrivals burst:2@1h --duration 1s --chunks "$(scaled 40)" --require 'cpr>=1,lost==0'
+  load --arrivals burst:2@1h --duration 1s --chunks "$chunks" --require 'cpr>=1,lost==0'
   local beside; beside=$(figure interval_p99_ms)
   local buffered=0 now
   for _ in $(seq 12); do  # the most, over some of its reads
@@ -187,18 +188,20 @@ check_kills() {
 }
 check_churn() {
   start_server
-  load --arrivals closed:16 --duration 10s --chunks 1..2 --playout off --kill-share 1
+  local fresh; fresh=$(resident_at_rest)
+  local piece=(--arrivals closed:16 --duration "$(scaled 60)s" --chunks 1..2 --playout off --kill-share 1)
+  load "${piece[@]}"  # what a process takes once: arenas, the library's pools, a first encoder of each thread
   local before gpu_before; before=$(resident_at_rest); gpu_before=$(metric 'videodiffcr_gpu_memory_bytes{')
   local wanted sessions=0; wanted=$(scaled $wanted_churn)
   while [ "$sessions" -lt "$wanted" ]; do
-    load --arrivals closed:16 --duration "$(scaled 60)s" --chunks 1..2 --playout off --kill-share 1
+    load "${piece[@]}"
     sessions=$((sessions + $(whole sessions)))
     [ "$(whole sessions)" -gt 0 ] || break
   done
   local after kv gpu; after=$(resident_at_rest); kv=$(metric 'videodiffcr_kv_cache_bytes{')
   gpu=$(metric 'videodiffcr_gpu_memory_bytes{')
   row "open and cancel" "$wanted: RSS +8 MiB at most, KV bytes 0, GPU bytes as before" \
-    "$sessions: RSS $((after - before)) KiB more, KV bytes $kv, GPU bytes $gpu_before to $gpu" \
+    "$sessions: RSS $((after - before)) KiB more ($((after - fresh)) than just started), KV bytes $kv, GPU bytes $gpu_before to $gpu" \
     "$(holds "$after - $before <= 8192 and $kv == 0 and $gpu == $gpu_before and $sessions >= $wanted")"
 }
 check_overload() {
@@ -211,17 +214,32 @@ check_overload() {
     "$(figure refused) refusals, p99 $refusal ms; admitted $calm to $admitted ms" \
     "$(holds "$(figure refused) > 0 and $refusal <= 10 and $admitted <= 1.2 * $calm")"
 }
-check_budgets() {
-  local sessions=${BUDGET_SESSIONS:-$([ "$device" = cpu ] && echo 12 || echo 4)} off on crossed budget=1
+# viewers_at BUDGET: so many in real time the engine can serve, by chunks flat out.
+viewers_at() {
+  local budget=$1
+  load --arrivals closed:4 --duration 10s --chunks 8 --playout off
+  python3 -c "print(f'{4 * 750 / $(figure interval_p50_ms):.1f}')"
+}
+# give_way SESSIONS NAME
+give_way() {
+  local off on crossed budget=1
   start_server --no-budget-controller --no-slack-admission
-  load --arrivals "burst:$sessions@1h" --duration 1s --chunks 24 --floor 0.5
+  load --arrivals "burst:$1@1h" --duration 1s --chunks 24 --floor 0.5
   off=$(figure misses)
   start_server --no-slack-admission
-  load --arrivals "burst:$sessions@1h" --duration 1s --chunks 24 --floor 0.5
+  load --arrivals "burst:$1@1h" --duration 1s --chunks 24 --floor 0.5
   on=$(figure misses); crossed=$(figure floor_crossed)
-  row "budget controller, $sessions real-time sessions" "misses <= half of controller off; floor crossed 0 times" \
+  row "budget controller, $1 real-time sessions: $2" "misses <= half of controller off; floor crossed 0 times" \
     "$on with, $off without; floor crossed $crossed times; mean budget $(figure mean_budget)" \
     "$(holds "$on <= $off / 2 and $crossed == 0")"
+}
+# At 1.5 times what dense bears, which is more than `tiny` bears at its floor, and at what the floor just bears.
+check_budgets() {
+  start_server
+  local dense floor; dense=$(viewers_at 1); floor=$(viewers_at 0.5)
+  local borne="at 1 the engine bears $dense, at the floor of 0.5 $floor"
+  give_way "${BUDGET_SESSIONS:-$([ "$device" = cpu ] && echo 12 || echo 4)}" "$borne"
+  give_way "$(python3 -c "print(int($floor))")" "as many as the floor bears"
 }
 check_allocations() {
   local failures; failures=$(scaled 100); log=$work/tests.log
