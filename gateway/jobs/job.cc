@@ -84,10 +84,13 @@ absl::StatusOr<JobRequest> ParseJobRequest(const HttpRequest& request) {
   fields->Read("size", &job.size);
   fields->ReadSeed("seed", &job.seed);
   fields->Read("budget", 0, 1, &job.budget);
-  if (job.prompt.empty()) fields->Fail("prompt", "must say what the video shows");
   if (fields->Has("input_reference")) fields->Fail("input_reference", "must be left out: videos begin from words here");
   (void)fields->Take("input_reference");
   if (absl::Status status = fields->Finish(); !status.ok()) return status;
+  if (job.prompt.empty()) {
+    return GatewayError(absl::StatusCode::kInvalidArgument, "PROMPT_EMPTY", "prompt must say what the video shows",
+                        "prompt");
+  }
   return job;
 }
 

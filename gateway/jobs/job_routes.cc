@@ -105,10 +105,11 @@ HttpResponse JobRoutes::Content(const HttpRequest& request, const std::string& i
   response.headers = {{"Accept-Ranges", "bytes"}, {"ETag", absl::StrCat("\"", id, "\"")}, {"Cache-Control", "private"}};
   const ByteRange range = ParseByteRange(request.Header("range"), job->bytes);
   if (range.kind == ByteRange::Kind::kUnsatisfiable) {
-    response.status = 416;
-    response.content_type.clear();
-    response.headers.emplace_back("Content-Range", absl::StrCat("bytes */", job->bytes));
-    return response;
+    HttpResponse refusal = ErrorResponse(GatewayError(absl::StatusCode::kOutOfRange, "OUT_OF_RANGE",
+                                                      "the range begins behind the end of the video", "Range"));
+    refusal.status = 416;
+    refusal.headers.emplace_back("Content-Range", absl::StrCat("bytes */", job->bytes));
+    return refusal;
   }
   absl::StatusOr<std::shared_ptr<BodySource>> source = OpenFileSource(store_->VideoPath(id), range.first, range.count);
   if (!source.ok()) return ErrorResponse(source.status());

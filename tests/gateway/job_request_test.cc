@@ -37,6 +37,8 @@ TEST(JobRequestTest, JsonAndBothKindsOfFormsSayTheSame) {
 
 TEST(JobRequestTest, AFormThatIsBrokenOrSaysWhatIsNotUnderstoodIsRefusedWithTheReason) {
   const std::pair<std::string, std::string> wrong[] = {{"prompt=%zz", "MALFORMED_REQUEST"},
+                                                       {"prompt=&seconds=2", "PROMPT_EMPTY"},
+                                                       {"seconds=2", "PROMPT_EMPTY"},
                                                        {"prompt=a&colour=red", "UNKNOWN_FIELD"},
                                                        {"prompt=a&seconds=long", "UNSUPPORTED_VALUE"}};
   for (const auto& [body, reason] : wrong) {

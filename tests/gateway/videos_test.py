@@ -49,6 +49,8 @@ class VideosTest(unittest.TestCase):
         with self.gateway.open(path, headers={"Range": "bytes=100-199"}) as answer:
             self.assertEqual((answer.status, answer.read()), (206, whole[100:200]))
             self.assertEqual(answer.headers["Content-Range"], f"bytes 100-199/{len(whole)}")
+        status, refusal = self.gateway.json(path, headers={"Range": f"bytes={len(whole)}-"})
+        self.assertEqual((status, refusal["error"]["reason"]), (416, "OUT_OF_RANGE"))
         self.assertEqual(len(programs.probe(self.gateway.url + path)["frames"]), 9 + 2 * 12)
 
     def test_what_cannot_be_made_fails_with_the_servers_reason(self):

@@ -48,7 +48,7 @@ class OpenAITest(unittest.TestCase):
     def test_a_refusal_is_openais_own_exception_with_our_reason(self):
         with self.assertRaises(openai.BadRequestError) as caught:
             self.client.videos.create(prompt="")
-        self.assertEqual((caught.exception.code, caught.exception.param), ("UNSUPPORTED_VALUE", "prompt"))
+        self.assertEqual((caught.exception.code, caught.exception.param), ("PROMPT_EMPTY", "prompt"))
 
     def test_requests_reads_a_live_video_as_it_grows(self):
         session = requests.post(self.gateway.url + "/live", json={"prompt": PROMPT, "length_chunks": 4}, timeout=60).json()
