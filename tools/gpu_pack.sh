@@ -77,7 +77,7 @@ pack() {
   git rev-parse --short HEAD >"$stage/commit"
   collect_libraries "$stage" || exit 1
   tar -C "$stage" --sort=name --owner=0 --group=0 -c . | xz -9 >"$out/gpu_check.tar.xz" || exit 1
-  cp tools/gpu_check.sh tools/gpu_check_table.py "$out/"
+  cp tools/gpu_check.sh tools/gpu_check_parts.sh tools/gpu_check_table.py "$out/"
   bytes=$(stat -c %s "$out/gpu_check.tar.xz")
   libraries=("$stage"/lib/*)
   echo "packed $((bytes >> 10)) KiB: ${programs[*]} ${tests[*]} and ${#libraries[@]} libraries"

@@ -119,7 +119,7 @@ class GpuCheck:
         (stage / "commit").write_text(f"{commit}\n")
         with tarfile.open(packed / "gpu_check.tar.xz", "w:xz") as tar:
             tar.add(stage, ".")
-        for script in ("gpu_check.sh", "gpu_check_table.py"):
+        for script in ("gpu_check.sh", "gpu_check_parts.sh", "gpu_check_table.py"):
             (packed / script).write_bytes((SOURCE / "tools" / script).read_bytes())
         return packed
 
