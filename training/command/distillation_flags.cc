@@ -34,7 +34,12 @@ void AddDistillationFlags(DistillationOptions* options, Command* command) {
   command->AddFlag(
       {"teacher", "FOLDER", "Model folder of the undistilled transformer; by default that of --model.", "out/teacher"},
       ReadString(&options->teacher));
-  AddUnknownWords(&options->unknown_words, command);
+  AddUnknownWords(&options->scenes.unknown_words, command);
+  command->AddFlag({"most-chunks", "N",
+                    "Chunks of the longest rollouts of scenes: 30 % have from 5 to so many, the others 4. Longer ones "
+                    "show a student its own drift, and take as much longer.",
+                    "16"},
+                   ReadInteger(kWindowChunks, 64, &options->scenes.most_chunks));
   command->AddFlag({"critic-only-steps", "N", "Steps before the student is trained.", "50"},
                    ReadInteger(0, 1'000'000, &options->critic_only_steps));
   command->AddFlag({"warmup-steps", "N", "Steps until the student's learning rate is at its highest.", "100"},

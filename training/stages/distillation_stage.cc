@@ -328,12 +328,16 @@ absl::Status OpenScenes(const StageOptions& stage, const DistillationOptions& op
   }
   parts->model = std::make_unique<TrainingModel>(*std::move(model));
   if (absl::Status fit = CheckScores(options, parts->model->config.transformer); !fit.ok()) return fit;
-  parts->prompts = MakeScenePrompts(stage, *parts->model, options.unknown_words);
+  parts->prompts = MakeScenePrompts(stage, *parts->model, options.scenes);
   return absl::OkStatus();
 }
 
 // Model and prompts of a file, these first: the text encoder may need the memory.
 absl::Status OpenFile(const StageOptions& stage, const DistillationOptions& options, DistillationParts* parts) {
+  if (options.scenes.unknown_words > 0) return WrongUsageError("--unknown-words: of scenes; goes without --prompts");
+  if (options.scenes.most_chunks != kMostChunks) {
+    return WrongUsageError("--most-chunks: of scenes; rollouts of --prompts are as long as the model's window");
+  }
   std::ostream silent(nullptr);
   const absl::StatusOr<ModelConfig> config = LoadModelConfig(stage.model);
   if (!config.ok()) return config.status();

@@ -35,7 +35,7 @@ struct DistillationOptions {
   std::string teacher;             // model folder whose transformer R and Q start as; empty: as the student's
   bool teacher_on_host = false;    // R's blocks stay in host memory and are copied as they are used (block_feed.h)
   std::string fake_score;          // model folder whose transformer Q starts as; empty: as R
-  double unknown_words = 0;        // captions in which unknown words stand for known ones (CaptionOptions)
+  ScenePromptOptions scenes;       // without a file of prompts
   FilePromptOptions prompts;       // no file: scenes
   std::string negative_prompt;     // with a file: what guidance leads away from; empty: no words
   std::string run_folder;          // with a file: gets its text rows

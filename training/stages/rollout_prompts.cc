@@ -22,15 +22,19 @@ constexpr char kNoWords[] = "";
 
 class ScenePrompts final : public RolloutPrompts {
  public:
-  ScenePrompts(const StageOptions& stage, const TrainingModel& model, double unknown_words)
-      : stage_(stage), model_(model), unknown_words_(unknown_words), text_(TextEncoderOnCpu(model)) {}
+  ScenePrompts(const StageOptions& stage, const TrainingModel& model, const ScenePromptOptions& options)
+      : stage_(stage), model_(model), options_(options), text_(TextEncoderOnCpu(model)) {}
 
   std::map<std::string, std::string> settings() const override {
-    if (unknown_words_ > 0) return {{"unknown words", absl::StrCat(unknown_words_)}};
-    return {};
+    std::map<std::string, std::string> settings;
+    if (options_.unknown_words > 0) settings["unknown words"] = absl::StrCat(options_.unknown_words);
+    if (options_.most_chunks != kMostChunks) settings["most chunks"] = absl::StrCat(options_.most_chunks);
+    return settings;
   }
 
-  RolloutPlan Draw(size_t steps, RandomStream& random) const override { return DrawRolloutPlan(steps, random); }
+  RolloutPlan Draw(size_t steps, RandomStream& random) const override {
+    return DrawRolloutPlan(steps, options_.most_chunks, random);
+  }
 
   absl::StatusOr<std::vector<at::Tensor>> Text(int64_t step, const RolloutPlan& plan,
                                                RandomStream& random) const override {
@@ -40,7 +44,7 @@ class ScenePrompts final : public RolloutPrompts {
     scenes.prompt_switch = kPromptSwitch;
     std::vector<std::vector<std::string>> captions;
     for (const Scene& scene : ScenesOfStep(stage_, step, scenes)) {
-      captions.push_back(CaptionsOfChunks(scene, all, {.replaced_caption = unknown_words_}, random));
+      captions.push_back(CaptionsOfChunks(scene, all, {.replaced_caption = options_.unknown_words}, random));
     }
     const c10::NoGradGuard no_gradients;
     std::vector<at::Tensor> pieces;
@@ -60,7 +64,7 @@ class ScenePrompts final : public RolloutPrompts {
  private:
   const StageOptions stage_;
   const TrainingModel& model_;
-  const double unknown_words_;
+  const ScenePromptOptions options_;
   const TextEncoderWeights text_;
 };
 
@@ -136,8 +140,8 @@ absl::Status CheckNegative(const PromptSet& prompts, const std::string& negative
 }  // namespace
 
 std::unique_ptr<RolloutPrompts> MakeScenePrompts(const StageOptions& stage, const TrainingModel& model,
-                                                 double unknown_words) {
-  return std::make_unique<ScenePrompts>(stage, model, unknown_words);
+                                                 const ScenePromptOptions& options) {
+  return std::make_unique<ScenePrompts>(stage, model, options);
 }
 
 absl::StatusOr<std::unique_ptr<RolloutPrompts>> MakeFilePrompts(const StageOptions& stage,

@@ -37,10 +37,14 @@ class RolloutPrompts {
   virtual absl::StatusOr<at::Tensor> NegativeText() const = 0;
 };
 
-// Captions of scenes, some of which switch; `unknown_words` as CaptionOptions has it. Rollouts of 4 to 6 chunks. For
-// models of tiny's kind; `model` outlives it.
+struct ScenePromptOptions {
+  double unknown_words = 0;           // captions in which unknown words stand for known ones (CaptionOptions)
+  int64_t most_chunks = kMostChunks;  // of a rollout (DrawRolloutPlan)
+};
+
+// Captions of scenes, some of which switch. For models of tiny's kind; `model` outlives it.
 std::unique_ptr<RolloutPrompts> MakeScenePrompts(const StageOptions& stage, const TrainingModel& model,
-                                                 double unknown_words);
+                                                 const ScenePromptOptions& options);
 
 struct FilePromptOptions {
   std::string file;  // as training/prompts/prompt_file.h reads it; empty: none

@@ -3,14 +3,20 @@
 #include <ATen/ops/cat.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
+
 #include "training/model/training_model.h"
 
 namespace videodiffcr::training {
 
-RolloutPlan DrawRolloutPlan(size_t steps, RandomStream& random) {
+RolloutPlan DrawRolloutPlan(size_t steps, int64_t most_chunks, RandomStream& random) {
+  constexpr double kShort = 0.7;
   RolloutPlan plan;
   const double length = random.Uniform();
-  plan.chunks = length < 0.7 ? 4 : length < 0.85 ? 5 : 6;
+  if (length >= kShort && most_chunks > kWindowChunks) {
+    const double place = (length - kShort) / (1 - kShort) * static_cast<double>(most_chunks - kWindowChunks);
+    plan.chunks = std::min(kWindowChunks + 1 + static_cast<int64_t>(place), most_chunks);
+  }
   plan.exit_step = static_cast<size_t>(random.Below(static_cast<int>(steps)));
   return plan;
 }

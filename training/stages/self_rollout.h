@@ -39,8 +39,10 @@ struct RolloutPlan {
   bool counts(int64_t chunk) const { return chunk == 0 || chunk == chunks - 1 || chunks == window_chunks; }
 };
 
-// 4 chunks (70 %), 5 or 6 (15 % each); any of the `steps` as exit step.
-RolloutPlan DrawRolloutPlan(size_t steps, RandomStream& random);
+inline constexpr int64_t kMostChunks = 6;  // of a rollout of scenes, by default
+
+// The window's 4 chunks (70 %), or any number from 5 to `most_chunks`; any of the `steps` as exit step.
+RolloutPlan DrawRolloutPlan(size_t steps, int64_t most_chunks, RandomStream& random);
 
 // The noise of a chunk: what step 0 starts from, and what is added before each later step.
 using StepNoise = std::function<at::Tensor(size_t step)>;
