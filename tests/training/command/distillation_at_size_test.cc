@@ -209,6 +209,8 @@ TEST_F(DistillationAtSizeTest, AWrongFolderOrFlagIsNamed) {
   EXPECT_THAT(error({{"--negative-prompt", "a \xff"}}), HasSubstr("--negative-prompt: "));
   EXPECT_THAT(error({{"--negative-prompt", " \t "}}), HasSubstr("--negative-prompt: nothing to see"));
   EXPECT_THAT(error({{"--negative-prompt", "grey"}, {"--prompts", ""}}), HasSubstr("--negative-prompt: needs"));
+  EXPECT_THAT(error({{"--most-chunks", "9"}}), HasSubstr("--most-chunks: of scenes"));
+  EXPECT_THAT(error({{"--unknown-words", "0.1"}}), HasSubstr("--unknown-words: of scenes"));
   EXPECT_THAT(error({{"--teacher-blocks", "host"}}), HasSubstr("--teacher-blocks host: needs a GPU"));
   EXPECT_THAT(error({{"--teacher-blocks", "disk"}}), HasSubstr("must be device or host"));
   EXPECT_THAT(error({{"--router", "linear"}}), HasSubstr("--router linear"));
