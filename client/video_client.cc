@@ -43,6 +43,7 @@ std::string WhyNotConnected(const ServerList& servers) {
 std::string AdviceFor(const std::string& reason) {
   constexpr char kStart[] = "start videodiffcr-server, or name another with --server HOST:PORT";
   if (absl::StrContains(reason, "Connection refused")) return kStart;
+  if (absl::StrContains(reason, "DNS")) return absl::StrCat(kStart, " (", reason, ")");
   return absl::StrCat(kStart, "; one that speaks TLS wants --tls or --tls-ca, and may want --tls-certificate (", reason,
                       ")");
 }

@@ -215,6 +215,11 @@ TEST(VideoClientTest, AnAddressWhereNobodyListensIsUnavailableWithAdvice) {
               AllOf(HasSubstr("start videodiffcr-server"), Not(HasSubstr("tls"))));
 }
 
+TEST(VideoClientTest, ANameThatNobodyHasIsSaidToBeThat) {
+  const auto client = VideoClient::Connect("nobody.invalid:1", absl::Milliseconds(200));
+  EXPECT_THAT(std::string(client.status().message()), AllOf(HasSubstr("nobody.invalid"), Not(HasSubstr("tls"))));
+}
+
 TEST(VideoClientTest, ConnectWaitsForAServerThatIsLoadingItsModelButNoLongerThanAsked) {
   Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream*) { return grpc::Status::OK; });
   service.LoadForCalls(3);
