@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What g++ does not see: clang holds every lock annotation to the code while it compiles scheduler, server and client, and their
+# What g++ does not see: clang holds every lock annotation to the code while it compiles scheduler, server, client and gateway, and their
 # tests run under the thread sanitizer (preset clang, without LibTorch). Arguments go to ctest.
 set -euo pipefail
 cd "$(dirname "$0")/.."

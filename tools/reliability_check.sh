@@ -283,13 +283,13 @@ check_fuzz() {
   if [ "$found" -eq 0 ]; then by_tests "fuzz: short runs alone, without the preset fuzz" "no finding" '_fuzz$'; return; fi
   row "fuzz" "no finding" "$found fuzzers, ${FUZZ_SECONDS:-60} s each: $broken broke" "$broken"
 }
-# Each preset's tests of scheduler, server, client and protocol: what the sanitizers' builds have in common.
+# Each preset's tests of scheduler, server, client, gateway and protocol: what the sanitizers' builds have in common.
 check_sanitizers() {
   local preset found=0
   for preset in asan tsan clang; do
     [ -e "build/$preset/CTestTestfile.cmake" ] || continue
     found=$((found + 1)); log=$work/tests.log
-    ctest --test-dir "build/$preset" -L '^(scheduler|server|integration)$' --no-tests=error --output-on-failure >"$log" 2>&1
+    ctest --test-dir "build/$preset" -L '^(scheduler|server|integration|client|gateway)$' -LE e2e --no-tests=error --output-on-failure >"$log" 2>&1
     local result=$?
     row "sanitizers, preset $preset" "0 reports" "$(sed -n 's/^\([0-9]*% tests passed.*\)/\1/p' "$log")" $result
   done

@@ -8,6 +8,7 @@
 
 #include <vector>
 
+#include "absl/base/config.h"
 #include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
@@ -59,7 +60,7 @@ TEST(MappedFileTest, EmptyFilesFoldersAndPipesAreRefused) {
   EXPECT_EQ(MappedFile::Open("/nowhere").status().code(), absl::StatusCode::kNotFound);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(ABSL_HAVE_ADDRESS_SANITIZER) && !defined(ABSL_HAVE_THREAD_SANITIZER)  // which handle it themselves
 TEST(MappedFileDeathTest, ABusErrorThatIsNoneOfOursEndsTheProcessAsBefore) {
   const TemporaryFolder folder;
   const MappedFile file = *MappedFile::Open(folder.Write("file", "x"));
