@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "model/config/json_fields.h"
+#include "system/bounded_json.h"
 #include "system/regular_file.h"
 
 namespace videodiffcr {

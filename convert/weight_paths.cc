@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "convert/file_kind.h"
 #include "model/config/json_fields.h"
+#include "system/bounded_json.h"
 #include "system/regular_file.h"
 
 namespace videodiffcr {

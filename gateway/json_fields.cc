@@ -5,11 +5,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/error_response.h"
+#include "system/bounded_json.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr size_t kMaxQuotedBytes = 100;
+constexpr int kMaxDepth = 16;
 
 std::string Quoted(const nlohmann::json& value) { return JsonText(value).substr(0, kMaxQuotedBytes); }
 
@@ -22,12 +24,13 @@ JsonFields::JsonFields(nlohmann::json object, std::string name) : object_(std::m
 
 absl::StatusOr<JsonFields> JsonFields::Parse(const std::string& body) {
   if (body.empty()) return JsonFields(nlohmann::json::object(), "");
-  nlohmann::json parsed = nlohmann::json::parse(body, nullptr, false);
-  if (!parsed.is_object()) {
+  absl::StatusOr<nlohmann::json> parsed = ParseBoundedJson(body, kMaxDepth);
+  if (!parsed.ok() || !parsed->is_object()) {
     return GatewayError(absl::StatusCode::kInvalidArgument, "MALFORMED_JSON",
-                        "the body must be one JSON object, in UTF-8");
+                        absl::StrCat("the body must be one JSON object, in UTF-8, without a key twice and at most ",
+                                     kMaxDepth, " deep"));
   }
-  return JsonFields(std::move(parsed), "");
+  return JsonFields(*std::move(parsed), "");
 }
 
 const nlohmann::json* JsonFields::Find(const std::string& field) {

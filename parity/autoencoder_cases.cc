@@ -14,6 +14,7 @@
 #include "model/weights/weight_table.h"
 #include "parity/fill_rule.h"
 #include "parity/parity_case.h"
+#include "system/bounded_json.h"
 
 namespace videodiffcr {
 namespace {

@@ -8,6 +8,7 @@
 #include "model/config/json_fields.h"
 #include "model/config/noise_schedule.h"
 #include "model/weights/weight_table.h"
+#include "system/bounded_json.h"
 
 namespace videodiffcr {
 

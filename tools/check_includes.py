@@ -16,6 +16,8 @@ import sys
 # own. Names with a slash or in ROOTS are our folders; the others are outside packages (PACKAGES below).
 ALLOWED = {
     "system": "",
+    "system/bounded_json.h": "json",
+    "system/bounded_json.cc": "json",
     "checksum": "",
     "threading": "",
     "proto": "grpc protobuf",

@@ -8,12 +8,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
+#include "system/bounded_json.h"
 #include "system/regular_file.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr int64_t kMaxFiguresBytes = 1 << 20;
+constexpr int kMaxFiguresDepth = 8;
 constexpr double kGoodRatio = 0.99;
 constexpr double kBudgetStep = 0.05;  // tenths arrive as doubles
 
@@ -183,7 +185,8 @@ std::string FiguresToJson(const std::map<std::string, double>& figures,
 absl::StatusOr<std::map<std::string, double>> ReadFigures(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxFiguresBytes);
   if (!text.ok()) return text.status();
-  const nlohmann::json json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  const absl::StatusOr<nlohmann::json> parsed = ParseBoundedJson(*text, kMaxFiguresDepth);
+  const nlohmann::json json = parsed.ok() ? *parsed : nlohmann::json();
   const absl::Status wrong = absl::InvalidArgumentError(absl::StrCat(path, " is not what --json writes"));
   if (!json.is_object() || !json.contains("figures") || !json["figures"].is_object()) return wrong;
   std::map<std::string, double> figures;

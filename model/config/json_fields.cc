@@ -11,27 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-// Depth of nested containers, brackets inside strings not counted. Cheap enough to run before the real parser.
-int NestingDepth(std::string_view text) {
-  int depth = 0;
-  int deepest = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      deepest = std::max(deepest, ++depth);
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return deepest;
-}
-
 const char* KindOf(const json& value) { return value.type_name(); }
 
 bool ReadScalar(const json& value, int64_t* out) {
@@ -90,33 +69,6 @@ void ReadMany(const json& found, const char* key, std::vector<T>* values, JsonFi
 }
 
 }  // namespace
-
-absl::StatusOr<json> ParseBoundedJson(std::string_view text, int max_depth) {
-  if (const int depth = NestingDepth(text); depth > max_depth) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("JSON is nested ", depth, " containers deep; at most ", max_depth, " are read"));
-  }
-  std::vector<std::set<std::string>> keys;  // of the objects that are open
-  std::string twice;
-  const auto watch_keys = [&](int, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && twice.empty()) {
-      const std::string& key = parsed.get_ref<const std::string&>();
-      if (!keys.back().insert(key).second) twice = key;
-    }
-    return true;
-  };
-  // The parser reports where it stopped only by exception; the text of it is wanted, so it is caught right here.
-  json parsed;
-  try {
-    parsed = json::parse(text, watch_keys);
-  } catch (const json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("not valid JSON: ", error.what()));
-  }
-  if (!twice.empty()) return absl::InvalidArgumentError(absl::StrCat(twice.substr(0, 64), ": key appears twice"));
-  return parsed;
-}
 
 JsonFields::JsonFields(const json& object, std::string path) : object_(object), path_(std::move(path)) {
   if (!object_.is_object()) {

@@ -19,10 +19,6 @@ namespace videodiffcr {
 // Of the files of a model folder.
 inline constexpr int kMaxConfigDepth = 8;
 
-// Parses hostile JSON text: at most `max_depth` nested containers (so a file of brackets costs nothing), no key twice
-// in one object. InvalidArgument says what and where (byte offset).
-absl::StatusOr<nlohmann::json> ParseBoundedJson(std::string_view text, int max_depth);
-
 // What a key that is not there means.
 enum class Presence { kRequired, kOptional };
 

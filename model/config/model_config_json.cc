@@ -7,6 +7,7 @@
 #include "model/config/model_config.h"
 #include "model/config/model_config_file.h"
 #include "model/config/retention_json.h"
+#include "system/bounded_json.h"
 
 namespace videodiffcr {
 

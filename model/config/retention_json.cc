@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/config/enum_names.h"
 #include "model/config/retention_tables_json.h"
+#include "system/bounded_json.h"
 
 namespace videodiffcr {
 namespace {

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "openssl/crypto.h"
+#include "system/bounded_json.h"
 #include "system/regular_file.h"
 
 namespace videodiffcr {
@@ -25,6 +26,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxNameBytes = 63;
 constexpr int64_t kMaxFileBytes = int64_t{16} << 20;
+constexpr int kMaxDepth = 8;
 constexpr int64_t kMaxLimit = 1'000'000'000;
 
 template <typename... Parts>
@@ -141,8 +143,9 @@ bool IsTenantName(absl::string_view name) {
 }
 
 absl::StatusOr<TenantFile> ParseTenants(const std::string& text) {
-  const Json document = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (document.is_discarded()) return Wrong("it is no JSON");
+  const absl::StatusOr<Json> parsed = ParseBoundedJson(text, kMaxDepth);
+  if (!parsed.ok()) return Wrong(parsed.status().message());
+  const Json& document = *parsed;
   if (absl::Status status = CheckFields(document, "it", {"tenants"}); !status.ok()) return status;
   const auto list = document.find("tenants");
   if (list == document.end() || !list->is_array()) return Wrong("tenants must be a list");

@@ -13,12 +13,20 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "system/bounded_json.h"
 #include "system/regular_file.h"
 #include "system/wrong_usage.h"
 #include "training/prompts/csv_record.h"
 
 namespace videodiffcr::training {
 namespace {
+
+constexpr int kMaxJsonDepth = 32;
+
+// The parser's own words, with a column and the bytes around it, say nothing to who has a million lines.
+std::string WhyNotJson(const absl::Status& status) {
+  return absl::StartsWith(status.message(), "not valid JSON") ? "not JSON" : std::string(status.message());
+}
 
 // Lines of a stream with their numbers, of which some may be put back.
 class Lines {
@@ -110,9 +118,10 @@ class JsonLinesReader {
       return record;
     }
     if (absl::StripAsciiWhitespace(line->text).empty()) return record;
-    const auto object = nlohmann::json::parse(line->text, nullptr, /*allow_exceptions=*/false);
+    const absl::StatusOr<nlohmann::json> parsed = ParseBoundedJson(line->text, kMaxJsonDepth);
+    const nlohmann::json object = parsed.ok() ? *parsed : nlohmann::json();
     if (!object.is_object()) {
-      record.why = object.is_discarded() ? "not JSON" : "not a JSON object";
+      record.why = parsed.ok() ? "not a JSON object" : WhyNotJson(parsed.status());
     } else if (const auto value = object.find(column_); value == object.end()) {
       record.why = absl::StrCat("no \"", column_, "\"");
     } else if (!value->is_string()) {

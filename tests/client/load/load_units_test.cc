@@ -210,7 +210,7 @@ TEST(LoadOptionsTest, AMixHasFloorsOfItsOwn) {
   std::set<std::pair<double, double>> seen;
   std::mt19937_64 random(1);
   for (int i = 0; i < 100; ++i) {
-    const v1::Retention& retention = DrawViewer(*options, {"a prompt"}, &random).config.retention();
+    const v1::Retention retention = DrawViewer(*options, {"a prompt"}, &random).config.retention();
     seen.insert({retention.target(), retention.floor()});
   }
   EXPECT_THAT(seen, ElementsAre(std::pair(0.7, 0.6), std::pair(0.9, 0.8), std::pair(1.0, 0.5)));
