@@ -144,7 +144,9 @@ bool IsTenantName(absl::string_view name) {
 
 absl::StatusOr<TenantFile> ParseTenants(const std::string& text) {
   const absl::StatusOr<Json> parsed = ParseBoundedJson(text, kMaxDepth);
-  if (!parsed.ok()) return Wrong(parsed.status().message());
+  // The parser's own words quote what it read.
+  if (!parsed.ok())
+    return Wrong(absl::StrCat("it is no JSON, or has a key twice, or is more than ", kMaxDepth, " deep"));
   const Json& document = *parsed;
   if (absl::Status status = CheckFields(document, "it", {"tenants"}); !status.ok()) return status;
   const auto list = document.find("tenants");
