@@ -10,6 +10,7 @@
 #include "scheduler/invariants.h"
 #include "scheduler/step_policy.h"
 #include "system/guarded.h"
+#include "system/thread_niceness.h"
 
 namespace videodiffcr {
 namespace {
@@ -37,6 +38,7 @@ EngineLoop::EngineLoop(SchedulerState* state) : state_(state), thread_([this] { 
 EngineLoop::~EngineLoop() { thread_.join(); }
 
 void EngineLoop::Run() {
+  StandBack(state_->config.engine_niceness);
   while (true) {
     const Turn turn = NextTurn();
     if (turn.stop) return;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "system/thread_niceness.h"
 
 namespace videodiffcr {
 namespace {
@@ -50,6 +51,7 @@ absl::Status SchedulerConfig::Validate() const {
            CheckRange("max_waiting_sessions", max_waiting_sessions, 0, kMostSessions),
            CheckRange("memory_budget_bytes", memory_budget_bytes, 1, std::numeric_limits<int64_t>::max()),
            CheckRange("max_sessions_per_plan", max_sessions_per_plan, 0, kMostSessions),
+           CheckRange("engine_niceness", engine_niceness, 0, kMostNiceness),
            CheckRange("delivery_threads", delivery_threads, 1, kMostDeliveryThreads),
            CheckDuration("first_chunk_due", first_chunk_due),
            CheckDuration("standard_chunk_due", standard_chunk_due),

@@ -52,6 +52,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> LoadModel(const CommandLine& command
   options.model_folder = command_line.model_folder;
   options.device = command_line.device;
   options.threads = command_line.threads;
+  options.niceness = command_line.config.scheduler.engine_niceness;
   options.precision = command_line.precision;
   options.gpu_sessions = command_line.gpu_sessions;
   options.truncate_prompts = command_line.long_prompts == "truncate";
@@ -100,6 +101,7 @@ int Main(int argc, char** argv) {
   ConfigureLog(command_line->config.log_format, command_line->config.log_level);
   RealClock clock;
   ServerConfig config = command_line->config;
+  if (command_line->device != "cpu") config.scheduler.engine_niceness = 0;
   config.model_fingerprint = ModelFingerprint(command_line->model_folder);
   const absl::StatusOr<std::unique_ptr<Server>> server = Server::Create(config, &clock);
   if (!server.ok()) return Fail(kName, server.status(), std::cerr);

@@ -1,6 +1,7 @@
 #include "model/cpu/lane_pool.h"
 
 #include "model/cpu/gemm.h"
+#include "system/thread_niceness.h"
 
 namespace videodiffcr::cpu {
 
@@ -78,9 +79,10 @@ void TeamMember::Meet() {
   if (size_ > 1) Arrive(barrier_->between, size_, barrier_->between.phase.load(std::memory_order_acquire));
 }
 
-LanePool::LanePool(int lanes) : lanes_(lanes) {
+LanePool::LanePool(int lanes, int niceness) : lanes_(lanes) {
   for (int team = 0; team < lanes; ++team) barriers_.push_back(std::make_unique<TeamMember::SharedBarrier>());
-  for (int lane = 1; lane < lanes; ++lane) workers_.emplace_back([this, lane] { WorkerMain(lane); });
+  for (int lane = 1; lane < lanes; ++lane)
+    workers_.emplace_back([this, lane, niceness] { WorkerMain(lane, niceness); });
 }
 
 LanePool::~LanePool() {
@@ -106,7 +108,8 @@ void LanePool::Run(int jobs, int team_size, const std::function<void(int, TeamMe
   }
 }
 
-void LanePool::WorkerMain(int lane) {
+void LanePool::WorkerMain(int lane, int niceness) {
+  StandBack(niceness);
   KeepMathOnThisThread();
   uint32_t seen = 0;
   while (true) {

@@ -47,7 +47,9 @@ class TeamMember {
 
 class LanePool {
  public:
-  explicit LanePool(int lanes);  // at least 1
+  // `lanes`: at least 1. The threads stand back by `niceness` (system/thread_niceness.h), that which calls Run() does
+  // not.
+  explicit LanePool(int lanes, int niceness = 0);
   ~LanePool();
 
   int lanes() const { return lanes_; }
@@ -58,7 +60,7 @@ class LanePool {
   void Run(int jobs, int team_size, const std::function<void(int index, TeamMember& member)>& job);
 
  private:
-  void WorkerMain(int lane);
+  void WorkerMain(int lane, int niceness);
   void ServeLane(int lane);
 
   const int lanes_;

@@ -90,13 +90,13 @@ std::unique_ptr<LatentChunk> HandOut(const Session& session) {
 
 class CpuVideoModel final : public VideoModel {
  public:
-  CpuVideoModel(ModelParts model, int lanes, const StepSchedule& schedule)
+  CpuVideoModel(ModelParts model, int lanes, int niceness, const StepSchedule& schedule)
       : model_(std::move(model)),
         info_(MakeInfo(model_, lanes)),
         transformer_(model_.config.transformer, model_.config.retention,
                      PackTransformer(model_.config.transformer, model_.transformer, schedule.timesteps_and_context())),
         sampler_(&transformer_, model_.config.retention, schedule.sigmas),
-        pool_(lanes) {
+        pool_(lanes, niceness) {
     model_.transformer = {};  // packed above
     for (int team = 0; team < lanes; ++team) scratch_.emplace_back(model_.config.transformer, model_.config.retention);
   }
@@ -299,10 +299,10 @@ absl::StatusOr<int> LanesFor(int threads) {
   return threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-absl::StatusOr<std::unique_ptr<VideoModel>> MakeVideoModel(ModelParts model, int lanes) {
+absl::StatusOr<std::unique_ptr<VideoModel>> MakeVideoModel(ModelParts model, int lanes, int niceness) {
   const absl::StatusOr<StepSchedule> schedule = MakeStepSchedule(model.config.sampling);
   if (!schedule.ok()) return schedule.status();
-  return std::make_unique<CpuVideoModel>(std::move(model), lanes, *schedule);
+  return std::make_unique<CpuVideoModel>(std::move(model), lanes, niceness, *schedule);
 }
 
 }  // namespace videodiffcr::cpu

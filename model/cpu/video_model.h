@@ -14,8 +14,9 @@ namespace videodiffcr::cpu {
 // lanes and delivery threads are all there are. InvalidArgument below 0.
 absl::StatusOr<int> LanesFor(int threads);
 
-// `model` fp32 on the CPU, `lanes` from LanesFor(). Torch's exceptions (no memory) go through.
-absl::StatusOr<std::unique_ptr<VideoModel>> MakeVideoModel(ModelParts model, int lanes);
+// `model` fp32 on the CPU, `lanes` from LanesFor(), whose threads stand back by `niceness`. Torch's exceptions (no
+// memory) go through.
+absl::StatusOr<std::unique_ptr<VideoModel>> MakeVideoModel(ModelParts model, int lanes, int niceness);
 
 }  // namespace videodiffcr::cpu
 

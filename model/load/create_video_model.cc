@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<VideoModel>> CreateOnCpu(const VideoModelOptions&
   if (!lanes.ok()) return lanes.status();
   absl::StatusOr<ModelParts> model = Load(options, {});
   if (!model.ok()) return model.status();
-  return cpu::MakeVideoModel(*std::move(model), *lanes);
+  return cpu::MakeVideoModel(*std::move(model), *lanes, options.niceness);
 }
 
 #ifdef VIDEODIFFCR_CUDA

@@ -27,6 +27,8 @@ struct VideoModelOptions {
   bool truncate_prompts = false;
   // Instead of what the folder says, to find out what it should say.
   std::optional<CacheRetention> cache_retention = std::nullopt;
+  // How far the processor threads stand back, in nice levels, but for the one that calls Run().
+  int niceness = 0;
 };
 
 // Loads and checks the whole folder. Errors name the file and what is wrong with it.

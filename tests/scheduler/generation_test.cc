@@ -1,4 +1,10 @@
 // Sessions from submission to end: what comes out, in which order, and with what in it.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "system/thread_niceness.h"
 #include "tests/scheduler/scheduler_fixture.h"
 
 namespace videodiffcr {
@@ -17,6 +23,17 @@ TEST_F(GenerationTest, ASessionDeliversItsChunksInOrderAndEndsWhenItsLengthIsRea
               ElementsAre("chunk 0", "chunk 1", "finishing", "chunk 2", "ended OK LENGTH_REACHED"));
   EXPECT_EQ(session.log->totals().chunks, 3);
   EXPECT_EQ(session.log->totals().frames, 9 + 12 + 12);
+}
+
+TEST_F(GenerationTest, PlansRunOnAThreadThatStandsBackForThoseThatDeliver) {
+  const int before = getpriority(PRIO_PROCESS, 0);
+  std::atomic<int> niceness = 0;
+  model_.SetPlanHook([&](const StepPlan&) { niceness = getpriority(PRIO_PROCESS, 0); });
+  config_.engine_niceness = 2;
+  Start();
+  ASSERT_TRUE(Submit(Request(7, 1)).log->WaitForEnd());
+  EXPECT_EQ(niceness, std::min(before + 2, kMostNiceness));
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
 }
 
 TEST_F(GenerationTest, EveryFrameIsTheOneItsPlaceInTheVideoCallsFor) {

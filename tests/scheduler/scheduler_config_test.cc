@@ -27,6 +27,9 @@ TEST(SchedulerConfigTest, RefusesANumberOutOfRangeAndNamesFieldAndValue) {
   config = SchedulerConfig();
   config.max_sessions_per_plan = -2;
   EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_sessions_per_plan is -2"));
+  config = SchedulerConfig();
+  config.engine_niceness = 20;
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("engine_niceness is 20"));
 }
 
 TEST(SchedulerConfigTest, RefusesADurationOutOfRangeAndNamesFieldAndValue) {
@@ -42,7 +45,7 @@ TEST(SchedulerConfigTest, TheEndsOfEveryRangeAreInIt) {
   SchedulerConfig config;
   config.max_sessions = config.delivery_threads = 1;
   config.memory_budget_bytes = 1;
-  config.max_waiting_sessions = config.max_sessions_per_plan = 0;
+  config.max_waiting_sessions = config.max_sessions_per_plan = config.engine_niceness = 0;
   config.first_chunk_due = config.standard_chunk_due = config.batch_chunk_due = config.max_counted_lateness =
       absl::ZeroDuration();
   EXPECT_EQ(config.Validate(), absl::OkStatus());

@@ -55,6 +55,7 @@ TEST(ServerFlagsTest, WithoutFlagsTheServerHasTheDefaultsOfItsConfig) {
   EXPECT_EQ(config.scheduler.max_waiting_sessions, expected.scheduler.max_waiting_sessions);
   EXPECT_EQ(config.scheduler.memory_budget_bytes, expected.scheduler.memory_budget_bytes);
   EXPECT_EQ(config.scheduler.max_sessions_per_plan, expected.scheduler.max_sessions_per_plan);
+  EXPECT_EQ(config.scheduler.engine_niceness, expected.scheduler.engine_niceness);
   EXPECT_EQ(config.scheduler.delivery_threads, expected.scheduler.delivery_threads);
   EXPECT_EQ(config.scheduler.policy, expected.scheduler.policy);
   EXPECT_EQ(line->model_folder, "models/tiny");
@@ -99,6 +100,7 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
                                                   "--idle-grace=7s",
                                                   "--memory-budget-bytes=20",
                                                   "--max-sessions-per-plan=21",
+                                                  "--engine-niceness=19",
                                                   "--delivery-threads=22",
                                                   "--policy=fifo",
                                                   "--model-folder=folder",
@@ -142,6 +144,7 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(config.scheduler.idle_grace, absl::Seconds(7));
   EXPECT_EQ(config.scheduler.memory_budget_bytes, 20);
   EXPECT_EQ(config.scheduler.max_sessions_per_plan, 21);
+  EXPECT_EQ(config.scheduler.engine_niceness, 19);
   EXPECT_EQ(config.scheduler.delivery_threads, 22);
   EXPECT_EQ(config.scheduler.policy, SchedulingPolicy::kFirstInFirstOut);
   EXPECT_EQ(line->model_folder, "folder");

@@ -1,10 +1,15 @@
 #include "model/cpu/lane_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <new>
 #include <vector>
+
+#include "system/thread_niceness.h"
 
 namespace videodiffcr::cpu {
 namespace {
@@ -65,6 +70,18 @@ TEST(LanePoolTest, AMemberOfATeamOfOneBreaksOffByItself) {
   int first = 0;
   pool.Run(2, 1, [&](int, TeamMember& member) { first += member.BreakOff() ? 1 : 0; });
   EXPECT_EQ(first, 2);
+}
+
+TEST(LanePoolTest, ItsThreadsStandBackAndTheOneThatCallsDoesNot) {
+  const int before = getpriority(PRIO_PROCESS, 0);
+  LanePool pool(2, 2);
+  std::array<int, 2> niceness = {};
+  pool.Run(1, 2, [&](int, TeamMember& member) {
+    niceness[member.rank()] = getpriority(PRIO_PROCESS, 0);
+    member.Barrier();
+  });
+  EXPECT_EQ(niceness[0], before);
+  EXPECT_EQ(niceness[1], std::min(before + 2, kMostNiceness));
 }
 
 TEST(LanePoolTest, ACallWithoutJobsReturns) {
