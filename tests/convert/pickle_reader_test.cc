@@ -297,7 +297,8 @@ TEST(PickleReader, ReadsWhatPython2Wrote) {
     for (int i = 0; i < pairs; ++i) builder.Op(']').Op('(').Raw("U\x01w").Integer(i).Op('e');
     return builder.Op('e').Op('\x85').Op('R');
   };
-  const PickleDocument document = Read(ordered(2).Stop());
+  const std::string text = ordered(2).Stop();  // which the document's strings point into
+  const PickleDocument document = Read(text);
   const auto& dict = std::get<PickleDict>(document.values[document.root]);
   ASSERT_EQ(dict.items.size(), 2);
   EXPECT_EQ(std::get<absl::string_view>(document.values[dict.items[1].first]), "w");
