@@ -186,8 +186,9 @@ absl::StatusOr<std::map<std::string, double>> ReadFigures(const std::string& pat
   const absl::StatusOr<std::string> text = ReadRegularFile(path, kMaxFiguresBytes);
   if (!text.ok()) return text.status();
   const absl::StatusOr<nlohmann::json> parsed = ParseBoundedJson(*text, kMaxFiguresDepth);
-  const nlohmann::json json = parsed.ok() ? *parsed : nlohmann::json();
   const absl::Status wrong = absl::InvalidArgumentError(absl::StrCat(path, " is not what --json writes"));
+  if (!parsed.ok()) return wrong;
+  const nlohmann::json& json = *parsed;
   if (!json.is_object() || !json.contains("figures") || !json["figures"].is_object()) return wrong;
   std::map<std::string, double> figures;
   for (const auto& [name, value] : json["figures"].items()) {

@@ -119,10 +119,11 @@ class JsonLinesReader {
     }
     if (absl::StripAsciiWhitespace(line->text).empty()) return record;
     const absl::StatusOr<nlohmann::json> parsed = ParseBoundedJson(line->text, kMaxJsonDepth);
-    const nlohmann::json object = parsed.ok() ? *parsed : nlohmann::json();
-    if (!object.is_object()) {
-      record.why = parsed.ok() ? "not a JSON object" : WhyNotJson(parsed.status());
-    } else if (const auto value = object.find(column_); value == object.end()) {
+    if (!parsed.ok()) {
+      record.why = WhyNotJson(parsed.status());
+    } else if (!parsed->is_object()) {
+      record.why = "not a JSON object";
+    } else if (const auto value = parsed->find(column_); value == parsed->end()) {
       record.why = absl::StrCat("no \"", column_, "\"");
     } else if (!value->is_string()) {
       record.why = absl::StrCat("\"", column_, "\" is no text");
