@@ -70,16 +70,21 @@ install(DIRECTORY models/tiny DESTINATION ${CMAKE_INSTALL_DATADIR}/videodiffcr/m
   PATTERN classifier.safetensors EXCLUDE)  # judges quality, never serves
 install(FILES proto/videodiffcr/v1/video_generation.proto DESTINATION ${CMAKE_INSTALL_DATADIR}/videodiffcr/proto/videodiffcr/v1)
 install(FILES README.md CHANGELOG.md docs/operating.md docs/gateway.md docs/metrics.md docs/errors.md DESTINATION ${documents})
-# By Debian's places, relative to the prefix: /usr/lib/systemd/system, /usr/lib/sysusers.d.
-install(FILES deploy/systemd/videodiffcr.service DESTINATION lib/systemd/system)
-install(FILES deploy/systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME videodiffcr.conf)
-install(FILES deploy/systemd/videodiffcr.default DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/default RENAME videodiffcr)
+# The systemd unit names places of the installation, whose prefix may be given as late as `cmake --install --prefix`.
+foreach(place BINDIR DATADIR SYSCONFDIR)
+  string(APPEND places "set(CMAKE_INSTALL_${place} \"${CMAKE_INSTALL_${place}}\")\n")
+endforeach()
+install(CODE "${places}set(documents \"${documents}\")
+  set(source \"${PROJECT_SOURCE_DIR}/deploy/systemd\")
+  set(filled_in \"${CMAKE_BINARY_DIR}/service\")" COMPONENT service)
+install(SCRIPT cmake/install_service.cmake COMPONENT service)
 
-# Some places of a package are not below its prefix (/etc), and CMake settles them when it configures: preset "package".
+# Of Debian's packages, whose place is /usr: preset "package".
 if(NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
   return()
 endif()
 set(CPACK_GENERATOR DEB)
+set(CPACK_SET_DESTDIR ON)  # what is not below the prefix (/etc) goes along
 set(CPACK_PACKAGE_NAME videodiffcr)
 if(VIDEODIFFCR_CUDA)
   set(CPACK_PACKAGE_NAME videodiffcr-cuda)  # in place of the other

@@ -91,7 +91,8 @@ check_tls() {
 }
 
 check_unit() {
-  sed "s#^ExecStart=/usr/bin/videodiffcr-server#ExecStart=$bin/videodiffcr-server#; s#^User=.*#User=nobody#" deploy/systemd/videodiffcr.service >"$work/videodiffcr.service"
+  cmake --install build/release --component service --prefix "$work/installed" >"$work/unit" || { cat "$work/unit"; fail "the unit cannot be installed"; }
+  sed "s#^ExecStart=$work/installed/bin/#ExecStart=$bin/#; s#^User=.*#User=nobody#" "$work/installed/lib/systemd/system/videodiffcr.service" >"$work/videodiffcr.service"
   systemd-analyze verify --man=no "$work/videodiffcr.service" >"$work/unit" 2>&1 || { cat "$work/unit"; fail "systemd refuses the unit"; }
   local exposure
   exposure=$(systemd-analyze security --offline=true --no-pager "$work/videodiffcr.service" 2>/dev/null | sed -n 's/.*exposure level[^:]*: \([0-9.]*\).*/\1/p')

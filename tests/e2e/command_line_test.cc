@@ -137,10 +137,11 @@ TEST(CommandLinesTest, NonsenseForAnyFlagIsStatus2AndTheMessageNamesFlagAndValue
   static const std::regex flag_line("\n  (--[a-z0-9-]+)(?:, --no-[a-z0-9-]+)?(?: ([^\n]+))?(?=\n)");
   static const std::regex word_line("\n  [A-Z]+(\\.\\.\\.)?\n");
   std::vector<CommandHelp> asked = Commands();
-  for (CommandHelp& tokens :
-       HelpsOf({{"videodiffcr-server", "tokens", "add"}, {"videodiffcr-server", "tokens", "remove"}})) {
-    asked.push_back(std::move(tokens));
+  std::vector<Words> of_tokens;
+  for (const std::string does : {"add", "limit", "list", "remove"}) {
+    of_tokens.push_back({"videodiffcr-server", "tokens", does});
   }
+  for (CommandHelp& tokens : HelpsOf(of_tokens)) asked.push_back(std::move(tokens));
   std::vector<Words> commands;
   std::vector<std::string> flags;  // of each, what it gets wrong
   for (const auto& [command, help] : asked) {

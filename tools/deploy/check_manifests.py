@@ -230,10 +230,10 @@ def check_image(binary, ports):
 
 
 def check_unit(binary):
-    text = (ROOT / "deploy/systemd/videodiffcr.default").read_text()
+    text = (ROOT / "deploy/systemd/videodiffcr.default.in").read_text()
     flags = shlex.split(re.search(r'^VIDEODIFFCR_FLAGS="(.*)"$', text, re.MULTILINE)[1])
     check_flags("videodiffcr.default", binary, flags)
-    unit = (ROOT / "deploy/systemd/videodiffcr.service").read_text()
+    unit = (ROOT / "deploy/systemd/videodiffcr.service.in").read_text()
     stop, drain = int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)[1]), seconds(flags, "--drain-timeout", default_of(binary, "--drain-timeout"))
     expect(stop > drain + 1, "videodiffcr.service", f"systemd kills after {stop} s, drain and taking down need {drain + 1} s")
 

@@ -51,7 +51,7 @@ TOGETHER = [
     ("cpu", SERVER, "              service: live\n", "", "livenessProbe must ask 'live'"),
     ("cpu", SERVER, "memory: 2Gi", "memory: 512Mi", "server asks for more memory than its limit"),
     ("cpu", "deploy/prometheus/prometheus.yaml", "gpu-1:9464", "gpu-1:9090", "scrapes gpu-1:9090"),
-    ("cpu", "deploy/systemd/videodiffcr.service", "TimeoutStopSec=30", "TimeoutStopSec=10", "systemd kills after 10 s"),
+    ("cpu", "deploy/systemd/videodiffcr.service.in", "TimeoutStopSec=30", "TimeoutStopSec=10", "systemd kills after 10 s"),
     ("cpu", "deploy/envoy/envoy.yaml", "                stream_idle_timeout: 0s\n", "", "Envoy's stream_idle_timeout ends streams"),
     ("hardened", GPU, "claimName: videodiffcr-model", "claimName: videodiffcr-models", "wants the PersistentVolumeClaim videodiffcr-models,"),
     ("hardened", GPU, "            - --device=cuda\n", "", "--device=cuda and nvidia.com/gpu go together"),

@@ -1,0 +1,35 @@
+# Part of cmake_install.cmake, for `cmake --install` and CPack: the systemd unit, its user and its flags, with the places of
+# this installation in them. Where they go follows Debian and systemd relative to the prefix, and of /etc what GNUInstallDirs
+# says, which settles it when CMake configures: too early for --prefix.
+cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_PREFIX NORMALIZE OUTPUT_VARIABLE prefix)
+string(REGEX REPLACE "(.)/$" "\\1" prefix "${prefix}")
+cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_BINDIR BASE_DIRECTORY ${prefix} OUTPUT_VARIABLE programs)
+cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_DATADIR BASE_DIRECTORY ${prefix} OUTPUT_VARIABLE data)
+cmake_path(ABSOLUTE_PATH documents BASE_DIRECTORY ${prefix})
+if(prefix MATCHES "^/(usr)?$")
+  set(above_settings /)
+elseif(prefix MATCHES "^/opt/")
+  set(above_settings /)
+  string(APPEND CMAKE_INSTALL_SYSCONFDIR ${prefix})
+else()
+  set(above_settings ${prefix})
+endif()
+cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_SYSCONFDIR BASE_DIRECTORY ${above_settings} OUTPUT_VARIABLE settings)
+set(flags_file ${settings}/default/videodiffcr)
+set(unit ${prefix}/lib/systemd/system/videodiffcr.service)
+
+configure_file(${source}/videodiffcr.service.in ${filled_in}/videodiffcr.service @ONLY)
+configure_file(${source}/videodiffcr.default.in ${filled_in}/videodiffcr @ONLY)
+file(INSTALL ${filled_in}/videodiffcr.service DESTINATION ${prefix}/lib/systemd/system)
+file(INSTALL ${source}/sysusers.conf DESTINATION ${prefix}/lib/sysusers.d RENAME videodiffcr.conf)
+if(EXISTS "$ENV{DESTDIR}${flags_file}")
+  message(STATUS "Keeping: $ENV{DESTDIR}${flags_file}")  # the operator's by now, as in a package
+else()
+  file(INSTALL ${filled_in}/videodiffcr DESTINATION ${settings}/default)
+endif()
+
+if("$ENV{DESTDIR}" STREQUAL "" AND prefix MATCHES "^/(home|root|run/user|tmp|var/tmp)(/|$)")
+  message(STATUS "Note: no service can start from ${prefix}: the unit hides homes and /tmp from it")
+elseif("$ENV{DESTDIR}" STREQUAL "" AND NOT prefix MATCHES "^/(usr(/local)?)?$")
+  message(STATUS "Note: systemd looks elsewhere for units: systemctl link ${unit}")
+endif()
