@@ -10,6 +10,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "command_line/flag_reader.h"
 #include "model/drive/clip_run.h"
 #include "system/steady_time.h"
 #include "system/wrong_usage.h"
@@ -178,7 +179,7 @@ absl::StatusOr<RetentionBudget> FindBudget(const ModelInfo& info, int tenths) {
   for (const RetentionBudget& budget : info.budgets) {
     if (budget.tenths == tenths) return budget;
   }
-  return WrongUsageError(absl::StrCat("budget: ", 0.1 * tenths, "; ", info.name, " has no such budget"));
+  return WrongUsageError(absl::StrCat("budget: ", BudgetText(tenths), "; ", info.name, " has no such budget"));
 }
 
 FullWindowSession::FullWindowSession() = default;

@@ -108,7 +108,7 @@ void RunEnlargingConv(const DeviceQueue& queue, const EnlargingConv& conv, const
       call.pad_rows = 1 - row;
       call.pad_columns = 1 - column;
       call.output =
-          static_cast<char*>(output.data) + (row * output.width + column) * output.channels * queue.value_bytes();
+          static_cast<char*>(output.data) + (row * output.width + column) * output.channels * kDeviceValueBytes;
       TORCH_CHECK(kernels::CausalConv(call, queue.stream), "the convolution kernel refused ", input.channels, " to ",
                   output.channels, " channels over enlarged frames of ", output.height, "x", output.width);
     }
@@ -161,7 +161,7 @@ at::Tensor DeviceView(const DeviceQueue& queue, void* data, at::IntArrayRef shap
 }
 
 void CopyValues(const DeviceQueue& queue, const void* from, void* to, int64_t values) {
-  C10_CUDA_CHECK(cudaMemcpyAsync(to, from, static_cast<size_t>(values * queue.value_bytes()), cudaMemcpyDeviceToDevice,
+  C10_CUDA_CHECK(cudaMemcpyAsync(to, from, static_cast<size_t>(values * kDeviceValueBytes), cudaMemcpyDeviceToDevice,
                                  queue.stream));
 }
 

@@ -36,12 +36,14 @@ struct DeviceConvOptions {
   bool relu = false;
 };
 
+// Of every value that decoders hold on the device, kBFloat16 or kHalf.
+inline constexpr int64_t kDeviceValueBytes = 2;
+
 // What runs where: the types and the stream of one call.
 struct DeviceQueue {
   at::ScalarType dtype = at::kBFloat16;  // kBFloat16 or kHalf
   kernels::Stream stream = nullptr;
 
-  int64_t value_bytes() const { return 2; }
   kernels::Element element() const {
     return dtype == at::kHalf ? kernels::Element::kFloat16 : kernels::Element::kBfloat16;
   }

@@ -98,16 +98,14 @@ WorkspaceSize SizeFor(const DeviceWeights& weights, const VideoDecoderOptions& o
   return size;
 }
 
-int64_t RunBytes(int64_t values, int64_t value_bytes) { return (values * value_bytes + 255) / 256 * 256; }
+int64_t RunBytes(int64_t values) { return (values * kDeviceValueBytes + 255) / 256 * 256; }
 
-int64_t BytesOf(const WorkspaceSize& size, int64_t value_bytes) {
-  return 2 * (RunBytes(size.stream, value_bytes) + RunBytes(size.inner, value_bytes));
-}
+int64_t BytesOf(const WorkspaceSize& size) { return 2 * (RunBytes(size.stream) + RunBytes(size.inner)); }
 
-Workspace LayOut(const WorkspaceSize& size, int64_t value_bytes, at::Device device) {
-  const int64_t stream = RunBytes(size.stream, value_bytes), inner = RunBytes(size.inner, value_bytes);
+Workspace LayOut(const WorkspaceSize& size, at::Device device) {
+  const int64_t stream = RunBytes(size.stream), inner = RunBytes(size.inner);
   Workspace workspace;
-  workspace.memory = at::empty({BytesOf(size, value_bytes)}, at::TensorOptions().dtype(at::kByte).device(device));
+  workspace.memory = at::empty({BytesOf(size)}, at::TensorOptions().dtype(at::kByte).device(device));
   char* start = static_cast<char*>(workspace.memory.mutable_data_ptr());
   workspace.current = start;
   workspace.next = start + stream;
@@ -140,7 +138,7 @@ class Pass {
  private:
   // Where the frames of a clip in `run` begin when room is left for one before them.
   void* BehindMemory(void* run, const DeviceClip& clip) const {
-    return static_cast<char*>(run) + clip.frame_values() * queue_.value_bytes();
+    return static_cast<char*>(run) + clip.frame_values() * kDeviceValueBytes;
   }
 
   // relu(c(relu(b(relu(a([x_t, x_{t-1}]))))) + x_t). x lies in `current`, the result in what is `current` afterwards.
@@ -156,7 +154,7 @@ class Pass {
     RunConv(queue_, block.a, with_memory, a, {.pad_rows = 1, .pad_columns = 1, .relu = true});
     RunConv(queue_, block.b, a, b, {.pad_rows = 1, .pad_columns = 1, .relu = true});
     RunConv(queue_, block.c, b, result, {.pad_rows = 1, .pad_columns = 1, .residual = x.data, .relu = true});
-    const char* last = static_cast<const char*>(x.data) + (x.frames - 1) * x.frame_values() * queue_.value_bytes();
+    const char* last = static_cast<const char*>(x.data) + (x.frames - 1) * x.frame_values() * kDeviceValueBytes;
     CopyValues(queue_, last, memory.mutable_data_ptr(), x.frame_values());
     std::swap(work_.current, work_.next);
     return result;
@@ -170,7 +168,7 @@ class Pass {
     large.data = BehindMemory(work_.next, large);
     for (int64_t frame = 0; frame < factor; ++frame) {
       DeviceClip grown = large;
-      grown.data = static_cast<char*>(large.data) + frame * large.frame_values() * queue_.value_bytes();
+      grown.data = static_cast<char*>(large.data) + frame * large.frame_values() * kDeviceValueBytes;
       RunEnlargingConv(queue_, stage.grow[frame], x, grown, /*relu=*/last, /*frame_step=*/factor);
     }
     std::swap(work_.current, work_.next);
@@ -206,8 +204,8 @@ class TaehvNetwork {
   TaehvNetwork(const TaehvDecoderWeights& weights, const VideoDecoderOptions& options)
       : options_(options), weights_(Pack(weights, options)) {}
 
-  int64_t WorkspaceBytes(int64_t latents) const { return BytesOf(Size(latents), value_bytes()); }
-  Workspace TakeWorkspace(int64_t latents) const { return LayOut(Size(latents), value_bytes(), options_.device); }
+  int64_t WorkspaceBytes(int64_t latents) const { return BytesOf(Size(latents)); }
+  Workspace TakeWorkspace(int64_t latents) const { return LayOut(Size(latents), options_.device); }
   void Run(const DeviceQueue& queue, const Workspace& workspace, const std::vector<at::Tensor>& memories,
            const at::Tensor& group, bool, float* pixels) const {
     Pass(weights_, queue, workspace, memories).Run(group, pixels);
@@ -215,7 +213,6 @@ class TaehvNetwork {
 
  private:
   WorkspaceSize Size(int64_t latents) const { return SizeFor(weights_, options_, latents); }
-  int64_t value_bytes() const { return static_cast<int64_t>(c10::elementSize(options_.dtype)); }
 
   VideoDecoderOptions options_;
   DeviceWeights weights_;

@@ -141,18 +141,16 @@ WorkspaceSize SizeFor(const DeviceWeights& weights, const VideoDecoderOptions& o
   return size;
 }
 
-int64_t StreamBytes(const WorkspaceSize& size, int64_t value_bytes) {
-  return Aligned(std::max(size.stream, (size.shares + 1) / 2) * value_bytes);
+int64_t StreamBytes(const WorkspaceSize& size) {
+  return Aligned(std::max(size.stream, (size.shares + 1) / 2) * kDeviceValueBytes);
 }
 
-int64_t BytesOf(const WorkspaceSize& size, int64_t value_bytes) {
-  return 2 * StreamBytes(size, value_bytes) + Aligned(size.padded * value_bytes);
-}
+int64_t BytesOf(const WorkspaceSize& size) { return 2 * StreamBytes(size) + Aligned(size.padded * kDeviceValueBytes); }
 
-Workspace LayOut(const WorkspaceSize& size, int64_t value_bytes, at::Device device) {
-  const int64_t stream = StreamBytes(size, value_bytes);
+Workspace LayOut(const WorkspaceSize& size, at::Device device) {
+  const int64_t stream = StreamBytes(size);
   Workspace workspace;
-  workspace.memory = at::empty({BytesOf(size, value_bytes)}, at::TensorOptions().dtype(at::kByte).device(device));
+  workspace.memory = at::empty({BytesOf(size)}, at::TensorOptions().dtype(at::kByte).device(device));
   char* start = static_cast<char*>(workspace.memory.mutable_data_ptr());
   workspace.current = workspace.shares = start;
   workspace.other = start + stream;
@@ -184,7 +182,7 @@ class Pass {
 
  private:
   at::Device device() const { return weights_.latent_matrix.device(); }
-  void* After(void* data, int64_t values) const { return static_cast<char*>(data) + values * queue_.value_bytes(); }
+  void* After(void* data, int64_t values) const { return static_cast<char*>(data) + values * kDeviceValueBytes; }
 
   void Norm(const at::Tensor& gain, const DeviceClip& from, bool silu, void* to) const {
     kernels::ChannelNormCall call;
@@ -325,8 +323,8 @@ class WanVaeNetwork {
   WanVaeNetwork(const WanVaeDecoderWeights& weights, const VideoDecoderOptions& options)
       : options_(options), weights_(Pack(weights, options)) {}
 
-  int64_t WorkspaceBytes(int64_t latents) const { return BytesOf(Size(latents), value_bytes()); }
-  Workspace TakeWorkspace(int64_t latents) const { return LayOut(Size(latents), value_bytes(), options_.device); }
+  int64_t WorkspaceBytes(int64_t latents) const { return BytesOf(Size(latents)); }
+  Workspace TakeWorkspace(int64_t latents) const { return LayOut(Size(latents), options_.device); }
   void Run(const DeviceQueue& queue, const Workspace& workspace, const std::vector<at::Tensor>& histories,
            const at::Tensor& group, bool starts_scene, float* pixels) const {
     Pass(weights_, queue, workspace, histories, starts_scene).Run(group, pixels);
@@ -334,7 +332,6 @@ class WanVaeNetwork {
 
  private:
   WorkspaceSize Size(int64_t latents) const { return SizeFor(weights_, options_, latents); }
-  int64_t value_bytes() const { return static_cast<int64_t>(c10::elementSize(options_.dtype)); }
 
   VideoDecoderOptions options_;
   DeviceWeights weights_;
