@@ -54,7 +54,10 @@ absl::Status CheckHealth(const std::string& server, const std::string& service, 
       grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer, grpc::ByteBuffer, grpc::ByteBuffer>(
           channel.get(), method, &context, RequestFor(service), &response);
   if (!status.ok()) {
-    return absl::UnavailableError(absl::StrCat(server, " does not say how it is: ", status.error_message()));
+    const bool answered = status.error_code() != grpc::StatusCode::DEADLINE_EXCEEDED;
+    const absl::string_view where =
+        answered ? "" : "; a server does on the port of its --admin-listen and, without TLS, of its --listen";
+    return absl::UnavailableError(absl::StrCat(server, " does not say how it is: ", status.error_message(), where));
   }
   if (BytesOf(response) != kServing)
     return absl::UnavailableError(absl::StrCat(server, " says that it does not serve"));

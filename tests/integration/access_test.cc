@@ -348,6 +348,8 @@ TEST(AdminPortTest, ProbesHearWhetherTheServerServesAndLivesAndNothingElseIsAnsw
   server->Drain();
   EXPECT_FALSE(CheckHealth(address, "", kPatience).ok());
   EXPECT_TRUE(CheckHealth(address, "live", kPatience).ok()) << "a drain is no reason to be killed";
+  server.reset();
+  EXPECT_THAT(std::string(CheckHealth(address, "", absl::Milliseconds(1)).message()), HasSubstr("--admin-listen"));
 }
 
 TEST(AdminPortTest, ProbesAreAnsweredWithoutReflection) {

@@ -59,6 +59,7 @@ TOGETHER = [
     ("hardened", "deploy/kubernetes/overlays/hardened/server.yaml", "mountPath: /tokens", "mountPath: /token", "--tokens-file=/tokens/tokens.json is on no volume"),
     ("hardened", "deploy/kubernetes/overlays/hardened/kustomization.yaml", "value: --tls-key=/tls/tls.key", "value: --log-level=info",
      "--tls-certificate and --tls-key go together"),
+    ("hardened", "deploy/kubernetes/overlays/hardened/kustomization.yaml", "value: https", "value: kubernetes.io/h2c", "says kubernetes.io/h2c of port grpc"),
     ("hardened", "deploy/kubernetes/overlays/hardened/envoy.yaml", "/tls/client.key", "/tls/clients.key", "clients.key is used, and is in none of the secrets"),
     ("autoscale-hpa", "deploy/kubernetes/overlays/autoscale-hpa/autoscaler.yaml", "name: videodiffcr_kv_cache_share", "name: videodiffcr_kv_share",
      "the autoscaler wants videodiffcr_kv_share"),

@@ -191,6 +191,19 @@ def check_gateway(documents, envoy):
     return complaints
 
 
+def check_what_services_say(documents, envoy):
+    """A gateway in front of a Service goes by what it says its port speaks."""
+    flags = workloads(documents)["server"]["spec"]["template"]["spec"]["containers"][0]["args"]
+    tls = {"server": any(flag.startswith("--tls-certificate=") for flag in flags),
+           "gateway": "transport_socket" in envoy["listeners"][0]["filter_chains"][0]}
+    complaints = []
+    for service in of_kind(documents, "Service"):
+        wanted = "https" if tls[service["spec"]["selector"][COMPONENT]] else "kubernetes.io/h2c"
+        complaints += [f"the Service {name_of(service)} says {port.get('appProtocol')} of port {port['name']}, which speaks {wanted}"
+                       for port in service["spec"]["ports"] if port["name"] == "grpc" and port.get("appProtocol") != wanted]
+    return complaints
+
+
 def check_streams(envoy):
     """Nothing of Envoy's ends a stream that has nothing to say, and a full server is not a broken one."""
     manager = envoy["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
@@ -217,4 +230,4 @@ def check_references(documents, envoy):
     complaints = []
     for check in (check_names, check_selectors, check_mounts, check_conversations, check_disruption, check_probes_mean, check_scaled_by):
         complaints += check(documents)
-    return complaints + check_gateway(documents, envoy) + check_streams(envoy)
+    return complaints + check_gateway(documents, envoy) + check_what_services_say(documents, envoy) + check_streams(envoy)
