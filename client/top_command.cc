@@ -48,12 +48,13 @@ void Look(TopServer* server, absl::Time* looked_at) {
   server->between = now - std::exchange(*looked_at, now);
 }
 
-std::optional<int> MaxSessionsOf(const std::string& address, const ChannelSecurity& security) {
+void AskForLimits(const std::string& address, const ChannelSecurity& security, TopServer* server) {
   const auto client = VideoClient::Connect(address, kPatience, absl::ZeroDuration(), security);
-  if (!client.ok()) return std::nullopt;
+  server->asked = client.status();
+  if (!client.ok()) return;
   const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
-  if (!info.ok()) return std::nullopt;
-  return info->limits().max_sessions();
+  server->asked = info.status();
+  if (info.ok()) server->max_sessions = info->limits().max_sessions();
 }
 
 absl::Status RunTop(const TopOptions& options) {
@@ -68,7 +69,7 @@ absl::Status RunTop(const TopOptions& options) {
   for (size_t i = 0; i < servers.size(); ++i) {
     servers[i].name = options.metrics[i];
     Look(&servers[i], &looked_at[i]);
-    if (i < options.servers.size()) servers[i].max_sessions = MaxSessionsOf(options.servers[i], options.security);
+    if (i < options.servers.size()) AskForLimits(options.servers[i], options.security, &servers[i]);
   }
   const bool screen = !options.once && isatty(STDOUT_FILENO) != 0;
   while (calls.Sleep(options.interval)) {

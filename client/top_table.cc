@@ -48,6 +48,12 @@ std::optional<double> PlayRatio(const TopServer& server) {
   return 1 - server.now.Growth("videodiffcr_chunk_deadline_misses_total", {}, server.before) / chunks;
 }
 
+std::string SessionsOf(const TopServer& server) {
+  const std::string active = Number(ActiveIn(server), 0);
+  if (!server.asked.ok()) return absl::StrCat(active, "/?");
+  return server.max_sessions.has_value() ? absl::StrCat(active, "/", *server.max_sessions) : active;
+}
+
 Row RowOf(const TopServer& server) {
   const std::string name = PrintableText(server.name);
   if (!server.reached.ok()) return {name, "down", PrintableText(std::string(server.reached.message()))};
@@ -58,8 +64,7 @@ Row RowOf(const TopServer& server) {
   return {name,
           StateOf(now),
           PrintableText(now.LabelOf("videodiffcr_sessions", "model")),
-          server.max_sessions.has_value() ? absl::StrFormat("%.0f/%d", ActiveIn(server), *server.max_sessions)
-                                          : Number(ActiveIn(server), 0),
+          SessionsOf(server),
           Number(SessionsIn(server, "waiting"), 0),
           Number(PerSecond(server, "videodiffcr_chunks_total"), 1),
           Number(now.Quantile("videodiffcr_time_to_first_chunk_seconds", 0.5, before), 3),
@@ -132,6 +137,11 @@ std::string TopTable(const std::vector<TopServer>& servers) {
     }
     line.erase(line.find_last_not_of(' ') + 1);
     absl::StrAppend(&text, line, "\n");
+  }
+  for (const TopServer& server : servers) {
+    if (server.asked.ok() || !server.reached.ok()) continue;
+    absl::StrAppend(&text, PrintableText(server.name),
+                    ": its limits are not known: ", PrintableText(std::string(server.asked.message())), "\n");
   }
   return text;
 }

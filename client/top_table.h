@@ -19,6 +19,7 @@ struct TopServer {
   std::optional<int> max_sessions;  // as GetServerInfo says; nullopt: not asked
   MetricsText before, now;
   absl::Duration between;
+  absl::Status asked;  // not OK: why GetServerInfo did not say
 };
 
 // What a server's page for Prometheus says. FailedPrecondition when `page` is that of something else: a row of zeros

@@ -58,6 +58,14 @@ TEST(TopTableTest, AnotherProgramsPageIsNoServerWithNothingToDo) {
   EXPECT_FALSE(ReadServerMetrics("").ok());
 }
 
+TEST(TopTableTest, AServerThatDoesNotSayItsLimitsIsNamedWithTheReason) {
+  TopServer closed{"gpu-1:9464", absl::OkStatus(), {}, {}, MetricsText::Parse(kNow), absl::Seconds(2)};
+  closed.asked = absl::UnauthenticatedError("this server wants a token");
+  const std::string table = TopTable({closed});
+  EXPECT_THAT(table, HasSubstr(" 2/? "));
+  EXPECT_THAT(table, HasSubstr("\ngpu-1:9464: its limits are not known: this server wants a token\n"));
+}
+
 TEST(TopTableTest, ARowPerServerAndWhatTheyComeToTogether) {
   TopServer up{"gpu-1:9464",    absl::OkStatus(), 8, MetricsText::Parse(kBefore), MetricsText::Parse(kNow),
                absl::Seconds(2)};
