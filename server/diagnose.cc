@@ -5,15 +5,17 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <sstream>
 #include <system_error>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -24,6 +26,7 @@
 #include "command_line/printable_text.h"
 #include "google/protobuf/stubs/common.h"
 #include "grpcpp/grpcpp.h"
+#include "system/regular_file.h"
 
 extern "C" {
 #include <libavutil/avutil.h>
@@ -39,13 +42,23 @@ constexpr uint64_t kSmallFileBytes = 64 << 10;
 constexpr uint64_t kMaxHeaderBytes = 16 << 20;  // as the reader of weights has it
 constexpr char kUnknown[] = "unknown";
 
+// At most `most` bytes from `at` on; fewer where there are no more, or where none can be read without waiting.
+std::string BytesAt(const RegularFile& file, uint64_t at, size_t most) {
+  std::string text(most, '\0');
+  size_t got = 0;
+  while (got < most) {
+    const ssize_t count = pread(file.descriptor(), text.data() + got, most - got, static_cast<off_t>(at + got));
+    if (count <= 0 && !(count < 0 && errno == EINTR)) break;
+    got += static_cast<size_t>(std::max<ssize_t>(count, 0));
+  }
+  text.resize(got);
+  return text;
+}
+
 // At most `most` bytes from the beginning; empty when it cannot be read.
 std::string BeginningOf(const fs::path& path, size_t most) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(most, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(most));
-  text.resize(static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-  return text;
+  const absl::StatusOr<RegularFile> file = RegularFile::Open(path);
+  return file.ok() ? BytesAt(*file, 0, most) : "";
 }
 
 // What stands behind `key` and a separator in the first line that begins with it.
@@ -135,15 +148,12 @@ std::vector<ModelFile> FilesOf(const std::string& folder) {
 // Bytes from all over a file: models of one shape differ in nearly every value.
 std::string Sample(const fs::path& path, uint64_t bytes) {
   constexpr uint64_t kPlaces = 1024;
-  constexpr std::streamsize kBytesAtAPlace = 64;
-  std::ifstream file(path, std::ios::binary);
+  constexpr size_t kBytesAtAPlace = 64;
+  const absl::StatusOr<RegularFile> file = RegularFile::Open(path);
+  if (!file.ok()) return "";
   std::string sample;
   for (uint64_t place = 0; place < kPlaces; ++place) {
-    char piece[kBytesAtAPlace] = {};
-    file.clear();
-    file.seekg(static_cast<std::streamoff>(bytes / kPlaces * place));
-    file.read(piece, kBytesAtAPlace);
-    sample.append(piece, static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+    sample += BytesAt(*file, bytes / kPlaces * place, kBytesAtAPlace);
   }
   return sample;
 }

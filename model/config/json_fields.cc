@@ -11,7 +11,14 @@ namespace {
 
 using nlohmann::json;
 
-const char* KindOf(const json& value) { return value.type_name(); }
+constexpr size_t kMostBytesQuoted = 64;
+
+// What stands in place of what was wanted, as it is written; of what has parts, the kind.
+std::string Seen(const json& value) {
+  if (value.is_structured()) return absl::StrCat("an ", value.type_name());
+  const std::string written = value.dump(/*indent=*/-1, /*indent_char=*/' ', /*ensure_ascii=*/true);
+  return written.size() <= kMostBytesQuoted ? written : absl::StrCat(written.substr(0, kMostBytesQuoted), "...");
+}
 
 bool ReadScalar(const json& value, int64_t* out) {
   if (value.is_number_unsigned() &&
@@ -50,18 +57,18 @@ const char* Wanted(const std::string*) { return "a string"; }
 
 template <typename T>
 void ReadOne(const json& found, const char* key, T* value, JsonFields* fields) {
-  if (!ReadScalar(found, value)) fields->Fail(key, absl::StrCat("is ", KindOf(found), "; must be ", Wanted(value)));
+  if (!ReadScalar(found, value)) fields->Fail(key, absl::StrCat("is ", Seen(found), "; must be ", Wanted(value)));
 }
 
 template <typename T>
 void ReadMany(const json& found, const char* key, std::vector<T>* values, JsonFields* fields) {
-  if (!found.is_array()) return fields->Fail(key, absl::StrCat("is ", KindOf(found), "; must be an array"));
+  if (!found.is_array()) return fields->Fail(key, absl::StrCat("is ", Seen(found), "; must be an array"));
   std::vector<T> read;
   for (const json& element : found) {
     T value{};
     if (!ReadScalar(element, &value)) {
       return fields->Fail(absl::StrCat(key, "[", read.size(), "]"),
-                          absl::StrCat("is ", KindOf(element), "; must be ", Wanted(&value)));
+                          absl::StrCat("is ", Seen(element), "; must be ", Wanted(&value)));
     }
     read.push_back(std::move(value));
   }
@@ -73,7 +80,7 @@ void ReadMany(const json& found, const char* key, std::vector<T>* values, JsonFi
 JsonFields::JsonFields(const json& object, std::string path) : object_(object), path_(std::move(path)) {
   if (!object_.is_object()) {
     status_ = absl::InvalidArgumentError(
-        absl::StrCat(path_.empty() ? "the text" : path_, ": is ", KindOf(object_), "; must be an object"));
+        absl::StrCat(path_.empty() ? "the text" : path_, ": is ", Seen(object_), "; must be an object"));
   }
 }
 
@@ -126,7 +133,7 @@ void JsonFields::Read(const char* key, std::vector<std::string>* value, Presence
 void JsonFields::Read(const char* key, std::vector<std::vector<int>>* value, Presence presence) {
   const json* found = Find(key, presence);
   if (found == nullptr) return;
-  if (!found->is_array()) return Fail(key, absl::StrCat("is ", KindOf(*found), "; must be an array"));
+  if (!found->is_array()) return Fail(key, absl::StrCat("is ", Seen(*found), "; must be an array"));
   std::vector<std::vector<int>> rows;
   for (const json& element : *found) {
     const std::string place = absl::StrCat(key, "[", rows.size(), "]");
@@ -144,7 +151,7 @@ const json* JsonFields::ReadObject(const char* key, Presence presence) {
   const json* found = Find(key, presence);
   if (found == nullptr) return nullptr;
   if (!found->is_object()) {
-    Fail(key, absl::StrCat("is ", KindOf(*found), "; must be an object"));
+    Fail(key, absl::StrCat("is ", Seen(*found), "; must be an object"));
     return nullptr;
   }
   return found;

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <string>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "model/config/model_config_file.h"
@@ -43,6 +45,18 @@ absl::Status CheckFileName(absl::string_view field, absl::string_view name) {
       name.find('\0') != absl::string_view::npos) {
     return Invalid(field, absl::StrCat("\"", name.substr(0, 64), "\""),
                    "must be a plain file name in the model's folder");
+  }
+  return absl::OkStatus();
+}
+
+// The name goes into logs, metrics and terminals.
+absl::Status CheckName(absl::string_view name) {
+  if (name.empty()) return Invalid("name", "\"\"", "must not be empty");
+  for (const char c : name) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) {
+      return Invalid("name", absl::StrCat("\"", absl::CHexEscape(name.substr(0, 64)), "\""),
+                     "must hold no control characters");
+    }
   }
   return absl::OkStatus();
 }
@@ -182,8 +196,7 @@ absl::Status DecoderConfig::Validate() const {
 }
 
 absl::Status ModelConfig::Validate() const {
-  absl::Status status = absl::OkStatus();
-  if (name.empty()) status.Update(Invalid("name", "\"\"", "must not be empty"));
+  absl::Status status = CheckName(name);
   status.Update(CheckRange("frames_per_second", frames_per_second, 1, 240));
   status.Update(transformer.Validate());
   status.Update(CheckFileName("transformer.file", transformer_file));

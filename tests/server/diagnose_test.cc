@@ -51,6 +51,12 @@ TEST_F(DiagnoseTest, AFingerprintChangesWithWhatSaysWhichModelItIs) {
   EXPECT_EQ(ModelFingerprint("/nowhere"), "");
 }
 
+// It calls itself a regular file, and who reads it waits for the kernel's next word: a starting server, for ever.
+TEST_F(DiagnoseTest, AFileThatWouldBeWaitedForIsPassedOver) {
+  std::filesystem::create_symlink("/proc/kmsg", folder_ + "/vocabulary.json");
+  EXPECT_EQ(ModelFingerprint(folder_).size(), 64U);
+}
+
 TEST_F(DiagnoseTest, TheTextNamesFlagsModelAndLimitsAndReadsNoSecret) {
   Write("tokens.json", "the secret");
   CommandLine line;

@@ -138,7 +138,7 @@ TEST(ModelConfig, AWrongRetentionOfTheCacheIsNamed) {
   };
   EXPECT_THAT(percent(0), HasSubstr("retention.cache.percent.7: 0; must be from 1 to 100"));
   EXPECT_THAT(percent(101), HasSubstr("retention.cache.percent.7: 101; must be from 1 to 100"));
-  EXPECT_THAT(percent("half"), HasSubstr("retention.cache.percent.7: is string"));
+  EXPECT_THAT(percent("half"), HasSubstr("retention.cache.percent.7: is \"half\"; must be"));
   EXPECT_THAT(percent({50, 50}), HasSubstr("retention.cache.percent.7: 2 entries; must be a number or one per block"));
   EXPECT_THAT(percent(nlohmann::json::array()), HasSubstr("retention.cache.percent.7: 0 entries"));
   EXPECT_THAT(error({{"score", "router"}, {"percent", {{"6", 50}}}}),
@@ -147,7 +147,7 @@ TEST(ModelConfig, AWrongRetentionOfTheCacheIsNamed) {
   EXPECT_THAT(error({{"score", "best"}, {"percent", {{"7", 50}}}}),
               HasSubstr("retention.cache.score: \"best\"; must be one of: router, saliency, key-norm, random"));
   EXPECT_THAT(error({{"score", "router"}}), HasSubstr("retention.cache.percent: is missing"));
-  EXPECT_THAT(error({{"score", "router"}, {"percent", 50}}), HasSubstr("retention.cache.percent: is number"));
+  EXPECT_THAT(error({{"score", "router"}, {"percent", 50}}), HasSubstr("retention.cache.percent: is 50; must be"));
   EXPECT_THAT(error({{"score", "router"}, {"percent", {{"7", 50}}}, {"sink", 1}}),
               HasSubstr("retention.cache.sink: unknown key"));
   ModelConfig dense = TinyConfig();
@@ -288,7 +288,7 @@ TEST(ModelConfig, EveryPartIsReadWhole) {
   EXPECT_THAT(ErrorOf(Without("/text_encoder", "dim")), HasSubstr("text_encoder.dim: is missing"));
   EXPECT_THAT(ErrorOf(Without("/tokenizer", "file")), HasSubstr("tokenizer.file: is missing"));
   EXPECT_THAT(ErrorOf(Without("/sampling", "shift")), HasSubstr("sampling.shift: is missing"));
-  EXPECT_THAT(ErrorOf(With("/sampling/shift", "5")), HasSubstr("sampling.shift: is string; must be a number"));
+  EXPECT_THAT(ErrorOf(With("/sampling/shift", "5")), HasSubstr("sampling.shift: is \"5\"; must be a number"));
   EXPECT_THAT(ErrorOf(With("/sampling/denoise_steps", 5)), HasSubstr("must be an array"));
   EXPECT_THAT(ErrorOf(With("/retention/floor_tenths", int64_t{1} << 40)), HasSubstr("must be an integer of 32 bits"));
   EXPECT_THAT(ErrorOf(With("/retention/floor_tenths", -(int64_t{1} << 40))),
@@ -321,15 +321,25 @@ TEST(ModelConfig, SizesOfAVideoFollowFromTheLatents) {
 }
 
 TEST(ModelConfig, AWrongTypeAMissingKeyAndAnUnknownKeyAreNamed) {
-  EXPECT_THAT(ErrorOf(With("/transformer/dim", "192")), HasSubstr("transformer.dim: is string; must be an integer"));
-  EXPECT_THAT(ErrorOf(With("/transformer/dim", 192.5)), HasSubstr("must be an integer"));
-  EXPECT_THAT(ErrorOf(With("/transformer/dim", 18446744073709551615u)), HasSubstr("must be an integer"));
-  EXPECT_THAT(ErrorOf(With("/transformer", 3)), HasSubstr("transformer: is number; must be an object"));
-  EXPECT_THAT(ErrorOf(With("/example_prompts", {1})), HasSubstr("example_prompts[0]: is number"));
+  EXPECT_THAT(ErrorOf(With("/transformer/dim", "192")), HasSubstr("transformer.dim: is \"192\"; must be an integer"));
+  EXPECT_THAT(ErrorOf(With("/transformer/dim", 192.5)), HasSubstr("is 192.5; must be an integer"));
+  EXPECT_THAT(ErrorOf(With("/transformer/dim", 18446744073709551615u)),
+              HasSubstr("is 18446744073709551615; must be an integer"));
+  EXPECT_THAT(ErrorOf(With("/transformer/dim", {192})), HasSubstr("is an array; must be an integer"));
+  EXPECT_THAT(ErrorOf(With("/transformer/dim", std::string(100, 'x'))), HasSubstr("xxx...; must be an integer"));
+  EXPECT_THAT(ErrorOf(With("/transformer", 3)), HasSubstr("transformer: is 3; must be an object"));
+  EXPECT_THAT(ErrorOf(With("/example_prompts", {1})), HasSubstr("example_prompts[0]: is 1; must be a string"));
   EXPECT_THAT(ErrorOf(Without("/transformer", "dim")), HasSubstr("transformer.dim: is missing"));
   EXPECT_THAT(ErrorOf(Without("", "decoder")), HasSubstr("decoder: is missing"));
   EXPECT_THAT(ErrorOf(With("/transformer/dimm", 3)), HasSubstr("transformer.dimm: unknown key"));
   EXPECT_THAT(ErrorOf(With("/decoder/base_dim", 3)), HasSubstr("decoder.base_dim: unknown key"));
+}
+
+TEST(ModelConfig, ANameThatSteersATerminalIsRefused) {
+  EXPECT_THAT(ErrorOf(With("/name", "")), HasSubstr("name: \"\"; must not be empty"));
+  EXPECT_THAT(ErrorOf(With("/name", "ti\x1b[2Jny")), HasSubstr("name: \"ti\\x1b[2Jny\"; must hold no control"));
+  EXPECT_THAT(ErrorOf(With("/name", std::string("ti\0ny", 5))), HasSubstr("name: \"ti\\x00ny\"; must hold no control"));
+  EXPECT_TRUE(ParseModelConfig(With("/name", "kleines Modell für 小")).ok());
 }
 
 TEST(ModelConfig, AFileNameCannotLeaveTheFolder) {
