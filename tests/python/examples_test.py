@@ -6,10 +6,13 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 SOURCE = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"])
 sys.path.insert(0, str(SOURCE / "tests/gateway"))
 import programs  # noqa: E402
+
+import videodiffcr.requests  # noqa: E402
 
 EXAMPLES = SOURCE / "examples"
 
@@ -32,6 +35,19 @@ class ExamplesTest(unittest.TestCase):
     def tearDownClass(cls):
         cls.gateway.stop()
         cls.server.stop()
+
+    def test_whoever_opens_a_channel_notices_a_frozen_server_within_a_minute_also_while_paused(self):
+        spec = importlib.util.spec_from_file_location("generate", EXAMPLES / "python" / "generate.py")
+        example = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(example)
+        with unittest.mock.patch("grpc.insecure_channel", side_effect=InterruptedError) as opened, \
+                unittest.mock.patch("sys.argv", ["generate.py", "a red circle"]), self.assertRaises(InterruptedError):
+            example.main()
+        for options in (dict(opened.call_args.kwargs["options"]), dict(videodiffcr.requests.OPTIONS)):
+            interval = options["grpc.keepalive_time_ms"]
+            self.assertGreaterEqual(interval, 5000, "a server hangs up on who pings more often")
+            self.assertLessEqual(interval + options["grpc.keepalive_timeout_ms"], 60000)
+            self.assertEqual(options["grpc.http2.max_pings_without_data"], 0)
 
     def test_watch_changes_the_video_on_the_way_and_saves_it(self):
         with tempfile.TemporaryDirectory() as folder:
