@@ -137,7 +137,7 @@ absl::Status ConvertPlayout(const v1::SessionConfig& config, SessionRequest* req
     const auto& buffer = config.playout().start_buffer();
     // Checked before the sum: durations of hostile size saturate, they do not wrap.
     const absl::Duration start_buffer = absl::Seconds(buffer.seconds()) + absl::Nanoseconds(buffer.nanos());
-    if (buffer.nanos() <= -1'000'000'000 || buffer.nanos() >= 1'000'000'000 || start_buffer < absl::ZeroDuration() ||
+    if (buffer.nanos() < 0 || buffer.nanos() >= 1'000'000'000 || start_buffer < absl::ZeroDuration() ||
         start_buffer > kMaxStartBuffer) {
       return FieldError(kOutOfRange, "config.playout.start_buffer",
                         absl::StrCat(buffer.seconds(), "s ", buffer.nanos(), "ns"), "must be from 0 s to 60 s");

@@ -154,6 +154,8 @@ TEST_F(RequestConversionTest, AStartBufferWhoseNanosecondsAreNoDurationIsRefused
   buffer->set_seconds(2);
   buffer->set_nanos(-1'000'000'000);
   EXPECT_THAT(Refusal(), HasSubstr("config.playout.start_buffer"));
+  buffer->set_nanos(-1);
+  EXPECT_THAT(Refusal(), HasSubstr("config.playout.start_buffer"));
   buffer->set_nanos(999'999'999);
   EXPECT_EQ(Plan().request.playout_start_buffer, absl::Seconds(3) - absl::Nanoseconds(1));
   buffer->set_seconds(60);
