@@ -116,6 +116,9 @@ absl::Status CheckFlags(const EvaluateOptions& options) {
   if ((options.hysteresis > 0 || options.anchor > 0) && options.plain.empty()) {
     return WrongUsageError("--hysteresis, --anchor: need --plain cpu or --plain cuda; serving remembers nothing");
   }
+  if (!options.bounds.empty() && !options.proxies) {
+    return WrongUsageError(absl::StrCat("--bounds ", options.bounds, ": needs --proxies yes"));
+  }
   if (!options.write_bounds.empty() && options.plain.empty()) {
     return WrongUsageError("--write-bounds: needs --plain cpu or --plain cuda");
   }

@@ -1,12 +1,14 @@
 #include "training/prompts/prompt_file.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstring>
 #include <deque>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <streambuf>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -27,6 +29,31 @@ constexpr int kMaxJsonDepth = 32;
 std::string WhyNotJson(const absl::Status& status) {
   return absl::StartsWith(status.message(), "not valid JSON") ? "not JSON" : std::string(status.message());
 }
+
+// The bytes of a file, block by block: it may be longer than the memory. Waits for nothing, as the file does.
+class FileBuffer : public std::streambuf {
+ public:
+  explicit FileBuffer(const RegularFile& file) : descriptor_(file.descriptor()) {}
+  // Why reading ended before the file did; 0 when it did not.
+  int error() const { return error_; }
+
+ protected:
+  int underflow() override {
+    ssize_t got = 0;
+    do {
+      got = read(descriptor_, block_.data(), block_.size());
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) error_ = errno;
+    if (got <= 0) return std::char_traits<char>::eof();
+    setg(block_.data(), block_.data(), block_.data() + got);
+    return std::char_traits<char>::to_int_type(block_[0]);
+  }
+
+ private:
+  const int descriptor_;
+  std::array<char, 64 << 10> block_ = {};
+  int error_ = 0;
+};
 
 // Lines of a stream with their numbers, of which some may be put back.
 class Lines {
@@ -277,14 +304,14 @@ absl::StatusOr<PromptList> ReadPrompts(std::istream& file, PromptFormat format, 
 }
 
 absl::StatusOr<PromptList> ReadPromptFile(const PromptFileOptions& options) {
-  // Read line by line below: such a file may be longer than the memory.
-  if (absl::Status regular = RegularFile::Open(options.path).status(); !regular.ok()) return regular;
-  std::ifstream file(options.path, std::ios::binary);
-  if (!file || file.peek() == std::char_traits<char>::eof()) {
-    if (file.eof()) return WrongUsageError(absl::StrCat(options.path, ": holds no prompt"));
-    return absl::NotFoundError(absl::StrCat("cannot read ", options.path, " (", std::strerror(errno), ")"));
-  }
-  return ReadPrompts(file, PromptFormatOf(options.path), options);
+  const absl::StatusOr<RegularFile> file = RegularFile::Open(options.path);
+  if (!file.ok()) return file.status();
+  FileBuffer bytes(*file);
+  std::istream text(&bytes);
+  absl::StatusOr<PromptList> list = ReadPrompts(text, PromptFormatOf(options.path), options);
+  // Of a list that broke off half could be trained on, and nobody would know.
+  if (bytes.error() != 0) return absl::ErrnoToStatus(bytes.error(), absl::StrCat(options.path, ": cannot be read"));
+  return list;
 }
 
 }  // namespace videodiffcr::training

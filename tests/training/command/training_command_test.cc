@@ -116,6 +116,10 @@ TEST_F(TrainingCommandTest, BaselinesNeedThePlainPath) {
   EXPECT_THAT(Evaluate({"--hysteresis", "1"}).message(), HasSubstr("--hysteresis, --anchor: need --plain cpu"));
 }
 
+TEST_F(TrainingCommandTest, BoundsThatNothingWouldBeHeldToAreRefusedBeforeAnyClipIsMade) {
+  EXPECT_THAT(Evaluate({"--bounds", "bounds.csv"}).message(), HasSubstr("--bounds bounds.csv: needs --proxies yes"));
+}
+
 TEST_F(TrainingCommandTest, AShareOfTheCacheIsJudgedAndKeptUnderANameOfItsOwn) {
   const std::string clips = File("clips.csv");
   ASSERT_TRUE(Evaluate({"--clips", "1", "--conditions", "short", "--budgets", "10", "--cache-retention", "0.25",

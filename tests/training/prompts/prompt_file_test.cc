@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include "training/prompts/csv_record.h"
 
 namespace videodiffcr::training {
@@ -171,6 +173,23 @@ TEST(PromptFileTest, AFileThatCannotBeReadIsNamed) {
     options.path = path;
     EXPECT_THAT(std::string(ReadPromptFile(options).status().message()), HasSubstr("is not a regular file"));
   }
+  // It calls itself a regular file; its reader would wait for the kernel's next word.
+  options.path = "/proc/kmsg";
+  EXPECT_THAT(std::string(ReadPromptFile(options).status().message()), HasSubstr("/proc/kmsg: cannot be"));
+}
+
+TEST(PromptFileTest, AFileIsReadToItsEndWhateverItsLength) {
+  PromptFileOptions options;
+  options.path = testing::TempDir() + "/many_prompts.txt";
+  options.most = 100'000;
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += absl::StrCat("prompt number ", i, "\n");
+  std::ofstream(options.path) << text;
+  const auto list = ReadPromptFile(options);
+  ASSERT_TRUE(list.ok()) << list.status();
+  ASSERT_EQ(list->prompts.size(), 20'000U);
+  EXPECT_EQ(list->prompts.back(), "prompt number 19999");
+  std::filesystem::remove(options.path);
 }
 
 }  // namespace
