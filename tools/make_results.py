@@ -11,7 +11,7 @@ over clips with a 95 % bootstrap interval over training seeds and clips; every s
 --layout FILE says which rows make which table, and in which order: a CSV of table,label,method,budget,scores, where table
 is `methods`, whose rows are compared with its first dense one, `steps`, where each is compared with the row before it,
 `ships` (the weights that ship), with its first, or one of `scores` (other rankings of weights that shipped), `cache` (its retention), `beyond`
-(rankings that remember) and `learned` (what is trained beyond the paper), with the first of the same budget. Without it all rows make `methods`, and there is no other table. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
+(rankings that remember), `learned` (what is trained beyond the paper) and `longer` (trained with longer rollouts), with the first of the same budget. Without it all rows make `methods`, and there is no other table. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
 """
 import argparse
 import csv
@@ -37,8 +37,9 @@ TABLES = {  # in the order of the page
     "cache": "Retention of the cache",
     "beyond": "Rankings that remember",
     "learned": "Trained beyond the paper",
+    "longer": "Trained with longer rollouts",
 }
-WITHIN_A_BUDGET = ("scores", "cache", "beyond", "learned")  # tables whose rows are compared with the first of their budget
+WITHIN_A_BUDGET = ("scores", "cache", "beyond", "learned", "longer")  # tables whose rows are compared with the first of their budget
 DRIFT = ("flipped", "identity_distance", "hue_shift", "area_change")
 
 
@@ -159,7 +160,7 @@ def condition_lines(results, entries):
 
 
 def drift_lines(results, entries):
-    """Every row that was judged for drift, and how far it is from the dense one of its training seed, or else from the first."""
+    """Every row that was judged for drift, and how far it is from its method's dense one, from that of its training seed, or from the first."""
     records = []
     ends = sorted({row.condition for row in results.rows if row.condition.startswith("drift-")}, key=lambda name: int(name[6:]))
     for label, key in entries:
@@ -168,7 +169,8 @@ def drift_lines(results, entries):
             if row is None:
                 continue
             dense = [other for other in results.rows if other.condition == end and other.budget == 10]
-            reference = next((other for other in dense if set(other.seeds) == set(row.seeds)), dense[0] if dense else None)
+            own = [other for other in dense if other.method == row.method]
+            reference = next((other for other in own + dense if set(other.seeds) == set(row.seeds)), (own + dense or [None])[0])
             record = {"row": label, "chunks": end[6:], "n x seeds": f"{row.clips()} x {len(row.seeds)}"}
             for column in DRIFT:
                 record[column] = results.figure(row, column)

@@ -137,6 +137,12 @@ class MakeResultsTest(unittest.TestCase):
         self.assertEqual(self.run_script("--clips", *self.files()[:1], other).returncode, 0)
         self.assertTrue(next(line for line in self.table("drift") if line["row"].startswith("other, retention"))["flipped, minus dense"].startswith("0.000 ["))
 
+    def test_drift_is_told_minus_the_dense_one_of_the_same_method_before_that_of_another_with_the_same_seed(self):
+        files = [self.write(f"clips_{name}.csv", per_clip(name, 2, "drift-24", 10, [right] * 8) + per_clip(name, 2, "drift-24", 7, [0] * 8) +
+                            per_clip(name, 2, "short", 7, [0] * 8)) for name, right in (("first", 1), ("second", 0))]
+        self.assertEqual(self.run_script("--clips", *self.files()[:1], *files).returncode, 0)
+        self.assertTrue(next(line for line in self.table("drift") if line["row"].startswith("second, retention"))["flipped, minus dense"].startswith("0.000 ["))
+
     def test_a_file_may_hold_several_judgements_behind_each_other(self):
         apart = self.files()[:2]
         text = pathlib.Path(apart[0]).read_text(encoding="utf-8") + gzip.open(apart[1], "rt").read()
