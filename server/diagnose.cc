@@ -5,10 +5,8 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -47,9 +45,9 @@ std::string BytesAt(const RegularFile& file, uint64_t at, size_t most) {
   std::string text(most, '\0');
   size_t got = 0;
   while (got < most) {
-    const ssize_t count = pread(file.descriptor(), text.data() + got, most - got, static_cast<off_t>(at + got));
-    if (count <= 0 && !(count < 0 && errno == EINTR)) break;
-    got += static_cast<size_t>(std::max<ssize_t>(count, 0));
+    const absl::StatusOr<size_t> count = file.ReadAt(static_cast<int64_t>(at + got), text.data() + got, most - got);
+    if (!count.ok() || *count == 0) break;
+    got += *count;
   }
   text.resize(got);
   return text;

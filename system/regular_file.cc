@@ -15,7 +15,7 @@ namespace videodiffcr {
 absl::StatusOr<RegularFile> RegularFile::Open(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot be opened"));
-  RegularFile file(descriptor, 0);
+  RegularFile file(descriptor, path);
   struct stat about {};
   if (fstat(descriptor, &about) != 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot be looked at"));
   if (!S_ISREG(about.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, ": is not a regular file"));
@@ -25,6 +25,15 @@ absl::StatusOr<RegularFile> RegularFile::Open(const std::string& path) {
 
 RegularFile::~RegularFile() {
   if (descriptor_ >= 0) close(descriptor_);
+}
+
+absl::StatusOr<size_t> RegularFile::ReadAt(int64_t at, char* to, size_t most) const {
+  ssize_t got = 0;
+  do {
+    got = pread(descriptor_, to, most, static_cast<off_t>(at));
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path_, ": cannot be read"));
+  return static_cast<size_t>(got);
 }
 
 absl::StatusOr<std::string> ReadRegularFile(const std::string& path, int64_t max_bytes) {
@@ -41,11 +50,11 @@ absl::StatusOr<std::string> ReadRegularFile(const std::string& path, int64_t max
     const size_t before = content.size();
     content.resize(
         before + static_cast<size_t>(std::clamp(file->bytes() - static_cast<int64_t>(before) + 1, int64_t{1}, kBlock)));
-    const ssize_t got = read(file->descriptor(), content.data() + before, content.size() - before);
-    const int reason = errno;
-    content.resize(before + static_cast<size_t>(std::max<ssize_t>(got, 0)));
-    if (got == 0) return content;
-    if (got < 0 && reason != EINTR) return absl::ErrnoToStatus(reason, absl::StrCat(path, ": cannot be read"));
+    const absl::StatusOr<size_t> got =
+        file->ReadAt(static_cast<int64_t>(before), content.data() + before, content.size() - before);
+    if (!got.ok()) return got.status();
+    content.resize(before + *got);
+    if (*got == 0) return content;
   }
   return too_long(static_cast<int64_t>(content.size()));
 }

@@ -29,6 +29,18 @@ TEST(RegularFileTest, AFileThatSaysItIsEmptyIsReadToItsEndAndNoFurtherThanTheBou
   EXPECT_THAT(Refusal("/proc/self/status", 10), HasSubstr("it may have at most 10"));
 }
 
+TEST(RegularFileTest, BytesAreReadFromWhereTheyAreAskedForAndNoneBehindTheEnd) {
+  const TemporaryFolder folder;
+  const absl::StatusOr<RegularFile> file = RegularFile::Open(folder.Write("few", "abcdef"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  std::string bytes(4, '.');
+  EXPECT_EQ(*file->ReadAt(2, bytes.data(), 3), 3U);
+  EXPECT_EQ(bytes, "cde.");
+  EXPECT_EQ(*file->ReadAt(5, bytes.data(), 4), 1U);
+  EXPECT_EQ(*file->ReadAt(6, bytes.data(), 4), 0U);
+  EXPECT_THAT(std::string(file->ReadAt(-1, bytes.data(), 4).status().message()), HasSubstr("few: cannot be read"));
+}
+
 // Each once held a loading server for ever, or filled its memory.
 TEST(RegularFileTest, WhatIsNoRegularFileIsRefusedAtOnce) {
   const TemporaryFolder folder;

@@ -1,10 +1,7 @@
 #include "training/prompts/prompt_file.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <deque>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -33,26 +30,25 @@ std::string WhyNotJson(const absl::Status& status) {
 // The bytes of a file, block by block: it may be longer than the memory. Waits for nothing, as the file does.
 class FileBuffer : public std::streambuf {
  public:
-  explicit FileBuffer(const RegularFile& file) : descriptor_(file.descriptor()) {}
-  // Why reading ended before the file did; 0 when it did not.
-  int error() const { return error_; }
+  explicit FileBuffer(const RegularFile& file) : file_(file) {}
+  // Why reading ended before the file did; OK when it did not.
+  const absl::Status& status() const { return status_; }
 
  protected:
   int underflow() override {
-    ssize_t got = 0;
-    do {
-      got = read(descriptor_, block_.data(), block_.size());
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) error_ = errno;
-    if (got <= 0) return std::char_traits<char>::eof();
-    setg(block_.data(), block_.data(), block_.data() + got);
+    const absl::StatusOr<size_t> got = file_.ReadAt(next_, block_.data(), block_.size());
+    if (!got.ok()) status_ = got.status();
+    if (!got.ok() || *got == 0) return std::char_traits<char>::eof();
+    next_ += static_cast<int64_t>(*got);
+    setg(block_.data(), block_.data(), block_.data() + *got);
     return std::char_traits<char>::to_int_type(block_[0]);
   }
 
  private:
-  const int descriptor_;
+  const RegularFile& file_;
+  int64_t next_ = 0;
   std::array<char, 64 << 10> block_ = {};
-  int error_ = 0;
+  absl::Status status_;
 };
 
 // Lines of a stream with their numbers, of which some may be put back.
@@ -310,7 +306,7 @@ absl::StatusOr<PromptList> ReadPromptFile(const PromptFileOptions& options) {
   std::istream text(&bytes);
   absl::StatusOr<PromptList> list = ReadPrompts(text, PromptFormatOf(options.path), options);
   // Of a list that broke off half could be trained on, and nobody would know.
-  if (bytes.error() != 0) return absl::ErrnoToStatus(bytes.error(), absl::StrCat(options.path, ": cannot be read"));
+  if (!bytes.status().ok()) return bytes.status();
   return list;
 }
 
