@@ -48,13 +48,12 @@ void Look(TopServer* server, absl::Time* looked_at) {
   server->between = now - std::exchange(*looked_at, now);
 }
 
-void AskForLimits(const std::string& address, const ChannelSecurity& security, TopServer* server) {
+absl::StatusOr<int> MaxSessionsOf(const std::string& address, const ChannelSecurity& security) {
   const auto client = VideoClient::Connect(address, kPatience, absl::ZeroDuration(), security);
-  server->asked = client.status();
-  if (!client.ok()) return;
+  if (!client.ok()) return client.status();
   const absl::StatusOr<v1::GetServerInfoResponse> info = (*client)->GetServerInfo();
-  server->asked = info.status();
-  if (info.ok()) server->max_sessions = info->limits().max_sessions();
+  if (!info.ok()) return info.status();
+  return info->limits().max_sessions();
 }
 
 absl::Status RunTop(const TopOptions& options) {
@@ -69,7 +68,7 @@ absl::Status RunTop(const TopOptions& options) {
   for (size_t i = 0; i < servers.size(); ++i) {
     servers[i].name = options.metrics[i];
     Look(&servers[i], &looked_at[i]);
-    if (i < options.servers.size()) AskForLimits(options.servers[i], options.security, &servers[i]);
+    if (i < options.servers.size()) servers[i].max_sessions = MaxSessionsOf(options.servers[i], options.security);
   }
   const bool screen = !options.once && isatty(STDOUT_FILENO) != 0;
   while (calls.Sleep(options.interval)) {

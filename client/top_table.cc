@@ -50,8 +50,8 @@ std::optional<double> PlayRatio(const TopServer& server) {
 
 std::string SessionsOf(const TopServer& server) {
   const std::string active = Number(ActiveIn(server), 0);
-  if (!server.asked.ok()) return absl::StrCat(active, "/?");
-  return server.max_sessions.has_value() ? absl::StrCat(active, "/", *server.max_sessions) : active;
+  if (!server.max_sessions.has_value()) return active;
+  return server.max_sessions->ok() ? absl::StrCat(active, "/", **server.max_sessions) : absl::StrCat(active, "/?");
 }
 
 Row RowOf(const TopServer& server) {
@@ -139,9 +139,10 @@ std::string TopTable(const std::vector<TopServer>& servers) {
     absl::StrAppend(&text, line, "\n");
   }
   for (const TopServer& server : servers) {
-    if (server.asked.ok() || !server.reached.ok()) continue;
+    if (!server.reached.ok() || !server.max_sessions.has_value() || server.max_sessions->ok()) continue;
     absl::StrAppend(&text, PrintableText(server.name),
-                    ": its limits are not known: ", PrintableText(std::string(server.asked.message())), "\n");
+                    ": its limits are not known: ", PrintableText(std::string(server.max_sessions->status().message())),
+                    "\n");
   }
   return text;
 }

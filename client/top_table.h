@@ -14,12 +14,11 @@
 namespace videodiffcr {
 
 struct TopServer {
-  std::string name;                 // how its metrics are reached
-  absl::Status reached;             // not OK: the row says why
-  std::optional<int> max_sessions;  // as GetServerInfo says; nullopt: not asked
+  std::string name;                                 // how its metrics are reached
+  absl::Status reached;                             // not OK: the row says why
+  std::optional<absl::StatusOr<int>> max_sessions;  // as GetServerInfo says, or why it does not; nullopt: not asked
   MetricsText before, now;
   absl::Duration between;
-  absl::Status asked;  // not OK: why GetServerInfo did not say
 };
 
 // What a server's page for Prometheus says. FailedPrecondition when `page` is that of something else: a row of zeros

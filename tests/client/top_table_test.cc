@@ -60,7 +60,7 @@ TEST(TopTableTest, AnotherProgramsPageIsNoServerWithNothingToDo) {
 
 TEST(TopTableTest, AServerThatDoesNotSayItsLimitsIsNamedWithTheReason) {
   TopServer closed{"gpu-1:9464", absl::OkStatus(), {}, {}, MetricsText::Parse(kNow), absl::Seconds(2)};
-  closed.asked = absl::UnauthenticatedError("this server wants a token");
+  closed.max_sessions = absl::UnauthenticatedError("this server wants a token");
   const std::string table = TopTable({closed});
   EXPECT_THAT(table, HasSubstr(" 2/? "));
   EXPECT_THAT(table, HasSubstr("\ngpu-1:9464: its limits are not known: this server wants a token\n"));
