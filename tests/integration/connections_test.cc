@@ -27,8 +27,7 @@ std::string Hear(const Descriptor& connection) {
 
 // Says hello in HTTP/2 and hears the answer.
 std::string Greet(const Descriptor& connection) {
-  const std::string hello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\4\0\0\0\0\0", 9);
-  if (send(connection.get(), hello.data(), hello.size(), MSG_NOSIGNAL) < 0) return "";
+  if (send(connection.get(), kHttp2Greeting.data(), kHttp2Greeting.size(), MSG_NOSIGNAL) < 0) return "";
   return Hear(connection);
 }
 

@@ -173,8 +173,8 @@ TEST(LimitsTest, BehindAProxyTheSessionsOfAConnectionAreNotCounted) {
 // HTTP/2 by hand: a client that pings as fast as it can, on a connection without a call. What the server says until it
 // has answered all pings or ends the connection.
 std::string AnswersToPings(int port, int pings) {
-  const std::string settings("\0\0\0\4\0\0\0\0\0", 9), ping("\0\0\10\6\0\0\0\0\0abcdefgh", 17);
-  std::string hello = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings;
+  const std::string ping("\0\0\10\6\0\0\0\0\0abcdefgh", 17);
+  std::string hello(kHttp2Greeting);
   for (int i = 0; i < pings; ++i) hello += ping;
   const int file = ConnectToLoopback(port);
   EXPECT_EQ(write(file, hello.data(), hello.size()), static_cast<ssize_t>(hello.size()));

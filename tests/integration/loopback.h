@@ -3,8 +3,12 @@
 #define VIDEODIFFCR_TESTS_INTEGRATION_LOOPBACK_H_
 
 #include <string>
+#include <string_view>
 
 namespace videodiffcr {
+
+// What a client of HTTP/2 says first, with settings that change nothing.
+inline constexpr std::string_view kHttp2Greeting("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
 
 // A connected socket, which the caller closes; -1 when nobody listens.
 int ConnectToLoopback(int port);

@@ -47,7 +47,7 @@ std::string Header(const std::string& name, const std::string& value) {
 class HalfSender {
  public:
   HalfSender(int port, uint32_t calls) : socket_(ConnectToLoopback(port)) {
-    out_ = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(kSettings, 0, 0, "");
+    out_ = kHttp2Greeting;
     for (uint32_t stream = 1; stream < 2 * calls; stream += 2) {
       out_ +=
           Frame(kHeaders, 4, stream,
