@@ -169,8 +169,8 @@ def drift_lines(results, entries):
             if row is None:
                 continue
             dense = [other for other in results.rows if other.condition == end and other.budget == 10]
-            own = [other for other in dense if other.method == row.method]
-            reference = next((other for other in own + dense if set(other.seeds) == set(row.seeds)), (own + dense or [None])[0])
+            candidates = [other for other in dense if other.method == row.method] or dense or [None]
+            reference = next((other for other in candidates if other and set(other.seeds) == set(row.seeds)), candidates[0])
             record = {"row": label, "chunks": end[6:], "n x seeds": f"{row.clips()} x {len(row.seeds)}"}
             for column in DRIFT:
                 record[column] = results.figure(row, column)

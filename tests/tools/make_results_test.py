@@ -143,6 +143,12 @@ class MakeResultsTest(unittest.TestCase):
         self.assertEqual(self.run_script("--clips", *self.files()[:1], *files).returncode, 0)
         self.assertTrue(next(line for line in self.table("drift") if line["row"].startswith("second, retention"))["flipped, minus dense"].startswith("0.000 ["))
 
+    def test_drift_is_told_minus_the_dense_one_of_the_same_method_also_where_that_has_more_training_seeds(self):
+        ours = [self.write(f"clips_{seed}_ours.csv", per_clip("ours", seed, "drift-24", 10, [0] * 8)) for seed in (1, 2)]
+        ours.append(self.write("clips_ours.csv", per_clip("ours", 1, "drift-24", 7, [0] * 8) + per_clip("ours", 1, "short", 7, [0] * 8)))
+        self.assertEqual(self.run_script("--clips", *self.files()[:1], *ours).returncode, 0)
+        self.assertTrue(next(line for line in self.table("drift") if line["row"].startswith("ours, retention"))["flipped, minus dense"].startswith("0.000 ["))
+
     def test_a_file_may_hold_several_judgements_behind_each_other(self):
         apart = self.files()[:2]
         text = pathlib.Path(apart[0]).read_text(encoding="utf-8") + gzip.open(apart[1], "rt").read()
