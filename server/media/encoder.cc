@@ -16,6 +16,12 @@ absl::StatusOr<std::unique_ptr<ChunkEncoder>> CreateChunkEncoder(const EncoderCo
   return *std::move(encoder);
 }
 
+absl::StatusOr<EncodedChunk> ChunkEncoder::Encode(const FrameChunk& chunk) {
+  EncodedChunk encoded;
+  if (absl::Status status = EncodePart(chunk, 0, chunk.frame_count, &encoded); !status.ok()) return status;
+  return encoded;
+}
+
 std::string CodecStringOf(const EncoderConfig& config) {
   return config.output.codec == VideoCodec::kH264 ? PromisedH264CodecString(config) : "";
 }

@@ -22,10 +22,16 @@ class ChunkEncoder {
  public:
   virtual ~ChunkEncoder() = default;
 
-  // Encodes all frames of `chunk` and gives back all their bytes: nothing is held over to the next call.
+  // Encodes all frames of `chunk` and gives back all their bytes: nothing is held over to the next call. Errors as
+  // EncodePart().
+  absl::StatusOr<EncodedChunk> Encode(const FrameChunk& chunk);
+
+  // The same in parts, each of at least one frame: the bytes of the next `frames` frames of `chunk`, behind its first
+  // `begin`, join those in `encoded`. What is there then can be sent: no byte of it changes any more. In fragmented MP4
+  // each part is a fragment; a part decodes behind those before it.
   // InvalidArgument when the frames are not of the size the encoder was made for. After an error the encoder must not
   // be used again.
-  virtual absl::StatusOr<EncodedChunk> Encode(const FrameChunk& chunk) = 0;
+  virtual absl::Status EncodePart(const FrameChunk& chunk, int begin, int frames, EncodedChunk* encoded) = 0;
 };
 
 // Makes the encoder for a valid config. InvalidArgument says which field is not valid.

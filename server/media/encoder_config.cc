@@ -41,6 +41,10 @@ absl::Status EncoderConfig::Validate() const {
     return absl::InvalidArgumentError(
         absl::StrCat("rate_factor is ", rate_factor, "; it must be from ", kMinRateFactor, " to ", kMaxRateFactor));
   }
+  if (first_fragment_frames < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("first_fragment_frames is ", first_fragment_frames, "; it must be at least 0"));
+  }
   return absl::OkStatus();
 }
 

@@ -37,6 +37,8 @@ struct EncoderConfig {
   int height = 0;                        // pixels; even likewise
   int frames_per_second = 0;             // of playing time
   int rate_factor = kDefaultRateFactor;  // H.264 only: constant rate factor, lower is better and larger
+  // Of chunk 0, frames that are wanted before its others: it is encoded in two parts. 0: in one, as all later chunks.
+  int first_fragment_frames = 0;
   // Of the whole video: those before are another encoder's, and fragments join its own without a seam.
   int64_t first_chunk = 0;
   int64_t first_frame = 0;

@@ -13,9 +13,10 @@ constexpr int kSinkBufferBytes = 64 * 1024;
 // What a fragment takes beside its packets, generously.
 constexpr size_t kBoxBytes = 4096;
 
-// frag_custom: a fragment ends where we flush, so at chunk boundaries. empty_moov: the moov box has no samples and can
-// be written first. default_base_moof: offsets are relative to their fragment, so fragments can be cut out and moved.
-// frag_discont: the first fragment's time is its packets', which is not 0 where another encoder made those before.
+// frag_custom: a fragment ends where we flush, so where a chunk or a part of one does. empty_moov: the moov box has no
+// samples and can be written first. default_base_moof: offsets are relative to their fragment, so fragments can be cut
+// out and moved. frag_discont: the first fragment's time is its packets', which is not 0 where another encoder made
+// those before.
 constexpr char kMovFlags[] = "frag_custom+empty_moov+default_base_moof+frag_discont";
 
 }  // namespace

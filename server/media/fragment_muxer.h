@@ -1,4 +1,5 @@
-// H.264 packets to fragmented MP4: one init segment (ftyp, moov), then one fragment (moof, mdat) per chunk.
+// H.264 packets to fragmented MP4: one init segment (ftyp, moov), then one fragment (moof, mdat) per chunk or part of
+// one.
 #ifndef VIDEODIFFCR_SERVER_MEDIA_FRAGMENT_MUXER_H_
 #define VIDEODIFFCR_SERVER_MEDIA_FRAGMENT_MUXER_H_
 
@@ -20,7 +21,7 @@ using SinkByte = const uint8_t;
 using SinkByte = uint8_t;
 #endif
 
-// One thread at a time. Used through WritePacket() for every packet of a chunk, then TakeFragment().
+// One thread at a time. Used through WritePacket() for every packet of a fragment, then TakeFragment().
 class FragmentMuxer {
  public:
   // `encoder` is open, with its parameter sets in the extradata. Its time base is that of the packets.

@@ -3,7 +3,7 @@
 //
 // Note: one frame, one packet. With tune "zerolatency" there is no lookahead and no B frame, and threads share a
 // picture, so x264 gives the packet of a frame back at once. That is what lets a chunk leave without waiting for the
-// next one; Encode() checks it.
+// next one, and a part of it without waiting for the rest; EncodePart() checks it.
 //
 // Note: closed group of pictures. Automatic keyframes are off (an endless interval, no scene cut detection); the first
 // frame of every chunk is forced to be an IDR, and no frame refers across an IDR. So the keyframes are where the chunks
@@ -35,6 +35,11 @@ constexpr char kPreset[] = "superfast";
 H264Level LevelOf(const EncoderConfig& config) {
   return ChooseH264Level(config.width, config.height, config.frames_per_second,
                          H264RateBound(config.width, config.height, config.frames_per_second, config.rate_factor));
+}
+
+// Chunk 0 may have been two.
+int64_t FragmentsBefore(const EncoderConfig& config) {
+  return config.first_chunk + (config.first_chunk > 0 && config.first_fragment_frames > 0 ? 1 : 0);
 }
 
 void Configure(const EncoderConfig& config, AVCodecContext* codec) {
@@ -123,29 +128,32 @@ absl::Status H264Encoder::Open() {
     return status;
   }
   if (config_.output.container == VideoContainer::kFragmentedMp4) {
-    absl::StatusOr<std::unique_ptr<FragmentMuxer>> muxer = FragmentMuxer::Create(*codec_, config_.first_chunk);
+    absl::StatusOr<std::unique_ptr<FragmentMuxer>> muxer = FragmentMuxer::Create(*codec_, FragmentsBefore(config_));
     if (!muxer.ok()) return muxer.status();
     muxer_ = *std::move(muxer);
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<EncodedChunk> H264Encoder::Encode(const FrameChunk& chunk) {
+absl::Status H264Encoder::EncodePart(const FrameChunk& chunk, int begin, int frames, EncodedChunk* encoded) {
   if (absl::Status status = CheckFrameChunk(chunk, config_.width, config_.height); !status.ok()) return status;
-  EncodedChunk encoded;
-  if (muxer_ == nullptr) encoded.payload = parameter_sets_;
+  if (muxer_ == nullptr && begin == 0) encoded->payload = parameter_sets_;
   const size_t frame_bytes = FrameBytes(chunk.format, config_.width, config_.height);
-  for (int frame = 0; frame < chunk.frame_count; ++frame) {
+  for (int frame = begin; frame < begin + frames; ++frame) {
     const uint8_t* pixels = chunk.pixels.data() + frame * frame_bytes;
-    if (absl::Status status = EncodeFrame(chunk.format, pixels, frame == 0, &encoded); !status.ok()) return status;
+    if (absl::Status status = EncodeFrame(chunk.format, pixels, frame == 0, encoded); !status.ok()) return status;
   }
-  if (muxer_ != nullptr) {
-    absl::StatusOr<std::string> fragment = muxer_->TakeFragment();
-    if (!fragment.ok()) return fragment.status();
-    encoded.payload = *std::move(fragment);
-    if (!std::exchange(init_segment_sent_, true)) encoded.init_segment = muxer_->init_segment();
+  if (muxer_ == nullptr) return absl::OkStatus();
+  absl::StatusOr<std::string> fragment = muxer_->TakeFragment();
+  if (!fragment.ok()) return fragment.status();
+  // Moved where there is nothing to join, as of most chunks.
+  if (begin == 0) {
+    encoded->payload = *std::move(fragment);
+  } else {
+    encoded->payload += *fragment;
   }
-  return encoded;
+  if (!std::exchange(init_segment_sent_, true)) encoded->init_segment = muxer_->init_segment();
+  return absl::OkStatus();
 }
 
 absl::Status H264Encoder::EncodeFrame(PixelFormat format, const uint8_t* pixels, bool first_of_chunk,

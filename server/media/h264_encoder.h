@@ -32,7 +32,7 @@ class H264Encoder final : public ChunkEncoder {
   // `config` is valid and its codec is kH264. Unimplemented when this FFmpeg was built without libx264.
   static absl::StatusOr<std::unique_ptr<H264Encoder>> Create(const EncoderConfig& config);
 
-  absl::StatusOr<EncodedChunk> Encode(const FrameChunk& chunk) override;
+  absl::Status EncodePart(const FrameChunk& chunk, int begin, int frames, EncodedChunk* encoded) override;
 
  private:
   explicit H264Encoder(const EncoderConfig& config)

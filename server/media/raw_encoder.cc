@@ -11,14 +11,13 @@ RawEncoder::RawEncoder(const EncoderConfig& config)
       height_(config.height),
       converter_(config.width, config.height) {}
 
-absl::StatusOr<EncodedChunk> RawEncoder::Encode(const FrameChunk& chunk) {
+absl::Status RawEncoder::EncodePart(const FrameChunk& chunk, int begin, int frames, EncodedChunk* encoded) {
   if (absl::Status status = CheckFrameChunk(chunk, width_, height_); !status.ok()) return status;
   const size_t from_bytes = FrameBytes(chunk.format, width_, height_);
   const size_t to_bytes = FrameBytes(format_, width_, height_);
-  EncodedChunk encoded;
-  encoded.payload.resize(to_bytes * static_cast<size_t>(chunk.frame_count));
-  auto* payload = reinterpret_cast<uint8_t*>(encoded.payload.data());
-  for (int frame = 0; frame < chunk.frame_count; ++frame) {
+  encoded->payload.resize(to_bytes * static_cast<size_t>(begin + frames));
+  auto* payload = reinterpret_cast<uint8_t*>(encoded->payload.data());
+  for (int frame = begin; frame < begin + frames; ++frame) {
     const uint8_t* planes[4];
     int strides[4];
     DescribeFrame(format_, width_, height_, payload + frame * to_bytes, planes, strides);
@@ -28,7 +27,7 @@ absl::StatusOr<EncodedChunk> RawEncoder::Encode(const FrameChunk& chunk) {
     if (absl::Status status = converter_.Convert(chunk.format, from, format_, writable, strides); !status.ok())
       return status;
   }
-  return encoded;
+  return absl::OkStatus();
 }
 
 }  // namespace videodiffcr

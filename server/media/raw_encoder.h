@@ -13,7 +13,7 @@ class RawEncoder final : public ChunkEncoder {
   // `config` is valid and its codec is one of the raw ones.
   explicit RawEncoder(const EncoderConfig& config);
 
-  absl::StatusOr<EncodedChunk> Encode(const FrameChunk& chunk) override;
+  absl::Status EncodePart(const FrameChunk& chunk, int begin, int frames, EncodedChunk* encoded) override;
 
  private:
   const PixelFormat format_;

@@ -20,14 +20,13 @@ namespace {
 class SlowEncoder final : public ChunkEncoder {
  public:
   explicit SlowEncoder(ManualClock* clock) : clock_(clock) {}
-  absl::StatusOr<EncodedChunk> Encode(const FrameChunk& chunk) override {
+  absl::Status EncodePart(const FrameChunk& chunk, int, int, EncodedChunk* encoded) override {
     if (chunk.frame_count == 0) return absl::InvalidArgumentError("no frames");
     clock_->Advance(absl::Seconds(2));
-    EncodedChunk encoded;
-    encoded.payload = "chunk";
-    if (!std::exchange(initialised_, true)) encoded.init_segment = "init";
-    encoded.keyframe = false;
-    return encoded;
+    encoded->payload = "chunk";
+    if (!std::exchange(initialised_, true)) encoded->init_segment = "init";
+    encoded->keyframe = false;
+    return absl::OkStatus();
   }
 
  private:

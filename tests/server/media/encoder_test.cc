@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/media/codec_string.h"
 #include "tests/server/media/video_judge.h"
 
@@ -64,6 +65,47 @@ TEST(EncoderTest, RawYuvOfYuvFramesIsACopy) {
   EXPECT_TRUE(chunk->payload == std::string(frames.pixels.begin(), frames.pixels.end()));
 }
 
+// Both parts of a chunk; `first` is told what there was between them.
+EncodedChunk EncodeInParts(ChunkEncoder* encoder, const FrameChunk& frames, int first_frames, EncodedChunk* first) {
+  EncodedChunk encoded;
+  EXPECT_EQ(encoder->EncodePart(frames, 0, first_frames, &encoded), absl::OkStatus());
+  *first = encoded;
+  EXPECT_EQ(encoder->EncodePart(frames, first_frames, frames.frame_count - first_frames, &encoded), absl::OkStatus());
+  return encoded;
+}
+
+TEST(EncoderTest, AChunkInPartsBeginsWithItsFirstPartAndShowsTheFramesOfAWholeOne) {
+  constexpr int kFrames = 9;
+  for (const OutputKind& output : kSupportedOutputs) {
+    EncoderConfig config = Config(output.codec, output.container);
+    if (output.codec == VideoCodec::kRawRgb24) {
+      config.width = 33;
+      config.height = 17;
+    }
+    const FrameChunk frames = MovingPattern(config.width, config.height, kFrames, 0);
+    const absl::StatusOr<EncodedChunk> whole = (*CreateChunkEncoder(config))->Encode(frames);
+    ASSERT_TRUE(whole.ok()) << whole.status();
+    const bool mp4 = output.container == VideoContainer::kFragmentedMp4;
+    for (int first_frames = 1; first_frames < kFrames; ++first_frames) {
+      SCOPED_TRACE(absl::StrCat(std::string(CodecName(output.codec)), " ", mp4, ", frames: ", first_frames));
+      EncodedChunk first;
+      const EncodedChunk chunk = EncodeInParts(CreateChunkEncoder(config)->get(), frames, first_frames, &first);
+      EXPECT_FALSE(first.payload.empty());
+      EXPECT_TRUE(chunk.payload.substr(0, first.payload.size()) == first.payload);
+      EXPECT_LT(first.payload.size(), chunk.payload.size());
+      EXPECT_TRUE(first.init_segment == chunk.init_segment);
+      EXPECT_TRUE(chunk.init_segment == whole->init_segment);
+      if (!mp4) {
+        EXPECT_TRUE(chunk.payload == whole->payload);
+        continue;
+      }
+      EXPECT_TRUE(DecodeToRgb(chunk.init_segment + chunk.payload, "mp4") ==
+                  DecodeToRgb(whole->init_segment + whole->payload, "mp4"));
+      EXPECT_EQ(ProbeVideo(first.init_segment + first.payload, "mp4").frames.size(), static_cast<size_t>(first_frames));
+    }
+  }
+}
+
 TEST(EncoderTest, EverySupportedOutputCanBeMade) {
   for (const OutputKind& output : kSupportedOutputs) {
     EXPECT_TRUE(CreateChunkEncoder(Config(output.codec, output.container)).ok()) << CodecName(output.codec);
@@ -90,6 +132,9 @@ TEST(EncoderTest, RefusesSizesRatesAndFactorsOutsideTheirRangeNamingTheValue) {
   config = Config(VideoCodec::kH264, VideoContainer::kAnnexB);
   config.rate_factor = 52;
   EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("rate_factor is 52"));
+  config = Config(VideoCodec::kH264, VideoContainer::kAnnexB);
+  config.first_fragment_frames = -1;
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("first_fragment_frames is -1"));
 }
 
 TEST(EncoderTest, TheEndsOfEveryRangeAreInItAndWhatLiesBeyondIsNot) {

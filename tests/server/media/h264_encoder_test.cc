@@ -167,6 +167,34 @@ TEST(H264EncoderTest, AnotherEncodersChunksJoinWithoutASeam) {
   ExpectFramesOfThreeChunks(ProbeVideo(Join(chunks), "mp4"));
 }
 
+TEST(H264EncoderTest, AFirstFragmentLeavesCountsTimesAndTheOneKeyframeOfAChunkAsTheyAre) {
+  EncoderConfig config = Config(VideoContainer::kFragmentedMp4);
+  config.first_fragment_frames = 2;
+  const std::unique_ptr<ChunkEncoder> encoder = MakeEncoder(config);
+  EncodedChunk first;
+  const FrameChunk nine = MovingPattern(kWidth, kHeight, 9, 0);
+  ASSERT_TRUE(encoder->EncodePart(nine, 0, 2, &first).ok());
+  const size_t fragment = first.payload.size();
+  ASSERT_TRUE(encoder->EncodePart(nine, 2, 7, &first).ok());
+  std::vector<EncodedChunk> chunks = {first};
+  for (const int64_t first_frame : {9, 21}) {
+    chunks.push_back(*encoder->Encode(MovingPattern(kWidth, kHeight, 12, first_frame)));
+  }
+  const JudgedVideo video = ProbeVideo(Join(chunks), "mp4");
+  ExpectFramesOfThreeChunks(video);
+  for (size_t i = 0; i < video.frames.size(); ++i) EXPECT_NEAR(video.frames[i].time_seconds, i / 16.0, 1e-6);
+  EXPECT_EQ(NumberOf(first.payload), 1u);
+  EXPECT_EQ(NumberOf(first.payload.substr(fragment)), 2u);
+  EXPECT_EQ(NumberOf(chunks[1].payload), 3u);
+
+  // An encoder that goes on behind such a chunk numbers its fragments as this one.
+  config.first_chunk = 2;
+  config.first_frame = 21;
+  const absl::StatusOr<EncodedChunk> third = MakeEncoder(config)->Encode(MovingPattern(kWidth, kHeight, 12, 21));
+  ASSERT_TRUE(third.ok()) << third.status();
+  EXPECT_EQ(NumberOf(third->payload), NumberOf(chunks[2].payload));
+}
+
 TEST(H264EncoderTest, AnnexBChunksBeginWithTheirParameterSetsAndDecodeAlone) {
   auto encoder = MakeEncoder(Config(VideoContainer::kAnnexB));
   const std::vector<EncodedChunk> chunks = EncodeThreeChunks(encoder.get());
