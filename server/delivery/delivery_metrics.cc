@@ -20,6 +20,14 @@ DeliveryMetrics::DeliveryMetrics(prometheus::Registry* registry, const std::stri
     const prometheus::Labels codec_label{{"codec", std::string(CodecName(codec))}};
     of(codec) = {&output_bytes.Add(codec_label), &encode_seconds.Add(codec_label, buckets)};
   }
+  time_to_first_frames_seconds =
+      &prometheus::BuildHistogram()
+           .Name("videodiffcr_time_to_first_frames_seconds")
+           .Help("From the first message to the first frames, encoded, of sessions that want them ahead of the chunk.")
+           .Labels(labels)
+           .Register(*registry)
+           .Add({}, prometheus::Histogram::BucketBoundaries{.05, .075, .1, .15, .25, .5, .75, 1, 1.5, 2, 3, 5, 7.5, 10,
+                                                            20, 30});
   send_buffer_bytes = &prometheus::BuildGauge()
                            .Name("videodiffcr_send_buffer_bytes")
                            .Help("Encoded bytes waiting for viewers' connections, all streams together.")

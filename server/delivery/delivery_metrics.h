@@ -27,6 +27,8 @@ struct DeliveryMetrics {
   std::array<ForCodec, kCodecs> by_codec;
   ForCodec& of(VideoCodec codec) { return by_codec[static_cast<int>(codec)]; }
 
+  // From a session's first message to the frames that it wanted ahead of its first chunk.
+  prometheus::Histogram* time_to_first_frames_seconds;
   prometheus::Gauge* send_buffer_bytes;  // encoded and not yet taken by the transport, all streams together
 };
 

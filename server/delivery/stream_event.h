@@ -57,6 +57,14 @@ struct ChunkEvent {
   std::optional<absl::Time> deadline;
 };
 
+// What the payload of chunk 0 begins with.
+struct FirstFragmentEvent {
+  std::string init_segment;
+  std::string payload;
+  uint32_t payload_crc32c = 0;
+  int frame_count = 0;
+};
+
 struct UpdateAppliedEvent {
   int64_t update_id = 0;
   int64_t first_chunk = 0;
@@ -102,7 +110,7 @@ struct SnapshotEvent {
 };
 
 using StreamEvent = std::variant<ChunkEvent, UpdateAppliedEvent, StateChangedEvent, BudgetChangedEvent, WarningEvent,
-                                 FinishedEvent, SnapshotEvent>;
+                                 FinishedEvent, SnapshotEvent, FirstFragmentEvent>;
 
 }  // namespace videodiffcr
 

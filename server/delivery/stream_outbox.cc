@@ -13,6 +13,9 @@ int64_t BytesOf(const StreamEvent& event) {
   if (const auto* chunk = std::get_if<ChunkEvent>(&event)) {
     return static_cast<int64_t>(chunk->init_segment.size() + chunk->payload.size());
   }
+  if (const auto* fragment = std::get_if<FirstFragmentEvent>(&event)) {
+    return static_cast<int64_t>(fragment->init_segment.size() + fragment->payload.size());
+  }
   const auto* snapshot = std::get_if<SnapshotEvent>(&event);
   return snapshot == nullptr ? 0 : static_cast<int64_t>(snapshot->state.size());
 }
@@ -117,6 +120,24 @@ absl::Status StreamOutbox::Push(StreamEvent event) {
   return absl::OkStatus();
 }
 
+void StreamOutbox::Offer(StreamEvent event) {
+  {
+    MutexLock lock(&mutex_);
+    const bool full = blocked_ || entries_.size() - sent_ >= limits_.max_events;
+    if (closed_ || end_.has_value() || hint_.has_value() || full) return;
+    const int64_t bytes = BytesOf(event);
+    hint_ = Hint{std::make_shared<StreamEvent>(std::move(event)), bytes};
+    AddWaiting(bytes, 0);
+  }
+  Notify();
+}
+
+void StreamOutbox::DropHint() {
+  if (!hint_.has_value()) return;
+  AddWaiting(-hint_->bytes, 0);
+  hint_.reset();
+}
+
 void StreamOutbox::End(absl::Status status, std::optional<StreamEvent> last) {
   {
     MutexLock lock(&mutex_);
@@ -139,7 +160,9 @@ void StreamOutbox::End(absl::Status status, std::optional<StreamEvent> last) {
 
 std::optional<OutgoingEvent> StreamOutbox::Take(int64_t connection) {
   MutexLock lock(&mutex_);
-  if (connection != connection_ || writing_ || sent_ == entries_.size()) return std::nullopt;
+  if (connection != connection_ || writing_ || HintInFlight()) return std::nullopt;
+  if (hint_.has_value()) return OutgoingEvent{0, std::exchange(hint_->event, nullptr)};
+  if (sent_ == entries_.size()) return std::nullopt;
   Entry& entry = entries_[sent_];
   writing_ = true;
   if (entry.chunk.has_value()) taken_through_ = std::max(taken_through_, *entry.chunk);
@@ -150,9 +173,12 @@ bool StreamOutbox::Delivered(int64_t connection) {
   bool was_chunk = false;
   {
     MutexLock lock(&mutex_);
-    if (connection != connection_ || !writing_) return false;
-    writing_ = false;
-    if (!closed_) {
+    if (connection != connection_) return false;
+    if (HintInFlight()) {
+      DropHint();
+    } else if (!std::exchange(writing_, false)) {
+      return false;
+    } else if (!closed_) {
       const Entry& entry = entries_[sent_++];
       was_chunk = entry.chunk.has_value();
       AddWaiting(-entry.bytes, entry.chunk.has_value() ? -1 : 0);
@@ -217,6 +243,7 @@ absl::StatusOr<int64_t> StreamOutbox::Reconnect(std::optional<int64_t> last_sequ
     if (absl::Status status = CheckReplay(last); !status.ok()) return status;
     connection = ++connection_;
     writing_ = false;
+    DropHint();
     acknowledged_through_ = std::max(acknowledged_through_, last);
     ForgetWhatMayGo();
     for (; sent_ > 0; --sent_) {
@@ -243,7 +270,7 @@ bool StreamOutbox::ending() {
 
 std::optional<absl::Status> StreamOutbox::Ended(int64_t connection) {
   MutexLock lock(&mutex_);
-  if (connection != connection_ || writing_ || sent_ < entries_.size()) return std::nullopt;
+  if (connection != connection_ || writing_ || hint_.has_value() || sent_ < entries_.size()) return std::nullopt;
   return end_;
 }
 
@@ -255,6 +282,7 @@ int64_t StreamOutbox::held_bytes() {
 void StreamOutbox::Drop(absl::Status status) {
   MutexLock lock(&mutex_);
   end_ = std::move(status);
+  if (!HintInFlight()) DropHint();
   while (entries_.size() > sent_ + (writing_ ? 1 : 0)) {
     AddWaiting(-entries_.back().bytes, entries_.back().chunk.has_value() ? -1 : 0);
     entries_.pop_back();
@@ -265,6 +293,7 @@ void StreamOutbox::Close() {
   MutexLock lock(&mutex_);
   if (std::exchange(closed_, true)) return;
   entries_.clear();
+  hint_.reset();
   sent_ = 0;
   kept_bytes_ = kept_chunks_ = 0;
   AddWaiting(-waiting_bytes_, -waiting_chunks_);

@@ -47,7 +47,7 @@ struct ReplayLimits {
 
 // An event as one connection is handed it.
 struct OutgoingEvent {
-  int64_t number = 0;  // from 1 on, in the session; the same whenever it is sent
+  int64_t number = 0;  // from 1 on, in the session; the same whenever it is sent. 0: it was offered
   // Shared with the outbox while it is kept, and with who else listens; nobody changes it then.
   std::shared_ptr<StreamEvent> event;
 };
@@ -105,6 +105,10 @@ class StreamOutbox {
   // Cancelled after Close() and after End(), ResourceExhausted when `max_events` wait.
   absl::Status Push(StreamEvent event);
 
+  // Ahead of all that waits, for the connection that there is and for no other: what a client may do without. Dropped
+  // where Push() would fail, above the high watermark, and behind one that was offered before and not taken.
+  void Offer(StreamEvent event);
+
   // Nothing comes after this; `status` is how the stream ends once the outbox is empty. `last` joins the events in the
   // same step, beyond `max_events` too, so that what another thread pushes cannot come behind it. The first call
   // counts.
@@ -151,6 +155,12 @@ class StreamOutbox {
     bool snapshot = false;
   };
 
+  // What was offered: waits, or is in flight.
+  struct Hint {
+    std::shared_ptr<StreamEvent> event;  // null once it was taken
+    int64_t bytes = 0;
+  };
+
   void Notify();
   void NotifyRoom();
   int Room() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -164,6 +174,10 @@ class StreamOutbox {
   // The entry delivered last makes useless what is kept of its kind.
   void ForgetOlderSnapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddWaiting(int64_t bytes, int chunks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HintInFlight() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return hint_.has_value() && hint_->event == nullptr;
+  }
+  void DropHint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddKept(const Entry& entry, int sign) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The oldest, which was sent.
   void Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -183,6 +197,7 @@ class StreamOutbox {
   std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);
   size_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<Hint> hint_ ABSL_GUARDED_BY(mutex_);
   int64_t connection_ ABSL_GUARDED_BY(mutex_) = kFirstConnection;
   int64_t next_number_ ABSL_GUARDED_BY(mutex_) = 1;
   // Of what waits and of what is in flight.

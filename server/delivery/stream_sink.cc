@@ -6,12 +6,10 @@
 
 namespace videodiffcr {
 
-StreamSink::StreamSink(std::shared_ptr<SessionEncoder> encoder, VideoCodec codec, int frames_per_second,
-                       absl::Time started_at, std::shared_ptr<StreamOutbox> outbox, const Clock* clock,
-                       DeliveryMetrics* metrics)
+StreamSink::StreamSink(std::shared_ptr<SessionEncoder> encoder, const EncoderConfig& config, absl::Time started_at,
+                       std::shared_ptr<StreamOutbox> outbox, const Clock* clock, DeliveryMetrics* metrics)
     : session_encoder_(std::move(encoder)),
-      codec_(codec),
-      frames_per_second_(frames_per_second),
+      config_(config),
       started_at_(started_at),
       outbox_(std::move(outbox)),
       clock_(clock),
@@ -26,7 +24,7 @@ absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
     session_encoder_.reset();
   }
   const absl::Time encode_began = clock_->Now();
-  absl::StatusOr<EncodedChunk> encoded = encoder_->Encode(chunk.frames);
+  absl::StatusOr<EncodedChunk> encoded = Encode(chunk);
   if (!encoded.ok()) return encoded.status();
   const absl::Time encode_ended = clock_->Now();
 
@@ -50,7 +48,7 @@ absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
   event.deadline = chunk.deadline;
 
   const auto payload_bytes = static_cast<int64_t>(event.payload.size());
-  DeliveryMetrics::ForCodec& metrics = metrics_->of(codec_);
+  DeliveryMetrics::ForCodec& metrics = metrics_->of(config_.output.codec);
   metrics.encode_seconds->Observe(absl::ToDoubleSeconds(event.encode));
   metrics.output_bytes_total->Increment(static_cast<double>(event.payload.size() + event.init_segment.size()));
   absl::Status status = Deliver({chunk.sequence, chunk.prompt, chunk.latents, chunk.nominal}, std::move(event));
@@ -58,6 +56,27 @@ absl::StatusOr<int64_t> StreamSink::OnChunk(GeneratedChunk chunk) {
   if (!time_to_first_chunk_.has_value()) time_to_first_chunk_ = clock_->Now() - started_at_;
   payload_bytes_ += payload_bytes;
   return payload_bytes;
+}
+
+absl::StatusOr<EncodedChunk> StreamSink::Encode(const GeneratedChunk& chunk) {
+  const int first = chunk.sequence == 0 ? config_.first_fragment_frames : 0;
+  if (first == 0) return encoder_->Encode(chunk.frames);
+  EncodedChunk encoded;
+  if (absl::Status status = encoder_->EncodePart(chunk.frames, 0, first, &encoded); !status.ok()) return status;
+  OfferFirstFragment(encoded, first);
+  absl::Status status = encoder_->EncodePart(chunk.frames, first, chunk.frames.frame_count - first, &encoded);
+  if (!status.ok()) return status;
+  return encoded;
+}
+
+void StreamSink::OfferFirstFragment(const EncodedChunk& first, int frames) {
+  FirstFragmentEvent event;
+  event.init_segment = first.init_segment;
+  event.payload = first.payload;
+  event.payload_crc32c = Crc32c(event.payload);
+  event.frame_count = frames;
+  outbox_->Offer(std::move(event));
+  metrics_->time_to_first_frames_seconds->Observe(absl::ToDoubleSeconds(clock_->Now() - started_at_));
 }
 
 absl::Status StreamSink::Deliver(EarlierChunk chunk, ChunkEvent event) {

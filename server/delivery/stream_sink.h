@@ -33,10 +33,10 @@ class SessionKeeper {
 // One per session; its calls never overlap (SessionSink), so it needs no lock of its own.
 class StreamSink final : public SessionSink {
  public:
-  // `encoder` is shared with whoever submits the session. `started_at`: when the viewer's first message came. `clock`
-  // and `metrics` outlive the sink. The outbox is shared because the scheduler's threads fill it through this sink
-  // while gRPC's threads empty it, and either side may be done first.
-  StreamSink(std::shared_ptr<SessionEncoder> encoder, VideoCodec codec, int frames_per_second, absl::Time started_at,
+  // `encoder` is shared with whoever submits the session, and is of `config`. `started_at`: when the viewer's first
+  // message came. `clock` and `metrics` outlive the sink. The outbox is shared because the scheduler's threads fill it
+  // through this sink while gRPC's threads empty it, and either side may be done first.
+  StreamSink(std::shared_ptr<SessionEncoder> encoder, const EncoderConfig& config, absl::Time started_at,
              std::shared_ptr<StreamOutbox> outbox, const Clock* clock, DeliveryMetrics* metrics);
 
   // Before the first call. Weak: a session that nobody can go on with is not kept.
@@ -49,7 +49,10 @@ class StreamSink final : public SessionSink {
   void OnEnded(const absl::Status& status, const SessionTotals& totals) override;
 
  private:
-  absl::Duration PlayingTime(int64_t frames) const { return absl::Seconds(frames) / frames_per_second_; }
+  absl::Duration PlayingTime(int64_t frames) const { return absl::Seconds(frames) / config_.frames_per_second; }
+  // What the client wants early of chunk 0 leaves on the way.
+  absl::StatusOr<EncodedChunk> Encode(const GeneratedChunk& chunk);
+  void OfferFirstFragment(const EncodedChunk& first, int frames);
   // By way of the keeper, of a session that has one.
   absl::Status Deliver(EarlierChunk chunk, ChunkEvent event);
   // An event that is not a chunk. When it finds no room, the reason is kept for the next OnChunk() to return.
@@ -57,8 +60,7 @@ class StreamSink final : public SessionSink {
 
   std::shared_ptr<SessionEncoder> session_encoder_;  // until the first chunk
   std::unique_ptr<ChunkEncoder> encoder_;            // from then on
-  const VideoCodec codec_;
-  const int frames_per_second_;
+  const EncoderConfig config_;
   const absl::Time started_at_;
   const std::shared_ptr<StreamOutbox> outbox_;
   const Clock* const clock_;

@@ -81,7 +81,7 @@ absl::Status ConvertSize(const v1::SessionConfig& config, const ModelInfo& model
   return absl::OkStatus();
 }
 
-absl::Status ConvertOutput(const v1::OutputFormat& output, EncoderConfig* encoder) {
+absl::Status ConvertOutput(const v1::OutputFormat& output, const ModelInfo& model, EncoderConfig* encoder) {
   switch (output.codec()) {
     case v1::CODEC_UNSPECIFIED:
     case v1::CODEC_H264:
@@ -129,7 +129,9 @@ absl::Status ConvertOutput(const v1::OutputFormat& output, EncoderConfig* encode
     }
     encoder->rate_factor = output.rate_factor();
   }
-  return absl::OkStatus();
+  const bool whole = output.first_fragment_frames() == model.first_chunk_frames;
+  encoder->first_fragment_frames = whole ? 0 : output.first_fragment_frames();
+  return CheckRange("config.output.first_fragment_frames", output.first_fragment_frames(), 0, model.first_chunk_frames);
 }
 
 absl::Status ConvertPlayout(const v1::SessionConfig& config, SessionRequest* request) {
@@ -220,7 +222,7 @@ absl::StatusOr<SessionPlan> ConvertConfig(const v1::SessionConfig& config, bool 
            ConvertSize(config, model.info(), &plan.encoder),
            CheckRange("config.length_chunks", config.length_chunks(), one_clip ? 1 : 0, limits.max_length_chunks),
            ConvertRetention(config.retention(), model.info(), &plan.request),
-           ConvertOutput(config.output(), &plan.encoder),
+           ConvertOutput(config.output(), model.info(), &plan.encoder),
            ConvertPriority(config.priority(), &plan.request),
            ConvertPlayout(config, &plan.request),
            CheckRequestId(config.request_id()),

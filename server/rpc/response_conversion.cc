@@ -99,6 +99,13 @@ void Fill(ChunkEvent event, absl::Time now, v1::VideoChunk* chunk) {
   chunk->set_scene_start(event.scene_start);
 }
 
+void Fill(FirstFragmentEvent event, v1::FirstFragment* fragment) {
+  fragment->set_init_segment(std::move(event.init_segment));
+  fragment->set_payload(std::move(event.payload));
+  fragment->set_payload_crc32c(event.payload_crc32c);
+  fragment->set_frame_count(event.frame_count);
+}
+
 void Fill(BudgetChangedEvent event, v1::BudgetChanged* changed) {
   changed->set_first_chunk(event.first_chunk);
   changed->set_retention_target(BudgetOf(event.target));
@@ -149,6 +156,8 @@ v1::StreamVideoResponse ToResponse(StreamEvent event, absl::Time now, int64_t de
           response.mutable_snapshot()->set_state(std::move(content.state));
           response.mutable_snapshot()->set_seal(std::move(content.seal));
           response.mutable_snapshot()->set_next_sequence(content.next_sequence);
+        } else if constexpr (std::is_same_v<Event, FirstFragmentEvent>) {
+          Fill(std::move(content), response.mutable_first_fragment());
         } else {
           Fill(std::move(content), deadline_misses, response.mutable_finished());
         }

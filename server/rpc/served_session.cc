@@ -106,8 +106,8 @@ absl::Status ServedSession::Submit(SessionPlan plan) {
   const VideoCodec codec = plan.encoder.output.codec;
   const uint64_t seed = plan.request.seed;
   const auto encoder = std::make_shared<SessionEncoder>([config = plan.encoder] { return CreateChunkEncoder(config); });
-  auto stream_sink = std::make_unique<StreamSink>(encoder, codec, plan.encoder.frames_per_second, came_at_, outbox_,
-                                                  environment_.clock, environment_.delivery_metrics);
+  auto stream_sink = std::make_unique<StreamSink>(encoder, plan.encoder, came_at_, outbox_, environment_.clock,
+                                                  environment_.delivery_metrics);
   if (resumable_) stream_sink->SetKeeper(weak_from_this());
   std::unique_ptr<SessionSink> sink = std::move(stream_sink);
   if (*queue != nullptr) {

@@ -54,6 +54,7 @@ std::string CodeAndReason(const grpc::Status& status) {
 struct Session {
   bool resumable = false;
   int64_t length = 0;  // 0: until `finish`
+  int first_fragment_frames = 0;
   // Said.
   int64_t granted = 0;
   bool paused = false;
@@ -65,6 +66,7 @@ struct Session {
   // Heard.
   std::string id, token;
   int64_t received = 0;
+  std::string first_fragment;
   int64_t last_event = 0;
   std::set<int64_t> applied;
   std::string finished;  // reason
@@ -138,6 +140,8 @@ class Walk {
         session_.granted = with / 8;
         v1::SessionConfig config = WithChunkCredits(RawConfig(static_cast<int>(session_.length), 7), session_.granted);
         config.set_resumable(session_.resumable);
+        session_.first_fragment_frames = move % 2;
+        config.mutable_output()->set_first_fragment_frames(session_.first_fragment_frames);
         stream_->SendConfig(config);
         const auto started = stream_->Next();
         Require(started.has_value() && started->has_started(), "a good config is not started");
@@ -261,13 +265,25 @@ class Walk {
     stream_.reset();
   }
 
+  void HearFirstFragment(const Response& response) {
+    Require(session_.first_fragment_frames > 0, "a first fragment that nobody has asked for");
+    Require(response.event_number() == 0, "a first fragment with a number");
+    Require(session_.received == 0, "a first fragment behind its chunk");
+    Require(session_.first_fragment.empty(), "a second first fragment");
+    session_.first_fragment = response.first_fragment().payload();
+  }
+
   void Hear(const Response& response) {
     if (response.has_started()) return Require(false, "started twice");
+    if (response.has_first_fragment()) return HearFirstFragment(response);
     Require(response.event_number() > 0, "an event without a number");
     if (response.event_number() <= session_.last_event) return;
     session_.last_event = response.event_number();
     Require(session_.finished.empty(), "something behind `finished`");
     if (response.has_chunk()) {
+      const std::string& fragment = session_.first_fragment;
+      Require(response.chunk().sequence() > 0 || response.chunk().payload().substr(0, fragment.size()) == fragment,
+              "a first chunk that does not begin with its first fragment");
       Require(response.chunk().sequence() == session_.received++, "a chunk out of turn");
       Require(session_.received <= session_.granted, "a chunk that nobody has paid for");
     }

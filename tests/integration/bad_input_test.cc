@@ -222,6 +222,10 @@ TEST_F(BadInputTest, BudgetsOffTheModelsTableAreRefused) {
 TEST_F(BadInputTest, OtherValuesOutOfRangeAreRefused) {
   ExpectField(RefusalOfConfig([](auto* config) { config->mutable_output()->set_rate_factor(52); }), "OUT_OF_RANGE",
               "config.output.rate_factor", "52");
+  ExpectField(RefusalOfConfig([](auto* config) { config->mutable_output()->set_first_fragment_frames(10); }),
+              "OUT_OF_RANGE", "config.output.first_fragment_frames", "10");
+  ExpectField(RefusalOfConfig([](auto* config) { config->mutable_output()->set_first_fragment_frames(-1); }),
+              "OUT_OF_RANGE", "config.output.first_fragment_frames", "-1");
   ExpectField(RefusalOfConfig([](auto* config) { config->set_priority(static_cast<v1::Priority>(9)); }),
               "UNSUPPORTED_VALUE", "config.priority", "9");
   ExpectField(RefusalOfConfig([](auto* config) { config->mutable_playout()->mutable_start_buffer()->set_seconds(61); }),

@@ -26,6 +26,12 @@ inline StreamEvent Chunk(int64_t sequence, size_t bytes) {
   return event;
 }
 
+inline StreamEvent FirstFragment(size_t bytes) {
+  FirstFragmentEvent event;
+  event.payload = std::string(bytes, 'f');
+  return event;
+}
+
 inline StreamEvent Snapshot(int64_t next_sequence, size_t bytes) {
   SnapshotEvent event;
   event.state = std::string(bytes, 's');

@@ -248,6 +248,75 @@ TEST_F(StreamOutboxTest, AClientThatAsksForSnapshotsAndReadsNoneHasOneBehindEach
   EXPECT_EQ(bytes_.Value(), 0);
 }
 
+TEST_F(StreamOutboxTest, WhatIsOfferedComesAheadOfWhatWaitsWithoutANumberAndCountsUntilItIsDelivered) {
+  EXPECT_TRUE(outbox_.Push(UpdateAppliedEvent{7, 1}).ok());
+  outbox_.Offer(FirstFragment(30));
+  EXPECT_EQ(listener_->readable, 2);
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 100)).ok());
+  EXPECT_EQ(bytes_.Value(), 130);
+  const std::optional<OutgoingEvent> taken = outbox_.Take(0);
+  ASSERT_TRUE(taken.has_value() && std::holds_alternative<FirstFragmentEvent>(*taken->event));
+  EXPECT_EQ(taken->number, 0);
+  EXPECT_FALSE(Take().has_value()) << "it is being written";
+  EXPECT_EQ(bytes_.Value(), 130);
+  EXPECT_FALSE(outbox_.Delivered(0)) << "no chunk";
+  EXPECT_EQ(bytes_.Value(), 100);
+  EXPECT_EQ(outbox_.Take(0)->number, 1);
+  outbox_.Delivered(0);
+  EXPECT_EQ(outbox_.Take(0)->number, 2);
+  EXPECT_TRUE(outbox_.Delivered(0));
+  EXPECT_EQ(bytes_.Value(), 0);
+}
+
+TEST_F(StreamOutboxTest, OneOfferWaitsAtMostAndNoneWhereThereIsNoRoomOrNobodyToTake) {
+  outbox_.Offer(FirstFragment(30));
+  outbox_.Offer(FirstFragment(40));
+  EXPECT_EQ(bytes_.Value(), 30);
+  DeliverOne();
+  EXPECT_TRUE(outbox_.Push(Chunk(0, 1000)).ok());
+  outbox_.Offer(FirstFragment(30));
+  EXPECT_EQ(bytes_.Value(), 1000) << "at the high mark";
+  DeliverOne();
+  for (int i = 0; i < 16; ++i) EXPECT_TRUE(outbox_.Push(UpdateAppliedEvent{i, 0}).ok());
+  outbox_.Offer(FirstFragment(30));
+  EXPECT_EQ(bytes_.Value(), 0) << "as many events as may wait";
+  for (int i = 0; i < 16; ++i) DeliverOne();
+  outbox_.End(absl::OkStatus());
+  outbox_.Offer(FirstFragment(30));
+  EXPECT_FALSE(Take().has_value()) << "behind the end";
+}
+
+TEST_F(StreamOutboxTest, TheEndWaitsForWhatWasOfferedUnlessItIsDropped) {
+  outbox_.Offer(FirstFragment(30));
+  outbox_.End(absl::AbortedError("over"));
+  EXPECT_FALSE(outbox_.Ended(0).has_value());
+  EXPECT_TRUE(Take().has_value());
+  EXPECT_FALSE(outbox_.Ended(0).has_value());
+  outbox_.Drop(absl::CancelledError("cancelled"));
+  EXPECT_FALSE(outbox_.Ended(0).has_value()) << "it is in flight";
+  outbox_.Delivered(0);
+  EXPECT_EQ(outbox_.Ended(0), absl::CancelledError("cancelled"));
+  EXPECT_EQ(bytes_.Value(), 0);
+}
+
+TEST_F(StreamOutboxTest, AnOfferThatNobodyHasTakenIsDroppedWithTheRest) {
+  outbox_.Offer(FirstFragment(30));
+  outbox_.Drop(absl::CancelledError("cancelled"));
+  EXPECT_EQ(outbox_.Ended(0), absl::CancelledError("cancelled"));
+  EXPECT_EQ(bytes_.Value(), 0);
+  outbox_.Close();
+  EXPECT_EQ(bytes_.Value(), 0) << "given back once";
+}
+
+TEST_F(StreamOutboxTest, AnOfferInFlightWhenTheOutboxIsClosedIsGivenBackOnce) {
+  outbox_.Offer(FirstFragment(30));
+  EXPECT_TRUE(Take().has_value());
+  outbox_.Close();
+  EXPECT_EQ(bytes_.Value(), 0);
+  EXPECT_FALSE(outbox_.Delivered(0));
+  EXPECT_EQ(bytes_.Value(), 0);
+}
+
 TEST_F(StreamOutboxTest, ASessionThatKeepsNothingCannotBeGivenToAnotherConnection) {
   EXPECT_TRUE(outbox_.Push(Chunk(0, 10)).ok());
   EXPECT_EQ(outbox_.Reconnect(std::nullopt).status().code(), absl::StatusCode::kDataLoss);

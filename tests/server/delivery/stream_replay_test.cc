@@ -78,6 +78,27 @@ TEST_F(ReplayOutboxTest, WhatWasInFlightAndArrivedAfterAllIsNotSentAgain) {
   EXPECT_EQ(bytes_.Value(), 0);
 }
 
+TEST_F(ReplayOutboxTest, AnotherConnectionIsNotSentWhatWasOfferedTheOneBefore) {
+  outbox_.Offer(FirstFragment(30));
+  Push(0);
+  const absl::StatusOr<int64_t> second = outbox_.Reconnect(std::nullopt);
+  ASSERT_TRUE(second.ok());
+  EXPECT_THAT(DeliverAll(*second), ElementsAre(0));
+  EXPECT_EQ(bytes_.Value(), 0);
+  EXPECT_EQ(outbox_.held_bytes(), 10) << "nor is it kept";
+}
+
+TEST_F(ReplayOutboxTest, WhatWasOfferedAndInFlightOnABrokenConnectionIsNotSentAgain) {
+  outbox_.Offer(FirstFragment(30));
+  ASSERT_TRUE(outbox_.Take(0).has_value());
+  Push(0);
+  const absl::StatusOr<int64_t> second = outbox_.Reconnect(std::nullopt);
+  ASSERT_TRUE(second.ok());
+  EXPECT_FALSE(outbox_.Delivered(0)) << "what the old one says comes too late";
+  EXPECT_THAT(DeliverAll(*second), ElementsAre(0));
+  EXPECT_EQ(bytes_.Value(), 0);
+}
+
 TEST_F(ReplayOutboxTest, FourChunksAreKeptAndTheFifthPushesTheFirstOut) {
   for (int i = 0; i < 5; ++i) Push(i);
   EXPECT_THAT(DeliverAll(0), ElementsAre(0, 1, 2, 3, 4));

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "checksum/crc32c.h"
 #include "prometheus/registry.h"
@@ -16,18 +17,26 @@
 namespace videodiffcr {
 namespace {
 
-// Takes two seconds per chunk and writes "chunk", before the first one "init"; says that it made no keyframe.
+using ::testing::ElementsAre;
+using ::testing::Pair;
+
+// Takes two seconds per chunk or part of one and writes "chunk" and " and more", before the first one "init"; says that
+// it made no keyframe.
 class SlowEncoder final : public ChunkEncoder {
  public:
   explicit SlowEncoder(ManualClock* clock) : clock_(clock) {}
-  absl::Status EncodePart(const FrameChunk& chunk, int, int, EncodedChunk* encoded) override {
+  absl::Status EncodePart(const FrameChunk& chunk, int begin, int frames, EncodedChunk* encoded) override {
     if (chunk.frame_count == 0) return absl::InvalidArgumentError("no frames");
+    if (begin > 0 && before_more) before_more();
     clock_->Advance(absl::Seconds(2));
-    encoded->payload = "chunk";
+    parts.emplace_back(begin, frames);
+    encoded->payload += begin == 0 ? "chunk" : " and more";
     if (!std::exchange(initialised_, true)) encoded->init_segment = "init";
     encoded->keyframe = false;
     return absl::OkStatus();
   }
+  std::vector<std::pair<int, int>> parts;
+  std::function<void()> before_more;
 
  private:
   ManualClock* const clock_;
@@ -45,11 +54,16 @@ class StreamSinkTest : public testing::Test {
       return std::make_unique<SlowEncoder>(&clock_);
     });
   }
-  std::unique_ptr<StreamSink> MakeSink(std::function<SessionEncoder::Made()> make_encoder) {
+  static EncoderConfig Config() {
+    EncoderConfig config;
+    config.frames_per_second = 16;
+    return config;
+  }
+  std::unique_ptr<StreamSink> MakeSink(std::function<SessionEncoder::Made()> make_encoder,
+                                       const EncoderConfig& config = Config()) {
     encoder_ = std::make_shared<SessionEncoder>(std::move(make_encoder));
     encoder_->Allow(absl::OkStatus());
-    return std::make_unique<StreamSink>(encoder_, VideoCodec::kH264, /*frames_per_second=*/16, clock_.Now(), outbox_,
-                                        &clock_, &metrics_);
+    return std::make_unique<StreamSink>(encoder_, config, clock_.Now(), outbox_, &clock_, &metrics_);
   }
   GeneratedChunk Chunk(int64_t sequence, int64_t first_frame, int frames) {
     GeneratedChunk chunk;
@@ -96,6 +110,31 @@ TEST_F(StreamSinkTest, AChunkCarriesItsPlaceInTimeItsChecksumAndItsEncodingTime)
   EXPECT_EQ(metrics_.of(VideoCodec::kH264).encode_seconds->Collect().histogram.sample_sum, 4);
 }
 
+TEST_F(StreamSinkTest, AFirstFragmentLeavesBeforeTheRestOfItsChunkIsEncodedAndNoOtherChunkHasOne) {
+  EncoderConfig config = Config();
+  config.first_fragment_frames = 2;
+  auto encoder = std::make_unique<SlowEncoder>(&clock_);
+  SlowEncoder* const made = encoder.get();
+  const auto sink = MakeSink([&]() -> SessionEncoder::Made { return std::move(encoder); }, config);
+  FirstFragmentEvent early;
+  made->before_more = [&] { early = Take<FirstFragmentEvent>(); };
+  EXPECT_EQ(*sink->OnChunk(Chunk(0, 0, 9)), 14) << "counted once";
+  EXPECT_EQ(early.payload, "chunk");
+  EXPECT_EQ(early.payload_crc32c, Crc32c("chunk"));
+  EXPECT_EQ(early.init_segment, "init");
+  EXPECT_EQ(early.frame_count, 2);
+  EXPECT_EQ(metrics_.time_to_first_frames_seconds->Collect().histogram.sample_sum, 2);
+  EXPECT_EQ(*sink->OnChunk(Chunk(1, 9, 12)), 5);
+  EXPECT_THAT(made->parts, ElementsAre(Pair(0, 2), Pair(2, 7), Pair(0, 12)));
+  const auto chunk = Take<ChunkEvent>();
+  EXPECT_EQ(chunk.payload, "chunk and more");
+  EXPECT_EQ(chunk.payload_crc32c, Crc32c("chunk and more"));
+  EXPECT_EQ(chunk.init_segment, "init") << "whole, whoever has seen its beginning";
+  EXPECT_EQ(chunk.encode, absl::Seconds(4));
+  Take<ChunkEvent>();
+  EXPECT_EQ(metrics_.time_to_first_frames_seconds->Collect().histogram.sample_count, 1u);
+}
+
 TEST_F(StreamSinkTest, AnEncoderThatCouldNotBeMadeIsTheErrorOfItsSession) {
   const auto sink = MakeSink([] { return absl::InternalError("no codec"); });
   sink->OnStateChanged(SessionState::kGenerating, "");
@@ -121,7 +160,7 @@ TEST_F(StreamSinkTest, ASessionThatHasItsPlaceAtOnceNeedsNoNewsOfIt) {
 
 TEST_F(StreamSinkTest, AChunkOfASessionThatMayNotBeginAfterAllIsNotEncoded) {
   const auto encoder = std::make_shared<SessionEncoder>([]() -> SessionEncoder::Made { return nullptr; });
-  StreamSink sink(encoder, VideoCodec::kH264, 16, clock_.Now(), outbox_, &clock_, &metrics_);
+  StreamSink sink(encoder, Config(), clock_.Now(), outbox_, &clock_, &metrics_);
   encoder->Allow(absl::ResourceExhaustedError("the tenant has too many that wait"));
   EXPECT_TRUE(absl::IsResourceExhausted(sink.OnChunk(Chunk(0, 0, 9)).status()));
 }

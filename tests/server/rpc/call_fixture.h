@@ -79,6 +79,13 @@ class FakeTransport final : public CallTransport {
     }
     return chunks;
   }
+  std::vector<v1::FirstFragment> FirstFragments() const {
+    std::vector<v1::FirstFragment> fragments;
+    for (const v1::StreamVideoResponse& response : responses()) {
+      if (response.has_first_fragment()) fragments.push_back(response.first_fragment());
+    }
+    return fragments;
+  }
   std::vector<int64_t> Sequences() const {
     std::vector<int64_t> sequences;
     for (const v1::VideoChunk& chunk : Chunks()) sequences.push_back(chunk.sequence());
@@ -154,6 +161,11 @@ inline v1::SessionConfig Config(int length_chunks) {
   config.set_seed(7);
   config.set_length_chunks(length_chunks);
   config.mutable_output()->set_codec(v1::CODEC_RAW_RGB24);
+  return config;
+}
+
+inline v1::SessionConfig WithFirstFragment(v1::SessionConfig config, int frames) {
+  config.mutable_output()->set_first_fragment_frames(frames);
   return config;
 }
 

@@ -55,6 +55,7 @@ TEST_F(RequestConversionTest, ASmallConfigTakesTheModelsSizesAndTheDefaults) {
   EXPECT_EQ(plan.encoder.height, 48);
   EXPECT_EQ(plan.encoder.frames_per_second, 16);
   EXPECT_EQ(plan.encoder.rate_factor, kDefaultRateFactor);
+  EXPECT_EQ(plan.encoder.first_fragment_frames, 0);
 }
 
 TEST_F(RequestConversionTest, EveryFieldThatIsSetArrives) {
@@ -68,6 +69,7 @@ TEST_F(RequestConversionTest, EveryFieldThatIsSetArrives) {
   config_.mutable_output()->set_codec(v1::CODEC_H264);
   config_.mutable_output()->set_container(v1::CONTAINER_ANNEX_B);
   config_.mutable_output()->set_rate_factor(30);
+  config_.mutable_output()->set_first_fragment_frames(2);
   config_.set_priority(v1::PRIORITY_BATCH);
   config_.mutable_playout()->mutable_start_buffer()->set_seconds(1);
   config_.mutable_playout()->mutable_start_buffer()->set_nanos(500'000'000);
@@ -81,6 +83,7 @@ TEST_F(RequestConversionTest, EveryFieldThatIsSetArrives) {
   EXPECT_EQ(plan.request.floor, 7);
   EXPECT_EQ(plan.encoder.output, (OutputKind{VideoCodec::kH264, VideoContainer::kAnnexB}));
   EXPECT_EQ(plan.encoder.rate_factor, 30);
+  EXPECT_EQ(plan.encoder.first_fragment_frames, 2);
   EXPECT_EQ(plan.request.priority, PriorityClass::kBatch);
   EXPECT_EQ(plan.request.playout_start_buffer, absl::Milliseconds(1500));
   EXPECT_EQ(plan.request.run_ahead_limit_chunks, 5);
@@ -126,6 +129,7 @@ TEST_F(RequestConversionTest, TheEndsOfEveryRangeAreInIt) {
   config_.set_request_id(std::string(128, 'x'));
   config_.set_length_chunks(static_cast<int32_t>(limits_.max_length_chunks));
   config_.mutable_output()->set_rate_factor(kMaxRateFactor);
+  config_.mutable_output()->set_first_fragment_frames(model_.info().first_chunk_frames);
   config_.mutable_playout()->mutable_start_buffer()->set_seconds(60);
   config_.set_run_ahead_limit_chunks(64);
   config_.set_initial_chunk_credits(1'000'000);
@@ -133,12 +137,21 @@ TEST_F(RequestConversionTest, TheEndsOfEveryRangeAreInIt) {
   Plan();
   config_.set_length_chunks(1);
   config_.mutable_output()->set_rate_factor(kMinRateFactor);
+  config_.mutable_output()->set_first_fragment_frames(0);
   config_.mutable_playout()->mutable_start_buffer()->set_seconds(0);
   config_.set_initial_chunk_credits(0);
   config_.set_initial_byte_credits(0);
   EXPECT_EQ(Plan(/*one_clip=*/true).request.playout_start_buffer, absl::ZeroDuration());
   EXPECT_EQ(Plan().request.chunk_credits, 0);
   EXPECT_EQ(Plan().request.byte_credits, 0);
+}
+
+TEST_F(RequestConversionTest, AFirstFragmentOfAllFramesIsTheChunkItself) {
+  const int all = model_.info().first_chunk_frames;
+  config_.mutable_output()->set_first_fragment_frames(all - 1);
+  EXPECT_EQ(Plan().encoder.first_fragment_frames, all - 1);
+  config_.mutable_output()->set_first_fragment_frames(all);
+  EXPECT_EQ(Plan().encoder.first_fragment_frames, 0);
 }
 
 TEST_F(RequestConversionTest, ARequestIdOfOneCharacterTooManyIsRefused) {

@@ -47,6 +47,15 @@ TEST(ResponseConversionTest, TheStartSaysWhatTheSessionIs) {
   EXPECT_EQ(started.retention_target(), 0.7);
 }
 
+TEST(ResponseConversionTest, AFirstFragmentSaysItsBytesTheirChecksumAndFrames) {
+  const v1::StreamVideoResponse response = ToResponse(FirstFragmentEvent{"init", "payload", 99, 2}, kNow, 0);
+  ASSERT_TRUE(response.has_first_fragment());
+  EXPECT_EQ(response.first_fragment().init_segment(), "init");
+  EXPECT_EQ(response.first_fragment().payload(), "payload");
+  EXPECT_EQ(response.first_fragment().payload_crc32c(), 99u);
+  EXPECT_EQ(response.first_fragment().frame_count(), 2);
+}
+
 TEST(ResponseConversionTest, AChunkSaysItsPlaceItsRetentionAndWhereItsTimeWent) {
   ChunkEvent event;
   event.sequence = 5;

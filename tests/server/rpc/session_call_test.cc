@@ -32,6 +32,33 @@ TEST_F(SessionCallTest, ASessionIsDescribedAsItWasAskedForAndAGoodOneIsNotWarned
   EXPECT_THAT(Warnings(), SizeIs(0));
 }
 
+TEST_F(SessionCallTest, AFirstFragmentIsWhatChunkZeroBeginsWithAndComesOnceAheadOfIt) {
+  call_->Start(WithFirstFragment(Config(2), 2));
+  ReadToTheEnd();
+  EXPECT_TRUE(transport_.end()->ok()) << transport_.end()->error_message();
+  ASSERT_THAT(transport_.FirstFragments(), SizeIs(1));
+  const v1::FirstFragment fragment = transport_.FirstFragments()[0];
+  EXPECT_EQ(fragment.frame_count(), 2);
+  EXPECT_EQ(fragment.payload().size(), 2u * 64 * 48 * 3);
+  const v1::VideoChunk chunk = transport_.Chunks()[0];
+  EXPECT_EQ(chunk.frame_count(), 9);
+  EXPECT_TRUE(chunk.payload().substr(0, fragment.payload().size()) == fragment.payload());
+  bool chunk_came = false;
+  for (const Response& response : transport_.responses()) {
+    chunk_came |= response.has_chunk();
+    if (!response.has_first_fragment()) continue;
+    EXPECT_FALSE(chunk_came);
+    EXPECT_EQ(response.event_number(), 0);
+  }
+  EXPECT_EQ(transport_.responses().back().finished().payload_bytes(), (9 + 12) * 64 * 48 * 3) << "counted once";
+}
+
+TEST_F(SessionCallTest, WithoutBeingAskedForThereIsNoFirstFragment) {
+  call_->Start(Config(2));
+  ReadToTheEnd();
+  EXPECT_THAT(transport_.FirstFragments(), SizeIs(0));
+}
+
 TEST_F(SessionCallTest, AChangeThatNoChunkIsLeftForIsAWarningAndCounted) {
   model_.HoldPlans();
   call_->Start(Config(0));

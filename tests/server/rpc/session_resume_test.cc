@@ -38,6 +38,26 @@ TEST_F(SessionResumeTest, ACallThatBrokeOffIsGoneOnWithBehindItsLastChunkWithThe
   EXPECT_THAT(Scrape(), HasSubstr("videodiffcr_resumes_total{result=\"resumed\"} 1\n"));
 }
 
+TEST_F(SessionResumeTest, ACallThatComesBackBeforeChunkZeroIsSentThatAloneAndWhole) {
+  const auto whole = Start(WithFirstFragment(ResumableConfig(1), 2));
+  whole->ReadToTheEnd();
+  for (const bool fragment_in_flight : {false, true}) {
+    const auto first = Start(WithFirstFragment(ResumableConfig(1), 2));
+    ASSERT_TRUE(WaitUntilNoSessionRuns());
+    if (fragment_in_flight) {
+      while (first->transport.FirstFragments().empty()) first->ReadOne();
+    }
+    const std::string token = first->Started().resume_token();
+    Break(first.get());
+    const auto second = Resume(token, std::nullopt);
+    second->ReadToTheEnd();
+    EXPECT_TRUE(second->transport.end()->ok()) << second->transport.end()->error_message();
+    EXPECT_THAT(second->transport.FirstFragments(), IsEmpty());
+    ASSERT_THAT(second->transport.Sequences(), ElementsAre(0));
+    EXPECT_TRUE(second->transport.Chunks()[0].payload() == whole->transport.Chunks()[0].payload());
+  }
+}
+
 TEST_F(SessionResumeTest, EventsKeepTheirNumbers) {
   const auto first = Start(ResumableConfig(3));
   first->Read(2);

@@ -94,6 +94,25 @@ TEST_F(SessionSnapshotTest, AnotherSessionGoesOnWithTheNextChunkNumberAndTheSame
   EXPECT_EQ(responses.back().finished().chunks(), 4);
 }
 
+// Its first chunk was two fragments, so its second is the third, wherever it is made.
+TEST_F(SessionSnapshotTest, AnotherSessionGoesOnBehindAFirstFragmentAndSendsNone) {
+  v1::SessionConfig config = Resumable(4, 2);
+  config.mutable_output()->set_codec(v1::CODEC_H264);
+  call_->Start(WithFirstFragment(config, 1));
+  ReadToTheEnd();
+  const std::vector<v1::VideoChunk> whole = ChunksOf(transport_.responses());
+  const std::vector<v1::StreamVideoResponse> responses = GoOn(Snapshots().at(0));
+  for (const v1::StreamVideoResponse& response : responses) EXPECT_FALSE(response.has_first_fragment());
+  const std::vector<v1::VideoChunk> rest = ChunksOf(responses);
+  ASSERT_EQ(rest.size(), 2u);
+  // The number of a fragment stands in its mfhd box, behind its version and flags.
+  const auto number_of = [](const v1::VideoChunk& chunk) {
+    return chunk.payload().substr(chunk.payload().find("mfhd") + 8, 4);
+  };
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(number_of(rest[i]), number_of(whole[i + 2]));
+  EXPECT_EQ(number_of(rest[0]), std::string("\0\0\0\4", 4));
+}
+
 TEST_F(SessionSnapshotTest, OneComesWhenItIsAskedForAndKnowsWhatTheClientHasSaid) {
   v1::SessionConfig config = Resumable(0);
   config.set_initial_chunk_credits(1);

@@ -16,6 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 struct Watch {
   FakeTransport transport;
@@ -112,6 +113,7 @@ TEST_F(SessionWatchTest, AWatcherSeesTheOwnersChunksFromTheNextOneOnAndTheEnd) {
 TEST_F(SessionWatchTest, TheFirstChunkOfEveryWatcherHasTheInitSegment) {
   v1::SessionConfig config = Config(3);
   config.mutable_output()->set_codec(v1::CODEC_H264);
+  config.mutable_output()->set_first_fragment_frames(1);  // which is its owner's alone
   StartSession(config);
   const auto early = StartWatch();
   MakeChunks(1);
@@ -126,6 +128,8 @@ TEST_F(SessionWatchTest, TheFirstChunkOfEveryWatcherHasTheInitSegment) {
   for (Watch* watch : {early.get(), late.get()}) watch->ReadToTheEnd();
   EXPECT_THAT(early->transport.Chunks()[0].init_segment(), HasSubstr("ftyp"));
   EXPECT_THAT(early->transport.Chunks()[1].init_segment(), IsEmpty());
+  EXPECT_THAT(early->transport.FirstFragments(), IsEmpty());
+  EXPECT_THAT(transport_.FirstFragments(), SizeIs(1));
   EXPECT_EQ(late->transport.Chunks()[0].sequence(), 1);
   EXPECT_EQ(late->transport.Chunks()[0].init_segment(), early->transport.Chunks()[0].init_segment());
 }
