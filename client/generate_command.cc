@@ -26,6 +26,7 @@
 #include "client/progress_line.h"
 #include "client/prompts_file.h"
 #include "client/running_calls.h"
+#include "client/video_bytes.h"
 #include "client/video_client.h"
 #include "client/video_output.h"
 #include "client/video_player.h"
@@ -88,8 +89,10 @@ class Generation {
     switch (event.response_case()) {
       case v1::StreamVideoResponse::kStarted:
         return HandleStarted(event.started());
+      case v1::StreamVideoResponse::kFirstFragment:
+        return HandleFirstFragment(event);
       case v1::StreamVideoResponse::kChunk:
-        return HandleChunk(event.chunk());
+        return HandleChunk(event);
       case v1::StreamVideoResponse::kUpdateApplied:
         progress_.Note(absl::StrCat("the change for chunk ", event.update_applied().update_id(),
                                     " takes effect at chunk ", event.update_applied().first_chunk()));
@@ -133,16 +136,17 @@ class Generation {
     return absl::OkStatus();
   }
 
-  absl::Status HandleChunk(const v1::VideoChunk& chunk) {
-    if (!output_.has_value()) {
-      return absl::InternalError("the server sent a chunk before it said that the session has started");
-    }
+  absl::Status HandleFirstFragment(const v1::StreamVideoResponse& event) {
+    const absl::Status status = Write(event);
+    if (status.ok()) record_.AddFirstFrames(SteadyNow());
+    return status;
+  }
+
+  absl::Status HandleChunk(const v1::StreamVideoResponse& event) {
+    const v1::VideoChunk& chunk = event.chunk();
     for (const v1::StreamVideoRequest& request : schedule_.AfterChunk(chunk.sequence())) call_->Send(request);
-    // In one piece, so that an interrupt never leaves an init segment or half a fragment.
-    const std::string bytes = chunk.init_segment() + chunk.payload();
-    const absl::Status status = output_->Write(bytes);
+    const absl::Status status = Write(event);
     if (status.ok()) {
-      if (player_ != nullptr) player_->Write(bytes);
       const absl::Time now = SteadyNow();
       record_.AddChunk(chunk, now);
       progress_.Show(FormatProgress(record_.Progress()), now);
@@ -150,10 +154,22 @@ class Generation {
     return status;
   }
 
+  // Its frames, in one piece, so that an interrupt never leaves an init segment or half a fragment.
+  absl::Status Write(const v1::StreamVideoResponse& event) {
+    if (!output_.has_value()) {
+      return absl::InternalError("the server sent frames before it said that the session has started");
+    }
+    const std::string bytes = bytes_.Of(event);
+    const absl::Status status = output_->Write(bytes);
+    if (status.ok() && player_ != nullptr) player_->Write(bytes);
+    return status;
+  }
+
   const GenerateOptions& options_;
   const ChangeSchedule schedule_;
   GenerationRecord record_;
   ProgressSink& progress_;
+  VideoBytes bytes_;
   std::optional<VideoOutput> output_;
   std::unique_ptr<VideoPlayer> player_;
   const std::unique_ptr<VideoCall> call_;  // last: it tells the others

@@ -14,6 +14,7 @@ namespace videodiffcr {
 namespace {
 
 constexpr int64_t kMaxChunks = 1'000'000;
+constexpr int kMaxFirstFragmentFrames = 1000;
 
 // "4:rest" into 4 and "rest". InvalidArgument with the form wanted.
 absl::StatusOr<std::pair<int64_t, std::string>> SplitChunkPrefix(std::string_view value, const char* form) {
@@ -67,6 +68,16 @@ FlagReader ReadPlayout(std::optional<double>* out) {
     return absl::OkStatus();
   };
   return {read, out->has_value() ? absl::StrCat(**out) : "off"};
+}
+
+FlagReader ReadFirstFragmentFrames(std::optional<int>* out) {
+  const auto read = [out](std::string_view value) {
+    int frames = 0;
+    const absl::Status status = ReadInteger(0, kMaxFirstFragmentFrames, &frames).read(value);
+    if (status.ok()) *out = frames;
+    return status;
+  };
+  return {read, "0, or 1 with --play"};
 }
 
 struct OutputEnding {
@@ -165,6 +176,11 @@ void AddGenerateFlags(GenerateOptions* options, Command* command) {
       ReadString(&options->contact_sheet));
   command->AddSwitch("play", "Also play the video while it is made, in ffplay or what VIDEODIFFCR_PLAYER names.",
                      &options->play);
+  command->AddFlag({"first-fragment-frames", "N",
+                    "Frames of the first chunk that are written before its others are encoded: to see something "
+                    "sooner. The file has the first chunk in two fragments then.",
+                    "1"},
+                   ReadFirstFragmentFrames(&options->first_fragment_frames));
   command->AddFlag({"prompts", "FILE",
                     "Make a video of each line of this file instead, some at a time; the files are numbered: "
                     "video-1.mp4. Lines that begin with # are passed over.",
@@ -190,6 +206,7 @@ v1::SessionConfig ToSessionConfig(const GenerateOptions& options) {
   const OutputEnding& form = *FindOutputEnding(options.output);
   config.mutable_output()->set_codec(form.codec);
   config.mutable_output()->set_container(form.container);
+  config.mutable_output()->set_first_fragment_frames(options.first_fragment_frames.value_or(options.play ? 1 : 0));
   if (options.playout_seconds.has_value()) {
     *config.mutable_playout()->mutable_start_buffer() = ToProtoDuration(absl::Seconds(*options.playout_seconds));
   }

@@ -26,9 +26,10 @@ struct GenerateOptions {
   std::string output = "video.mp4";  // "-": standard output
   std::string contact_sheet;         // empty: none
   ChannelSecurity security;
-  bool play = false;         // in a player, while it is made
-  std::string prompts_file;  // instead of `prompt`; empty: none
-  int at_once = 4;           // of its prompts
+  bool play = false;                         // in a player, while it is made
+  std::optional<int> first_fragment_frames;  // ahead of the first chunk; none: 1 to be played, else 0
+  std::string prompts_file;                  // instead of `prompt`; empty: none
+  int at_once = 4;                           // of its prompts
 
   bool to_standard_output() const { return output == "-"; }
 };

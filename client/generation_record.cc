@@ -60,6 +60,10 @@ std::string GenerationRecord::Summary() const {
   std::string text =
       absl::StrFormat("%d chunks, %d frames, %.2f s of video, %dx%d at %d fps, seed %d\n", chunks_, frames_,
                       content_seconds_, started.width(), started.height(), started.frames_per_second(), started.seed());
+  if (first_frames_arrival_.has_value()) {
+    absl::StrAppendFormat(&text, "  time to first frames %.3f s\n",
+                          absl::ToDoubleSeconds(*first_frames_arrival_ - start_));
+  }
   absl::StrAppendFormat(&text, "  time to first chunk  %.3f s\n", absl::ToDoubleSeconds(*first_arrival_ - start_));
   absl::StrAppendFormat(&text, "  frames per second    %.1f", FramesPerSecond());
   if (rate > 0) absl::StrAppendFormat(&text, " (%.1f times playing speed)", FramesPerSecond() / rate);

@@ -20,6 +20,8 @@ class GenerationRecord {
   GenerationRecord(const GenerateOptions& options, absl::Time start) : options_(options), start_(start) {}
 
   void AddStarted(const v1::SessionStarted& started) { started_ = started; }
+  // Some of the first chunk have arrived ahead of it.
+  void AddFirstFrames(absl::Time arrival) { first_frames_arrival_ = arrival; }
   void AddChunk(const v1::VideoChunk& chunk, absl::Time arrival);
 
   int64_t chunks() const { return chunks_; }
@@ -45,6 +47,7 @@ class GenerationRecord {
   const GenerateOptions& options_;
   const absl::Time start_;
   std::optional<v1::SessionStarted> started_;
+  std::optional<absl::Time> first_frames_arrival_;
   std::optional<absl::Time> first_arrival_;
   absl::Time last_arrival_;
   int64_t chunks_ = 0;

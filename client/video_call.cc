@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "checksum/crc32c.h"
@@ -67,6 +68,17 @@ bool IsThisServersAlone(const absl::Status& status) {
   const std::string reason = ReasonOf(status);
   return reason == "SERVER_FULL" || reason == "DRAINING" || reason == "MODEL_LOADING" || reason == "MODEL_LOST" ||
          reason == "TOO_MANY_SESSIONS_ON_CONNECTION";
+}
+
+absl::Status CheckChecksum(absl::string_view what, const std::string& payload, uint32_t computed_by_server) {
+  const uint32_t checksum = Crc32c(payload);
+  if (checksum == computed_by_server) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(what, " is damaged: its payload has CRC-32C ", checksum,
+                                          ", the server computed ", computed_by_server));
+}
+
+bool BeginsWith(const v1::VideoChunk& chunk, const v1::FirstFragment& fragment) {
+  return chunk.init_segment() == fragment.init_segment() && absl::StartsWith(chunk.payload(), fragment.payload());
 }
 
 bool KnowsNothingOfTheSession(const absl::Status& status) {
@@ -138,7 +150,17 @@ bool VideoCall::Accept(v1::StreamVideoResponse* response) {
     last_event_ = response->event_number();
   }
   if (response->has_snapshot()) TakeSnapshot(response->snapshot());
+  if (response->has_first_fragment()) return AcceptFirstFragment(response->first_fragment());
   return !response->has_chunk() || AcceptChunk(response->mutable_chunk());
+}
+
+bool VideoCall::AcceptFirstFragment(const v1::FirstFragment& fragment) {
+  // A session that was begun anew sends it again; chunk 0 will show whether it is the same.
+  if (next_sequence_ > 0 || first_fragment_.has_value()) return false;
+  damage_ = CheckChecksum("the first fragment", fragment.payload(), fragment.payload_crc32c());
+  if (!damage_.ok()) return false;
+  first_fragment_ = fragment;
+  return true;
 }
 
 bool VideoCall::AcceptChunk(v1::VideoChunk* chunk) {
@@ -189,10 +211,14 @@ absl::Status VideoCall::CheckChunk(const v1::VideoChunk& chunk) {
     return absl::DataLossError(
         absl::StrCat("chunk ", chunk.sequence(), " arrived where chunk ", next_sequence_, " was due"));
   }
-  const uint32_t checksum = Crc32c(chunk.payload());
-  if (checksum != chunk.payload_crc32c()) {
-    return absl::DataLossError(absl::StrCat("chunk ", chunk.sequence(), " is damaged: its payload has CRC-32C ",
-                                            checksum, ", the server computed ", chunk.payload_crc32c()));
+  absl::Status status =
+      CheckChecksum(absl::StrCat("chunk ", chunk.sequence()), chunk.payload(), chunk.payload_crc32c());
+  if (!status.ok()) return status;
+  if (first_fragment_.has_value()) {
+    if (!BeginsWith(chunk, *first_fragment_)) {
+      return absl::DataLossError("chunk 0 does not begin with the first fragment, which came ahead of it");
+    }
+    first_fragment_.reset();
   }
   ++next_sequence_;
   return absl::OkStatus();

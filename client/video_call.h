@@ -56,8 +56,9 @@ class VideoCall {
   VideoCall& operator=(const VideoCall&) = delete;
 
   // Waits for the server's next message. nullopt: the session is over and Finish() says how. Chunks are checked first:
-  // a gap in their numbers or a wrong checksum ends it with DataLoss, so what comes out of here is whole and in order,
-  // each message once.
+  // a gap in their numbers, a wrong checksum or a first chunk that does not begin with its first fragment ends it with
+  // DataLoss, so what comes out of here is whole and in order, each message once. client/video_bytes.h makes one video
+  // of fragment and chunks.
   std::optional<v1::StreamVideoResponse> Next();
 
   // Sends one control message; `config` has gone out already. What a broken connection may have swallowed is sent again
@@ -111,6 +112,7 @@ class VideoCall {
   // Whether the caller is to see it.
   bool Accept(v1::StreamVideoResponse* response);
   bool AcceptChunk(v1::VideoChunk* chunk);
+  bool AcceptFirstFragment(const v1::FirstFragment& fragment);
   void TakeStarted(const v1::SessionStarted& started);
   void TakeSnapshot(const v1::SessionSnapshot& snapshot);
   void SendWhatWasLost(int64_t controls_received) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_mutex_);
@@ -146,8 +148,9 @@ class VideoCall {
   bool server_answers_ = true;  // the latest call was taken
   bool going_on_ = false;       // a server is looked for that goes on from the snapshot
   std::optional<v1::SessionSnapshot> snapshot_;
-  int64_t snapshot_controls_ = 0;  // controls that it knows of
-  std::string init_segment_;       // that the caller has
+  int64_t snapshot_controls_ = 0;                    // controls that it knows of
+  std::string init_segment_;                         // that the caller has
+  std::optional<v1::FirstFragment> first_fragment_;  // that the caller has, until chunk 0 is there
   int64_t hand_overs_ = 0;
 
   int64_t next_sequence_ = 0;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/time/clock.h"
 #include "client/call_status.h"
 #include "client/info_command.h"
 #include "gmock/gmock.h"
@@ -40,6 +41,29 @@ TEST(GenerateCommandTest, WritesInitSegmentAndPayloadsOneAfterAnother) {
       GenerateSubcommand(), {"--prompt", "a", "--chunks", "2", "--server", service.address(), "--output", output});
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(ReadFile(output), "[init][first][second]");
+}
+
+TEST(GenerateCommandTest, AFirstFragmentIsWrittenAtOnceAndOfItsChunkWhatIsBehindIt) {
+  const std::string output = TempPath("early.h264");
+  std::string on_disk;
+  Service service([&](const v1::SessionConfig& config, grpc::ServerContext*, Service::Stream* stream) {
+    EXPECT_EQ(config.output().first_fragment_frames(), 2);
+    stream->Write(Service::Started());
+    stream->Write(Service::FirstFragment("fir"));
+    // Another process reads what the client writes: looking again and again is all there is.
+    const absl::Time give_up = absl::Now() + absl::Seconds(30);
+    while (on_disk != "fir" && absl::Now() < give_up) on_disk = ReadFile(output);
+    stream->Write(Service::Chunk(0, "first"));
+    return grpc::Status::OK;
+  });
+  ::testing::internal::CaptureStdout();
+  const absl::Status status =
+      RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--chunks", "1", "--first-fragment-frames", "2", "--server",
+                                           service.address(), "--output", output});
+  EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("time to first frames"));
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(on_disk, "fir") << "before its chunk was there";
+  EXPECT_EQ(ReadFile(output), "first");
 }
 
 TEST(GenerateCommandTest, EachPromptOfAFileBecomesAVideoOfItsOwn) {

@@ -47,6 +47,7 @@ TEST(GenerateOptionsTest, ReadsEveryFlagInBothForms) {
                                              "o.mp4",
                                              "--contact-sheet",
                                              "o.png",
+                                             "--first-fragment-frames=2",
                                              "--server",
                                              "[::1]:99"});
   ASSERT_TRUE(options.ok()) << options.status();
@@ -59,7 +60,18 @@ TEST(GenerateOptionsTest, ReadsEveryFlagInBothForms) {
   EXPECT_EQ(options->changes.at(6).retention_target, 0.8);
   EXPECT_EQ(options->playout_seconds, 1.5);
   EXPECT_EQ(options->contact_sheet, "o.png");
+  EXPECT_EQ(options->first_fragment_frames, 2);
   EXPECT_EQ(options->server, "[::1]:99");
+}
+
+TEST(GenerateOptionsTest, OneFrameComesEarlyToBePlayedAndNoneOtherwiseUnlessItIsAskedFor) {
+  const auto asked_for = [](const std::vector<std::string_view>& arguments) {
+    return ToSessionConfig(*ParseGenerateOptions(arguments)).output().first_fragment_frames();
+  };
+  EXPECT_EQ(asked_for({"--prompt", "a"}), 0);
+  EXPECT_EQ(asked_for({"--prompt", "a", "--play"}), 1);
+  EXPECT_EQ(asked_for({"--prompt", "a", "--play", "--first-fragment-frames", "0"}), 0);
+  EXPECT_EQ(asked_for({"--prompt", "a", "--first-fragment-frames", "8"}), 8);
 }
 
 TEST(GenerateOptionsTest, AWrongValueIsNamedWithItsFlagAndWhatItMustBe) {

@@ -94,6 +94,13 @@ TEST_F(GenerationRecordTest, TheSummaryHoldsTheFiguresOfTheWholeGeneration) {
             "  late chunks          1 of 2\n");
 }
 
+TEST_F(GenerationRecordTest, TheSummarySaysWhenTheFirstFramesCameWhereTheyCameAheadOfTheirChunk) {
+  record_.AddChunk(Chunk(0, 1, 1), kStart + absl::Seconds(1));
+  EXPECT_THAT(record_.Summary(), Not(HasSubstr("time to first frames")));
+  record_.AddFirstFrames(kStart + absl::Milliseconds(500));
+  EXPECT_THAT(record_.Summary(), HasSubstr("time to first frames 0.500 s\n  time to first chunk  1.000 s\n"));
+}
+
 TEST_F(GenerationRecordTest, WithoutDeadlinesNothingIsSaidOfLateChunks) {
   options_.playout_seconds.reset();
   record_.AddChunk(Chunk(0, 1, 1), kStart + absl::Seconds(1));

@@ -100,6 +100,14 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
     return response;
   }
 
+  static v1::StreamVideoResponse FirstFragment(const std::string& payload) {
+    v1::StreamVideoResponse response;
+    response.mutable_first_fragment()->set_payload(payload);
+    response.mutable_first_fragment()->set_payload_crc32c(Crc32c(payload));
+    response.mutable_first_fragment()->set_frame_count(1);
+    return response;
+  }
+
   // A chunk of one frame whose payload is `payload`, with its checksum.
   static v1::StreamVideoResponse Chunk(int64_t sequence, const std::string& payload) {
     v1::StreamVideoResponse response;

@@ -62,6 +62,30 @@ TEST_F(GenerateTest, WritesAVideoThatFfprobeReadsAsToldAndAContactSheet) {
   EXPECT_EQ(picture.frames[0].width, 6 * 160 + 7 * 8) << "six frames a row and the margins around them";
 }
 
+TEST_F(GenerateTest, AFirstFrameThatComesEarlyChangesWhenTheVideoIsSeenAndNothingThatIs) {
+  const std::string whole = TempPath("one_piece.mp4"), early = TempPath("two_pieces.mp4"),
+                    again = TempPath("again.mp4");
+  const std::vector<std::string> flags = {"--prompt", kPrompt, "--chunks", "2", "--seed", "5"};
+  const auto generate = [&](const std::string& path, const std::string& frames) {
+    std::vector<std::string> all = flags;
+    all.insert(all.end(), {"--first-fragment-frames", frames, "--output", path});
+    const Finished run = RunGenerate(all);
+    EXPECT_EQ(run.status, 0) << run.output;
+    EXPECT_EQ(run.output.find("time to first frames") != std::string::npos, frames != "0") << run.output;
+  };
+  generate(whole, "0");
+  generate(early, "1");
+  generate(again, "1");
+  EXPECT_EQ(ReadFile(early), ReadFile(again));
+  const JudgedVideo judged = ProbeFile(early);
+  ASSERT_EQ(judged.frames.size(), 21u);
+  for (size_t i = 0; i < judged.frames.size(); ++i) {
+    EXPECT_EQ(judged.frames[i].time_seconds, i / 16.0);
+    EXPECT_EQ(judged.frames[i].keyframe, i == 0 || i == 9) << "frame " << i;
+  }
+  EXPECT_EQ(DecodeToRgb(ReadFile(early), "mp4"), DecodeToRgb(ReadFile(whole), "mp4"));
+}
+
 TEST_F(GenerateTest, TheSameSeedGivesTheSameBytesAloneAndAmongFourOthers) {
   const std::vector<std::string> flags = {"--prompt", kPrompt, "--chunks", "4", "--seed", "42", "--budget", "0.8"};
   const auto with_output = [&](std::vector<std::string> all, const std::string& path) {
