@@ -84,6 +84,8 @@ double FirstChunkMs(const ViewerOutcome& outcome) {
   return absl::ToDoubleMilliseconds(outcome.chunks.front().since_last);
 }
 
+double FirstFramesMs(const ViewerOutcome& outcome) { return absl::ToDoubleMilliseconds(outcome.first_frames); }
+
 Samples SlackOf(const ViewerOutcome& outcome) {
   Samples slack;
   for (const ChunkSample& chunk : outcome.chunks) {
@@ -106,14 +108,16 @@ absl::StatusOr<ServedModel> AskForModel(VideoClient& client) {
   return ServedModel{info->model().name(), info->version(), fps, absl::Seconds(info->model().chunk_frames() / fps)};
 }
 
-// One of the first requests that a server gets.
+// A request for one chunk.
 struct EarlyRequest {
   const char* key;  // in the JSON
   const char* why;
   const char* prompt;
   absl::Duration rest;  // nothing is asked of the server before it
+  int first_fragment_frames = 0;
 };
-// What tells a first time from other reasons to be slow: words of another number, a device that has slept.
+// The first that a server gets. What tells a first time from other reasons to be slow: words of another number, a
+// device that has slept.
 const EarlyRequest kEarlyRequests[] = {
     {"first chunk of the first request, ms", "at once", kUsualPrompt, absl::ZeroDuration()},
     {"first chunk of the second request, ms", "the same again", kUsualPrompt, absl::ZeroDuration()},
@@ -129,6 +133,7 @@ absl::StatusOr<ViewerResult> WatchOneChunk(VideoClient& client, const SessionsBe
   ViewerResult result;
   ViewerPlan plan = PlanOf(options, 0, 1, &result.stages);
   plan.config.set_prompt(request.prompt);
+  plan.config.mutable_output()->set_first_fragment_frames(request.first_fragment_frames);
   std::atomic<int64_t> chunks = 0;
   RunningCalls calls;
   result.outcome = RunViewer(&client, plan, SteadyNow(), &calls, &chunks).outcome;
@@ -252,6 +257,10 @@ absl::Status MeasureEarlyRequests(VideoClient& client, const ServerProcess& serv
   return absl::OkStatus();
 }
 
+std::string MedianAndTail(const Samples& samples) {
+  return absl::StrFormat("%.1f (%.1f)", samples.Median(), samples.Quantile(0.95));
+}
+
 // Request to bytes of an idle, warm server: median (p95), and where the slowest one's time went.
 absl::Status MeasureFirstChunks(VideoClient& client, const SessionsBenchOptions& options,
                                 std::map<std::string, std::string>* context, std::string* summary) {
@@ -268,11 +277,29 @@ absl::Status MeasureFirstChunks(VideoClient& client, const SessionsBenchOptions&
     slowest_ms = first_chunk_ms;
     slowest = absl::StrFormat("%.1f: %s", first_chunk_ms, FirstChunkStages(result->stages));
   }
-  const std::string times = absl::StrFormat("%.1f (%.1f)", samples.Median(), samples.Quantile(0.95));
+  const std::string times = MedianAndTail(samples);
   (*context)["first chunk, ms"] = times;
   (*context)["first chunk, slowest, ms"] = slowest;
   absl::StrAppendFormat(summary, "first chunk, ms, median (p95) of %d: %s; the slowest %s\n", kFirstChunks, times,
                         slowest);
+  return absl::OkStatus();
+}
+
+// The same of a client that wants the first frame ahead of its chunk: when that came, and the chunk behind it.
+absl::Status MeasureFirstFrames(VideoClient& client, const SessionsBenchOptions& options,
+                                std::map<std::string, std::string>* context, std::string* summary) {
+  Samples frames, chunks;
+  for (int i = 0; i < kFirstChunks; ++i) {
+    const absl::StatusOr<ViewerResult> result =
+        WatchOneChunk(client, options, {"", "", kUsualPrompt, absl::ZeroDuration(), /*first_fragment_frames=*/1});
+    if (!result.ok()) return result.status();
+    frames.Add(FirstFramesMs(result->outcome));
+    chunks.Add(FirstChunkMs(result->outcome));
+  }
+  (*context)["first frame, ms"] = MedianAndTail(frames);
+  (*context)["first chunk behind its first frame, ms"] = MedianAndTail(chunks);
+  absl::StrAppendFormat(summary, "first frame, ms, median (p95) of %d: %s; its chunk behind it %s\n", kFirstChunks,
+                        MedianAndTail(frames), MedianAndTail(chunks));
   return absl::OkStatus();
 }
 
@@ -302,6 +329,7 @@ absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options
   if (server != nullptr) {
     absl::Status first = MeasureEarlyRequests(**client, *server, options, &context, &summary);
     if (first.ok()) first = MeasureFirstChunks(**client, options, &context, &summary);
+    if (first.ok()) first = MeasureFirstFrames(**client, options, &context, &summary);
     if (!first.ok()) return first;
   }
 

@@ -245,6 +245,8 @@ def viewer_rows(folder):
     yield ("first chunk, warm, prompt to encoded bytes at the client, 25 requests", first_chunk(folder, "first chunk, ms"),
            "<= 80 ms, p95 <= 90", "")
     yield "the slowest of them, and where its time went", first_chunk(folder, "first chunk, slowest, ms"), "", ""
+    yield ("first frame, ahead of its chunk, of 25 more requests", first_chunk(folder, "first frame, ms"), "<= 80 ms, p95 <= 90", "")
+    yield "the chunk behind it", first_chunk(folder, "first chunk behind its first frame, ms"), "", ""
     for which, what in (("first", "first chunk of the first request after start"), ("second", "of the second"),
                         ("third", "of the third, a prompt of another length"), ("fourth", "of the fourth, after 3 s of rest")):
         yield what, first_chunk(folder, f"first chunk of the {which} request, ms"), "", ""

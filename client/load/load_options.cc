@@ -147,6 +147,10 @@ void AddLoadFlags(LoadOptions* options, Command* command) {
       ReadOptional(60, "off", &options->playout_seconds));
   command->AddFlag({"run-ahead", "N", "Chunks that the server may be ahead of playing; 0: no limit.", "8"},
                    ReadInteger(0, 64, &options->run_ahead));
+  command->AddFlag(
+      {"first-fragment-frames", "N",
+       "Frames that viewers want ahead of their first chunk; first_frames_p50_ms says when they came.", "1"},
+      ReadInteger(0, 1000, &options->first_fragment_frames));
   command->AddFlag({"slow-share", "SHARE", "Viewers who read slowly.", "0.1"}, ReadDouble(0, 1, &options->slow_share));
   command->AddFlag({"slow-pause", "TIME", "How long they wait before each chunk.", "3s"},
                    ReadDuration(&options->slow_pause));

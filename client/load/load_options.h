@@ -42,6 +42,7 @@ struct LoadOptions {
 
   std::optional<double> playout_seconds = 0.75;  // start buffer; none: no deadlines
   int run_ahead = 4;                             // chunks; 0: no limit
+  int first_fragment_frames = 0;                 // ahead of the first chunk
 
   double slow_share = 0;  // of sessions, those who wait before they take the next chunk
   absl::Duration slow_pause = absl::Seconds(1);

@@ -29,13 +29,14 @@ double Quantile(std::vector<double> values, double q) {
 }
 
 struct Sums {
-  std::vector<double> first_ms, interval_ms, overhead_ms, slack_ms, refusal_ms;
+  std::vector<double> first_frames_ms, first_ms, interval_ms, overhead_ms, slack_ms, refusal_ms;
   double chunks = 0, with_deadline = 0, misses = 0, below_floor = 0, lowered = 0, nominal = 0;
   double finished = 0, refused = 0, killed = 0, failed = 0, good = 0, missing = 0;
   double resumes = 0, damaged = 0, verified = 0, changed = 0, least_ratio = 1;
 };
 
 void AddChunks(const ViewerOutcome& outcome, Sums* sums) {
+  if (!outcome.chunks.empty()) sums->first_frames_ms.push_back(absl::ToDoubleMilliseconds(outcome.first_frames));
   for (const ChunkSample& chunk : outcome.chunks) {
     ++sums->chunks;
     (chunk.first ? sums->first_ms : sums->interval_ms).push_back(absl::ToDoubleMilliseconds(chunk.since_last));
@@ -112,6 +113,8 @@ std::map<std::string, double> FiguresOf(const std::vector<ViewerOutcome>& outcom
       {"misses", sums.misses},
       {"cpr", 1 - Share(sums.misses, sums.with_deadline, 0)},
       {"least_cpr", sums.least_ratio},
+      {"first_frames_p50_ms", Quantile(sums.first_frames_ms, 0.5)},
+      {"first_frames_p99_ms", Quantile(sums.first_frames_ms, 0.99)},
       {"first_chunk_p50_ms", Quantile(sums.first_ms, 0.5)},
       {"first_chunk_p99_ms", Quantile(sums.first_ms, 0.99)},
       {"interval_p50_ms", Quantile(sums.interval_ms, 0.5)},
@@ -140,6 +143,8 @@ std::string FigureBehind(const std::string& figure) {
       {"slack_p1_ms", "timed_chunks"},
       {"slack_p50_ms", "timed_chunks"},
       {"goodput", "finished"},
+      {"first_frames_p50_ms", "chunks"},
+      {"first_frames_p99_ms", "chunks"},
       {"first_chunk_p50_ms", "chunks"},
       {"first_chunk_p99_ms", "chunks"},
       {"interval_p50_ms", "chunks"},

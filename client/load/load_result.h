@@ -31,6 +31,7 @@ struct ViewerOutcome {
   std::string error;     // of one that was refused or failed
   absl::Duration began;  // from the start of the load
   absl::Duration lasted;
+  absl::Duration first_frames;  // from its start to its first frames: those of its first chunk, or some ahead of it
   std::vector<ChunkSample> chunks;
   double target = 1, floor = 1;
   int64_t resumes = 0;

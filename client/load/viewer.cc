@@ -70,6 +70,7 @@ ViewerPlan DrawViewer(const LoadOptions& options, const std::vector<std::string>
     *plan.config.mutable_playout()->mutable_start_buffer() = ToProtoDuration(*plan.start_buffer);
     plan.config.set_run_ahead_limit_chunks(options.run_ahead);
   }
+  plan.config.mutable_output()->set_first_fragment_frames(options.first_fragment_frames);
   if (Happens(options.slow_share, random)) plan.pause_before_chunk = options.slow_pause;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     if (Happens(options.cut_share, random)) plan.cuts.push_back(chunk);
@@ -116,6 +117,7 @@ ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time orig
       call->Cancel();
       killed = true;
     }
+    if (response->has_first_fragment()) outcome.first_frames = now - began;
     if (!response->has_chunk() || killed) continue;
     const v1::VideoChunk& chunk = response->chunk();
     ChunkSample sample;
@@ -129,6 +131,7 @@ ViewerRun RunViewer(VideoClient* client, const ViewerPlan& plan, absl::Time orig
       sample.has_deadline = !sample.first;
       sample.slack = play_from + absl::Seconds(ToSeconds(chunk.presentation_start())) - now;
     }
+    if (sample.first && outcome.first_frames == absl::ZeroDuration()) outcome.first_frames = sample.since_last;
     last = now;
     outcome.chunks.push_back(sample);
     if (plan.verify) run.digests.push_back(DigestOf(chunk));

@@ -40,6 +40,8 @@ BENCH = textwrap.dedent('''\
             context["first chunk of the " + request + " request, ms"] = "187.0"
         context["first chunk, ms"] = "105.0 (112.0)"
         context["first chunk, slowest, ms"] = "120.0: queue 2.0, encode 40.0"
+        context["first frame, ms"] = "79.0 (84.0)"
+        context["first chunk behind its first frame, ms"] = "106.0 (113.0)"
         for starts in ("aligned", "staggered"):
             context["memory before, " + starts] = "900 MiB, GPU 9000 MiB"
             context["memory after, " + starts] = "900 MiB, GPU 9440 MiB"
@@ -183,6 +185,8 @@ class GpuCheckTest(unittest.TestCase):
                     "GPU memory after the first aligned viewers, 0.7, fp8 | +440 MiB (9000 -> 9440) |",
                     "first chunk, warm, prompt to encoded bytes at the client, 25 requests | 105.0 (112.0) ms (0.7, fp8), ",
                     "the slowest of them, and where its time went | 120.0: queue 2.0, encode 40.0 ms (0.7, fp8), ",
+                    "first frame, ahead of its chunk, of 25 more requests | 79.0 (84.0) ms (0.7, fp8), ",
+                    "the chunk behind it | 106.0 (113.0) ms (0.7, fp8), ",
                     "least cosine to fp32 with its tokens, 30 % routed, bf16 | 0.999994 | >= 0.9999 |",
                     "least cosine to fp32 with its tokens, 30 % routed, fp8 | 0.998412 | >= 0.998 |",
                     "`tiny`, all seven attributes right, retention 0.7 | 0.944 +- 0.005 (fp8, n = 2048) |",
@@ -360,7 +364,8 @@ class GpuCheckTest(unittest.TestCase):
         source = "".join(path.read_text() for path in (SOURCE / "bench").glob("*.cc"))
         for name in ("sessions", "budget", "chunk", "session MiB", "frames/s", "starts", "CPR", "denoise p50 of the second quarter",
                      "denoise p50 of the last quarter", "decoder", "path", "decode p50", "tokens", "encode p50", "machine",
-                     "seconds", "first chunk, ms", "first chunk, slowest, ms", "sessions x queries x keys", "ours bf16, cut tiles",
+                     "seconds", "first chunk, ms", "first chunk, slowest, ms", "first frame, ms",
+                     "first chunk behind its first frame, ms", "sessions x queries x keys", "ours bf16, cut tiles",
                      "ours fp8, cut tiles", *(f"first chunk of the {request} request, ms" for request in ("first", "second", "third", "fourth")),
                      "kernel", "ms per chunk",
                      "nothing running", "chunk, traced"):

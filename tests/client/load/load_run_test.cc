@@ -40,6 +40,19 @@ TEST_F(LoadRunTest, AnOpenLoopBeginsItsSessionsAndSeesThemToTheirEnd) {
   EXPECT_EQ(figures.at("lost"), 0);
 }
 
+TEST_F(LoadRunTest, FirstFramesComeAheadOfTheirChunkWhereTheyAreWantedAndWithItOtherwise) {
+  options_.arrivals = *ParseArrivals("burst:1@1h");
+  options_.verify_share = 1;
+  const auto whole = Figures(options_);
+  EXPECT_EQ(whole.at("first_frames_p50_ms"), whole.at("first_chunk_p50_ms"));
+  options_.first_fragment_frames = 1;
+  const auto early = Figures(options_);
+  EXPECT_GT(early.at("first_frames_p50_ms"), 0);
+  EXPECT_LT(early.at("first_frames_p50_ms"), early.at("first_chunk_p50_ms"));
+  EXPECT_EQ(early.at("lost"), 0);
+  EXPECT_EQ(early.at("changed"), 0);
+}
+
 TEST_F(LoadRunTest, AClosedLoopKeepsItsNumberBusy) {
   options_.arrivals = *ParseArrivals("closed:2");
   options_.duration = absl::Hours(1);  // however long five sessions take

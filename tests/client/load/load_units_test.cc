@@ -105,7 +105,7 @@ TEST(RequirementsTest, AFigureThatNothingWasMeasuredForDoesNotHold) {
   const std::map<std::string, double> figures = FiguresOf({refused});
   const auto check = [&](const std::string& text) { return CheckRequirements(*ParseRequirements(text), figures).ok(); };
   for (const char* text : {"cpr>=0.99", "least_cpr>=0.99", "misses==0", "changed==0", "damaged==0", "floor_crossed==0",
-                           "first_chunk_p99_ms<=1000", "overhead_p99_ms<=3"}) {
+                           "first_chunk_p99_ms<=1000", "first_frames_p99_ms<=1000", "overhead_p99_ms<=3"}) {
     EXPECT_FALSE(check(text)) << text;
   }
   EXPECT_TRUE(check("refused==1,refusal_p99_ms<=10,finished==0,failed==0,lost==0"));
@@ -147,6 +147,17 @@ TEST(LoadResultTest, TheFiguresOfNothingAreThereToo) {
   EXPECT_EQ(figures.at("cpr"), 1);
   EXPECT_EQ(figures.at("sessions"), 0);
   EXPECT_EQ(figures.at("first_chunk_p99_ms"), 0);
+}
+
+TEST(LoadResultTest, FirstFramesAreThoseOfSessionsThatHadAChunk) {
+  ViewerOutcome early = Outcome({0, 1}), late = Outcome({0}), killed;
+  early.first_frames = absl::Milliseconds(80);
+  late.first_frames = absl::Milliseconds(120);
+  killed.end = ViewerEnd::kKilled;
+  const auto figures = FiguresOf({early, late, killed});
+  EXPECT_EQ(figures.at("first_frames_p50_ms"), 80);
+  EXPECT_EQ(figures.at("first_frames_p99_ms"), 120);
+  EXPECT_EQ(figures.at("first_chunk_p50_ms"), 100);
 }
 
 TEST(LoadResultTest, MissesGoodSessionsAndWhatIsMissingAreCounted) {
