@@ -1,5 +1,7 @@
 #include "tests/integration/test_stream.h"
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <utility>
 
@@ -21,7 +23,13 @@ TestStream::TestStream(const std::shared_ptr<grpc::Channel>& connection, const v
 }
 
 TestStream::~TestStream() {
-  if (status_.has_value()) return;
+  if (status_.has_value()) {
+    // Of a test that failed one wants to know how its calls ended.
+    if (testing::Test::HasFailure()) {
+      ADD_FAILURE() << "the call ended with code " << status_->error_code() << ": " << status_->error_message();
+    }
+    return;
+  }
   context_.TryCancel();
   Rest();
 }
