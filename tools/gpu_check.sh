@@ -164,7 +164,7 @@ run() {
   local part failed=() folder=$1 against=
   limit=${TIME_LIMIT_SECONDS:-585}
   for part in sessions-bf16 sessions-fp8 sessions-window12 sessions-cache sessions-cache12; do
-    seconds_of[$part]=$((2 * ${SESSION_SECONDS:-60} + 25))
+    seconds_of[$part]=$((2 * ${SESSION_SECONDS:-60} + 20))
   done
   seconds_of[fleet]=$((2 * ${SESSION_SECONDS:-60} + 100))
   shift
