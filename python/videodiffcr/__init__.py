@@ -11,10 +11,10 @@
 from videodiffcr.aio import AsyncClient, AsyncStream
 from videodiffcr.client import Client, Stream
 from videodiffcr.errors import VideoError
-from videodiffcr.events import Applied, BudgetChange, Chunk, Finished, Interrupted, ServerWarning, Started
+from videodiffcr.events import Applied, BudgetChange, Chunk, Finished, FirstFragment, Interrupted, ServerWarning, Started
 from videodiffcr.video import Video, iter_frames, write_whole
 
-__all__ = ["Applied", "AsyncClient", "AsyncStream", "BudgetChange", "Chunk", "Client", "Finished", "Interrupted",
-           "ServerWarning", "Started", "Stream", "Video", "VideoError", "iter_frames",
+__all__ = ["Applied", "AsyncClient", "AsyncStream", "BudgetChange", "Chunk", "Client", "Finished", "FirstFragment",
+           "Interrupted", "ServerWarning", "Started", "Stream", "Video", "VideoError", "iter_frames",
            "write_whole"]
 __version__ = "0.1.0"

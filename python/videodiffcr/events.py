@@ -38,6 +38,13 @@ class Chunk:
 
 
 @dataclasses.dataclass(frozen=True)
+class FirstFragment:
+    """The first frames, ahead of the first chunk: its `data` begins with this `data`, so of it write what is behind."""
+    frame_count: int
+    data: bytes  # the init segment and a fragment
+
+
+@dataclasses.dataclass(frozen=True)
 class Applied:
     """A change shows from this chunk on."""
     update_id: int
@@ -104,9 +111,11 @@ class Reader:
         self.started: Optional[Started] = None
         self.finished: Optional[Finished] = None
         self.next_sequence = 0
+        self._early = b""  # what chunk 0 must begin with
 
     def read(self, response) -> Optional[object]:
-        """The event; None for what this version does not know. VideoError DATA_LOSS for a gap or a damaged chunk."""
+        """The event; None for what this version does not know. VideoError DATA_LOSS for a gap or a damaged chunk, or one
+        that is not what its first fragment said."""
         kind = response.WhichOneof("response")
         convert = getattr(self, "_" + kind, None) if kind else None
         return convert(getattr(response, kind)) if convert else None
@@ -116,15 +125,25 @@ class Reader:
                                message.frames_per_second, message.length_chunks)
         return self.started
 
+    def _first_fragment(self, message) -> FirstFragment:
+        if crc32c(message.payload) != message.payload_crc32c:
+            raise VideoError("DATA_LOSS", "the first fragment is damaged: its checksum is another")
+        self._early = message.init_segment + message.payload
+        return FirstFragment(message.frame_count, self._early)
+
     def _chunk(self, message) -> Chunk:
         if message.sequence != self.next_sequence:
             raise VideoError("DATA_LOSS", f"chunk {message.sequence} arrived where chunk {self.next_sequence} was due")
         if crc32c(message.payload) != message.payload_crc32c:
             raise VideoError("DATA_LOSS", f"chunk {message.sequence} is damaged: its checksum is another")
+        data = message.init_segment + message.payload
+        if not data.startswith(self._early):
+            raise VideoError("DATA_LOSS", "chunk 0 does not begin with the first fragment, which came ahead of it")
+        self._early = b""
         self.next_sequence += 1
         slack = _seconds(message.slack) if message.HasField("slack") else None
         return Chunk(message.sequence, message.first_frame, message.frame_count, _seconds(message.presentation_start),
-                     _seconds(message.presentation_duration), message.init_segment + message.payload,
+                     _seconds(message.presentation_duration), data,
                      message.retention.nominal, message.retention.executed, _seconds(message.timings.total), slack,
                      message.scene_start, message.retention.executed_cache)
 

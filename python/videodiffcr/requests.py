@@ -27,8 +27,10 @@ def metadata(token: Optional[str]) -> List[Tuple[str, str]]:
 
 def config(prompt: str, *, chunks: int = 0, seed: int = 0, budget: float = 1.0, floor: Optional[float] = None,
            width: int = 0, height: int = 0, start_buffer: Optional[float] = None, run_ahead_chunks: int = 0,
-           rate_factor: int = 0, batch: bool = False, request_id: str = "", snapshot_interval_chunks: int = 0):
-    """A SessionConfig. `start_buffer` in seconds makes deadlines; `batch`: nobody is waiting."""
+           rate_factor: int = 0, batch: bool = False, request_id: str = "", snapshot_interval_chunks: int = 0,
+           first_fragment_frames: int = 0):
+    """A SessionConfig. `start_buffer` in seconds makes deadlines; `batch`: nobody is waiting; `first_fragment_frames` come
+    as a FirstFragment event ahead of the first chunk."""
     result = pb.SessionConfig(prompt=prompt, length_chunks=chunks, seed=seed, width=width, height=height,
                               run_ahead_limit_chunks=run_ahead_chunks, request_id=request_id,
                               snapshot_interval_chunks=snapshot_interval_chunks)
@@ -37,6 +39,8 @@ def config(prompt: str, *, chunks: int = 0, seed: int = 0, budget: float = 1.0, 
         result.retention.floor = floor
     if rate_factor:
         result.output.rate_factor = rate_factor
+    if first_fragment_frames:
+        result.output.first_fragment_frames = first_fragment_frames
     if start_buffer is not None:
         result.playout.start_buffer.FromNanoseconds(int(start_buffer * 1e9))
     if batch:

@@ -84,6 +84,7 @@ class Course:
         self._started: Optional[pb.SessionStarted] = None
         self._snapshot: Optional[pb.SessionSnapshot] = None
         self._init_segment = b""  # that the caller has
+        self._has_first_fragment = False  # so has the caller
         self._next_sequence = 0
         self._last_event = 0
         self._acknowledged_through = -1
@@ -135,6 +136,11 @@ class Course:
             self._last_event = response.event_number
         if kind == "snapshot" and self.resumable:
             self._snapshot = response.snapshot
+        if kind == "first_fragment":
+            # A session that was begun anew sends it again; chunk 0 will show whether it is the same.
+            again = self._has_first_fragment or self._next_sequence > 0
+            self._has_first_fragment = True
+            return not again, []
         return kind != "chunk" or self._take_chunk(response.chunk), []
 
     def _take_started(self, started: pb.SessionStarted) -> List[pb.StreamVideoRequest]:

@@ -61,6 +61,26 @@ class ClientTest(unittest.TestCase):
         self.assertGreater(min(applied.values()), 1)
         self.assertEqual(chunk.nominal_retention, 0.7)
 
+    def test_the_first_frame_comes_as_an_event_that_the_first_chunk_begins_with(self):
+        early = []
+
+        def on_event(event):
+            if isinstance(event, videodiffcr.FirstFragment):
+                early.append(event)
+
+        chunks = []
+        with self.client.stream(PROMPT, chunks=2, seed=7, first_fragment_frames=1, on_event=on_event) as stream:
+            for chunk in stream:
+                self.assertEqual(len(early), 1)
+                chunks.append(chunk.data)
+        self.assertEqual(early[0].frame_count, 1)
+        self.assertTrue(chunks[0].startswith(early[0].data))
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data, frames in (("early", early[0].data, 1), ("whole", b"".join(chunks), 21)):
+                path = pathlib.Path(folder, name + ".mp4")
+                path.write_bytes(data)
+                self.assertEqual(len(programs.probe(path)["frames"]), frames)
+
     def test_finish_ends_a_stream_without_an_end_and_leaving_it_cancels(self):
         with self.client.stream(PROMPT) as stream:
             for chunk in stream:

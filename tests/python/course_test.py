@@ -1,7 +1,7 @@
 """What follows on a broken call, decided without any. Run by package_test.py."""
 import unittest
 
-from videodiffcr import requests, resume
+from videodiffcr import events, requests, resume
 from videodiffcr.errors import VideoError
 from videodiffcr.resume import Course, Step
 from videodiffcr.v1 import video_generation_pb2 as pb
@@ -146,6 +146,34 @@ class CourseTest(unittest.TestCase):
             response = chunk(2, 0, init_segment)
             course.take(response)
             self.assertEqual(response.chunk.init_segment, wanted)
+
+    def test_a_first_fragment_is_handed_out_once_and_costs_its_chunk_nothing(self):
+        fragment = pb.StreamVideoResponse(first_fragment=pb.FirstFragment(init_segment=b"init"))
+        course = running()
+        self.assertTrue(course.take(fragment)[0])
+        self.assertIsNone(course.first_message(Step.RESUME).resume.last_sequence or None)
+        self.assertFalse(course.take(fragment)[0])  # of a session that was begun anew
+        first = chunk(0, 1, b"init")
+        self.assertTrue(course.take(first)[0])
+        self.assertEqual(first.chunk.init_segment, b"init")
+        self.assertFalse(running(chunks=1).take(fragment)[0])
+
+    def test_a_chunk_that_is_not_what_its_first_fragment_said_is_an_error(self):
+        for payload, wrong in ((b"fir", None), (b"fur", "does not begin"), (b"first and more", "does not begin")):
+            reader = events.Reader()
+            fragment = pb.FirstFragment(payload=payload, payload_crc32c=events.crc32c(payload), frame_count=1)
+            early = reader.read(pb.StreamVideoResponse(first_fragment=fragment))
+            self.assertEqual((early.frame_count, early.data), (1, payload))
+            whole = pb.StreamVideoResponse(chunk=pb.VideoChunk(payload=b"first", payload_crc32c=events.crc32c(b"first")))
+            if wrong is None:
+                self.assertEqual(reader.read(whole).data, b"first")
+                continue
+            with self.assertRaises(VideoError) as caught:
+                reader.read(whole)
+            self.assertEqual(caught.exception.code, "DATA_LOSS")
+            self.assertIn(wrong, str(caught.exception))
+        with self.assertRaises(VideoError):
+            events.Reader().read(pb.StreamVideoResponse(first_fragment=pb.FirstFragment(payload=b"a", payload_crc32c=1)))
 
     def test_a_full_server_sends_on_to_the_next_and_each_is_asked_once(self):
         full = VideoError("RESOURCE_EXHAUSTED", "full", reason="SERVER_FULL")
