@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/call_status.h"
-#include "client/video_bytes.h"
 #include "client/video_client.h"
 #include "gmock/gmock.h"
 #include "google/rpc/status.pb.h"
@@ -18,7 +17,6 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using Service = ScriptedVideoService;
 
 const grpc::Status kBroken(grpc::StatusCode::UNAVAILABLE, "the network broke the call off");
@@ -84,119 +82,6 @@ TEST(VideoCallTest, ACallThatBreaksOffIsResumedBehindTheLastChunkThatArrived) {
   EXPECT_THAT(ReadToTheEnd(call.get()), ElementsAre("started", "first", "second", "third"));
   EXPECT_TRUE(call->Finish().ok()) << call->Finish();
   EXPECT_EQ(call->resumes(), 1);
-}
-
-// The video that it is told in, message for message: what a writer would write.
-std::vector<std::string> WriteToTheEnd(VideoCall* call) {
-  VideoBytes bytes;
-  std::vector<std::string> written;
-  while (const auto response = call->Next()) {
-    if (response->has_first_fragment() || response->has_chunk()) written.push_back(bytes.Of(*response));
-  }
-  return written;
-}
-
-v1::StreamVideoResponse WithInit(v1::StreamVideoResponse response) {
-  (response.has_chunk() ? response.mutable_chunk()->mutable_init_segment()
-                        : response.mutable_first_fragment()->mutable_init_segment())
-      ->assign("[init]");
-  return response;
-}
-
-TEST(VideoCallTest, OfAFirstFragmentAndItsChunkEachByteIsWrittenOnce) {
-  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
-    stream->Write(Service::Started("token"));
-    stream->Write(WithInit(Service::FirstFragment("fir")));
-    stream->Write(WithInit(Service::Chunk(0, "first")));
-    stream->Write(Service::Chunk(1, "second"));
-    return grpc::Status::OK;
-  });
-  const auto client = ConnectTo(service);
-  const auto call = client->StreamVideo(Prompt());
-  EXPECT_THAT(WriteToTheEnd(call.get()), ElementsAre("[init]fir", "st", "second"));
-  EXPECT_TRUE(call->Finish().ok()) << call->Finish();
-}
-
-TEST(VideoCallTest, WhoPassesOverAFirstFragmentHasTheWholeVideoInItsChunks) {
-  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
-    stream->Write(Service::Started("token"));
-    stream->Write(WithInit(Service::FirstFragment("fir")));
-    stream->Write(WithInit(Service::Chunk(0, "first")));
-    return grpc::Status::OK;
-  });
-  const auto client = ConnectTo(service);
-  const auto call = client->StreamVideo(Prompt());
-  std::string video;
-  while (const auto response = call->Next()) video += response->chunk().init_segment() + response->chunk().payload();
-  EXPECT_EQ(video, "[init]first");
-}
-
-TEST(VideoCallTest, ABreakBetweenAFirstFragmentAndItsChunkDoublesNothing) {
-  Service service(
-      [](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
-        stream->Write(Service::Started("token"));
-        stream->Write(WithInit(Service::FirstFragment("fir")));
-        return kBroken;
-      },
-      [](const v1::ResumeRequest& resume, grpc::ServerContext*, Service::Stream* stream) {
-        EXPECT_FALSE(resume.has_last_sequence()) << "a fragment is no chunk";
-        stream->Write(Service::Started("token"));
-        stream->Write(WithInit(Service::Chunk(0, "first")));
-        return grpc::Status::OK;
-      });
-  const auto client = ConnectTo(service);
-  const auto call = client->StreamVideo(Prompt());
-  EXPECT_THAT(WriteToTheEnd(call.get()), ElementsAre("[init]fir", "st"));
-  EXPECT_TRUE(call->Finish().ok()) << call->Finish();
-}
-
-TEST(VideoCallTest, ASessionThatIsBegunAnewDoesNotShowItsFirstFragmentTwice) {
-  for (const bool chunk_came : {false, true}) {
-    int starts = 0;
-    Service service(
-        [&](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
-          stream->Write(Service::Started("token"));
-          stream->Write(Service::FirstFragment("fir"));
-          if (++starts == 1 && !chunk_came) return kBroken;
-          stream->Write(Service::Chunk(0, "first"));
-          if (starts == 1) return kBroken;
-          stream->Write(Service::Chunk(1, "second"));
-          return grpc::Status::OK;
-        },
-        [](const v1::ResumeRequest&, grpc::ServerContext*, Service::Stream*) {
-          return WithReason(grpc::StatusCode::UNAUTHENTICATED, "RESUME_TOKEN_INVALID");
-        });
-    v1::SessionConfig config = Prompt();
-    config.set_snapshot_interval_chunks(4);
-    const auto client = ConnectTo(service);
-    const auto call = client->StreamVideo(config);
-    EXPECT_THAT(WriteToTheEnd(call.get()), ElementsAre("fir", "st", "second"));
-    EXPECT_TRUE(call->Finish().ok()) << call->Finish();
-  }
-}
-
-TEST(VideoCallTest, AChunkThatIsNotWhatItsFirstFragmentSaidIsDataLoss) {
-  v1::StreamVideoResponse damaged = Service::FirstFragment("fir");
-  damaged.mutable_first_fragment()->set_payload_crc32c(1);
-  const std::pair<v1::StreamVideoResponse, v1::StreamVideoResponse> pairs[] = {
-      {Service::FirstFragment("fur"), Service::Chunk(0, "first")},
-      {Service::FirstFragment("first and more"), Service::Chunk(0, "first")},
-      {WithInit(Service::FirstFragment("fir")), Service::Chunk(0, "first")},
-      {damaged, Service::Chunk(0, "first")},
-  };
-  for (const auto& [fragment, chunk] : pairs) {
-    Service service([&](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
-      stream->Write(Service::Started("token"));
-      stream->Write(fragment);
-      stream->Write(chunk);
-      return grpc::Status::OK;
-    });
-    const auto client = ConnectTo(service);
-    const auto call = client->StreamVideo(Prompt());
-    while (const auto response = call->Next()) EXPECT_FALSE(response->has_chunk());
-    EXPECT_TRUE(absl::IsDataLoss(call->Finish())) << call->Finish();
-    EXPECT_THAT(std::string(call->Finish().message()), HasSubstr("first fragment"));
-  }
 }
 
 std::string RouteOf(const grpc::ServerContext& context) {
