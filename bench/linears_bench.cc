@@ -15,7 +15,9 @@
 #include "bench/device_timer.h"
 #include "bench/kernel_bench.h"
 #include "bench/report.h"
+#include "model/gpu/current_device.h"
 #include "model/gpu/linear.h"
+#include "model/kernels/gelu_product.h"
 
 namespace videodiffcr {
 namespace {
@@ -26,9 +28,13 @@ constexpr int kSets = 4;  // of weights and rows, taken in turn
 struct Size {
   const char* what;
   int64_t in, out;
+  bool gelu = false;  // of the result, to 8 bits in fp8
 };
-constexpr Size kSizes[] = {
-    {"q, k, v", 1536, 4608}, {"out", 1536, 1536}, {"feed-forward in", 1536, 8960}, {"feed-forward out", 8960, 1536}};
+constexpr Size kSizes[] = {{"q, k, v", 1536, 4608},
+                           {"out", 1536, 1536},
+                           {"feed-forward in", 1536, 8960},
+                           {"feed-forward in, GELU", 1536, 8960, /*gelu=*/true},
+                           {"feed-forward out", 8960, 1536}};
 constexpr int64_t kRows[] = {3276, 4680, 9360};  // a chunk at 0.7, a chunk, two chunks
 
 struct Set {
@@ -51,16 +57,34 @@ std::vector<Set> MakeSets(const Size& size, int64_t rows, bool float8) {
   return sets;
 }
 
+void Multiply(const Size& size, const Set& set, const at::Tensor& out) {
+  if (!size.gelu) return gpu::Apply(set.linear, set.rows, set.scale, out);
+  if (!set.linear.is_float8()) return gpu::ApplyGelu(set.linear, set.rows, out);
+  kernels::GeluProductCall call;
+  call.rows = static_cast<int>(set.rows.size(0));
+  call.in = static_cast<int>(size.in);
+  call.out = static_cast<int>(size.out);
+  call.x = set.rows.const_data_ptr();
+  call.row_scale = call.shrink = set.scale.const_data_ptr<float>();
+  call.weight = set.linear.weight.const_data_ptr();
+  call.column_scale = set.linear.weight_scale.const_data_ptr<float>();
+  call.bias = set.linear.bias.const_data_ptr();
+  call.result = out.mutable_data_ptr();
+  TORCH_CHECK(kernels::GeluProduct(call, gpu::CurrentStream()), "the product with GELU refused ", size.in, " to ",
+              size.out);
+}
+
 // Median milliseconds of one product on the device.
 double Time(const Size& size, int64_t rows, bool float8) {
   const std::vector<Set> sets = MakeSets(size, rows, float8);
-  const at::Tensor out = at::empty({rows, size.out}, at::TensorOptions().dtype(at::kBFloat16).device(at::kCUDA));
+  const at::ScalarType type = size.gelu && float8 ? at::kFloat8_e4m3fn : at::kBFloat16;
+  const at::Tensor out = at::empty({rows, size.out}, at::TensorOptions().dtype(type).device(at::kCUDA));
   Samples samples;
   for (int i = 0; i < kWarmUp + kRepeats; ++i) {
     const Set& set = sets[i % kSets];
     DeviceTimer timer;
     timer.Start();
-    gpu::Apply(set.linear, set.rows, set.scale, out);
+    Multiply(size, set, out);
     timer.Stop();
     const double milliseconds = timer.Milliseconds();
     if (i >= kWarmUp) samples.Add(milliseconds);

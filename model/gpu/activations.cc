@@ -41,11 +41,12 @@ void Activations::ForEach(const ActivationSizes& sizes, const Visit& visit) {
   visit(attended, {rows + sizes.extra_rows, dim}, type);
   visit(log_sums, {rows + sizes.extra_rows, sizes.heads}, at::kFloat);
   visit(projected, {rows, dim}, type);
-  visit(hidden, {rows, sizes.ffn_dim}, type);
+  visit(hidden, {rows, sizes.ffn_dim}, sizes.precision == Precision::kFloat8 ? at::kFloat8_e4m3fn : type);
   if (sizes.precision == Precision::kFloat8) {
     visit(normed8, {rows, dim}, at::kFloat8_e4m3fn);
-    visit(hidden8, {rows, sizes.ffn_dim}, at::kFloat8_e4m3fn);
     visit(row_scale, {rows, 1}, at::kFloat);
+    visit(hidden_scale, {rows, 1}, at::kFloat);
+    visit(hidden_shrink, {rows}, at::kFloat);
   }
   visit(patches, {rows, sizes.patch_values}, at::kFloat);
   visit(head_normed, {rows, dim}, at::kFloat);

@@ -40,7 +40,9 @@ struct Activations {
   at::Tensor text_queries;          // [rows, D] type
   at::Tensor attended, log_sums;    // [rows + extra, D] type, [rows + extra, heads] fp32
   at::Tensor projected;             // [rows, D] type
-  at::Tensor hidden, hidden8;       // [rows, F] type, [rows, F] e4m3 (fp8 alone)
+  at::Tensor hidden;                // [rows, F] type, e4m3 in fp8
+  at::Tensor hidden_scale;          // [rows, 1] fp32: hidden * hidden_scale is the value; of fp8 alone
+  at::Tensor hidden_shrink;         // [rows] its inverse
   at::Tensor patches, head_normed;  // [rows, patch values] fp32, [rows, D] fp32
   at::Tensor flow;                  // [rows, flow values] fp32
   at::Tensor stream;                // [rows, D] fp32: the residual stream

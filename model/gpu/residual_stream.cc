@@ -35,6 +35,19 @@ void ResidualStream::AddNow() {
 }
 
 void ResidualStream::Norm(const RowSet& rows, const RowFactors& scale, const RowFactors& shift, bool float8) {
+  kernels::ResidualNorm(NormCall(rows, scale, shift, float8), CurrentStream());
+}
+
+void ResidualStream::NormBeforeProduct(const RowSet& rows, const RowFactors& scale, const RowFactors& shift,
+                                       const OutputBound& bound) {
+  ResidualNormCall call = NormCall(rows, scale, shift, /*float8=*/true);
+  call.bound = {bound.reach, bound.offset, buffers_.hidden_scale.mutable_data_ptr<float>(),
+                buffers_.hidden_shrink.mutable_data_ptr<float>()};
+  kernels::ResidualNorm(call, CurrentStream());
+}
+
+ResidualNormCall ResidualStream::NormCall(const RowSet& rows, const RowFactors& scale, const RowFactors& shift,
+                                          bool float8) {
   ResidualNormCall call = CallOf(rows);
   TakeWaiting(call);
   std::copy_n(scale.of, kMostSegments, call.scale);
@@ -42,7 +55,7 @@ void ResidualStream::Norm(const RowSet& rows, const RowFactors& scale, const Row
   call.out_element = float8 ? Element::kFloat8 : ActivationElement(precision_);
   call.out = (float8 ? buffers_.normed8 : buffers_.normed).mutable_data_ptr();
   if (float8) call.out_scale = buffers_.row_scale.mutable_data_ptr<float>();
-  kernels::ResidualNorm(call, CurrentStream());
+  return call;
 }
 
 void ResidualStream::NormForRouters(const RowSet& all) {

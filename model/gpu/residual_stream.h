@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "model/gpu/activations.h"
+#include "model/gpu/linear.h"
 #include "model/gpu/precision.h"
 #include "model/gpu/token_chooser.h"
 #include "model/kernels/residual_norm.h"
@@ -44,6 +45,9 @@ class ResidualStream {
   // Adds what waits, which is of `rows` or of nothing, and normalises `rows`: LN(x) (1 + scale) + shift into
   // Activations::normed, or with `float8` into normed8 and row_scale.
   void Norm(const kernels::RowSet& rows, const RowFactors& scale, const RowFactors& shift, bool float8);
+  // The same in 8 bits, with scales for a product of what that makes (Activations::hidden_scale and hidden_shrink).
+  void NormBeforeProduct(const kernels::RowSet& rows, const RowFactors& scale, const RowFactors& shift,
+                         const OutputBound& bound);
   // The same of all tokens without scale and shift, whatever rows wait.
   void NormForRouters(const kernels::RowSet& all);
   // The same of all tokens in fp32, into Activations::head_normed.
@@ -51,6 +55,8 @@ class ResidualStream {
 
  private:
   kernels::ResidualNormCall CallOf(const kernels::RowSet& rows) const;
+  kernels::ResidualNormCall NormCall(const kernels::RowSet& rows, const RowFactors& scale, const RowFactors& shift,
+                                     bool float8);
   void TakeWaiting(kernels::ResidualNormCall& call);
   void TakeWaitingOfAll(kernels::ResidualNormCall& call);
 

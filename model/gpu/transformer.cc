@@ -9,7 +9,7 @@
 #include "model/gpu/latent_shape.h"
 #include "model/gpu/prompt_keys.h"
 #include "model/kernels/chunk_latents.h"
-#include "model/kernels/gelu_quantize.h"
+#include "model/kernels/gelu_product.h"
 #include "model/kernels/norm_rotary.h"
 
 namespace videodiffcr::gpu {
@@ -114,28 +114,36 @@ void GpuTransformer::Block(int64_t layer, Batch& batch, bool keys_only) {
   TextAttention(layer, rows, batch);
   stream_.AddLater(rows, {}, {});
 
-  stream_.Norm(rows, Modulation(batch, layer, Vector::kScaleFfn), Modulation(batch, layer, Vector::kShiftFfn),
-               block.ffn_in.is_float8());
-  FeedForward(block, rows.rows());
+  FeedForward(layer, rows, batch);
   stream_.AddLater(rows, Modulation(batch, layer, Vector::kGateFfn), factor);
 }
 
-void GpuTransformer::FeedForward(const GpuBlock& block, int64_t count) {
+void GpuTransformer::FeedForward(int64_t layer, const RowSet& rows, const Batch& batch) {
+  const GpuBlock& block = weights_.blocks[layer];
+  const RowFactors scale = Modulation(batch, layer, Vector::kScaleFfn);
+  const RowFactors shift = Modulation(batch, layer, Vector::kShiftFfn);
+  const int64_t count = rows.rows();
   const at::Tensor hidden = buffers_.hidden.narrow(0, 0, count), projected = buffers_.projected.narrow(0, 0, count);
   if (!block.ffn_in.is_float8()) {
+    stream_.Norm(rows, scale, shift, /*float8=*/false);
     ApplyGelu(block.ffn_in, buffers_.normed.narrow(0, 0, count), hidden);
     Apply(block.ffn_out, hidden, {}, projected);
     return;
   }
-  ApplyToNormed(block.ffn_in, count, hidden);
-  kernels::GeluQuantizeCall gelu;
+  stream_.NormBeforeProduct(rows, scale, shift, block.ffn_in_bound);
+  kernels::GeluProductCall gelu;
   gelu.rows = static_cast<int>(count);
-  gelu.width = static_cast<int>(config_.ffn_dim);
-  gelu.in = hidden.const_data_ptr();
-  gelu.out = buffers_.hidden8.mutable_data_ptr();
-  gelu.out_scale = buffers_.row_scale.mutable_data_ptr<float>();
-  kernels::GeluQuantize(gelu, CurrentStream());
-  Apply(block.ffn_out, buffers_.hidden8.narrow(0, 0, count), buffers_.row_scale.narrow(0, 0, count), projected);
+  gelu.in = static_cast<int>(config_.dim);
+  gelu.out = static_cast<int>(config_.ffn_dim);
+  gelu.x = buffers_.normed8.const_data_ptr();
+  gelu.row_scale = buffers_.row_scale.const_data_ptr<float>();
+  gelu.weight = block.ffn_in.weight.const_data_ptr();
+  gelu.column_scale = block.ffn_in.weight_scale.const_data_ptr<float>();
+  gelu.bias = block.ffn_in.bias.const_data_ptr();
+  gelu.shrink = buffers_.hidden_shrink.const_data_ptr<float>();
+  gelu.result = buffers_.hidden.mutable_data_ptr();
+  TORCH_CHECK(kernels::GeluProduct(gelu, CurrentStream()), "the product with GELU refused ", gelu.in, " to ", gelu.out);
+  Apply(block.ffn_out, hidden, buffers_.hidden_scale.narrow(0, 0, count), projected);
 }
 
 RowSet GpuTransformer::Route(int64_t layer, Batch& batch, RowFactors* factor) {

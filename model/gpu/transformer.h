@@ -92,7 +92,7 @@ class GpuTransformer {
             Batch& batch);
   void SelfAttention(int64_t layer, const kernels::RowSet& rows, const kernels::RowSet& key_rows, Batch& batch);
   void TextAttention(int64_t layer, const kernels::RowSet& rows, Batch& batch);
-  void FeedForward(const GpuBlock& block, int64_t count);
+  void FeedForward(int64_t layer, const kernels::RowSet& rows, const Batch& batch);
 
   void ApplyToNormed(const GpuLinear& linear, int64_t rows, at::Tensor out);
 

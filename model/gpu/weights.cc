@@ -60,6 +60,7 @@ GpuBlock MakeBlock(const BlockWeights& block, Precision precision) {
   packed.cross_out = MakeGpuLinear(block.cross_attn.o, type);
   packed.ffn_in = narrow(block.ffn_in);
   packed.ffn_out = narrow(block.ffn_out);
+  if (packed.ffn_in.is_float8()) packed.ffn_in_bound = OutputBoundOf(packed.ffn_in);
   packed.norm_q = Wide(block.self_attn.norm_q);
   packed.norm_k = Wide(block.self_attn.norm_k);
   packed.cross_norm_q = Wide(block.cross_attn.norm_q);

@@ -33,6 +33,7 @@ struct GpuBlock {
   GpuLinear self_out;
   GpuLinear cross_q, cross_kv, cross_out;
   GpuLinear ffn_in, ffn_out;
+  OutputBound ffn_in_bound;                               // of fp8 alone
   at::Tensor norm_q, norm_k, cross_norm_q, cross_norm_k;  // [D] fp32
   at::Tensor norm3_weight, norm3_bias;                    // [D] fp32
   std::optional<GpuRouter> router;

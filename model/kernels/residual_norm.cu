@@ -68,6 +68,24 @@ __device__ __forceinline__ float Normalize(const ResidualNormCall& call, int seg
   return largest;
 }
 
+// What rounding to 8 bits adds to the length of a row at most.
+constexpr float kFloat8Lengthening = 17.0f / 16;
+
+template <typename Layout>
+__device__ __forceinline__ void WriteBound(const ProductBound& bound, int row, int width,
+                                           const float4 (&x)[Layout::kGroups]) {
+  float squares = 0;
+#pragma unroll
+  for (int group = 0; group < Layout::kGroups; ++group) {
+    if (Layout::column(group) < width) squares += Sum(x[group] * x[group]);
+  }
+  const float length = kFloat8Lengthening * sqrtf(SumOverRow<Layout::kThreads>(squares));
+  if (threadIdx.x != 0) return;
+  const float scale = fmaxf((bound.reach * length + bound.offset) / kFloat8Largest, 1e-12f);
+  bound.scale[row] = scale;
+  bound.shrink[row] = 1 / scale;
+}
+
 template <typename Product, typename Out, typename Layout>
 __global__ void __launch_bounds__(Layout::kBlockThreads)
     ResidualNormRows(const __grid_constant__ ResidualNormCall call) {
@@ -86,6 +104,7 @@ __global__ void __launch_bounds__(Layout::kBlockThreads)
     const float row_scale = fmaxf(LargestOverRow<Layout::kThreads>(largest) / kFloat8Largest, 1e-12f);
     if (threadIdx.x == 0) call.out_scale[row] = row_scale;
     shrink = 1 / row_scale;
+    if (call.bound.scale != nullptr) WriteBound<Layout>(call.bound, row, width, x);
   }
   Out* out = static_cast<Out*>(call.out) + int64_t{row} * width;
 #pragma unroll

@@ -38,6 +38,14 @@ void NormRow(const ResidualNormCall& call, int segment, const float* x, float* o
   }
 }
 
+void BoundRow(const ProductBound& bound, int row, int width, const float* out) {
+  double squares = 0;
+  for (int i = 0; i < width; ++i) squares += double{out[i]} * out[i];
+  // Rounding to 8 bits may make the row longer by a sixteenth.
+  bound.scale[row] = static_cast<float>((bound.reach * 17 / 16 * std::sqrt(squares) + bound.offset) / 448);
+  bound.shrink[row] = 1 / bound.scale[row];
+}
+
 }  // namespace
 
 void PlainResidualNorm(const ResidualNormCall& call) {
@@ -46,7 +54,10 @@ void PlainResidualNorm(const ResidualNormCall& call) {
     const int64_t token = call.rows.base_row[segment] + call.rows.token(row, segment);
     float* x = call.stream + token * call.width;
     AddProduct(call, row, segment, x);
-    if (call.out != nullptr) NormRow(call, segment, x, static_cast<float*>(call.out) + int64_t{row} * call.width);
+    if (call.out == nullptr) continue;
+    float* out = static_cast<float*>(call.out) + int64_t{row} * call.width;
+    NormRow(call, segment, x, out);
+    if (call.bound.scale != nullptr) BoundRow(call.bound, row, call.width, out);
   }
 }
 

@@ -60,6 +60,40 @@ TEST(ResidualNormTest, ResidualNormAddsAndNormalisesAsThePlainOne) {
   }
 }
 
+TEST(ResidualNormTest, TheBoundOfARowsProductsIsThePlainOne) {
+  for (const int width : {4, 192, 1536, 5120}) {
+    const int rows = 7;
+    const at::Tensor x = at::randn({rows, width}) * 3 + 1, scale = at::randn({width}), shift = at::randn({width});
+    const at::Tensor gpu_x = OnGpu(x), gpu_scale = OnGpu(scale), gpu_shift = OnGpu(shift);
+    const at::Tensor result = Empty({rows, width}, at::kFloat8_e4m3fn), row_scale = Empty({rows, 1}, at::kFloat);
+    const at::Tensor bound = Empty({rows}, at::kFloat), shrink = Empty({rows}, at::kFloat);
+    ResidualNormCall call;
+    call.rows = OneSession(rows);
+    call.width = width;
+    call.eps = kEps;
+    call.stream = MutableFloats(gpu_x);
+    call.scale[0] = Floats(gpu_scale);
+    call.shift[0] = Floats(gpu_shift);
+    call.out_element = Element::kFloat8;
+    call.out = result.mutable_data_ptr();
+    call.out_scale = MutableFloats(row_scale);
+    call.bound = {1.5f, 0.25f, MutableFloats(bound), MutableFloats(shrink)};
+    ResidualNorm(call, TestStream());
+    const at::Tensor want = at::empty({rows, width}), want_bound = at::empty({rows}), want_shrink = at::empty({rows});
+    call.stream = MutableFloats(x);
+    call.scale[0] = Floats(scale);
+    call.shift[0] = Floats(shift);
+    call.out = MutableFloats(want);
+    call.bound = {1.5f, 0.25f, MutableFloats(want_bound), MutableFloats(want_shrink)};
+    PlainResidualNorm(call);
+    EXPECT_LE(RelativeError(bound, want_bound), 1e-5);
+    EXPECT_LE(RelativeError(shrink, want_shrink), 1e-5);
+    // It holds for the row as it was rounded.
+    const at::Tensor length = (OnHost(result) * OnHost(row_scale)).norm(2, 1);
+    EXPECT_TRUE((448 * OnHost(bound) >= 1.5 * length + 0.25).all().item<bool>());
+  }
+}
+
 TEST(ResidualNormTest, ResidualNormReachesEachSessionsKeptTokensAndNoOthers) {
   const int width = 64, tokens = 10;
   at::Tensor stream = at::randn({2 * tokens, width});
