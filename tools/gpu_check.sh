@@ -75,8 +75,8 @@ keep_results() {
   tar -C "$logs" -czf "$RESULTS/logs.partial" . && mv "$RESULTS/logs.partial" "$RESULTS/logs.tar.gz"
 }
 
-# extract DIR FOLDER: what was packed into DIR.
-extract() { python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$1/gpu_check.tar.xz" "$2"; }
+# extract DIR FOLDER: what was packed into DIR. By Python with its own libraries, not those that were packed.
+extract() { env -u LD_LIBRARY_PATH python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$1/gpu_check.tar.xz" "$2"; }
 
 # Programs find the libraries that were packed with them in folder $1, and those of Python's torch.
 use_libraries_of() {
