@@ -110,7 +110,7 @@ def attention_rate(folder, sizes, column):
 
 # Names of a traced chunk's kernels that count as no small ones: FlashInfer's attention, LibTorch's products, the decoder's convolutions
 # and what stands between them.
-LARGE_KERNELS = re.compile(r"WithKVCacheKernel|[Aa]ttention|nvjet|[Gg]emm|xmma|splitK|ConvUniversal|NormPositions|AddTaps|Yuv420pSquares|^chunk, traced$")
+LARGE_KERNELS = re.compile(r"WithKVCacheKernel|[Aa]ttention|nvjet|[Gg]emm|xmma|splitK|GeluProduct|CausalConv|NormPositions|AddTaps|Yuv420pSquares|^chunk, traced$")
 
 
 def small_kernels(folder, name):
