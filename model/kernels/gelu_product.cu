@@ -3,12 +3,12 @@
 #include <cuda_runtime.h>
 
 #include <cutlass/cutlass.h>
+#include <cutlass/gemm/device/gemm_universal_adapter.h>
 #include <cutlass/numeric_types.h>
 #include <cute/tensor.hpp>
 #include <cutlass/epilogue/collective/collective_builder.hpp>
 #include <cutlass/epilogue/fusion/sm90_callbacks_tma_warpspecialized.hpp>
 #include <cutlass/gemm/collective/collective_builder.hpp>
-#include <cutlass/gemm/device/gemm_universal_adapter.h>
 #include <cutlass/gemm/kernel/gemm_universal.hpp>
 #include <cutlass/kernel_hardware_info.hpp>
 #include <cutlass/util/packed_stride.hpp>
@@ -43,16 +43,16 @@ struct ShrunkGelu<cutlass::Array<float, kValues>> {
   }
 };
 
-// Two groups of warps take tiles in turn, so that one multiplies while the other is at its GELU. The best of five tiles at
-// 3276, 4680 and 9360 rows (docs/experiments.md, "GELU in the product").
+// Two groups of warps take tiles in turn, so that one multiplies while the other is at its GELU. The best of five tiles
+// at 3276, 4680 and 9360 rows (docs/experiments.md, "GELU in the product").
 using Tile = cute::Shape<cute::_64, cute::_256, cute::_128>;
 using Cluster = cute::Shape<cute::_2, cute::_1, cute::_1>;
 using OfRow = fusion::Sm90ColBroadcast<0, Tile, float, float, cute::Stride<cute::_1, cute::_0, cute::_0>>;
 template <typename T>
 using OfColumn = fusion::Sm90RowBroadcast<0, Tile, T, float, cute::Stride<cute::_0, cute::_1, cute::_0>>;
-using Fusion = fusion::Sm90EVT<
-    fusion::Sm90Compute<ShrunkGelu, Float8, float, cutlass::FloatRoundStyle::round_to_nearest>, fusion::Sm90AccFetch,
-    OfRow, OfColumn<float>, OfColumn<cutlass::bfloat16_t>, OfRow>;
+using Fusion =
+    fusion::Sm90EVT<fusion::Sm90Compute<ShrunkGelu, Float8, float, cutlass::FloatRoundStyle::round_to_nearest>,
+                    fusion::Sm90AccFetch, OfRow, OfColumn<float>, OfColumn<cutlass::bfloat16_t>, OfRow>;
 using Epilogue = typename cutlass::epilogue::collective::CollectiveBuilder<
     cutlass::arch::Sm90, cutlass::arch::OpClassTensorOp, Tile, Cluster, cutlass::epilogue::collective::EpilogueTileAuto,
     float, float, void, RowMajor, 16, Float8, RowMajor, 16, cutlass::epilogue::TmaWarpSpecialized,
@@ -83,12 +83,9 @@ Gemm::Arguments ArgumentsOf(const GeluProductCall& call) {
   arguments.mainloop.ptr_B = static_cast<const Float8*>(call.weight);
   arguments.mainloop.dB =
       cutlass::make_cute_packed_stride(typename GeluProductKernel::StrideB{}, cute::make_shape(call.out, call.in, 1));
-  arguments.epilogue.thread = {{},
-                               {call.row_scale},
-                               {call.column_scale},
-                               {static_cast<const cutlass::bfloat16_t*>(call.bias)},
-                               {call.shrink},
-                               {}};
+  arguments.epilogue.thread = {
+      {}, {call.row_scale}, {call.column_scale}, {static_cast<const cutlass::bfloat16_t*>(call.bias)}, {call.shrink},
+      {}};
   arguments.epilogue.ptr_D = static_cast<Float8*>(call.result);
   arguments.epilogue.dD =
       cutlass::make_cute_packed_stride(typename GeluProductKernel::StrideD{}, cute::make_shape(call.rows, call.out, 1));

@@ -26,8 +26,8 @@ struct GeluProductCall {
   void* result = nullptr;               // [rows, out] e4m3
 };
 
-// False, with nothing queued, when the kernel refuses the call: sizes that are no multiples of 16, pointers that are not
-// of 16 bytes.
+// False, with nothing queued, when the kernel refuses the call: sizes that are no multiples of 16, pointers that are
+// not of 16 bytes.
 bool GeluProduct(const GeluProductCall& call, Stream stream);
 
 // The same call on host memory with x, weight, bias and result in fp32: unrounded, so nothing saturates.

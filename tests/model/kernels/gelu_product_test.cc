@@ -43,8 +43,8 @@ struct Operands {
   template <typename Move>
   Operands Moved(const Move& move) const {
     Operands moved = *this;
-    for (at::Tensor* tensor : {&moved.x, &moved.weight, &moved.row_scale, &moved.column_scale, &moved.bias,
-                               &moved.shrink}) {
+    for (at::Tensor* tensor :
+         {&moved.x, &moved.weight, &moved.row_scale, &moved.column_scale, &moved.bias, &moved.shrink}) {
       *tensor = move(*tensor);
     }
     return moved;
