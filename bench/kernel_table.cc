@@ -12,7 +12,7 @@ namespace {
 
 // What is left of `name` before its first template or call argument, and where that is.
 std::pair<std::string_view, size_t> Head(std::string_view name) {
-  const size_t end = std::min(name.find_first_of("<("), name.size());
+  const size_t end = std::min(name.find_first_of("<(>,"), name.size());
   std::string_view head = name.substr(0, end);
   if (const size_t scope = head.rfind("::"); scope != std::string_view::npos) head.remove_prefix(scope + 2);
   if (head.starts_with("void ")) head.remove_prefix(5);

@@ -17,6 +17,8 @@ TEST(KernelTableTest, ANameLosesItsReturnTypeNamespacesAndArguments) {
 TEST(KernelTableTest, AWrapperIsNamedWithWhatItWraps) {
   EXPECT_EQ(ShortKernelName("void cutlass::device_kernel<cutlass::conv::kernel::ConvUniversal<int> >(P)"),
             "device_kernel (ConvUniversal)");
+  EXPECT_EQ(ShortKernelName("void cutlass::device_kernel<videodiffcr::kernels::(anonymous namespace)::Product>(P)"),
+            "device_kernel (Product)");
   EXPECT_EQ(ShortKernelName("void at::native::vectorized_elementwise_kernel<4, at::native::FillFunctor<float> >(int)"),
             "vectorized_elementwise_kernel (FillFunctor)");
   EXPECT_EQ(ShortKernelName("void at::native::reduce_kernel<(int)512, (int)1, at::native::ReduceOp<float> >(R)"),
