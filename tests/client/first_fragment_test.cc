@@ -129,17 +129,20 @@ TEST(FirstFragmentTest, ASessionThatIsBegunAnewDoesNotShowItsFirstFragmentTwice)
 TEST(FirstFragmentTest, AChunkThatIsNotWhatItsFirstFragmentSaidIsDataLoss) {
   v1::StreamVideoResponse damaged = Service::FirstFragment("fir");
   damaged.mutable_first_fragment()->set_payload_crc32c(1);
-  const std::pair<v1::StreamVideoResponse, v1::StreamVideoResponse> pairs[] = {
+  struct Pair {
+    v1::StreamVideoResponse fragment, chunk;
+  };
+  const Pair pairs[] = {
       {Service::FirstFragment("fur"), Service::Chunk(0, "first")},
       {Service::FirstFragment("first and more"), Service::Chunk(0, "first")},
       {WithInit(Service::FirstFragment("fir")), Service::Chunk(0, "first")},
       {damaged, Service::Chunk(0, "first")},
   };
-  for (const auto& [fragment, chunk] : pairs) {
+  for (const Pair& pair : pairs) {
     Service service([&](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
       stream->Write(Service::Started("token"));
-      stream->Write(fragment);
-      stream->Write(chunk);
+      stream->Write(pair.fragment);
+      stream->Write(pair.chunk);
       return grpc::Status::OK;
     });
     const auto client = ConnectTo(service);
