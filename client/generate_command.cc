@@ -211,6 +211,11 @@ absl::Status CheckOutputs(const GenerateOptions& options) {
     return WrongUsageError(absl::StrCat("--contact-sheet reads the video back, and --output ", options.output,
                                         " is a pipe or a device: name a file"));
   }
+  const std::filesystem::file_status sheet = std::filesystem::status(options.contact_sheet, error);
+  if (std::filesystem::exists(sheet) && !std::filesystem::is_regular_file(sheet)) {
+    return WrongUsageError(absl::StrCat("--contact-sheet is ", options.contact_sheet,
+                                        ", which is no file; the picture is written there at the end: name a file"));
+  }
   return CheckWritable(options.contact_sheet, "--contact-sheet");
 }
 

@@ -356,6 +356,19 @@ TEST(GenerateCommandTest, AContactSheetOfAPipeOrADeviceIsRefusedBeforeAnythingIs
   }
 }
 
+// Nobody reads the pipe: the picture would have waited for a reader once everything was generated.
+TEST(GenerateCommandTest, AContactSheetIntoAPipeIsRefusedBeforeAnythingIsGenerated) {
+  const std::string pipe = TempPath("pipe.png");
+  std::filesystem::remove(pipe);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const absl::Status status = RunSubcommand(
+      GenerateSubcommand(),
+      {"--prompt", "a", "--server", "127.0.0.1:1", "--output", TempPath("of_a_pipe.mp4"), "--contact-sheet", pipe});
+  EXPECT_TRUE(IsWrongUsage(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--contact-sheet is " + pipe + ", which is no file"));
+  std::filesystem::remove(pipe);
+}
+
 TEST(GenerateCommandTest, OfManyVideosEachPlaceIsLookedAtBeforeAnyIsGenerated) {
   const std::string prompts = TempPath("two_prompts.txt");
   std::ofstream(prompts) << "a\nb\n";

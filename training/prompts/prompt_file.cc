@@ -30,7 +30,8 @@ std::string WhyNotJson(const absl::Status& status) {
 // The bytes of a file, block by block: it may be longer than the memory. Waits for nothing, as the file does.
 class FileBuffer : public std::streambuf {
  public:
-  explicit FileBuffer(const RegularFile& file) : file_(file) {}
+  FileBuffer(const RegularFile& file, const std::string& path, int64_t most_bytes)
+      : file_(file), path_(path), most_bytes_(most_bytes) {}
   // Why reading ended before the file did; OK when it did not.
   const absl::Status& status() const { return status_; }
 
@@ -39,6 +40,11 @@ class FileBuffer : public std::streambuf {
     const absl::StatusOr<size_t> got = file_.ReadAt(next_, block_.data(), block_.size());
     if (!got.ok()) status_ = got.status();
     if (!got.ok() || *got == 0) return std::char_traits<char>::eof();
+    if (next_ >= most_bytes_) {
+      status_ = absl::InvalidArgumentError(absl::StrCat(
+          path_, ": its first ", next_, " bytes hold too few prompts, and ", "there are more; no more are read"));
+      return std::char_traits<char>::eof();
+    }
     next_ += static_cast<int64_t>(*got);
     setg(block_.data(), block_.data(), block_.data() + *got);
     return std::char_traits<char>::to_int_type(block_[0]);
@@ -46,6 +52,8 @@ class FileBuffer : public std::streambuf {
 
  private:
   const RegularFile& file_;
+  const std::string& path_;
+  const int64_t most_bytes_;
   int64_t next_ = 0;
   std::array<char, 64 << 10> block_ = {};
   absl::Status status_;
@@ -302,7 +310,7 @@ absl::StatusOr<PromptList> ReadPrompts(std::istream& file, PromptFormat format, 
 absl::StatusOr<PromptList> ReadPromptFile(const PromptFileOptions& options) {
   const absl::StatusOr<RegularFile> file = RegularFile::Open(options.path);
   if (!file.ok()) return file.status();
-  FileBuffer bytes(*file);
+  FileBuffer bytes(*file, options.path, options.most_bytes);
   std::istream text(&bytes);
   absl::StatusOr<PromptList> list = ReadPrompts(text, PromptFormatOf(options.path), options);
   // Of a list that broke off half could be trained on, and nobody would know.

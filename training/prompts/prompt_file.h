@@ -28,6 +28,8 @@ struct PromptFileOptions {
   std::string path;
   std::string column = "prompt";  // of CSV, and the key of JSON lines
   int64_t most = 2000;            // reading ends with so many
+  // Of a file that is read to find them; what is published has a tenth of it.
+  int64_t most_bytes = int64_t{16} << 30;
   // Says why a prompt is of no use: its line is skipped as a broken one. Empty: all are.
   std::function<absl::Status(std::string_view prompt)> check;
 };
@@ -49,8 +51,8 @@ struct PromptList {
 inline constexpr size_t kMostNamedLines = 10;
 inline constexpr size_t kMostPromptLineBytes = size_t{64} << 10;  // of one record, all of its columns
 
-// NotFound naming `path` when it cannot be read. InvalidArgument when CSV has no such column, which it then lists, and
-// when no prompt is left, with what was wrong.
+// NotFound naming `path` when it cannot be read. InvalidArgument when CSV has no such column, which it then lists, when
+// no prompt is left, with what was wrong, and when `most_bytes` did not hold `most` prompts and there is more.
 absl::StatusOr<PromptList> ReadPromptFile(const PromptFileOptions& options);
 
 // The same of an open stream; `options.path` is but a name.

@@ -16,8 +16,9 @@ class SentencePieceProcessor;
 
 namespace videodiffcr {
 
-// umT5's file has 4.5 MB; a larger one is no vocabulary of these models.
-inline constexpr int64_t kMostPieceFileBytes = 64 << 20;
+// umT5's file has 4.5 MB; a much larger one is no vocabulary of these models, and the library takes fifty times its
+// size.
+inline constexpr int64_t kMostPieceFileBytes = 16 << 20;
 
 enum class PieceKind { kText, kUnknown, kByte, kSpecial };
 

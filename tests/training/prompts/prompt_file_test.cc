@@ -192,5 +192,20 @@ TEST(PromptFileTest, AFileIsReadToItsEndWhateverItsLength) {
   std::filesystem::remove(options.path);
 }
 
+TEST(PromptFileTest, AFileWithoutAnEndIsLeftAtTheMostBytes) {
+  PromptFileOptions options;
+  options.path = testing::TempDir() + "/endless_prompts.txt";
+  options.most_bytes = 1 << 20;
+  std::ofstream(options.path) << "a cat\n";
+  std::filesystem::resize_file(options.path, uintmax_t{1} << 40);
+  const auto list = ReadPromptFile(options);
+  EXPECT_EQ(list.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(list.status().message()), HasSubstr(options.path + ": its first 1048576 bytes"));
+  // Enough prompts before that are enough.
+  options.most = 1;
+  EXPECT_TRUE(ReadPromptFile(options).ok());
+  std::filesystem::remove(options.path);
+}
+
 }  // namespace
 }  // namespace videodiffcr::training
