@@ -199,20 +199,23 @@ GenerateOptions NumberedOptions(const GenerateOptions& options, size_t index, si
   return own;
 }
 
+bool IsThereAndNoFile(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  return std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+}
+
 // Before anything is generated that could not be kept, or not be read back.
 absl::Status CheckOutputs(const GenerateOptions& options) {
   if (!options.to_standard_output()) {
     if (absl::Status status = CheckWritable(options.output, "--output"); !status.ok()) return status;
   }
   if (options.contact_sheet.empty()) return absl::OkStatus();
-  std::error_code error;
-  const std::filesystem::file_status output = std::filesystem::status(options.output, error);
-  if (std::filesystem::exists(output) && !std::filesystem::is_regular_file(output)) {
+  if (IsThereAndNoFile(options.output)) {
     return WrongUsageError(absl::StrCat("--contact-sheet reads the video back, and --output ", options.output,
                                         " is a pipe or a device: name a file"));
   }
-  const std::filesystem::file_status sheet = std::filesystem::status(options.contact_sheet, error);
-  if (std::filesystem::exists(sheet) && !std::filesystem::is_regular_file(sheet)) {
+  if (IsThereAndNoFile(options.contact_sheet)) {
     return WrongUsageError(absl::StrCat("--contact-sheet is ", options.contact_sheet,
                                         ", which is no file; the picture is written there at the end: name a file"));
   }

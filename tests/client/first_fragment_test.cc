@@ -19,18 +19,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Service = ScriptedVideoService;
 
-const grpc::Status kBroken(grpc::StatusCode::UNAVAILABLE, "the network broke the call off");
-
-std::unique_ptr<VideoClient> ConnectTo(const Service& service) {
-  return *VideoClient::Connect(service.address(), absl::Seconds(20));
-}
-
-v1::SessionConfig Prompt() {
-  v1::SessionConfig config;
-  config.set_prompt("a red circle");
-  return config;
-}
-
 grpc::Status NoSuchSession() {
   google::rpc::ErrorInfo info;
   info.set_reason("RESUME_TOKEN_INVALID");

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "checksum/crc32c.h"
+#include "client/video_client.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "grpcpp/security/server_credentials.h"
@@ -130,6 +132,19 @@ class ScriptedVideoService final : public v1::VideoGenerationService::Service {
   std::atomic<int> loading_calls_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
+
+// What tests of calls on that server begin with.
+inline const grpc::Status kBroken(grpc::StatusCode::UNAVAILABLE, "the network broke the call off");
+
+inline std::unique_ptr<VideoClient> ConnectTo(const ScriptedVideoService& service) {
+  return *VideoClient::Connect(service.address(), absl::Seconds(20));
+}
+
+inline v1::SessionConfig Prompt() {
+  v1::SessionConfig config;
+  config.set_prompt("a red circle");
+  return config;
+}
 
 }  // namespace videodiffcr
 

@@ -19,18 +19,6 @@ namespace {
 using ::testing::ElementsAre;
 using Service = ScriptedVideoService;
 
-const grpc::Status kBroken(grpc::StatusCode::UNAVAILABLE, "the network broke the call off");
-
-std::unique_ptr<VideoClient> ConnectTo(const Service& service) {
-  return *VideoClient::Connect(service.address(), absl::Seconds(20));
-}
-
-v1::SessionConfig Prompt() {
-  v1::SessionConfig config;
-  config.set_prompt("a red circle");
-  return config;
-}
-
 v1::StreamVideoResponse Numbered(v1::StreamVideoResponse response, int64_t number) {
   response.set_event_number(number);
   return response;

@@ -20,10 +20,6 @@ using Service = ScriptedVideoService;
 
 constexpr absl::Duration kTimeout = absl::Seconds(20);
 
-std::unique_ptr<VideoClient> ConnectTo(const Service& service) {
-  return *VideoClient::Connect(service.address(), kTimeout);
-}
-
 v1::SessionConfig Prompt(const std::string& prompt) {
   v1::SessionConfig config;
   config.set_prompt(prompt);

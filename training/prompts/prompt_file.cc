@@ -42,7 +42,7 @@ class FileBuffer : public std::streambuf {
     if (!got.ok() || *got == 0) return std::char_traits<char>::eof();
     if (next_ >= most_bytes_) {
       status_ = absl::InvalidArgumentError(absl::StrCat(
-          path_, ": its first ", next_, " bytes hold too few prompts, and ", "there are more; no more are read"));
+          path_, ": its first ", next_, " bytes hold too few prompts, and there are more; no more are read"));
       return std::char_traits<char>::eof();
     }
     next_ += static_cast<int64_t>(*got);
