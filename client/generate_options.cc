@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/security_flags.h"
+#include "client/video_call.h"
 #include "command_line/flag_reader.h"
 #include "proto/proto_duration.h"
 
@@ -14,7 +15,6 @@ namespace videodiffcr {
 namespace {
 
 constexpr int64_t kMaxChunks = 1'000'000;
-constexpr int kMaxFirstFragmentFrames = 1000;
 
 // "4:rest" into 4 and "rest". InvalidArgument with the form wanted.
 absl::StatusOr<std::pair<int64_t, std::string>> SplitChunkPrefix(std::string_view value, const char* form) {
@@ -73,7 +73,7 @@ FlagReader ReadPlayout(std::optional<double>* out) {
 FlagReader ReadFirstFragmentFrames(std::optional<int>* out) {
   const auto read = [out](std::string_view value) {
     int frames = 0;
-    const absl::Status status = ReadInteger(0, kMaxFirstFragmentFrames, &frames).read(value);
+    const absl::Status status = ReadInteger(0, kMostFirstFragmentFrames, &frames).read(value);
     if (status.ok()) *out = frames;
     return status;
   };

@@ -41,6 +41,9 @@ struct ResumeOptions {
 // For programs that tell of a break rather than mend it.
 inline const ResumeOptions kEndWithTheCall = {absl::ZeroDuration(), nullptr};
 
+// Frames ahead of the first chunk that a flag takes; a server refuses more than its first chunk has.
+inline constexpr int kMostFirstFragmentFrames = 1000;
+
 // Threads: Send(), Cancel() and Break() from any thread at any time; everything else from one thread. Cancel() and
 // Break() wait for nothing, Send() for the flow control of a server that does not read.
 class VideoCall {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "client/load/load_result.h"
 #include "client/security_flags.h"
+#include "client/video_call.h"
 #include "command_line/flag_reader.h"
 
 namespace videodiffcr {
@@ -150,7 +151,7 @@ void AddLoadFlags(LoadOptions* options, Command* command) {
   command->AddFlag(
       {"first-fragment-frames", "N",
        "Frames that viewers want ahead of their first chunk; first_frames_p50_ms says when they came.", "1"},
-      ReadInteger(0, 1000, &options->first_fragment_frames));
+      ReadInteger(0, kMostFirstFragmentFrames, &options->first_fragment_frames));
   command->AddFlag({"slow-share", "SHARE", "Viewers who read slowly.", "0.1"}, ReadDouble(0, 1, &options->slow_share));
   command->AddFlag({"slow-pause", "TIME", "How long they wait before each chunk.", "3s"},
                    ReadDuration(&options->slow_pause));

@@ -27,7 +27,7 @@ GpuLinear MakeFloat8Linear(const LinearWeights& linear) {
           scale.t().contiguous()};
 }
 
-OutputBound OutputBoundOf(const GpuLinear& linear) {
+kernels::OutputBound OutputBoundOf(const GpuLinear& linear) {
   at::Tensor weight = linear.weight.to(at::kFloat);
   if (linear.is_float8()) weight = weight * linear.weight_scale.t();
   return {weight.square().sum(1).amax().sqrt().item<float>(), linear.bias.to(at::kFloat).abs().amax().item<float>()};

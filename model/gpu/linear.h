@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/kernels/residual_norm.h"
 #include "model/plain/transformer/transformer_weights.h"
 
 namespace videodiffcr::gpu {
@@ -18,17 +19,11 @@ struct GpuLinear {
   int64_t in() const { return weight.size(1); }
 };
 
-// No result of a layer is larger than reach * |x row| + offset.
-struct OutputBound {
-  float reach = 0;   // length of the longest row of weights
-  float offset = 0;  // largest magnitude of the bias
-};
-
 GpuLinear MakeGpuLinear(const LinearWeights& linear, at::ScalarType type);
 // Weights as e4m3 with one scale per output (largest magnitude / 448); bias in bfloat16.
 GpuLinear MakeFloat8Linear(const LinearWeights& linear);
 // Of its weights as they are stored. Waits for the device.
-OutputBound OutputBoundOf(const GpuLinear& linear);
+kernels::OutputBound OutputBoundOf(const GpuLinear& linear);
 // Output rows of several layers with the same input, one after the other.
 LinearWeights StackLinears(const std::vector<const LinearWeights*>& linears);
 // Outputs [first, first + count), sharing memory.

@@ -39,9 +39,9 @@ void ResidualStream::Norm(const RowSet& rows, const RowFactors& scale, const Row
 }
 
 void ResidualStream::NormBeforeProduct(const RowSet& rows, const RowFactors& scale, const RowFactors& shift,
-                                       const OutputBound& bound) {
+                                       const kernels::OutputBound& bound) {
   ResidualNormCall call = NormCall(rows, scale, shift, /*float8=*/true);
-  call.bound = {bound.reach, bound.offset, buffers_.hidden_scale.mutable_data_ptr<float>(),
+  call.bound = {bound, buffers_.hidden_scale.mutable_data_ptr<float>(),
                 buffers_.hidden_shrink.mutable_data_ptr<float>()};
   kernels::ResidualNorm(call, CurrentStream());
 }

@@ -12,7 +12,6 @@
 #include <cstdint>
 
 #include "model/gpu/activations.h"
-#include "model/gpu/linear.h"
 #include "model/gpu/precision.h"
 #include "model/gpu/token_chooser.h"
 #include "model/kernels/residual_norm.h"
@@ -47,7 +46,7 @@ class ResidualStream {
   void Norm(const kernels::RowSet& rows, const RowFactors& scale, const RowFactors& shift, bool float8);
   // The same in 8 bits, with scales for a product of what that makes (Activations::hidden_scale and hidden_shrink).
   void NormBeforeProduct(const kernels::RowSet& rows, const RowFactors& scale, const RowFactors& shift,
-                         const OutputBound& bound);
+                         const kernels::OutputBound& bound);
   // The same of all tokens without scale and shift, whatever rows wait.
   void NormForRouters(const kernels::RowSet& all);
   // The same of all tokens in fp32, into Activations::head_normed.

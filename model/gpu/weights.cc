@@ -20,27 +20,6 @@ at::Tensor WideLinear(const at::Tensor& x, const LinearWeights& linear) {
   return at::linear(x, linear.weight.to(at::kFloat), linear.bias.to(at::kFloat));
 }
 
-absl::Status CheckSizes(const TransformerConfig& config, Precision precision) {
-  const auto require = [](bool holds, const char* field, int64_t value, const char* what) {
-    return holds ? absl::OkStatus()
-                 : absl::InvalidArgumentError(absl::StrCat("transformer.", field, " ", value, ": on the GPU ", what));
-  };
-  const int64_t unit = precision == Precision::kFloat8 ? 16 : 4;
-  for (const absl::Status& status :
-       {require(config.dim % unit == 0 && config.dim <= kernels::kWidestRow, "dim", config.dim,
-                "it must be a multiple of 4 (16 for fp8), at most 10240"),
-        require(config.ffn_dim % unit == 0 && config.ffn_dim <= kernels::kWidestRow, "ffn_dim", config.ffn_dim,
-                "it must be a multiple of 4 (16 for fp8), at most 10240"),
-        require(config.tokens_per_chunk() <= kernels::kMostTokens, "tokens per chunk", config.tokens_per_chunk(),
-                "there can be at most 16384"),
-        require(config.head_dim() % 4 == 0, "head_dim", config.head_dim(), "it must be a multiple of 4"),
-        require(config.patch_height * config.patch_width * config.out_dim % 4 == 0, "out_dim", config.out_dim,
-                "the values of a patch must be a multiple of 4")}) {
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
-
 GpuRouter MakeRouter(const RouterWeights& router, at::ScalarType type) {
   return {router.down.weight.to(type).contiguous(), Wide(router.down.bias), Wide(router.mix.permute({1, 2, 0})),
           Wide(router.score.flatten())};
@@ -101,6 +80,27 @@ void Tabulate(const TransformerConfig& config, const TransformerWeights& weights
 }
 
 }  // namespace
+
+absl::Status CheckSizes(const TransformerConfig& config, Precision precision) {
+  const auto require = [](bool holds, const char* field, int64_t value, const char* what) {
+    return holds ? absl::OkStatus()
+                 : absl::InvalidArgumentError(absl::StrCat("transformer.", field, " ", value, ": on the GPU ", what));
+  };
+  const int64_t unit = precision == Precision::kFloat8 ? 16 : 4;
+  for (const absl::Status& status :
+       {require(config.dim % unit == 0 && config.dim <= kernels::kWidestRow, "dim", config.dim,
+                "it must be a multiple of 4 (16 for fp8), at most 10240"),
+        require(config.ffn_dim % unit == 0 && config.ffn_dim <= kernels::kWidestRow, "ffn_dim", config.ffn_dim,
+                "it must be a multiple of 4 (16 for fp8), at most 10240"),
+        require(config.tokens_per_chunk() <= kernels::kMostTokens, "tokens per chunk", config.tokens_per_chunk(),
+                "there can be at most 16384"),
+        require(config.head_dim() % 4 == 0, "head_dim", config.head_dim(), "it must be a multiple of 4"),
+        require(config.patch_height * config.patch_width * config.out_dim % 4 == 0, "out_dim", config.out_dim,
+                "the values of a patch must be a multiple of 4")}) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<GpuTransformerWeights> MakeGpuWeights(const TransformerConfig& config, const TransformerWeights& weights,
                                                      const std::vector<float>& timesteps, Precision precision) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/config/model_config.h"
 #include "model/gpu/linear.h"
@@ -33,7 +34,7 @@ struct GpuBlock {
   GpuLinear self_out;
   GpuLinear cross_q, cross_kv, cross_out;
   GpuLinear ffn_in, ffn_out;
-  OutputBound ffn_in_bound;                               // of fp8 alone
+  kernels::OutputBound ffn_in_bound;                      // of fp8 alone
   at::Tensor norm_q, norm_k, cross_norm_q, cross_norm_k;  // [D] fp32
   at::Tensor norm3_weight, norm3_bias;                    // [D] fp32
   std::optional<GpuRouter> router;
@@ -52,8 +53,11 @@ struct GpuTransformerWeights {
   at::Tensor head_shift, head_scale;  // [timesteps, D] fp32; scale holds 1 + scale
 };
 
-// `weights`: on the GPU, of any floating type. `timesteps`: on the 0..1000 scale. InvalidArgument when a size does not
-// suit the kernels.
+// InvalidArgument when a size does not suit the kernels.
+absl::Status CheckSizes(const TransformerConfig& config, Precision precision);
+
+// `weights`: on the GPU, of any floating type; those that are as the kernels want them are shared. `timesteps`: on the
+// 0..1000 scale. Errors of CheckSizes().
 absl::StatusOr<GpuTransformerWeights> MakeGpuWeights(const TransformerConfig& config, const TransformerWeights& weights,
                                                      const std::vector<float>& timesteps, Precision precision);
 

@@ -81,7 +81,7 @@ __device__ __forceinline__ void WriteBound(const ProductBound& bound, int row, i
   }
   const float length = kFloat8Lengthening * sqrtf(SumOverRow<Layout::kThreads>(squares));
   if (threadIdx.x != 0) return;
-  const float scale = fmaxf((bound.reach * length + bound.offset) / kFloat8Largest, 1e-12f);
+  const float scale = fmaxf((bound.output.reach * length + bound.output.offset) / kFloat8Largest, 1e-12f);
   bound.scale[row] = scale;
   bound.shrink[row] = 1 / scale;
 }

@@ -16,11 +16,16 @@ namespace videodiffcr::kernels {
 
 inline constexpr int kWidestRow = 10240;  // values; widths are multiples of 4
 
-// Scales for the 8-bit form of what a product makes of `out`, before it is made: no result of it is larger than
-// reach * |row| + offset, where `reach` is the length of its longest weight row and `offset` its largest bias (Cauchy
-// and Schwarz), nor is GELU of it. Real results lie some ten times below; an 8-bit float has its three bits there, too.
+// No result of a product is larger than reach * |x row| + offset (Cauchy and Schwarz), nor is GELU of it.
+struct OutputBound {
+  float reach = 0;   // length of the longest row of weights
+  float offset = 0;  // largest magnitude of the bias
+};
+
+// Scales for the 8-bit form of what a product makes of `out`, before it is made. Real results lie some ten times below
+// the bound; an 8-bit float has its three bits there, too.
 struct ProductBound {
-  float reach = 0, offset = 0;
+  OutputBound output;
   float* scale = nullptr;   // [rows] that bound / 448; null: not wanted
   float* shrink = nullptr;  // [rows] its inverse
 };

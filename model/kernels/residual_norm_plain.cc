@@ -42,7 +42,8 @@ void BoundRow(const ProductBound& bound, int row, int width, const float* out) {
   double squares = 0;
   for (int i = 0; i < width; ++i) squares += double{out[i]} * out[i];
   // Rounding to 8 bits may make the row longer by a sixteenth.
-  bound.scale[row] = static_cast<float>((bound.reach * 17 / 16 * std::sqrt(squares) + bound.offset) / 448);
+  bound.scale[row] =
+      static_cast<float>((bound.output.reach * 17 / 16 * std::sqrt(squares) + bound.output.offset) / 448);
   bound.shrink[row] = 1 / bound.scale[row];
 }
 

@@ -77,14 +77,14 @@ TEST(ResidualNormTest, TheBoundOfARowsProductsIsThePlainOne) {
     call.out_element = Element::kFloat8;
     call.out = result.mutable_data_ptr();
     call.out_scale = MutableFloats(row_scale);
-    call.bound = {1.5f, 0.25f, MutableFloats(bound), MutableFloats(shrink)};
+    call.bound = {{1.5f, 0.25f}, MutableFloats(bound), MutableFloats(shrink)};
     ResidualNorm(call, TestStream());
     const at::Tensor want = at::empty({rows, width}), want_bound = at::empty({rows}), want_shrink = at::empty({rows});
     call.stream = MutableFloats(x);
     call.scale[0] = Floats(scale);
     call.shift[0] = Floats(shift);
     call.out = MutableFloats(want);
-    call.bound = {1.5f, 0.25f, MutableFloats(want_bound), MutableFloats(want_shrink)};
+    call.bound = {{1.5f, 0.25f}, MutableFloats(want_bound), MutableFloats(want_shrink)};
     PlainResidualNorm(call);
     EXPECT_LE(RelativeError(bound, want_bound), 1e-5);
     EXPECT_LE(RelativeError(shrink, want_shrink), 1e-5);
