@@ -2,9 +2,20 @@
 # videodiffcr_executable(NAME SOURCES ... DEPS ... [TORCH]): lands in build/<preset>/bin.
 # videodiffcr_test(NAME SOURCES ... DEPS ... [TORCH] [LABELS ...] [TIMEOUT seconds]): a GoogleTest program, one ctest entry.
 # TORCH lets a target see LibTorch's headers; a target without it must not include a header that includes Torch.
+# Of a folder that sets VIDEODIFFCR_RPC, the others mostly include gRPC (precompiled_headers.cmake).
 
 # Here and where it is installed (client_package.cmake).
 set(VIDEODIFFCR_INCLUDE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/videodiffcr>)
+
+function(videodiffcr_headers_of kind is_torch)
+  if(is_torch)
+    set(${kind} torch PARENT_SCOPE)
+  elseif(VIDEODIFFCR_RPC)
+    set(${kind} rpc PARENT_SCOPE)
+  else()
+    set(${kind} "" PARENT_SCOPE)
+  endif()
+endfunction()
 
 function(videodiffcr_configure target)
   target_compile_options(${target} PRIVATE ${VIDEODIFFCR_WARNINGS})
@@ -23,6 +34,8 @@ function(videodiffcr_library name)
       target_compile_definitions(${target} PRIVATE $<TARGET_PROPERTY:videodiffcr_torch,INTERFACE_COMPILE_DEFINITIONS>)
       target_link_libraries(${target} INTERFACE $<LINK_ONLY:videodiffcr_torch>)
     endif()
+    videodiffcr_headers_of(kind "${arg_TORCH}")
+    videodiffcr_precompile(${target} "${kind}" OFF)
   else()
     add_library(${target} INTERFACE)
     target_include_directories(${target} INTERFACE ${VIDEODIFFCR_INCLUDE})
@@ -48,6 +61,8 @@ function(videodiffcr_test name)
   if(arg_TORCH)
     target_link_libraries(${name} PRIVATE videodiffcr_torch)
   endif()
+  videodiffcr_headers_of(kind "${arg_TORCH}")
+  videodiffcr_precompile(${name} "${kind}" ON)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   if(NOT arg_LABELS)
