@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "model/rollout/served_passes.h"
 #include "system/guarded.h"
 #include "system/wrong_usage.h"
 #include "training/model/block_feed.h"
@@ -72,6 +73,7 @@ class DistillationStage final : public TrainingStage {
         optimizer_(student_->Parameters(), {0.0, 0.999, 1e-8, 0.01}, stage.exchange),
         average_(student_->AveragedRows(), kAverageDecay),
         times_(stage.timed_steps > 0 && stage.exchange->rank() == 0, model_->device),
+        on_kernels_(RollsOutOnKernels()),
         plans_([this](int64_t step) { return MakePlan(step); }) {}
 
   std::string name() const override { return student_->name(); }
@@ -159,14 +161,31 @@ class DistillationStage final : public TrainingStage {
     return plan;
   }
 
+  // Prompts of a file stay the same for a whole clip, which is as long as the window. Says why not where it might be
+  // expected.
+  bool RollsOutOnKernels() const {
+    if (options_.prompts.file.empty() || model_->device.is_cpu()) return false;
+    const absl::Status can = CheckServedPasses(model_->config.transformer, model_->device);
+    if (!can.ok() && stage_.exchange->rank() == 0) {
+      std::cerr << "rollouts run on the plain path, not on the kernels that serve: " << can.message() << "\n";
+    }
+    return can.ok();
+  }
+
+  // A rollout of the student as it is now. What its passes need beside what their gradients do is given back.
+  at::Tensor RollOut(const Plan& plan, const UpdateMoment& moment, PassKind kind, const at::Tensor& hidden,
+                     Piece& piece) const {
+    RolloutPurpose purpose = {plan.budget, model_->compute_type(), moment, {}, piece.own};
+    purpose.on_kernels = on_kernels_;
+    return SelfRollout(*student_->Open(purpose), model_->config.transformer, model_->schedule, plan.rollout, kind,
+                       hidden, stage_.PieceClips(), piece.random);
+  }
+
   // The student's clips of a piece; once the student is trained, with the piece's part of its matching gradient.
   void MakeClips(const Plan& plan, const UpdateMoment& moment, const at::Tensor& mask, Piece& piece) {
     const PassKind kind = moment.update < 0 ? PassKind::kServed : PassKind::kTrained;
     const at::Tensor hidden = piece.hidden.to(model_->device);
-    const auto network = student_->Open({plan.budget, model_->compute_type(), moment, {}, piece.own});
-    piece.scored = {SelfRollout(*network, model_->config.transformer, model_->schedule, plan.rollout, kind, hidden,
-                                stage_.PieceClips(), piece.random),
-                    WindowRows(plan.rollout, hidden)};
+    piece.scored = {RollOut(plan, moment, kind, hidden, piece), WindowRows(plan.rollout, hidden)};
     times_.End("rollout");
     if (kind == PassKind::kServed) return;
     const at::Tensor loss = scores_.Loss(piece.scored, mask, piece.random);
@@ -241,6 +260,7 @@ class DistillationStage final : public TrainingStage {
   AdamW optimizer_;
   WeightAverage average_;
   PartTimes times_;
+  const bool on_kernels_;                  // served passes
   StepAhead<absl::StatusOr<Plan>> plans_;  // last: its thread uses the others
 };
 

@@ -1,5 +1,7 @@
 #include "training/students/routed_network.h"
 
+#include <c10/util/Exception.h>
+
 #include <memory>
 #include <utility>
 
@@ -12,7 +14,7 @@ RoutedPasses RoutedNetwork::PassesOf(const TrainingModel& model, DiffusionTransf
   const RetentionConfig& retention = model.config.retention;
   RoutedPasses passes;
   passes.network = std::move(network);
-  passes.timesteps = model.schedule.timesteps;
+  passes.schedule = model.schedule;
   passes.rule = {retention.gate, retention.kv_mode, retention.frame_floor, scorer, {}};
   passes.context_mode = retention.context_mode;
   passes.table = std::move(table);
@@ -20,7 +22,32 @@ RoutedPasses RoutedNetwork::PassesOf(const TrainingModel& model, DiffusionTransf
   return passes;
 }
 
-TextKeys RoutedNetwork::MakeText(const at::Tensor& hidden) { return MakeTextKeys(passes_.network, hidden); }
+ServedNetwork RoutedNetwork::AsServed() const {
+  ServedNetwork served;
+  served.config = passes_.network.config;
+  served.retention.gate = passes_.rule.gate;
+  served.retention.kv_mode = passes_.rule.kv_mode;
+  served.retention.frame_floor = passes_.rule.frame_floor;
+  served.retention.context_mode = passes_.context_mode;
+  if (!passes_.table.tenths.empty()) served.retention.tables = {passes_.table};
+  for (const BlockWeights& block : passes_.network.weights.blocks) {
+    if (block.router) served.retention.router_dim = block.router->down.weight.size(0);
+    if (block.bypass) served.retention.bypass_rank = block.bypass->down.size(0);
+  }
+  served.schedule = passes_.schedule;
+  served.weights = passes_.network.weights;
+  return served;
+}
+
+TextKeys RoutedNetwork::MakeText(const at::Tensor& hidden) {
+  if (passes_.on_kernels) {
+    served_ = nullptr;  // before the new one takes as much memory
+    absl::StatusOr<std::unique_ptr<ServedPasses>> served = MakeServedPasses(AsServed(), hidden);
+    TORCH_CHECK(served.ok(), served.status().ToString());
+    served_ = *std::move(served);
+  }
+  return MakeTextKeys(passes_.network, hidden);
+}
 
 // What came before carries no gradients.
 at::Tensor RoutedNetwork::Enter(const at::Tensor& latents) const {
@@ -76,13 +103,15 @@ BlockRunner RoutedNetwork::RememberingRunner(size_t step) const {
 }
 
 at::Tensor RoutedNetwork::Flow(const at::Tensor& latents, size_t step, const RolloutState& state, PassKind kind) {
-  PassInput pass = MakePass(Enter(latents), passes_.timesteps[step], passes_.rule, state);
+  if (served_ && kind == PassKind::kServed) return served_->Flow(latents, static_cast<int64_t>(step));
+  PassInput pass = MakePass(Enter(latents), passes_.schedule.timesteps[step], passes_.rule, state);
   pass.tenths = TenthsOfPass(passes_.table, step);
   pass.runner = passes_.memory && kind == PassKind::kServed ? RememberingRunner(step) : RunnerOf(step, kind);
   return RunPass(passes_.network, pass).flow.to(at::kFloat);
 }
 
 std::vector<KeysValues> RoutedNetwork::ContextKeys(const at::Tensor& latents, const RolloutState& state) {
+  if (served_) return served_->ContextKeys(latents);
   PassInput pass = MakeContextPass(Enter(latents), passes_.rule, passes_.context_mode, passes_.table, state);
   const bool looks = passes_.memory && passes_.memory->looks();
   if (looks || passes_.cache_aware.any()) {

@@ -8,6 +8,7 @@
 
 #include "model/config/model_config.h"
 #include "model/config/retention_table.h"
+#include "model/rollout/served_passes.h"
 #include "training/model/training_model.h"
 #include "training/students/cache_aware_routers.h"
 #include "training/students/student.h"
@@ -21,7 +22,7 @@ using RoutedPass =
 
 struct RoutedPasses {
   DiffusionTransformer network;  // in the type of the passes; routers in fp32
-  std::vector<float> timesteps;  // of the denoising steps
+  StepSchedule schedule;
   RoutingRule rule;
   ContextMode context_mode = ContextMode::kDense;
   RetentionTable table;  // no rows: all dense
@@ -33,6 +34,9 @@ struct RoutedPasses {
   // routers.
   std::shared_ptr<TokenMemory> memory;
   CacheAwareRouters cache_aware = {};  // to the rule of every block
+  // Served passes on the kernels that serve: only where the runner has none of its own, for tokens that routers alone
+  // choose.
+  bool on_kernels = false;
 };
 
 class RoutedNetwork final : public StudentNetwork {
@@ -50,6 +54,7 @@ class RoutedNetwork final : public StudentNetwork {
 
  private:
   at::Tensor Enter(const at::Tensor& latents) const;
+  ServedNetwork AsServed() const;
   // Blocks at these tenths; none: all dense.
   RoutedPass ByTable(std::vector<int> tenths) const;
   // The same pass with cache-aware routers, by what the chunk before has left for them.
@@ -58,7 +63,8 @@ class RoutedNetwork final : public StudentNetwork {
   BlockRunner RememberingRunner(size_t step) const;
 
   const RoutedPasses passes_;
-  std::vector<at::Tensor> past_;  // by block: PastFeatures() of the chunk before; undefined: there is none
+  std::unique_ptr<ServedPasses> served_;  // of the text made last; null: served passes run on the plain path
+  std::vector<at::Tensor> past_;          // by block: PastFeatures() of the chunk before; undefined: there is none
 };
 
 }  // namespace videodiffcr::training

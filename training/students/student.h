@@ -44,6 +44,9 @@ struct RolloutPurpose {
   // For what a student draws while it is trained, apart from the rollout's noise, which is the same for all students.
   std::optional<StepRandom> random = std::nullopt;
   TokenMemoryOptions memory = {};  // of the shipped network's ranking; others rank without
+  // Served passes run on the kernels that serve, where they can make the student's: of clips that fit in the window,
+  // whose prompts stay, of a model that CheckServedPasses() is fine with.
+  bool on_kernels = false;
 };
 
 // What decides which tokens a student keeps.

@@ -35,7 +35,8 @@ KeysValues MakeKeysValues(const AttentionWeights& weights, const at::Tensor& x, 
 // softmax(q Kt / sqrt(d)) V over the keys that may be seen: q [B, L, N, d] -> [B, L, D].
 at::Tensor Attend(const at::Tensor& q, const KeysValues& keys);
 
-// `past` followed by `chunk`; `past` may have undefined tensors: nothing came before.
+// `past` followed by `chunk`; `past` may have undefined tensors: nothing came before. Of rows that lie behind each
+// other in one memory already and carry no gradients, as a serving pool's do, both are one view.
 KeysValues Concatenate(const KeysValues& past, const KeysValues& chunk);
 
 }  // namespace videodiffcr

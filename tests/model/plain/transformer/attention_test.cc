@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
@@ -120,6 +121,23 @@ TEST(AttentionTest, TeacherForcingIsTheMaskWrittenOutAlsoItsGradients) {
           return out.unflatten(1, {copies, kTokens}).transpose(0, 1).flatten(0, 1);
         });
   }
+}
+
+// Rows of a pool: [slot, row, head, width], of which two chunks lie behind each other.
+TEST(AttentionTest, RowsThatLieBehindEachOtherAreJoinedWithoutACopyUnlessTheyCarryGradients) {
+  const at::Tensor pool = FillNoise("pool", {2, 12, 2, 8});
+  const KeysValues past = {pool.narrow(1, 0, 5), pool.narrow(1, 0, 5)};
+  const KeysValues behind = {pool.narrow(1, 5, 4), pool.narrow(1, 6, 4)};  // its values leave a gap
+  const KeysValues both = Concatenate(past, behind);
+  EXPECT_TRUE(both.k.is_alias_of(pool));
+  EXPECT_TRUE(both.k.equal(pool.narrow(1, 0, 9)));
+  EXPECT_FALSE(both.v.is_alias_of(pool));
+  EXPECT_TRUE(both.v.equal(at::cat({past.v, behind.v}, 1)));
+  const at::Tensor trained = pool.detach().clone().set_requires_grad(true);
+  const KeysValues with_gradients = Concatenate({trained.narrow(1, 0, 5), trained.narrow(1, 0, 5)},
+                                                {trained.narrow(1, 5, 4), trained.narrow(1, 5, 4)});
+  with_gradients.k.sum().backward();
+  EXPECT_EQ(trained.grad().sum().item<float>(), 2 * 9 * 2 * 8);
 }
 
 TEST(AttentionTest, KeepsNoScoresForBackward) {
