@@ -61,19 +61,18 @@ class GpuPasses final : public ServedPasses {
       pool_.MarkChunkComplete(clip, /*shares=*/nullptr, /*seed=*/0, gpu::CurrentStream());
     }
     in_chunk_ = false;
+    finished_frames_ += config_.chunk_frames;
     return keys;
   }
 
  private:
   // The first pass of a chunk begins it, whichever it is.
   void Enter(const at::Tensor& latents) {
+    // Beyond, the pool would overwrite keys that a graph may still want.
+    TORCH_CHECK(finished_frames_ + config_.chunk_frames <= config_.window_frames,
+                "a clip of trained passes is longer than its window of ", config_.window_frames, " frames");
     for (int clip = 0; clip < clips_; ++clip) {
-      if (!in_chunk_) {
-        pool_.BeginChunk(clip, gpu::CurrentStream());
-        // Beyond, the pool would overwrite keys that a graph may still want.
-        TORCH_CHECK(pool_.state(clip).frames_committed + config_.chunk_frames <= config_.window_frames,
-                    "a clip of trained passes is longer than its window of ", config_.window_frames, " frames");
-      }
+      if (!in_chunk_) pool_.BeginChunk(clip, gpu::CurrentStream());
       pool_.latents(clip).copy_(latents[clip]);
     }
     in_chunk_ = true;
@@ -112,6 +111,7 @@ class GpuPasses final : public ServedPasses {
   gpu::GpuTransformer transformer_;
   const int context_timestep_;
   bool in_chunk_ = false;
+  int64_t finished_frames_ = 0;
 };
 
 }  // namespace
