@@ -6,6 +6,7 @@ set(VIDEODIFFCR_COMMON_HEADERS <algorithm> <cstdint> <functional> <map> <memory>
     <absl/status/status.h> <absl/status/statusor.h> <absl/strings/str_cat.h>)
 set(VIDEODIFFCR_TORCH_HEADERS <ATen/core/Tensor.h> <ATen/TensorOperators.h> <c10/core/GradMode.h>)
 set(VIDEODIFFCR_RPC_HEADERS <grpcpp/grpcpp.h> <videodiffcr/v1/video_generation.grpc.pb.h>)
+set(VIDEODIFFCR_JSON_HEADERS ${VIDEODIFFCR_RPC_HEADERS} <nlohmann/json.hpp>)
 set(VIDEODIFFCR_TEST_HEADERS <gmock/gmock.h> <gtest/gtest.h>)
 
 if(VIDEODIFFCR_PRECOMPILE)
@@ -25,7 +26,7 @@ if(VIDEODIFFCR_PRECOMPILE AND VIDEODIFFCR_CCACHE)  # what ccache wants of them, 
   endif()
 endif()
 
-# Gives `target`, a library or a test, the precompiled headers of its kind: torch, rpc or empty. They are made where the
+# Gives `target`, a library or a test, the precompiled headers of its kind: torch, rpc, json (both) or empty. They are made where the
 # first target of a kind is, so all of a kind have one directory's compile options: those of tests/ are not the others'.
 function(videodiffcr_precompile target kind is_test)
   if(NOT VIDEODIFFCR_PRECOMPILE)
@@ -45,6 +46,9 @@ function(videodiffcr_precompile target kind is_test)
   elseif(kind STREQUAL rpc)
     list(APPEND headers ${VIDEODIFFCR_RPC_HEADERS})
     string(APPEND name _rpc)
+  elseif(kind STREQUAL json)
+    list(APPEND headers ${VIDEODIFFCR_JSON_HEADERS})
+    string(APPEND name _json)
   endif()
   if(NOT TARGET ${name})
     file(WRITE ${PROJECT_BINARY_DIR}/no_code.cc "")
@@ -57,8 +61,8 @@ function(videodiffcr_precompile target kind is_test)
     target_link_libraries(${name} PRIVATE absl::statusor absl::strings)
     if(kind STREQUAL torch)
       target_link_libraries(${name} PRIVATE videodiffcr_torch)
-    elseif(kind STREQUAL rpc)
-      target_link_libraries(${name} PRIVATE videodiffcr::proto gRPC::grpc++)
+    elseif(NOT kind STREQUAL "")
+      target_link_libraries(${name} PRIVATE videodiffcr::proto gRPC::grpc++ nlohmann_json::nlohmann_json)
     endif()
     target_precompile_headers(${name} PRIVATE ${headers})
   endif()

@@ -2,7 +2,7 @@
 # videodiffcr_executable(NAME SOURCES ... DEPS ... [TORCH]): lands in build/<preset>/bin.
 # videodiffcr_test(NAME SOURCES ... DEPS ... [TORCH] [LABELS ...] [TIMEOUT seconds]): a GoogleTest program, one ctest entry.
 # TORCH lets a target see LibTorch's headers; a target without it must not include a header that includes Torch.
-# Of a folder that sets VIDEODIFFCR_RPC, the others mostly include gRPC (precompiled_headers.cmake).
+# A folder whose others mostly include gRPC, or JSON as well, sets VIDEODIFFCR_HEADERS to rpc or json (precompiled_headers.cmake).
 
 # Here and where it is installed (client_package.cmake).
 set(VIDEODIFFCR_INCLUDE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/videodiffcr>)
@@ -10,10 +10,8 @@ set(VIDEODIFFCR_INCLUDE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTER
 function(videodiffcr_headers_of kind is_torch)
   if(is_torch)
     set(${kind} torch PARENT_SCOPE)
-  elseif(VIDEODIFFCR_RPC)
-    set(${kind} rpc PARENT_SCOPE)
   else()
-    set(${kind} "" PARENT_SCOPE)
+    set(${kind} "${VIDEODIFFCR_HEADERS}" PARENT_SCOPE)
   endif()
 endfunction()
 
