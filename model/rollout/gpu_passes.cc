@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "model/config/retention_table.h"
 #include "model/gpu/current_device.h"
 #include "model/gpu/session_pool.h"
@@ -40,21 +41,16 @@ class GpuPasses final : public ServedPasses {
     const int64_t values = config_.patch_height * config_.patch_width * config_.out_dim;
     const at::Tensor flow =
         at::empty({clips_, config_.tokens_per_chunk(), values}, latents.options().dtype(at::kFloat));
-    for (int first = 0; first < clips_; first += clips_a_pass_) {
-      const int last = std::min(clips_, first + clips_a_pass_);
-      transformer_.Pass(Requests(first, last, static_cast<int>(step), /*context_pass=*/false), pool_);
+    PassAll(static_cast<int>(step), /*context_pass=*/false, [&](int first, int last) {
       for (int clip = first; clip < last; ++clip) flow[clip].copy_(transformer_.flow(clip - first));
-    }
+    });
     return Unpatchify(config_, flow);
   }
 
   std::vector<KeysValues> ContextKeys(const at::Tensor& latents) override {
     const at::NoGradGuard no_gradients;
     Enter(latents);
-    for (int first = 0; first < clips_; first += clips_a_pass_) {
-      const int last = std::min(clips_, first + clips_a_pass_);
-      transformer_.Pass(Requests(first, last, context_timestep_, /*context_pass=*/true), pool_);
-    }
+    PassAll(context_timestep_, /*context_pass=*/true, [](int, int) {});
     std::vector<KeysValues> keys;
     for (int64_t layer = 0; layer < config_.num_layers; ++layer) keys.push_back(KeysOf(layer));
     for (int clip = 0; clip < clips_; ++clip) {
@@ -76,6 +72,15 @@ class GpuPasses final : public ServedPasses {
       pool_.latents(clip).copy_(latents[clip]);
     }
     in_chunk_ = true;
+  }
+
+  // A pass of all clips, as many at a time as are worth it; `taken` follows each such group, [first, last).
+  void PassAll(int timestep, bool context_pass, absl::FunctionRef<void(int first, int last)> taken) {
+    for (int first = 0; first < clips_; first += clips_a_pass_) {
+      const int last = std::min(clips_, first + clips_a_pass_);
+      transformer_.Pass(Requests(first, last, timestep, context_pass), pool_);
+      taken(first, last);
+    }
   }
 
   std::vector<gpu::PassRequest> Requests(int first, int last, int timestep, bool context_pass) const {

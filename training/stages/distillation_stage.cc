@@ -8,17 +8,11 @@
 #include <algorithm>
 #include <iostream>
 #include <map>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "model/rollout/served_passes.h"
-#include "system/guarded.h"
-#include "system/wrong_usage.h"
-#include "training/model/block_feed.h"
-#include "training/model/network_copy.h"
-#include "training/model/recomputed_block.h"
 #include "training/run/adam_w.h"
 #include "training/run/learning_rate.h"
 #include "training/run/part_times.h"
@@ -27,8 +21,8 @@
 #include "training/run/state_row.h"
 #include "training/run/step_ahead.h"
 #include "training/run/weight_average.h"
-#include "training/stages/new_retention.h"
 #include "training/stages/rollout_prompts.h"
+#include "training/stages/score_matching.h"
 #include "training/stages/self_rollout.h"
 #include "training/students/routed_student.h"
 
@@ -52,24 +46,16 @@ struct Plan {
   std::vector<Piece> pieces;
 };
 
-// What is distilled, from what, on what.
-struct DistillationParts {
-  std::unique_ptr<TrainingModel> model;
-  std::unique_ptr<RolloutPrompts> prompts;
-  at::Tensor negative_text;  // on the model's device
-  ScoreNetworks scores;
-  std::unique_ptr<Student> student;
-};
-
 class DistillationStage final : public TrainingStage {
  public:
-  DistillationStage(const StageOptions& stage, const DistillationOptions& options, DistillationParts parts)
+  DistillationStage(const StageOptions& stage, const DistillationOptions& options, DistillationInputs inputs,
+                    std::unique_ptr<Student> student)
       : stage_(stage),
         options_(options),
-        model_(std::move(parts.model)),
-        prompts_(std::move(parts.prompts)),
-        student_(std::move(parts.student)),
-        scores_(*model_, std::move(parts.scores), std::move(parts.negative_text), options.scores, stage.exchange),
+        model_(std::move(inputs.model)),
+        prompts_(std::move(inputs.prompts)),
+        student_(std::move(student)),
+        scores_(*model_, std::move(inputs.scores), std::move(inputs.negative_text), options.scores, stage.exchange),
         optimizer_(student_->Parameters(), {0.0, 0.999, 1e-8, 0.01}, stage.exchange),
         average_(student_->AveragedRows(), kAverageDecay),
         times_(stage.timed_steps > 0 && stage.exchange->rank() == 0, model_->device),
@@ -264,140 +250,16 @@ class DistillationStage final : public TrainingStage {
   StepAhead<absl::StatusOr<Plan>> plans_;  // last: its thread uses the others
 };
 
-// Whether the transformer of the folder that a flag names can judge clips of the model.
-absl::Status CheckScore(const std::string& flag, const std::string& folder, const TransformerConfig& ours,
-                        const DistillationOptions& options) {
-  if (folder.empty()) return absl::OkStatus();
-  const absl::StatusOr<ModelConfig> config = LoadModelConfig(folder);
-  if (!config.ok()) return absl::Status(config.status().code(), absl::StrCat(flag, ": ", config.status().message()));
-  const TransformerConfig& theirs = config->transformer;
-  const bool chunks_matter = !options.scores.whole_clip;
-  const std::vector<std::tuple<const char*, int64_t, int64_t>> sizes = {
-      {"in_dim", theirs.in_dim, ours.in_dim},
-      {"height of the latents", theirs.latent_height, ours.latent_height},
-      {"width of the latents", theirs.latent_width, ours.latent_width},
-      {"text_dim", theirs.text_dim, ours.text_dim},
-      {"text_len", theirs.text_len, ours.text_len},
-      {"chunk_frames", chunks_matter ? theirs.chunk_frames : 0, chunks_matter ? ours.chunk_frames : 0}};
-  for (const auto& [name, its, of_model] : sizes) {
-    if (its == of_model) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat(flag, " ", folder, "/config.json: ", name, " is ", its, ", the model's ", of_model));
-  }
-  return options.prompts.file.empty() ? CheckWindowRelative(theirs, folder) : absl::OkStatus();
-}
-
-absl::Status CheckScores(const DistillationOptions& options, const TransformerConfig& ours) {
-  const absl::Status teacher = CheckScore("--teacher", options.teacher, ours, options);
-  return teacher.ok() ? CheckScore("--fake-score", options.fake_score, ours, options) : teacher;
-}
-
-// By default both are the model's own network, as it is now. A teacher that is to stay on the host may be there
-// already.
-absl::StatusOr<ScoreNetworks> ReadScores(const DistillationOptions& options, const TrainingModel& model) {
-  if (options.teacher.empty() && options.fake_score.empty()) return ScoresLike(model, model.transformer);
-  const auto load = [&](const char* flag, const std::string& folder, at::Device device,
-                        at::ScalarType dtype) -> absl::StatusOr<DiffusionTransformer> {
-    if (folder.empty()) return CastTransformer(CloneTransformer(model.transformer), dtype);
-    absl::StatusOr<DiffusionTransformer> score = LoadTransformer(folder, device, dtype);
-    if (score.ok()) return score;
-    return absl::Status(score.status().code(), absl::StrCat(flag, ": ", score.status().message()));
-  };
-  absl::StatusOr<DiffusionTransformer> real =
-      load("--teacher", options.teacher, options.teacher_on_host ? at::Device(at::kCPU) : model.device,
-           model.compute_type());
-  if (!real.ok()) return real.status();
-  absl::StatusOr<DiffusionTransformer> fake = options.fake_score.empty()
-                                                  ? load("--teacher", options.teacher, model.device, at::kFloat)
-                                                  : load("--fake-score", options.fake_score, model.device, at::kFloat);
-  if (!fake.ok()) return fake.status();
-  return ScoreNetworks{*std::move(real), *std::move(fake)};
-}
-
-absl::StatusOr<ScoreNetworks> LoadScores(const DistillationOptions& options, const TrainingModel& model) {
-  absl::StatusOr<ScoreNetworks> scores = ReadScores(options, model);
-  if (!scores.ok() || !options.teacher_on_host) return scores;
-  const absl::Status moved = Guarded("--teacher-blocks host", [&] {
-    MoveBlocksToHost(model.device, &scores->real);
-    return absl::OkStatus();
-  });
-  if (!moved.ok()) return moved;
-  return scores;
-}
-
-// A rollout is as long as the window: nothing goes out of it, so that all rotary positions will do.
-absl::Status CheckWholeWindow(const TransformerConfig& config, const std::string& folder) {
-  if (config.window_frames % config.chunk_frames == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(folder, "/config.json: window_frames ", config.window_frames,
-                                                    ": training needs a multiple of chunk_frames, ",
-                                                    config.chunk_frames));
-}
-
-// Model and captions of scenes.
-absl::Status OpenScenes(const StageOptions& stage, const DistillationOptions& options, DistillationParts* parts) {
-  if (options.scores.whole_clip) {
-    return WrongUsageError("--score-attention bidirectional: needs --prompts; scenes are longer than what it sees");
-  }
-  if (!options.negative_prompt.empty()) {
-    return WrongUsageError("--negative-prompt: needs --prompts; scenes are led away from no words");
-  }
-  absl::StatusOr<TrainingModel> model = LoadTrainingModel(stage);
-  if (!model.ok()) return model.status();
-  if (absl::Status relative = CheckWindowRelative(model->config.transformer, stage.model); !relative.ok()) {
-    return relative;
-  }
-  parts->model = std::make_unique<TrainingModel>(*std::move(model));
-  if (absl::Status fit = CheckScores(options, parts->model->config.transformer); !fit.ok()) return fit;
-  parts->prompts = MakeScenePrompts(stage, *parts->model, options.scenes);
-  return absl::OkStatus();
-}
-
-// Model and prompts of a file, these first: the text encoder may need the memory.
-absl::Status OpenFile(const StageOptions& stage, const DistillationOptions& options, DistillationParts* parts) {
-  if (options.scenes.unknown_words > 0) return WrongUsageError("--unknown-words: of scenes; goes without --prompts");
-  if (options.scenes.most_chunks != kMostChunks) {
-    return WrongUsageError("--most-chunks: of scenes; rollouts of --prompts are as long as the model's window");
-  }
-  std::ostream silent(nullptr);
-  const absl::StatusOr<ModelConfig> config = LoadModelConfig(stage.model);
-  if (!config.ok()) return config.status();
-  if (absl::Status whole = CheckWholeWindow(config->transformer, stage.model); !whole.ok()) return whole;
-  if (absl::Status fit = CheckScores(options, config->transformer); !fit.ok()) return fit;
-  absl::StatusOr<std::unique_ptr<RolloutPrompts>> prompts =
-      MakeFilePrompts(stage, options.prompts, options.negative_prompt, options.run_folder + "/text", *config,
-                      stage.exchange->rank() == 0 ? std::cerr : silent);
-  if (!prompts.ok()) return prompts.status();
-  parts->prompts = *std::move(prompts);
-  absl::StatusOr<TrainingModel> model = LoadRolloutModel(stage);
-  if (!model.ok()) return model.status();
-  parts->model = std::make_unique<TrainingModel>(*std::move(model));
-  RetentionConfig& retention = parts->model->config.retention;
-  if (retention.file.empty()) retention = NewRetention(parts->model->config);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> DistillStudent(const StageOptions& stage,
                                                               const DistillationOptions& options,
                                                               const StudentMaker& make) {
-  DistillationParts parts;
-  const absl::Status opened =
-      options.prompts.file.empty() ? OpenScenes(stage, options, &parts) : OpenFile(stage, options, &parts);
-  if (!opened.ok()) return opened;
-  TrainingModel& model = *parts.model;
-  const absl::StatusOr<at::Tensor> negative_text = parts.prompts->NegativeText();
-  if (!negative_text.ok()) return negative_text.status();
-  parts.negative_text = negative_text->to(model.device);
-  const bool scenes = options.prompts.file.empty();
-  ChooseRecompute(stage, scenes ? kWindowChunks : WindowChunks(model.config.transformer), &model);
-  absl::StatusOr<ScoreNetworks> scores = LoadScores(options, model);
-  if (!scores.ok()) return scores.status();
-  parts.scores = *std::move(scores);
-  absl::StatusOr<std::unique_ptr<Student>> student = make(model);
+  absl::StatusOr<DistillationInputs> inputs = OpenDistillation(stage, options);
+  if (!inputs.ok()) return inputs.status();
+  absl::StatusOr<std::unique_ptr<Student>> student = make(*inputs->model);
   if (!student.ok()) return student.status();
-  parts.student = *std::move(student);
-  return std::make_unique<DistillationStage>(stage, options, std::move(parts));
+  return std::make_unique<DistillationStage>(stage, options, *std::move(inputs), *std::move(student));
 }
 
 absl::StatusOr<std::unique_ptr<TrainingStage>> MakeDistillationStage(const DistillationStageOptions& options) {

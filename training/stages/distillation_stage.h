@@ -12,42 +12,21 @@
 #ifndef VIDEODIFFCR_TRAINING_STAGES_DISTILLATION_STAGE_H_
 #define VIDEODIFFCR_TRAINING_STAGES_DISTILLATION_STAGE_H_
 
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
 #include "training/model/training_model.h"
 #include "training/run/stage_options.h"
 #include "training/run/training_run.h"
-#include "training/stages/rollout_prompts.h"
-#include "training/stages/score_matching.h"
+#include "training/stages/distillation_inputs.h"
 #include "training/students/student.h"
 
 namespace videodiffcr::training {
 
-// What all students have in common.
-struct DistillationOptions {
-  ScoreMatchingOptions scores;
-  int64_t critic_only_steps = 20;  // at first
-  int64_t warmup_steps = 30;       // of the student's learning rate
-  std::string teacher;             // model folder whose transformer R and Q start as; empty: as the student's
-  bool teacher_on_host = false;    // R's blocks stay in host memory and are copied as they are used (block_feed.h)
-  std::string fake_score;          // model folder whose transformer Q starts as; empty: as R
-  ScenePromptOptions scenes;       // without a file of prompts
-  FilePromptOptions prompts;       // no file: scenes
-  std::string negative_prompt;     // with a file: what guidance leads away from; empty: no words
-  std::string run_folder;          // with a file: gets its text rows
-};
-
 using StudentMaker = std::function<absl::StatusOr<std::unique_ptr<Student>>(TrainingModel& model)>;
 
-// Distils what `make` makes of the stage's model, which outlives the student. FailedPrecondition when a score's
-// latents, text or, seeing chunks, chunks have other sizes than the model's; when the model is trained on scenes with
-// absolute rotary positions or another window than scenes are made for; when it is trained on a file's prompts and its
-// window is no whole number of chunks. InvalidArgument when scores are to see scenes as whole clips, or to be led away
-// from a negative prompt with them.
+// Distils what `make` makes of the stage's model, which outlives the student. Errors are those of OpenDistillation().
 absl::StatusOr<std::unique_ptr<TrainingStage>> DistillStudent(const StageOptions& stage,
                                                               const DistillationOptions& options,
                                                               const StudentMaker& make);

@@ -40,7 +40,7 @@ ServedNetwork RoutedNetwork::AsServed() const {
 }
 
 TextKeys RoutedNetwork::MakeText(const at::Tensor& hidden) {
-  if (passes_.on_kernels) {
+  if (passes_.on_kernels && RoutersAloneChoose()) {
     served_ = nullptr;  // before the new one takes as much memory
     absl::StatusOr<std::unique_ptr<ServedPasses>> served = MakeServedPasses(AsServed(), hidden);
     TORCH_CHECK(served.ok(), served.status().ToString());

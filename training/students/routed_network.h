@@ -34,8 +34,8 @@ struct RoutedPasses {
   // routers.
   std::shared_ptr<TokenMemory> memory;
   CacheAwareRouters cache_aware = {};  // to the rule of every block
-  // Served passes on the kernels that serve: only where the runner has none of its own, for tokens that routers alone
-  // choose.
+  // Served passes on the kernels that serve, as far as routers of a server choose the tokens; not where `runner` has
+  // served passes of its own.
   bool on_kernels = false;
 };
 
@@ -54,6 +54,7 @@ class RoutedNetwork final : public StudentNetwork {
 
  private:
   at::Tensor Enter(const at::Tensor& latents) const;
+  bool RoutersAloneChoose() const { return !passes_.rule.scorer && !passes_.memory && !passes_.cache_aware.any(); }
   ServedNetwork AsServed() const;
   // Blocks at these tenths; none: all dense.
   RoutedPass ByTable(std::vector<int> tenths) const;

@@ -41,7 +41,7 @@ std::unique_ptr<StudentNetwork> RoutedStudent::Open(const RolloutPurpose& purpos
   if (purpose.memory.remembers()) {
     passes.memory = std::make_shared<TokenMemory>(purpose.memory, model_.transformer.weights.blocks.size());
   }
-  passes.on_kernels = purpose.on_kernels && !purpose.scorer && !passes.memory && !cache_aware_.any();
+  passes.on_kernels = purpose.on_kernels;
   return std::make_unique<RoutedNetwork>(std::move(passes));
 }
 

@@ -172,7 +172,7 @@ std::unique_ptr<StudentNetwork> VideodiffcrStudent::Open(const RolloutPurpose& p
       };
     };
   }
-  passes.on_kernels = purpose.on_kernels && !purpose.scorer && !cache_aware_.any();
+  passes.on_kernels = purpose.on_kernels;
   return std::make_unique<RoutedNetwork>(std::move(passes));
 }
 
