@@ -98,6 +98,12 @@ std::optional<bool> Timetable::AllInTime(const SessionView& session, RetentionTe
   return true;
 }
 
+absl::Duration Timetable::Needs(const SessionView& session, RetentionTenths budget) const {
+  const std::optional<absl::Duration> rest =
+      times_.Rest(budget, batch_, session.chunks_in_scene, session.passes_left, session.context_owed);
+  return rest.has_value() ? *rest + kDelivery : absl::ZeroDuration();
+}
+
 BudgetChoice ChooseBudget(const SessionView& session, const Timetable& timetable,
                           const std::vector<RetentionBudget>& budgets) {
   BudgetChoice choice;

@@ -40,6 +40,9 @@ class Timetable {
   // Whether nobody is late if the chunk that `session` starts next is made at `budget`, all others going on at theirs,
   // and times may be wrong by `margin`. nullopt: nothing is known yet of what passes take.
   std::optional<bool> AllInTime(const SessionView& session, RetentionTenths budget, double margin) const;
+  // The least time in which the chunk that `session` starts next can be there, made at `budget`. 0: nothing is known
+  // yet.
+  absl::Duration Needs(const SessionView& session, RetentionTenths budget) const;
   // Whether somebody is late even if all make what they start next at their lowest budget.
   bool SomebodyIsLate() const { return somebody_is_late_; }
 

@@ -57,6 +57,7 @@ absl::Status SchedulerConfig::Validate() const {
            CheckDuration("standard_chunk_due", standard_chunk_due),
            CheckDuration("batch_chunk_due", batch_chunk_due),
            CheckDuration("max_counted_lateness", max_counted_lateness),
+           CheckDuration("late_chunk_due", late_chunk_due),
            CheckDuration("idle_timeout", idle_timeout),
            CheckDuration("idle_grace", idle_grace),
            session_lifetime >= absl::ZeroDuration()

@@ -58,8 +58,12 @@ struct SchedulerConfig {
   // longest. Without the cap, sessions that fall ever further behind would starve those whose due time is younger.
   absl::Duration max_counted_lateness = absl::Seconds(1);
 
-  // Lowers and raises budgets between each session's floor and target, so that chunks are in time; then lets run-ahead
-  // and batch sessions give way (budget_controller.h). Off: every chunk is made at its session's target.
+  // Where budgets at their floors are not enough, a chunk that would be late whatever is done waits for those that can
+  // still be in time, until it is so late: else all would be late, each a little. After that it goes by its due time.
+  absl::Duration late_chunk_due = absl::Seconds(5);
+
+  // Lowers and raises budgets between each session's floor and target, so that chunks are in time; then lets run-ahead,
+  // late chunks and batch sessions give way (budget_controller.h). Off: every chunk is made at its session's target.
   bool budget_controller = true;
 
   // A session with playout gets a place only if the engine can serve it, and all that have one, at their floors.

@@ -105,6 +105,7 @@ std::map<SessionId, BudgetChoice> SchedulerState::ChooseBudgets(Snapshot* snapsh
     if (!session.at_boundary) continue;
     const BudgetChoice choice = ChooseBudget(session, timetable, model->info().budgets);
     session.next_step->budget = choice.budget;
+    session.chunk_needs = timetable.Needs(session, choice.budget);
     choices.emplace(session.id, choice);
   }
   const Degradation next =

@@ -19,9 +19,10 @@ inline constexpr int kMaxChunksInDelivery = 2;
 enum class Degradation {
   kNone = 0,
   kBudgets = 1,   // some are below what was asked for
-  kRunAhead = 2,  // sessions that are far ahead of their playout wait for those that are not
-  kBatch = 3,     // batch sessions wait, too, as long as ageing lets them
-  kRefuse = 4,    // no new sessions with playout
+  kRunAhead = 2,  // sessions that are far ahead of their playout wait for those that are not, as do chunks that are
+                  // late whatever is done
+  kBatch = 3,   // batch sessions wait, too, as long as ageing lets them
+  kRefuse = 4,  // no new sessions with playout
 };
 
 struct SessionView {
@@ -50,6 +51,7 @@ struct SessionView {
   bool has_playout = false;
   bool at_boundary = false;     // next_step starts a chunk
   absl::Duration chunk_period;  // playing time of the chunk in progress or next
+  absl::Duration chunk_needs;   // least time in which the chunk that it starts next can be there; 0: not known
   int64_t chunks_in_scene = 0;  // made of the scene that it belongs to
   int passes_left = 0;          // of it
   bool context_owed = false;    // the pass before it

@@ -44,7 +44,9 @@ bool GivesWay(const SessionView& session, const Snapshot& snapshot, const Schedu
   if (snapshot.degradation < Degradation::kRunAhead || !session.at_boundary || !session.deadline.has_value()) {
     return false;
   }
-  return *session.deadline - snapshot.now > kRunAheadUnderLoad * session.chunk_period;
+  const absl::Duration ahead = *session.deadline - snapshot.now;
+  if (ahead < session.chunk_needs) return -ahead < config.late_chunk_due;
+  return ahead > kRunAheadUnderLoad * session.chunk_period;
 }
 
 StepPlan PlanSteps(const Snapshot& snapshot, const SchedulerConfig& config) {

@@ -17,7 +17,9 @@ StepPlan PlanSteps(const Snapshot& snapshot, const SchedulerConfig& config);
 // others are ready.
 inline constexpr int kRunAheadUnderLoad = 2;  // chunks
 
-// Whether `session` is passed over while anybody else is ready (Snapshot::degradation). A batch session is for
+// Whether `session` is passed over while anybody else is ready (Snapshot::degradation). Under load so is a chunk that
+// has not begun and would be late whatever is done, for config.late_chunk_due at most: earliest deadline first alone
+// serves the latest first, and so makes all late by what one of them could have borne. A batch session is for
 // config.batch_chunk_due at most: so a chunk of it that is ready is begun no later than that, max_counted_lateness, and
 // one chunk of every other session after it could first be worked on.
 bool GivesWay(const SessionView& session, const Snapshot& snapshot, const SchedulerConfig& config);

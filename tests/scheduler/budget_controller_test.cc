@@ -63,6 +63,16 @@ TEST_F(BudgetControllerTest, TheLargestBudgetThatIsInTimeIsChosen) {
   EXPECT_EQ(Chosen(-500), 7);
 }
 
+TEST_F(BudgetControllerTest, AChunkNeedsItsPassesAndItsDelivery) {
+  SessionView& session = Add(500);
+  EXPECT_EQ(Timetable(snapshot_, times_).Needs(session, 10), absl::Milliseconds(100));
+  EXPECT_EQ(Timetable(snapshot_, times_).Needs(session, 7), absl::Milliseconds(76));
+  session.context_owed = true;
+  EXPECT_EQ(Timetable(snapshot_, times_).Needs(session, 10), absl::Milliseconds(120));
+  const PassTimes unknown(kBudgets, 4);
+  EXPECT_EQ(Timetable(snapshot_, unknown).Needs(session, 10), absl::ZeroDuration());
+}
+
 TEST_F(BudgetControllerTest, TheFloorHolds) {
   EXPECT_EQ(Chosen(10, 10, 9), 9);
   EXPECT_EQ(Chosen(10, 10, 10), 10);

@@ -39,6 +39,9 @@ TEST(SchedulerConfigTest, RefusesADurationOutOfRangeAndNamesFieldAndValue) {
   config = SchedulerConfig();
   config.max_counted_lateness = absl::InfiniteDuration();
   EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_counted_lateness is inf"));
+  config = SchedulerConfig();
+  config.late_chunk_due = absl::Seconds(-1);
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("late_chunk_due is -1s"));
 }
 
 TEST(SchedulerConfigTest, TheEndsOfEveryRangeAreInIt) {
@@ -47,12 +50,12 @@ TEST(SchedulerConfigTest, TheEndsOfEveryRangeAreInIt) {
   config.memory_budget_bytes = 1;
   config.max_waiting_sessions = config.max_sessions_per_plan = config.engine_niceness = 0;
   config.first_chunk_due = config.standard_chunk_due = config.batch_chunk_due = config.max_counted_lateness =
-      absl::ZeroDuration();
+      config.late_chunk_due = absl::ZeroDuration();
   EXPECT_EQ(config.Validate(), absl::OkStatus());
   config.max_sessions = config.max_waiting_sessions = config.max_sessions_per_plan = 100'000;
   config.delivery_threads = 256;
   config.first_chunk_due = config.standard_chunk_due = config.batch_chunk_due = config.max_counted_lateness =
-      absl::Hours(1);
+      config.late_chunk_due = absl::Hours(1);
   EXPECT_EQ(config.Validate(), absl::OkStatus());
   config.max_sessions = 100'001;
   EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_sessions is 100001"));

@@ -177,6 +177,27 @@ TEST(StepPolicyTest, UnderLoadThoseWhoAreFarAheadWaitForThoseWhoAreNot) {
   EXPECT_THAT(Order(snapshot, SchedulerConfig()), ElementsAre(1)) << "nobody is helped by an engine that idles";
 }
 
+TEST(StepPolicyTest, UnderLoadAChunkThatIsLateWhateverIsDoneWaitsForThoseThatCanBeInTime) {
+  const SchedulerConfig config;
+  Snapshot snapshot = SnapshotOf({{1, -1, 0.04}, {2, 0, 0.2}}, 2);
+  for (SessionView& session : snapshot.sessions) {
+    session.at_boundary = true;
+    session.chunk_period = absl::Milliseconds(750);
+    session.chunk_needs = absl::Milliseconds(50);
+  }
+  EXPECT_THAT(Order(snapshot, config), ElementsAre(1, 2)) << "by deadlines, while budgets can do it";
+  snapshot.degradation = Degradation::kRunAhead;
+  EXPECT_THAT(Order(snapshot, config), ElementsAre(2)) << "chunk 1 needs 50 ms and has 40";
+  snapshot.sessions[0].at_boundary = false;
+  EXPECT_THAT(Order(snapshot, config), ElementsAre(1, 2)) << "a chunk that has begun is finished";
+  snapshot.sessions[0].at_boundary = true;
+  snapshot.sessions[0].deadline = kNow - config.late_chunk_due;
+  EXPECT_THAT(Order(snapshot, config), ElementsAre(1, 2)) << "it has waited for as long as it may";
+  snapshot.sessions[0].deadline = kNow;
+  snapshot.sessions.pop_back();
+  EXPECT_THAT(Order(snapshot, config), ElementsAre(1)) << "nobody is helped by an engine that idles";
+}
+
 TEST(StepPolicyTest, UnderMoreLoadBatchSessionsWaitButNotForLongerThanTheirDueTime) {
   Snapshot snapshot = SnapshotOf({{1, -9.9, std::nullopt, kBatch}, {2, 0, 0.2}}, 2);
   snapshot.degradation = Degradation::kBatch;
