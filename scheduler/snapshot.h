@@ -21,8 +21,8 @@ enum class Degradation {
   kBudgets = 1,   // some are below what was asked for
   kRunAhead = 2,  // sessions that are far ahead of their playout wait for those that are not, as do chunks that are
                   // late whatever is done
-  kBatch = 3,   // batch sessions wait, too, as long as ageing lets them
-  kRefuse = 4,  // no new sessions with playout
+  kBatch = 3,     // batch sessions wait, too, as long as ageing lets them
+  kRefuse = 4,    // no new sessions with playout
 };
 
 struct SessionView {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -134,7 +135,7 @@ bool TakesAnyWord(const std::string& flag, const std::string& value_name) {
 }
 
 TEST(CommandLinesTest, NonsenseForAnyFlagIsStatus2AndTheMessageNamesFlagAndValue) {
-  static const std::regex flag_line("\n  (--[a-z0-9-]+)(?:, --no-[a-z0-9-]+)?(?: ([^\n]+))?(?=\n)");
+  static const std::regex flag_line("\n  (--[a-z0-9-]+)(?:, --no-[a-z0-9-]+)?(?: ([^\n]+))?\n +([^\n]+)(?=\n)");
   static const std::regex word_line("\n  [A-Z]+(\\.\\.\\.)?\n");
   std::vector<CommandHelp> asked = Commands();
   std::vector<Words> of_tokens;
@@ -144,6 +145,8 @@ TEST(CommandLinesTest, NonsenseForAnyFlagIsStatus2AndTheMessageNamesFlagAndValue
   for (CommandHelp& tokens : HelpsOf(of_tokens)) asked.push_back(std::move(tokens));
   std::vector<Words> commands;
   std::vector<std::string> flags;  // of each, what it gets wrong
+  // What subcommands share is one flag with one text: asked once of a program, since each start takes a while.
+  std::set<std::string> tried;
   for (const auto& [command, help] : asked) {
     Words whole = command;
     if (std::regex_search(help.output, word_line))
@@ -151,11 +154,12 @@ TEST(CommandLinesTest, NonsenseForAnyFlagIsStatus2AndTheMessageNamesFlagAndValue
     for (std::sregex_iterator match(help.output.begin(), help.output.end(), flag_line), end; match != end; ++match) {
       const std::string flag = (*match)[1];
       if (flag == "--version" || TakesAnyWord(command.back() + " " + flag, (*match)[2])) continue;
+      if (!tried.insert(command[0] + match->str()).second) continue;
       commands.push_back(Joined(whole, flag + "=nonsense"));
       flags.push_back(flag);
     }
   }
-  EXPECT_GT(commands.size(), 290);
+  EXPECT_GT(commands.size(), 150);
   const std::vector<Finished> refused = RunAll(commands);
   for (size_t i = 0; i < commands.size(); ++i) {
     const std::string name = commands[i][0] + " " + commands[i][1];
