@@ -8,10 +8,9 @@
 namespace videodiffcr {
 namespace {
 
-// A prediction is a mean. What it may be wrong by, and the decode and encode behind the last pass.
+// A prediction is a mean: what it may be wrong by.
 constexpr double kDownMargin = 1.05;
 constexpr double kUpMargin = 1.25;
-constexpr absl::Duration kDelivery = absl::Milliseconds(20);
 
 constexpr absl::Duration kBetweenStepsUp = absl::Milliseconds(500);
 constexpr absl::Duration kBeforeStepDown = absl::Seconds(2);
@@ -21,9 +20,12 @@ bool WantsEngine(const SessionView& session) {
          (session.state == SessionState::kGenerating || session.state == SessionState::kFinishing);
 }
 
-// Sessions that share a plan, as far as there are any.
+// Sessions that share a plan with those that have playout, as far as there are any (PlanSteps()).
 int BatchOf(const Snapshot& snapshot) {
-  const auto wanting = std::count_if(snapshot.sessions.begin(), snapshot.sessions.end(), WantsEngine);
+  const auto wanting =
+      std::count_if(snapshot.sessions.begin(), snapshot.sessions.end(), [&](const SessionView& session) {
+        return WantsEngine(session) && (session.has_playout || snapshot.sharing_is_free);
+      });
   return static_cast<int>(std::clamp<int64_t>(wanting, 1, std::max(1, snapshot.max_sessions_per_plan)));
 }
 
@@ -80,7 +82,7 @@ Timetable::Timetable(const Snapshot& snapshot, const PassTimes& times)
     absl::Duration least;
     for (const Demand& demand : demands_) before_[i] += demand.Before(demands_[i].deadline);
     for (const Demand& demand : *at_lowest) least += demand.Before(demands_[i].deadline);
-    somebody_is_late_ = somebody_is_late_ || least + kDelivery > demands_[i].deadline - now_;
+    somebody_is_late_ = somebody_is_late_ || least + times_.Delivery() > demands_[i].deadline - now_;
   }
 }
 
@@ -93,7 +95,7 @@ std::optional<bool> Timetable::AllInTime(const SessionView& session, RetentionTe
     if (deadline < *session.deadline) continue;  // is served before it
     absl::Duration demand = before_[i] + with->Before(deadline);
     if (own != demands_.end()) demand -= own->Before(deadline);
-    if (demand * margin + kDelivery > deadline - now_) return false;
+    if (demand * margin + times_.Delivery() > deadline - now_) return false;
   }
   return true;
 }
@@ -101,7 +103,7 @@ std::optional<bool> Timetable::AllInTime(const SessionView& session, RetentionTe
 absl::Duration Timetable::Needs(const SessionView& session, RetentionTenths budget) const {
   const std::optional<absl::Duration> rest =
       times_.Rest(budget, batch_, session.chunks_in_scene, session.passes_left, session.context_owed);
-  return rest.has_value() ? *rest + kDelivery : absl::ZeroDuration();
+  return rest.has_value() ? *rest + times_.Delivery() : absl::ZeroDuration();
 }
 
 BudgetChoice ChooseBudget(const SessionView& session, const Timetable& timetable,

@@ -105,7 +105,9 @@ void DeliveryStage::DeliverChunk(SessionRecord* session, FinishedChunk chunk) {
   if (!bytes.ok()) return Fail(session, bytes.status());
   const std::optional<ChunkHold> hold = session->sink()->HoldAfterChunk();
   MutexLock lock(&state_->mutex);
-  session->Delivered(chunk, *bytes, hold, state_->clock->Now());
+  const absl::Time now = state_->clock->Now();
+  session->Delivered(chunk, *bytes, hold, now);
+  state_->pass_times.NoteDelivery(now - chunk.denoised);
   state_->engine_wake.NotifyAll();
 }
 

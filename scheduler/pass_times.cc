@@ -1,6 +1,7 @@
 #include "scheduler/pass_times.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 namespace videodiffcr {
@@ -8,6 +9,11 @@ namespace {
 
 // The weight of a new time once there are enough: the mean of about the last sixteen.
 constexpr double kWeight = 1.0 / 16;
+
+constexpr absl::Duration kUsualDelivery = absl::Milliseconds(20);
+constexpr absl::Duration kLongestDelivery = absl::Seconds(1);  // one that is stuck says nothing about the next
+
+constexpr double kFreeBelow = 1.3;  // of a pass alone
 
 }  // namespace
 
@@ -27,6 +33,17 @@ void PassTimes::Note(StepKind kind, RetentionTenths budget, int batch, int64_t c
   if (kind == StepKind::kText || budget < 0 || budget > kDenseTenths) return;
   ByBatch& table = kind == StepKind::kDenoise ? denoise_[budget] : context_;
   table[BatchIndex(batch)][WindowIndex(chunks_in_scene)].Add(absl::ToDoubleSeconds(elapsed));
+}
+
+void PassTimes::NoteDelivery(absl::Duration elapsed) {
+  const double seconds = absl::ToDoubleSeconds(std::clamp(elapsed, absl::ZeroDuration(), kLongestDelivery));
+  delivery_.Add(seconds);
+  delivery_deviation_.Add(std::abs(seconds - delivery_.seconds));
+}
+
+absl::Duration PassTimes::Delivery() const {
+  if (delivery_.count == 0) return kUsualDelivery;
+  return absl::Seconds(delivery_.seconds + 2 * delivery_deviation_.seconds);
 }
 
 double PassTimes::ExecutedShare(RetentionTenths budget) const {
@@ -71,6 +88,16 @@ std::optional<absl::Duration> PassTimes::Share(StepKind kind, RetentionTenths bu
     }
   }
   return std::nullopt;
+}
+
+bool PassTimes::SharingIsFree() const {
+  for (const ByBatch& table : denoise_) {
+    for (int window = 0; window < kWindows; ++window) {
+      const Mean &alone = table[BatchIndex(1)][window], &shared = table[BatchIndex(2)][window];
+      if (alone.count > 0 && shared.count > 0) return shared.seconds < kFreeBelow * alone.seconds;
+    }
+  }
+  return false;
 }
 
 std::optional<absl::Duration> PassTimes::Chunk(RetentionTenths budget, int batch, int64_t chunks_in_scene) const {

@@ -1,5 +1,6 @@
 // How long passes take on this machine, learnt while it serves: by budget, by how many sessions share a plan, and by
-// how much the session looks back at. Not thread-safe: under SchedulerState::mutex, or in a policy's own copy.
+// how much the session looks back at; and how long a chunk takes from its last pass to its viewer. Not thread-safe:
+// under SchedulerState::mutex, or in a policy's own copy.
 #ifndef VIDEODIFFCR_SCHEDULER_PASS_TIMES_H_
 #define VIDEODIFFCR_SCHEDULER_PASS_TIMES_H_
 
@@ -31,8 +32,20 @@ class PassTimes {
   // A plan of `batch` steps took `elapsed`. Prompts are not counted: they are rare, and nobody chooses their budget.
   void Note(StepKind kind, RetentionTenths budget, int batch, int64_t chunks_in_scene, absl::Duration elapsed);
 
+  // A chunk took `elapsed` from the end of its last pass to the moment when its sink had sent it on: decode, encode,
+  // and what it waited for either.
+  void NoteDelivery(absl::Duration elapsed);
+
+  // How long that may take, by the latest: their mean and twice their mean deviation. Before there is any, what decode
+  // and encode of a small chunk take.
+  absl::Duration Delivery() const;
+
   // Engine time of one denoising pass or context pass, the session's share of its plan. nullopt: nothing is known yet.
   std::optional<absl::Duration> Share(StepKind kind, RetentionTenths budget, int batch, int64_t chunks_in_scene) const;
+
+  // Whether a plan of two passes was seen to take hardly longer than one of one: where one session does not fill the
+  // device. False while nothing is known.
+  bool SharingIsFree() const;
 
   // Of a whole chunk with the context pass behind it; of what is left of one with `passes_left` and, perhaps, the
   // context pass before it.
@@ -60,6 +73,7 @@ class PassTimes {
   const int denoise_steps_;
   std::array<ByBatch, kDenseTenths + 1> denoise_ = {};  // by tenths
   ByBatch context_ = {};
+  Mean delivery_, delivery_deviation_;
 };
 
 }  // namespace videodiffcr

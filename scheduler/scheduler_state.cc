@@ -55,6 +55,7 @@ Snapshot SchedulerState::TakeSnapshot() {
   snapshot.max_sessions = config.max_sessions;
   snapshot.max_waiting_sessions = config.max_waiting_sessions;
   snapshot.max_sessions_per_plan = max_sessions_per_plan;
+  snapshot.sharing_is_free = pass_times.SharingIsFree();
   snapshot.denoise_steps = model->info().denoise_steps;
   snapshot.draining = draining;
   snapshot.chunk_period = ChunkPeriod();

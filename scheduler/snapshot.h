@@ -79,6 +79,7 @@ struct Snapshot {
   int max_sessions = 0;
   int max_waiting_sessions = 0;
   int max_sessions_per_plan = 1;
+  bool sharing_is_free = false;  // two sessions in a plan take hardly longer than one (PassTimes::SharingIsFree())
   int denoise_steps = 0;
   bool draining = false;
   bool slack_admission = false;  // sessions with playout wait for a share of the engine, too

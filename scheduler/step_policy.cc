@@ -22,6 +22,11 @@ Rank RankOf(const SessionView& session, absl::Time now, const SchedulerConfig& c
   return {now, now, 0, session.id};
 }
 
+// Somebody waits for its chunk: it has a deadline, or a viewer who has seen nothing yet.
+bool IsWaitedFor(const SessionView& session) {
+  return session.deadline.has_value() || (session.first_chunk && session.priority != PriorityClass::kBatch);
+}
+
 }  // namespace
 
 absl::Time DueTime(const SessionView& session, absl::Time now, const SchedulerConfig& config) {
@@ -58,6 +63,13 @@ StepPlan PlanSteps(const Snapshot& snapshot, const SchedulerConfig& config) {
   }
   // Nobody is helped by an engine that idles.
   if (ready.empty()) ready = std::move(giving_way);
+  if (config.policy == SchedulingPolicy::kEarliestDeadlineFirst && !snapshot.sharing_is_free && !ready.empty()) {
+    const auto first =
+        std::min_element(ready.begin(), ready.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    if (IsWaitedFor(*first->second)) {
+      std::erase_if(ready, [](const auto& entry) { return !IsWaitedFor(*entry.second); });
+    }
+  }
   const size_t count = std::min<size_t>(ready.size(), std::max(1, snapshot.max_sessions_per_plan));
   std::partial_sort(ready.begin(), ready.begin() + count, ready.end(),
                     [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -11,6 +11,10 @@ namespace videodiffcr {
 
 // The next steps of the sessions that come first under config.policy, at most snapshot.max_sessions_per_plan of them,
 // first come first. Empty exactly when no session has a next step: if anybody is ready, the engine does not idle.
+//
+// Under earliest deadline first a plan that begins with somebody who is waited for (a deadline, or a first chunk) holds
+// only such, unless sharing is free: a session that runs flat out would double the time of a chunk that is to be
+// played. It runs when they have run ahead, or when its own due time comes first.
 StepPlan PlanSteps(const Snapshot& snapshot, const SchedulerConfig& config);
 
 // Under load (Degradation::kRunAhead) a session that is further ahead of its playout than this starts no chunk while

@@ -63,6 +63,14 @@ TEST_F(BudgetControllerTest, TheLargestBudgetThatIsInTimeIsChosen) {
   EXPECT_EQ(Chosen(-500), 7);
 }
 
+TEST_F(BudgetControllerTest, WhatDeliveriesTakeIsLearnt) {
+  EXPECT_EQ(Chosen(150), 10);
+  for (int i = 0; i < 200; ++i) times_.NoteDelivery(absl::Milliseconds(80));
+  EXPECT_EQ(Chosen(165), 10) << "passes of 80 ms, 5 % for luck, a delivery of 80";
+  EXPECT_EQ(Chosen(150), 8);
+  EXPECT_EQ(Chosen(130), 7) << "late anyhow";
+}
+
 TEST_F(BudgetControllerTest, AChunkNeedsItsPassesAndItsDelivery) {
   SessionView& session = Add(500);
   EXPECT_EQ(Timetable(snapshot_, times_).Needs(session, 10), absl::Milliseconds(100));

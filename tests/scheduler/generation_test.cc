@@ -70,6 +70,7 @@ TEST_F(GenerationTest, OnePlanHoldsSessionsThatDifferInChunkStepPromptKeyLengthA
   Start();
   SessionRequest dense = Request(1, 0);
   dense.prompt = "a red circle";
+  dense.playout_start_buffer = absl::Seconds(1);  // somebody waits for both: one that runs flat out would be left out
   SessionRequest pruned = Request(2, 0);
   pruned.prompt = "a blue square";
   pruned.target = 7;

@@ -34,6 +34,29 @@ TEST_F(PassTimesTest, APassIsSharedByThoseInItsPlan) {
   EXPECT_DOUBLE_EQ(Share(10, 4, 0), 10);
 }
 
+TEST_F(PassTimesTest, DeliveriesAreExpectedToTakeTheirMeanAndTwiceTheirDeviation) {
+  EXPECT_EQ(times_.Delivery(), absl::Milliseconds(20)) << "nothing is known";
+  for (int i = 0; i < 200; ++i) times_.NoteDelivery(absl::Milliseconds(60));
+  EXPECT_NEAR(Milliseconds(times_.Delivery()), 60, 0.1);
+  for (int i = 0; i < 200; ++i) times_.NoteDelivery(absl::Milliseconds(i % 2 == 0 ? 40 : 80));
+  EXPECT_NEAR(Milliseconds(times_.Delivery()), 100, 6);
+  times_.NoteDelivery(absl::Hours(1));
+  EXPECT_LT(times_.Delivery(), absl::Milliseconds(300)) << "one that was stuck says little about the next";
+}
+
+TEST_F(PassTimesTest, SharingIsFreeWhereTwoInAPlanTakeHardlyLongerThanOne) {
+  EXPECT_FALSE(times_.SharingIsFree()) << "nothing is known";
+  Note(10, 1, 0, 20);
+  EXPECT_FALSE(times_.SharingIsFree()) << "of two nothing is known";
+  Note(10, 2, 1, 22);
+  EXPECT_FALSE(times_.SharingIsFree()) << "another window does not say it";
+  Note(7, 1, 2, 20);
+  Note(7, 2, 2, 24);
+  EXPECT_TRUE(times_.SharingIsFree());
+  for (int i = 0; i < 100; ++i) Note(7, 2, 2, 38);
+  EXPECT_FALSE(times_.SharingIsFree());
+}
+
 TEST_F(PassTimesTest, EachBudgetBatchAndWindowHasItsOwnTime) {
   Note(10, 1, 0, 20);
   Note(10, 2, 0, 30);

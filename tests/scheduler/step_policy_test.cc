@@ -102,6 +102,23 @@ TEST(EarliestDeadlineFirstTest, EqualDueTimesGoByWaitAndThenByArrival) {
   EXPECT_THAT(EdfOrder({{3, -1, 0.5}, {2, -1, 0.5}, {1, 0, 0.5}}), ElementsAre(2, 3, 1));
 }
 
+TEST(EarliestDeadlineFirstTest, WhoRunsFlatOutDoesNotShareThePlanOfAChunkThatIsWaitedFor) {
+  Snapshot snapshot = SnapshotOf({{1, -1, 0.5}, {2, 0, std::nullopt}, {3, 0, 0.9}, {4, 0, std::nullopt, kBatch}}, 8);
+  const SchedulerConfig config = With(SchedulingPolicy::kEarliestDeadlineFirst);
+  EXPECT_THAT(Order(snapshot, config), ElementsAre(1, 3));
+  snapshot.sharing_is_free = true;
+  EXPECT_THAT(Order(snapshot, config), ElementsAre(1, 3, 2, 4));
+}
+
+TEST(EarliestDeadlineFirstTest, WhoRunsFlatOutTakesThePlanWhenItsOwnDueTimeComesFirst) {
+  // Due 0.1 s from now; those whose playout is later share what it has begun.
+  EXPECT_THAT(EdfOrder({{1, -1, 0.5}, {2, -1.9, std::nullopt}}), ElementsAre(2, 1));
+}
+
+TEST(EarliestDeadlineFirstTest, WhoRunsFlatOutHasTheEngineWhileNobodyElseIsReady) {
+  EXPECT_THAT(EdfOrder({{1, 0, std::nullopt}, {2, 0, std::nullopt, kBatch}}), ElementsAre(1, 2));
+}
+
 // Sixty seconds in which more standard chunks arrive than can be run: every waiting batch chunk gets its turn.
 TEST(EarliestDeadlineFirstTest, NoClassStarvesUnderEndlessLoadOfTheOther) {
   const SchedulerConfig config = With(SchedulingPolicy::kEarliestDeadlineFirst);
