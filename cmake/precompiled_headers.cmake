@@ -26,8 +26,9 @@ if(VIDEODIFFCR_PRECOMPILE AND VIDEODIFFCR_CCACHE)  # what ccache wants of them, 
   endif()
 endif()
 
-# Gives `target`, a library or a test, the precompiled headers of its kind: torch, rpc, json (both) or empty. They are made where the
-# first target of a kind is, so all of a kind have one directory's compile options: those of tests/ are not the others'.
+# Gives `target`, a library or a test, the precompiled headers of its kind: torch, rpc, json (rpc and JSON) or empty. They
+# are made where the first target of a kind is, so all of a kind have one directory's compile options: those of tests/
+# are not the others'.
 function(videodiffcr_precompile target kind is_test)
   if(NOT VIDEODIFFCR_PRECOMPILE)
     return()

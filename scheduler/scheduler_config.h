@@ -60,7 +60,7 @@ struct SchedulerConfig {
 
   // Where budgets at their floors are not enough, a chunk that would be late whatever is done waits for those that can
   // still be in time, until it is so late: else all would be late, each a little. After that it goes by its due time.
-  absl::Duration late_chunk_due = absl::Seconds(5);
+  absl::Duration late_chunk_due = absl::Seconds(10);
 
   // Lowers and raises budgets between each session's floor and target, so that chunks are in time; then lets run-ahead,
   // late chunks and batch sessions give way (budget_controller.h). Off: every chunk is made at its session's target.

@@ -63,16 +63,13 @@ StepPlan PlanSteps(const Snapshot& snapshot, const SchedulerConfig& config) {
   }
   // Nobody is helped by an engine that idles.
   if (ready.empty()) ready = std::move(giving_way);
-  if (config.policy == SchedulingPolicy::kEarliestDeadlineFirst && !snapshot.sharing_is_free && !ready.empty()) {
-    const auto first =
-        std::min_element(ready.begin(), ready.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    if (IsWaitedFor(*first->second)) {
-      std::erase_if(ready, [](const auto& entry) { return !IsWaitedFor(*entry.second); });
-    }
+  const auto earlier = [](const auto& a, const auto& b) { return a.first < b.first; };
+  if (config.policy == SchedulingPolicy::kEarliestDeadlineFirst && !snapshot.sharing_is_free && !ready.empty() &&
+      IsWaitedFor(*std::min_element(ready.begin(), ready.end(), earlier)->second)) {
+    std::erase_if(ready, [](const auto& entry) { return !IsWaitedFor(*entry.second); });
   }
   const size_t count = std::min<size_t>(ready.size(), std::max(1, snapshot.max_sessions_per_plan));
-  std::partial_sort(ready.begin(), ready.begin() + count, ready.end(),
-                    [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::partial_sort(ready.begin(), ready.begin() + count, ready.end(), earlier);
   StepPlan plan;
   for (size_t i = 0; i < count; ++i) plan.steps.push_back(*ready[i].second->next_step);
   return plan;

@@ -81,6 +81,24 @@ TEST_F(PlayoutTest, ASessionHeldBackByItsOwnClientPastItsDeadlineStartsItsClockA
   EXPECT_EQ(chunks[2].deadline, resumed + absl::Seconds(1) + absl::Seconds(1) * 12 / 16);
 }
 
+// Passes take 1 ms here: only what the first delivery took says that the second chunk will be late at any budget.
+TEST_F(PlayoutTest, WhatADeliveryTookLowersTheBudgetOfTheNextChunk) {
+  model_.HoldDecodes();
+  Start();
+  SessionRequest request = PlayoutRequest(1, 2, absl::ZeroDuration());
+  request.floor = 7;
+  request.byte_credits = 1;
+  const TestSession session = Submit(request);
+  ASSERT_TRUE(model_.WaitForHeldDecode());
+  clock_.Advance(absl::Milliseconds(900));  // a chunk plays for 750
+  model_.FreeDecodes();
+  ASSERT_TRUE(session.log->WaitForEvent("blocked"));
+  LetGoOn(session);
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->chunks()[0].nominal, 10);
+  EXPECT_EQ(session.log->chunks()[1].nominal, 7);
+}
+
 TEST_F(PlayoutTest, TimingsSayWhereTheTimeOfAChunkWent) {
   model_.SetStepTime(absl::Milliseconds(10));
   model_.SetPlanHook([this](const StepPlan&) { clock_.Advance(absl::Milliseconds(10)); });
