@@ -70,10 +70,10 @@ TEST_F(GenerationTest, OnePlanHoldsSessionsThatDifferInChunkStepPromptKeyLengthA
   Start();
   SessionRequest dense = Request(1, 0);
   dense.prompt = "a red circle";
-  dense.playout_start_buffer = absl::Seconds(1);  // somebody waits for both: one that runs flat out would be left out
   SessionRequest pruned = Request(2, 0);
   pruned.prompt = "a blue square";
   pruned.target = 7;
+  pruned.priority = PriorityClass::kBatch;  // nobody waits for either's chunk: else that one would have the plan alone
   Submit(dense);
   // The first session alone: text, four passes of chunk 0, context, two passes of chunk 1.
   for (int i = 0; i < 8; ++i) {
