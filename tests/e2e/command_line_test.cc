@@ -147,6 +147,7 @@ TEST(CommandLinesTest, NonsenseForAnyFlagIsStatus2AndTheMessageNamesFlagAndValue
   std::vector<std::string> flags;  // of each, what it gets wrong
   // What subcommands share is one flag with one text: asked once of a program, since each start takes a while.
   std::set<std::string> tried;
+  int flags_seen = 0;
   for (const auto& [command, help] : asked) {
     Words whole = command;
     if (std::regex_search(help.output, word_line))
@@ -154,11 +155,13 @@ TEST(CommandLinesTest, NonsenseForAnyFlagIsStatus2AndTheMessageNamesFlagAndValue
     for (std::sregex_iterator match(help.output.begin(), help.output.end(), flag_line), end; match != end; ++match) {
       const std::string flag = (*match)[1];
       if (flag == "--version" || TakesAnyWord(command.back() + " " + flag, (*match)[2])) continue;
+      ++flags_seen;
       if (!tried.insert(command[0] + match->str()).second) continue;
       commands.push_back(Joined(whole, flag + "=nonsense"));
       flags.push_back(flag);
     }
   }
+  EXPECT_GT(flags_seen, 290);
   EXPECT_GT(commands.size(), 150);
   const std::vector<Finished> refused = RunAll(commands);
   for (size_t i = 0; i < commands.size(); ++i) {
