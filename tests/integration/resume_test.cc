@@ -76,8 +76,8 @@ TEST(ResumeTest, ACancelOfTheClientEndsAResumableSessionAtOnce) {
 
 TEST(ResumeTest, ASessionOutlivesTheAgeOfItsConnection) {
   ServerConfig config = TestConfig();
-  config.max_connection_age = absl::Milliseconds(200);
-  config.max_connection_age_grace = absl::Milliseconds(50);
+  config.max_connection_age = absl::Milliseconds(500);
+  config.max_connection_age_grace = absl::Milliseconds(500);
   TestServer server(config);
   const auto client = Connect(server);
   v1::SessionConfig session = RawConfig(4, 1);  // three of them 0.75 s apart
