@@ -91,13 +91,18 @@ std::optional<absl::Duration> PassTimes::Share(StepKind kind, RetentionTenths bu
 }
 
 bool PassTimes::SharingIsFree() const {
+  int64_t most = 0;
+  bool free = false;
   for (const ByBatch& table : denoise_) {
     for (int window = 0; window < kWindows; ++window) {
       const Mean &alone = table[BatchIndex(1)][window], &shared = table[BatchIndex(2)][window];
-      if (alone.count > 0 && shared.count > 0) return shared.seconds < kFreeBelow * alone.seconds;
+      const int64_t seen = std::min(alone.count, shared.count);
+      if (seen <= most) continue;
+      most = seen;
+      free = shared.seconds < kFreeBelow * alone.seconds;
     }
   }
-  return false;
+  return free;
 }
 
 std::optional<absl::Duration> PassTimes::Chunk(RetentionTenths budget, int batch, int64_t chunks_in_scene) const {

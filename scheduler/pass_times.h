@@ -44,7 +44,7 @@ class PassTimes {
   std::optional<absl::Duration> Share(StepKind kind, RetentionTenths budget, int batch, int64_t chunks_in_scene) const;
 
   // Whether a plan of two passes was seen to take hardly longer than one of one: where one session does not fill the
-  // device. False while nothing is known.
+  // device. By the budget and window of which both were seen most often; false while nothing is known.
   bool SharingIsFree() const;
 
   // Of a whole chunk with the context pass behind it; of what is left of one with `passes_left` and, perhaps, the

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks that every C++ file is formatted as .clang-format says.
+# Checks that every C++ file is formatted as .clang-format says, new ones that git does not know yet among them.
 #
 #   tools/check_format.sh          names the files that are not, and exits 1
 #   tools/check_format.sh --fix    formats them
@@ -11,7 +11,7 @@ if [ -z "$formatter" ] || ! "$formatter" --version | grep -q 'version 14\.'; the
   echo "format: not checked, clang-format 14 is not installed (tools/setup.sh --format installs it where it exists)"
   exit 0
 fi
-mapfile -t sources < <(git ls-files '*.h' '*.cc' '*.cu' '*.cuh')
+mapfile -t sources < <(git ls-files --cached --others --exclude-standard '*.h' '*.cc' '*.cu' '*.cuh')
 case ${1:-} in
   --fix) "$formatter" -i "${sources[@]}" ;;
   "")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds the prose of Markdown files to lines of 120 characters.
 
-    tools/wrap_docs.py [--fix] [FILE...]     all files that git knows, if none is named
+    tools/wrap_docs.py [--fix] [FILE...]     all of the repository, if none is named
 
 Tables, code, pictures and what has no place to break are left alone: a span of code, a link's address. --fix wraps the
 paragraphs that have a longer line, and no other. Exits with 1 when it finds one and may not mend it.
@@ -81,7 +81,7 @@ def main(arguments):
     fix = "--fix" in arguments
     files = [name for name in arguments if name != "--fix"]
     if not files:
-        files = subprocess.run(["git", "ls-files", "*.md"], check=True, capture_output=True, text=True).stdout.split()
+        files = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], check=True, capture_output=True, text=True).stdout.split()
     wrong = 0
     for name in files:
         path = pathlib.Path(name)

@@ -21,6 +21,8 @@ namespace videodiffcr {
 namespace {
 
 constexpr absl::Duration kLoadTimeout = absl::Minutes(1);
+// How long who was refused waits, in the mean. Drawn for each time: viewers that came at once would ask at once for
+// ever, and measure how long a dozen questions take that nobody asks together.
 constexpr absl::Duration kGlance = absl::Milliseconds(200);
 // A server takes 16 sessions of one connection by default.
 constexpr int kViewersPerConnection = 8;
@@ -90,7 +92,9 @@ class Crowd {
           MutexLock lock(&mutex_);
           runs_.push_back(std::move(run));
         }
-        if (in_vain && another_until.has_value()) calls_->Sleep(kGlance);
+        if (in_vain && another_until.has_value()) {
+          calls_->Sleep(kGlance * std::uniform_real_distribution<double>(0.5, 1.5)(random));
+        }
         if (!another_until.has_value() || SteadyNow() - origin_ >= *another_until || calls_->cancelled()) break;
       }
       MutexLock lock(&mutex_);

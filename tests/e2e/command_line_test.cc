@@ -91,6 +91,7 @@ const std::vector<CommandHelp>& Commands() {
   return commands;
 }
 
+// So many of each program, in the order of kPrograms.
 TEST(CommandLinesTest, AllSubcommandsAreFound) { EXPECT_EQ(Commands().size(), 6 + 1 + 1 + 8 + 12 + 1 + 1); }
 
 TEST(CommandLinesTest, EveryHelpSaysWhatItIsAndShowsEveryFlagWithAnExample) {

@@ -206,7 +206,8 @@ class Ranks {
     }
     return absl::AbortedError(
         absl::StrCat(absl::StrJoin(ends, "; "), "; all ", command_.world,
-                     " processes were stopped. The last checkpoint is whole: the same command goes on from there"));
+                     " processes were stopped. The same command goes on from the last whole checkpoint, or begins anew "
+                     "where none was written yet"));
   }
 
   const RankCommand& command_;

@@ -81,11 +81,13 @@ class WordingStage final : public TrainingStage {
       meant.push_back(std::move(wording.meant));
     }
     double loss = 0;
-    for (const BatchPiece& piece : options_.stage.Pieces()) {
+    const std::vector<BatchPiece> pieces = options_.stage.Pieces();
+    for (const BatchPiece& piece : pieces) {
       const absl::StatusOr<at::Tensor> target = Target(piece.Of(meant));
       if (!target.ok()) return target.status();
       const absl::StatusOr<at::Tensor> rows = EncodeCaptions(taught_, piece.Of(heard));  // [piece, text_len, text_dim]
       if (!rows.ok()) return rows.status();
+      if (&piece == &pieces.back()) weights_.LastBackwardFollows();
       loss += AddGradient((*rows - *target).square().mean(), options_.stage.accumulate);
     }
     return weights_.Update(loss, step);
