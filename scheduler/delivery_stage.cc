@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "system/guarded.h"
+#include "system/thread_niceness.h"
 
 namespace videodiffcr {
 namespace {
@@ -33,6 +34,9 @@ DeliveryStage::~DeliveryStage() {
 }
 
 void DeliveryStage::Run() {
+  // Decoding and encoding keep a processor busy, too: before the engine, whose next chunk nobody waits for yet, and
+  // behind those that answer.
+  StandBack(state_->config.engine_niceness / 2);
   while (const std::optional<SessionId> id = state_->deliveries.Pop()) DeliverOne(*id);
 }
 

@@ -100,9 +100,9 @@ void AddModel(CommandLine* line, Command* command) {
   command->AddFlag({"threads", "N", "Threads of the model on the CPU; 0 means one per core.", "2"},
                    ReadInteger(0, 1024, &line->threads));
   command->AddFlag({"engine-niceness", "N",
-                    "How far these threads stand back for those that answer calls and send chunks, in nice levels, 0 "
-                    "to 19. More: shorter waits for a refusal or an answer; beside other busy programs on the machine "
-                    "also less of it.",
+                    "How far these threads stand back for those that answer calls, in nice levels, 0 to 19; those that "
+                    "decode and encode stand back half as far. More: shorter waits for a refusal or an answer; beside "
+                    "other busy programs on the machine also less of it.",
                     "0"},
                    ReadInteger(&line->config.scheduler.engine_niceness));
   command->AddFlag(

@@ -1,5 +1,7 @@
 #include "tests/fakes/fake_video_model.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -295,6 +297,7 @@ absl::StatusOr<FrameChunk> FakeVideoModel::Decode(LatentChunk& latent_chunk) {
   latents.decoder->decoding = true;
   ++held_decodes_;
   ++decodes_begun_;
+  decode_niceness_ = getpriority(PRIO_PROCESS, 0);
   changed_.NotifyAll();
   while (hold_decodes_) changed_.Wait(&mutex_);
   --held_decodes_;

@@ -79,6 +79,7 @@ class FakeVideoModel final : public VideoModel {
   int64_t live_bytes() const;
   int64_t plans_run() const;
   int64_t decodes_begun() const;
+  int decode_niceness() const;                           // nice level of the thread that decoded last
   std::vector<std::vector<ObservedStep>> plans() const;  // every plan that passed the gate
   std::vector<std::string> broken_rules() const;         // of model/api/video_model.h, by the caller; should be empty
 
@@ -122,6 +123,7 @@ class FakeVideoModel final : public VideoModel {
   bool hold_decodes_ ABSL_GUARDED_BY(mutex_) = false;
   int held_decodes_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t decodes_begun_ ABSL_GUARDED_BY(mutex_) = 0;
+  int decode_niceness_ ABSL_GUARDED_BY(mutex_) = 0;
   std::function<void(const StepPlan&)> plan_hook_ ABSL_GUARDED_BY(mutex_);
   std::function<void(SessionId)> end_hook_ ABSL_GUARDED_BY(mutex_);
   absl::Duration step_time_ ABSL_GUARDED_BY(mutex_) = absl::Milliseconds(1);

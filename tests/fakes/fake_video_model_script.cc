@@ -136,6 +136,11 @@ int64_t FakeVideoModel::plans_run() const {
   return static_cast<int64_t>(plans_.size());
 }
 
+int FakeVideoModel::decode_niceness() const {
+  MutexLock lock(&mutex_);
+  return decode_niceness_;
+}
+
 int64_t FakeVideoModel::decodes_begun() const {
   MutexLock lock(&mutex_);
   return decodes_begun_;

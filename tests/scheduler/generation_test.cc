@@ -25,14 +25,15 @@ TEST_F(GenerationTest, ASessionDeliversItsChunksInOrderAndEndsWhenItsLengthIsRea
   EXPECT_EQ(session.log->totals().frames, 9 + 12 + 12);
 }
 
-TEST_F(GenerationTest, PlansRunOnAThreadThatStandsBackForThoseThatDeliver) {
+TEST_F(GenerationTest, PlansRunOnAThreadThatStandsBackForThoseThatDeliverAndTheseForThoseThatAnswer) {
   const int before = getpriority(PRIO_PROCESS, 0);
   std::atomic<int> niceness = 0;
   model_.SetPlanHook([&](const StepPlan&) { niceness = getpriority(PRIO_PROCESS, 0); });
-  config_.engine_niceness = 2;
+  config_.engine_niceness = 4;
   Start();
   ASSERT_TRUE(Submit(Request(7, 1)).log->WaitForEnd());
-  EXPECT_EQ(niceness, std::min(before + 2, kMostNiceness));
+  EXPECT_EQ(niceness, std::min(before + 4, kMostNiceness));
+  EXPECT_EQ(model_.decode_niceness(), std::min(before + 2, kMostNiceness));
   EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
 }
 
