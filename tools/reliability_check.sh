@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The reliability figures of docs/reliability.md, each by a program that fails when its figure does not hold. Under half an hour
+# The reliability figures of docs/reliability.md, each by a program that fails when its figure does not hold. About half an hour
 # on two cores.
 #
 #   tools/reliability_check.sh            all of them
