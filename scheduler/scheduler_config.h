@@ -79,7 +79,7 @@ struct SchedulerConfig {
   // How far the engine's thread stands back, in nice levels, 0 to 19, while passes run on it: for a model on the
   // processors, so that threads which answer and send get one soon; those that decode and encode stand back half as
   // far. 0 for a model on a GPU, which it keeps busy.
-  int engine_niceness = 10;
+  int engine_niceness = 7;
 
   // Threads that decode and hand chunks to their sinks (so they encode, too); at least 1.
   int delivery_threads = 2;
