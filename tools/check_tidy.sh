@@ -11,8 +11,8 @@ case ${1:-} in -h|--help) sed -n '2,6p' tools/check_tidy.sh | cut -c3-; exit 0 ;
 command -v clang-tidy >/dev/null || { echo "tidy: not checked, clang-tidy is not installed"; exit 0; }
 [ -e $commands ] || { echo "tidy: configure first: cmake --preset release" >&2; exit 1; }
 case ${1:-} in
-  "") mapfile -t files < <(git diff --name-only --diff-filter=d main -- '*.cc') ;;
-  --all) mapfile -t files < <(git ls-files '*.cc' ':!tests/fuzz') ;;
+  "") mapfile -t files < <(git diff --name-only --diff-filter=d main -- '*.cc'; git ls-files --others --exclude-standard '*.cc') ;;
+  --all) mapfile -t files < <(git ls-files --cached --others --exclude-standard '*.cc' ':!tests/fuzz') ;;
   *) files=("$@") ;;
 esac
 known=()

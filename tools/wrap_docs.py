@@ -81,7 +81,8 @@ def main(arguments):
     fix = "--fix" in arguments
     files = [name for name in arguments if name != "--fix"]
     if not files:
-        files = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], check=True, capture_output=True, text=True).stdout.split()
+        listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]  # new ones, too
+        files = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
     wrong = 0
     for name in files:
         path = pathlib.Path(name)
