@@ -202,7 +202,7 @@ train_routers() {
 }
 
 # train_videodiffcr NAME SECONDS TEACHER STEPS FLAG...: the other two networks of the real shape. Nothing is written: a checkpoint
-# would be 45 GB.
+# would be 40 GB.
 train_videodiffcr() {
   local name=$1 most=$2 teacher=$3 steps=$4
   shift 4

@@ -13,7 +13,7 @@
 # DEVICE=cuda measures a GPU, against the marks of the other column, with PRECISION (fp8), MODEL_FOLDER, VIEWERS (3, in real time
 # at BUDGET, 0.7) and BUDGET_SESSIONS (4); without names all but those that tests prove. `gpu_check.sh run DIR reliability` does it.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 bin=${BIN:-build/release/bin}
 tests=${bin%/bin}/tests
 scale=${SCALE:-1}
@@ -178,7 +178,7 @@ check_cuts() {
   start_server
   local wanted cuts=0 rounds=0 lost=0 damaged=0 changed=0 verified=0; wanted=$(scaled $wanted_cuts)
   while [ "$cuts" -lt "$wanted" ] && [ "$rounds" -lt 40 ]; do
-    load --arrivals $alone --duration "$(scaled 30)s" --chunks $cut_length --playout off --cut-share 0.5 --verify 1 \
+    load --arrivals $alone --duration "$(scaled 30)s" --chunks $cut_length --playout off --cut-share 0.75 --verify 1 \
       --require "lost==0,damaged==0,changed==0,failed==0"
     cuts=$((cuts + $(whole resumes))); verified=$((verified + $(whole verified))); rounds=$((rounds + 1))
     lost=$((lost + $(whole lost))); damaged=$((damaged + $(whole damaged))); changed=$((changed + $(whole changed)))
@@ -201,12 +201,12 @@ check_kills() {
 check_churn() {
   start_server
   local fresh; fresh=$(resident_at_rest)
-  local piece=(--arrivals closed:16 --duration "$(scaled 60)s" --chunks 1..2 --playout off --kill-share 1)
-  load "${piece[@]}"  # what a process takes once: arenas, the library's pools, a first encoder of each thread
+  local piece=(--arrivals closed:16 --chunks 1 --playout off --kill-share 1)
+  load "${piece[@]}" --duration "$(scaled 60)s"  # what a process takes once: arenas, the library's pools, a first encoder of each thread
   local before gpu_before; before=$(resident_at_rest); gpu_before=$(metric 'videodiffcr_gpu_memory_bytes{')
   local wanted sessions=0; wanted=$(scaled $wanted_churn)
   while [ "$sessions" -lt "$wanted" ]; do
-    load "${piece[@]}"
+    load "${piece[@]}" --duration "$(scaled 30)s"
     sessions=$((sessions + $(whole sessions)))
     [ "$(whole sessions)" -gt 0 ] || break
   done
