@@ -183,9 +183,8 @@ absl::Status WriteShapeModel(const ModelConfig& config, uint64_t seed, const std
   if (absl::Status status = config.Validate(); !status.ok()) return status;
   if (absl::Status status = MakeFolder(output); !status.ok()) return status;
   const auto path = [&output](const std::string& file) { return absl::StrCat(output, "/", file); };
-  std::error_code error;
-  fs::copy_file(absl::StrCat(tokenizer_folder, "/", config.tokenizer.file), path(config.tokenizer.file), error);
-  if (error) return FileError(path(config.tokenizer.file), "cannot be copied", error);
+  const std::string tokenizer = absl::StrCat(tokenizer_folder, "/", config.tokenizer.file);
+  if (absl::Status status = CopyWholeFile(tokenizer, path(config.tokenizer.file)); !status.ok()) return status;
   const std::pair<std::string, std::vector<ExpectedTensor>> networks[] = {
       {config.transformer_file, TransformerTensors(config.transformer)},
       {config.retention.file, RouterTensors(config)},

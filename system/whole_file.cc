@@ -9,7 +9,10 @@
 
 #include <cerrno>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "system/mapped_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -69,6 +72,20 @@ absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes) {
     if (error != 0) (void)unlink(partial.c_str());
   }
   return Failure(error, path);
+}
+
+absl::Status CopyWholeFile(const std::string& from, const std::string& path) {
+  struct stat found {};
+  if (stat(from.c_str(), &found) == 0 && S_ISREG(found.st_mode) && found.st_size == 0) return WriteWholeFile(path, "");
+  absl::StatusOr<MappedFile> file = MappedFile::Open(from);
+  if (!file.ok()) return file.status();
+  const absl::Span<const uint8_t> bytes = file->bytes();
+  const absl::Status written =
+      WriteWholeFile(path, absl::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  if (!written.ok()) return written;
+  absl::Status whole = file->CheckWhole();
+  if (!whole.ok()) (void)unlink(path.c_str());
+  return whole;
 }
 
 absl::Status AppendWhole(const std::string& path, absl::string_view bytes) {

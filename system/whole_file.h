@@ -15,6 +15,9 @@ namespace videodiffcr {
 // written.
 absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes);
 
+// WriteWholeFile() with the bytes of the file `from`: a copy that was cut off is not there, rather than there in part.
+absl::Status CopyWholeFile(const std::string& from, const std::string& path);
+
 // Adds `bytes` at the end of the file, which is made when it is not there: all of them, or none when the disk is full.
 absl::Status AppendWhole(const std::string& path, absl::string_view bytes);
 

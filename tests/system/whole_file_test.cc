@@ -62,6 +62,21 @@ TEST(WholeFileTest, AFullDiskLeavesTheOlderFileOrNone) {
   EXPECT_EQ(FilesIn(folder), 1);
 }
 
+TEST(WholeFileTest, ACopyIsThereWholeOrNotAtAll) {
+  const TemporaryFolder folder;
+  const std::string from = folder.Write("weights", std::string(200, 'w')), to = folder.Path("copy");
+  {
+    const FullDisk full(100);
+    EXPECT_THAT(std::string(CopyWholeFile(from, to).message()), HasSubstr("cannot write " + to));
+  }
+  EXPECT_EQ(FilesIn(folder), 1);
+  EXPECT_TRUE(CopyWholeFile(from, to).ok());
+  EXPECT_EQ(ReadFile(to), ReadFile(from));
+  EXPECT_TRUE(CopyWholeFile(folder.Write("empty", ""), to).ok());
+  EXPECT_EQ(ReadFile(to), "");
+  EXPECT_THAT(std::string(CopyWholeFile(folder.Path("none"), to).message()), HasSubstr("none"));
+}
+
 TEST(WholeFileTest, WhatIsAddedIsAddedWholeOrNotAtAll) {
   const TemporaryFolder folder;
   const std::string path = folder.Path("clips.csv");

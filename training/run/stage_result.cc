@@ -20,8 +20,7 @@ absl::Status CompleteModelFolder(const std::string& from, const std::string& to)
     const std::filesystem::path target = std::filesystem::path(to) / file.path().filename();
     const bool about_it = target.extension() == ".md";  // what it says of the old weights is not true of the new ones
     if (!file.is_regular_file() || about_it || std::filesystem::exists(target)) continue;
-    std::filesystem::copy_file(file.path(), target, error);
-    if (error) return absl::UnavailableError(absl::StrCat(target.string(), ": cannot be copied: ", error.message()));
+    if (absl::Status copied = CopyWholeFile(file.path(), target); !copied.ok()) return copied;
   }
   return error ? absl::NotFoundError(absl::StrCat(from, ": ", error.message())) : absl::OkStatus();
 }
