@@ -10,13 +10,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace videodiffcr {
 namespace {
 
 absl::Status CannotWrite(const std::string& path, std::string_view flag, int error) {
-  return absl::PermissionDeniedError(
-      absl::StrCat("cannot write ", path, " (", std::strerror(error), "): name another file with ", std::string(flag)));
+  const absl::string_view first = error == ENOENT ? "make its folder, or " : "";
+  return absl::Status(absl::ErrnoToStatusCode(error),
+                      absl::StrCat("cannot write ", path, " (", std::strerror(error), "): ", first,
+                                   "name another file with ", std::string(flag)));
 }
 
 // A pipe or terminal that somebody else has set to not block is waited for.

@@ -13,12 +13,12 @@
 namespace videodiffcr {
 
 // Whether the file at `path` could be written, found out without changing it: a file that is not there is made and
-// taken away again. `flag` names it ("--output"). PermissionDenied with the system's reason when it could not.
+// taken away again. `flag` names it ("--output"). The system's reason, with what to do, when it could not.
 absl::Status CheckWritable(const std::string& path, std::string_view flag);
 
 class VideoOutput {
  public:
-  // Replaces the file at `path`; "-" is standard output. PermissionDenied when it cannot be written.
+  // Replaces the file at `path`; "-" is standard output. The system's reason when it cannot be written.
   static absl::StatusOr<VideoOutput> Open(const std::string& path);
 
   VideoOutput(VideoOutput&& other) noexcept;

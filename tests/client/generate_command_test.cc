@@ -267,14 +267,15 @@ TEST(GenerateCommandTest, APlaceThatCannotBeWrittenIsRefusedBeforeAnythingIsGene
   const absl::Status sheet = RunSubcommand(
       GenerateSubcommand(),
       {"--prompt", "a", "--server", service.address(), "--output", output, "--contact-sheet", "/nowhere/sheet.png"});
-  EXPECT_TRUE(absl::IsPermissionDenied(sheet)) << sheet;
+  EXPECT_TRUE(absl::IsNotFound(sheet)) << sheet;
+  EXPECT_THAT(std::string(sheet.message()), HasSubstr("make its folder"));
   EXPECT_THAT(std::string(sheet.message()), HasSubstr("/nowhere/sheet.png"));
   EXPECT_THAT(std::string(sheet.message()), HasSubstr("--contact-sheet"));
   const std::string folder = TempPath("folder.mp4");
   std::filesystem::create_directories(folder);
   const absl::Status video =
       RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", folder});
-  EXPECT_TRUE(absl::IsPermissionDenied(video)) << video;
+  EXPECT_THAT(std::string(video.message()), HasSubstr("(Is a directory): name another file with --output"));
   EXPECT_EQ(calls, 0);
   EXPECT_FALSE(std::filesystem::exists(output)) << "looking leaves nothing behind";
 }
