@@ -201,7 +201,7 @@ check_kills() {
 check_churn() {
   start_server
   local fresh; fresh=$(resident_at_rest)
-  local piece=(--arrivals closed:16 --chunks 1 --playout off --kill-share 1)
+  local piece=(--arrivals closed:16 --chunks 1..2 --playout off --kill-share 1)
   load "${piece[@]}" --duration "$(scaled 60)s"  # what a process takes once: arenas, the library's pools, a first encoder of each thread
   local before gpu_before; before=$(resident_at_rest); gpu_before=$(metric 'videodiffcr_gpu_memory_bytes{')
   local wanted sessions=0; wanted=$(scaled $wanted_churn)
