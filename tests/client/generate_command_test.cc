@@ -275,6 +275,7 @@ TEST(GenerateCommandTest, APlaceThatCannotBeWrittenIsRefusedBeforeAnythingIsGene
   std::filesystem::create_directories(folder);
   const absl::Status video =
       RunSubcommand(GenerateSubcommand(), {"--prompt", "a", "--server", service.address(), "--output", folder});
+  EXPECT_TRUE(absl::IsFailedPrecondition(video)) << video;
   EXPECT_THAT(std::string(video.message()), HasSubstr("(Is a directory): name another file with --output"));
   EXPECT_EQ(calls, 0);
   EXPECT_FALSE(std::filesystem::exists(output)) << "looking leaves nothing behind";
