@@ -149,6 +149,10 @@ class Bootstrap:
     def interval(self, values):
         return interval_of([value for value in self.means(values) if value is not None])
 
+    def lower_bound(self, values):
+        """5th percentile: what the mean is above, at 95 %."""
+        return quantile(sorted(value for value in self.means(values) if value is not None), 0.05)
+
 
 def quantile(ordered, share):
     place = share * (len(ordered) - 1)

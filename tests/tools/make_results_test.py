@@ -174,7 +174,7 @@ class MakeResultsTest(unittest.TestCase):
         layout = self.write("layout.csv", "table,label,method,budget,scores\n2,by chance,ours,7,random\n")
         said = self.run_script("--clips", *self.files(), "--layout", layout).stderr
         self.assertIn(f"{layout}: '2'", said)
-        self.assertIn("methods, steps, ships, scores, cache", said)
+        self.assertIn("methods, steps, iterations, ships, scores, cache", said)
 
     def test_a_layout_tells_each_share_of_the_cache_from_the_whole_one_at_the_same_budget(self):
         layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,Dense,dense,10,router\ncache,whole,dense,10,router\n"
@@ -184,6 +184,17 @@ class MakeResultsTest(unittest.TestCase):
         dense, whole, half = self.table("cache")
         self.assertEqual((dense["difference"], whole["difference"]), ("", ""))
         self.assertEqual(half["verdict"], "better")
+
+    def test_a_layout_tells_longer_runs_from_the_dense_one_of_their_length_and_says_what_the_difference_is_above(self):
+        layout = self.write("layout.csv", "table,label,method,budget,scores\niterations,dense,dense,10,router\niterations,pruned,ours,7,router\n")
+        done = self.run_script("--clips", *self.files(), "--layout", layout)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        dense, pruned = self.table("iterations")
+        self.assertEqual((dense["difference"], dense["at least"]), ("", ""))
+        low, high = map(float, pruned["difference"].split("[")[1].rstrip("]").split(", "))
+        self.assertTrue(low <= float(pruned["at least"]) <= high, pruned)
+        self.assertLess(float(pruned["at least"]), -0.125)  # the mean
+        self.assertEqual([line["row"] for line in self.table("seeds")], ["dense", "pruned", "pruned"])
 
     def test_rows_outside_of_the_methods_have_their_drift_in_table_and_plot_too(self):
         layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,by chance,ours,7,random\nships,dense,dense,10,router\n"
