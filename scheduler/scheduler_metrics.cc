@@ -203,8 +203,8 @@ SchedulerMetrics::SchedulerMetrics(prometheus::Registry* registry, const std::st
       &make.MakeGauge("kv_cache_capacity_bytes", "KV cache of as many sessions as the memory budget holds.").Add({});
   degradation_level =
       &make.MakeGauge("degradation_level",
-                      "What has given way so that chunks are in time: 0 nothing, 1 budgets, 2 run-ahead, "
-                      "3 batch sessions, 4 new sessions.")
+                      "What has given way so that chunks are in time: 0 nothing, 1 budgets, 2 run-ahead "
+                      "and late chunks, 3 batch sessions, 4 new sessions.")
            .Add({});
   kv_tokens_evicted_total =
       &make.MakeCounter("kv_tokens_evicted_total", "Keys that left an attention window, counted in one block.").Add({});

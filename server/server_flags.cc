@@ -261,7 +261,7 @@ void AddScheduling(SchedulerConfig* scheduler, Command* command) {
                    ReadInteger(&scheduler->max_sessions_per_plan));
   command->AddSwitch("budget-controller",
                      "Lower budgets between a session's floor and target so that chunks are in time, and raise them "
-                     "again; then let run-ahead and batch sessions give way.",
+                     "again; then let run-ahead, late chunks and batch sessions give way.",
                      &scheduler->budget_controller);
   command->AddSwitch("slack-admission",
                      "Let a session with playout begin only if the engine can serve it and those that run, all at "

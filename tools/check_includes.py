@@ -58,6 +58,7 @@ ALLOWED = {
     "client/load": "client proto protobuf checksum threading command_line media json",
     "client/main.cc": "command_line client/load",
     "client": "proto protobuf grpc checksum command_line media threading",
+    "gateway/main.cc": "gateway command_line threading server/sockets server/logging server/rpc",  # of the last gRPC's log
     "gateway/http": "threading boost server/sockets server/logging",
     "gateway": "gateway/http client command_line proto protobuf grpc threading server/sockets server/metrics server/logging prometheus json openssl",
     "training/scenes": "model/config",

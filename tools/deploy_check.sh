@@ -17,7 +17,7 @@ while [ $# -gt 0 ]; do
     --image) fast=0 ;;
     --cuda-image) fast=0 image=cuda ;;
     --picture) picture=${2:?"a file is needed behind --picture"}; shift ;;
-    -h|--help) sed -n '2,10p' "$0" | cut -c3-; exit 0 ;;
+    -h|--help) sed -n '2,9p' "$0" | cut -c3-; exit 0 ;;
     *) echo "deploy_check: unknown argument '$1'; see tools/deploy_check.sh --help" >&2; exit 2 ;;
   esac
   shift

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Tables and plots of judged models from the per-clip files of `videodiffcr-train evaluate --per-clip`.
 
-    tools/make_results.py --clips docs/results/*.clips.csv.bz2 --bounds models/tiny/quality_bounds.csv --output docs
+    tools/make_results.py --clips out/*.clips.csv --bounds models/tiny/quality_bounds.csv --output out
 
-writes the page of results there and, in results/, its tables as CSV and its plots as SVG. A file may be packed with gzip or bzip2, and hold several judgements behind each other. Every figure is a mean
+(docs/results.md begins with its own command) writes the page of results there and, in results/, its tables as CSV and its plots as SVG. A file may be packed with gzip or bzip2, and hold several judgements behind each other. Every figure is a mean
 over clips with a 95 % bootstrap interval over training seeds and clips; every seed is shown; every row has its commands.
 
 --remarks FILE stands before the tables.

