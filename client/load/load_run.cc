@@ -24,8 +24,8 @@ constexpr absl::Duration kLoadTimeout = absl::Minutes(1);
 // How long who was refused waits, in the mean. Drawn for each time: viewers that came at once would ask at once for
 // ever, and measure how long a dozen questions take that nobody asks together.
 constexpr absl::Duration kGlance = absl::Milliseconds(200);
-// A server takes 16 sessions of one connection by default.
-constexpr int kViewersPerConnection = 8;
+// A server takes 16 sessions of one connection by default, and 1,000 connections.
+constexpr int64_t kOwnConnections = 64, kViewersPerConnection = 8;
 
 absl::StatusOr<std::unique_ptr<VideoClient>> ConnectTo(const LoadServer& server) {
   return VideoClient::Connect(server.address, server.patience, kLoadTimeout, server.security);
@@ -53,8 +53,7 @@ class Crowd {
 
   // Connections for so many viewers at once. Begin() makes those that are missing.
   absl::Status Connect(int64_t viewers) {
-    const auto wanted = static_cast<size_t>((viewers + kViewersPerConnection - 1) / kViewersPerConnection);
-    while (clients_.size() < wanted) {
+    while (static_cast<int64_t>(clients_.size()) < ConnectionsFor(viewers)) {
       absl::StatusOr<std::unique_ptr<VideoClient>> client = ConnectTo(server_);
       if (!client.ok()) return client.status();
       clients_.push_back(*std::move(client));
@@ -234,6 +233,10 @@ absl::StatusOr<std::vector<std::string>> ExamplePrompts(const LoadOptions& optio
 
 }  // namespace
 
+int64_t ConnectionsFor(int64_t viewers) {
+  return std::max(std::min(viewers, kOwnConnections), (viewers + kViewersPerConnection - 1) / kViewersPerConnection);
+}
+
 absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, RunningCalls* calls,
                                                    const ShowProgress& show) {
   std::mt19937_64 random(options.seed);
@@ -245,7 +248,8 @@ absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, R
   if (!prompts.ok()) return prompts.status();
   const Crowd::Draw draw = [&](std::mt19937_64* random) { return DrawViewer(options, *prompts, random); };
   Crowd crowd(options.server, options.seed, calls);
-  if (absl::Status connected = crowd.Connect(1); !connected.ok()) return connected;
+  const int64_t at_once = std::min<int64_t>(std::max(options.arrivals.count, 1), options.max_viewers);
+  if (absl::Status connected = crowd.Connect(at_once); !connected.ok()) return connected;
   crowd.Start();
   absl::Status begun;
   if (options.arrivals.kind == Arrivals::Kind::kClosed) {

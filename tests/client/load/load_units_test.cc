@@ -17,6 +17,7 @@
 #include "client/load/load_options.h"
 #include "client/load/load_plot.h"
 #include "client/load/load_result.h"
+#include "client/load/load_run.h"
 #include "client/load/requirements.h"
 #include "client/load/viewer.h"
 
@@ -40,6 +41,15 @@ std::vector<absl::Duration> TimesOf(const std::string& text, absl::Duration dura
   const absl::StatusOr<std::vector<absl::Duration>> times = ArrivalTimes(*arrivals, duration, &random);
   EXPECT_TRUE(times.ok()) << times.status();
   return *times;
+}
+
+TEST(ConnectionsTest, ViewersHaveConnectionsOfTheirOwnAndWhereTheyAreManyShareThem) {
+  EXPECT_EQ(ConnectionsFor(1), 1);
+  EXPECT_EQ(ConnectionsFor(64), 64);
+  EXPECT_EQ(ConnectionsFor(65), 64);
+  EXPECT_EQ(ConnectionsFor(512), 64);
+  EXPECT_EQ(ConnectionsFor(513), 65);
+  EXPECT_EQ(ConnectionsFor(1000), 125);
 }
 
 TEST(ArrivalsTest, ABurstComesWholeAndAgain) {
