@@ -10,6 +10,7 @@
 #include "bench/commands.h"
 #include "bench/decode_bench.h"
 #include "bench/kernel_bench.h"
+#include "client/grpc_messages.h"
 #include "command_line/program.h"
 #include "command_line/standard_streams.h"
 #include "convert/model_presets.h"
@@ -217,6 +218,7 @@ Subcommand Make() {
 int main(int argc, char** argv) {
   using namespace videodiffcr;  // NOLINT
   PrepareStandardStreams();
+  RouteGrpcMessages("videodiffcr-bench");
   const Program program = {{"videodiffcr-bench", "measures the engine, its kernels and a server", "",
                             "videodiffcr-bench chunk --model-folder models/tiny --threads 2"},
                            {Chunk(), Kernels(), Sessions(), Attention(), Linears(), Decode(), Text(), Make()}};

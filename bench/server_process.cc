@@ -1,8 +1,5 @@
 #include "bench/server_process.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -28,7 +25,9 @@ std::string ContentsOf(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const std::vector<std::string>& flags) {
-  std::unique_ptr<ServerProcess> server(new ServerProcess);
+  absl::StatusOr<ScratchFolder> folder = ScratchFolder::Make("videodiffcr-bench");
+  if (!folder.ok()) return folder.status();
+  std::unique_ptr<ServerProcess> server(new ServerProcess(*std::move(folder)));
   absl::Status status = server->Spawn(flags);
   if (status.ok()) status = server->WaitUntilItServes();
   if (!status.ok()) return status;
@@ -36,18 +35,15 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const std::v
 }
 
 absl::Status ServerProcess::Spawn(const std::vector<std::string>& flags) {
-  std::string folder = (std::filesystem::temp_directory_path() / "videodiffcr_bench.XXXXXX").string();
-  if (mkdtemp(folder.data()) == nullptr) {
-    return absl::UnavailableError(absl::StrCat(folder, ": cannot be made: ", strerror(errno)));
-  }
-  folder_ = folder;
-  const std::string program =
-      (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "videodiffcr-server").string();
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return absl::UnavailableError(absl::StrCat("cannot find this program's folder: ", error.message()));
+  const std::string program = (self.parent_path() / "videodiffcr-server").string();
   std::vector<std::string> words = {program, "--listen=127.0.0.1:0",
-                                    "--metrics-listen=", absl::StrCat("--port-file=", folder_, "/ports")};
+                                    "--metrics-listen=", absl::StrCat("--port-file=", folder_.path(), "/ports")};
   words.insert(words.end(), flags.begin(), flags.end());
   absl::StatusOr<std::unique_ptr<ChildProcess>> process =
-      ChildProcess::Start(words, {.output_file = folder_ + "/output"});
+      ChildProcess::Start(words, {.output_file = folder_.path() + "/output"});
   if (!process.ok()) return absl::FailedPreconditionError(process.status().message());
   process_ = *std::move(process);
   return absl::OkStatus();
@@ -55,11 +51,11 @@ absl::Status ServerProcess::Spawn(const std::vector<std::string>& flags) {
 
 absl::Status ServerProcess::WaitUntilItServes() {
   const absl::Time began = SteadyNow();
-  absl::StatusOr<int> port = ReadPortFile(folder_ + "/ports", "grpc_port");
+  absl::StatusOr<int> port = ReadPortFile(folder_.path() + "/ports", "grpc_port");
   // Another process writes the file: looking again and again is all there is.
-  for (; absl::IsNotFound(port.status()); port = ReadPortFile(folder_ + "/ports", "grpc_port")) {
+  for (; absl::IsNotFound(port.status()); port = ReadPortFile(folder_.path() + "/ports", "grpc_port")) {
     if (process_->exit_status().has_value()) {
-      return absl::FailedPreconditionError(absl::StrCat("the server ended: ", ContentsOf(folder_ + "/output")));
+      return absl::FailedPreconditionError(absl::StrCat("the server ended: ", ContentsOf(folder_.path() + "/output")));
     }
     absl::SleepFor(absl::Milliseconds(10));
   }
@@ -75,10 +71,6 @@ int64_t ServerProcess::ResidentBytes() const {
   return resident * sysconf(_SC_PAGESIZE);
 }
 
-ServerProcess::~ServerProcess() {
-  process_.reset();  // it may still write into the folder
-  std::error_code ignored;
-  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
-}
+ServerProcess::~ServerProcess() = default;
 
 }  // namespace videodiffcr

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/child_process.h"
+#include "system/scratch_folder.h"
 
 namespace videodiffcr {
 
@@ -28,11 +30,11 @@ class ServerProcess {
   int64_t ResidentBytes() const;                               // of its memory in use now; 0 when it has ended
 
  private:
-  ServerProcess() = default;
+  explicit ServerProcess(ScratchFolder folder) : folder_(std::move(folder)) {}
   absl::Status Spawn(const std::vector<std::string>& flags);
   absl::Status WaitUntilItServes();
 
-  std::string folder_;  // its ports and its output
+  const ScratchFolder folder_;  // its ports and its output; it goes last, since the process may still write there
   std::unique_ptr<ChildProcess> process_;
   std::string address_;
   absl::Duration ready_after_;

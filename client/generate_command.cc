@@ -32,6 +32,7 @@
 #include "client/video_player.h"
 #include "media/contact_sheet.h"
 #include "system/steady_time.h"
+#include "system/writable.h"
 #include "system/wrong_usage.h"
 #include "threading/mutex.h"
 
@@ -44,8 +45,10 @@ constexpr absl::Duration kLoadTimeout = absl::Minutes(1);
 // One generation from its first event to its last.
 class Generation {
  public:
-  Generation(const GenerateOptions& options, VideoClient* client, ProgressSink* progress)
+  Generation(const GenerateOptions& options, VideoClient* client, ProgressSink* progress,
+             VideoPlayer::Interrupted interrupted)
       : options_(options),
+        interrupted_(std::move(interrupted)),
         schedule_(options.changes, options.chunks),
         record_(options, SteadyNow()),
         progress_(*progress),
@@ -130,7 +133,7 @@ class Generation {
     if (!output.ok()) return output.status();
     output_.emplace(*std::move(output));
     if (!options_.play) return absl::OkStatus();
-    absl::StatusOr<std::unique_ptr<VideoPlayer>> player = VideoPlayer::Start();
+    absl::StatusOr<std::unique_ptr<VideoPlayer>> player = VideoPlayer::Start(interrupted_);
     if (!player.ok()) return player.status();
     player_ = *std::move(player);
     return absl::OkStatus();
@@ -166,6 +169,7 @@ class Generation {
   }
 
   const GenerateOptions& options_;
+  const VideoPlayer::Interrupted interrupted_;
   const ChangeSchedule schedule_;
   GenerationRecord record_;
   ProgressSink& progress_;
@@ -175,20 +179,24 @@ class Generation {
   const std::unique_ptr<VideoCall> call_;  // last: it tells the others
 };
 
+// Of many videos their last progress says enough; beside a video on standard output it is a message.
+absl::Status Tell(const GenerateOptions& options, const std::string& text) {
+  if (!options.prompts_file.empty()) return absl::OkStatus();
+  if (!options.to_standard_output()) return WriteText(text, std::cout);
+  std::cerr << text << std::flush;
+  return absl::OkStatus();
+}
+
 absl::Status Report(const GenerateOptions& options, const GenerationRecord& record) {
-  // Of many videos their last progress says enough.
-  const bool one = options.prompts_file.empty();
-  std::ostream& out = options.to_standard_output() ? std::cerr : std::cout;
-  if (one) {
-    out << (options.to_standard_output() ? "standard output" : options.output) << ": " << record.Summary()
-        << std::flush;
-  }
-  if (options.contact_sheet.empty()) return absl::OkStatus();
+  const std::string name = options.to_standard_output() ? "standard output" : options.output;
+  const absl::Status told = Tell(options, absl::StrCat(name, ": ", record.Summary()));
+  if (options.contact_sheet.empty()) return told;
+  // The picture is worth having all the same.
   ContactSheetOptions sheet;
   sheet.captions = record.PromptLines();
-  const absl::Status status = WriteContactSheet(options.output, options.contact_sheet, sheet);
-  if (status.ok() && one) out << "  contact sheet        " << options.contact_sheet << std::endl;
-  return status;
+  const absl::Status drawn = WriteContactSheet(options.output, options.contact_sheet, sheet);
+  if (!drawn.ok() || !told.ok()) return drawn.ok() ? told : drawn;
+  return Tell(options, absl::StrCat("  contact sheet        ", options.contact_sheet, "\n"));
 }
 
 // Of the video with this index of so many.
@@ -234,7 +242,7 @@ absl::Status CheckAllOutputs(const GenerateOptions& options, size_t prompts) {
 // One video from its call to its closing figures.
 absl::Status MakeVideo(const GenerateOptions& options, VideoClient* client, RunningCalls* calls,
                        ProgressSink* progress) {
-  Generation generation(options, client, progress);
+  Generation generation(options, client, progress, [calls] { return calls->cancelled(); });
   if (!calls->Add(generation.call())) return absl::CancelledError("interrupted");
   absl::Status status = generation.Run();
   calls->Remove(generation.call());

@@ -3,6 +3,7 @@
 
 #include "client/call_status.h"
 #include "client/generate_command.h"
+#include "client/grpc_messages.h"
 #include "client/health_command.h"
 #include "client/info_command.h"
 #include "client/load/load_command.h"
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
   using videodiffcr::GenerateSubcommand, videodiffcr::HealthSubcommand, videodiffcr::InfoSubcommand,
       videodiffcr::LoadSubcommand, videodiffcr::TopSubcommand, videodiffcr::ViewSubcommand;
   videodiffcr::PrepareStandardStreams();
+  videodiffcr::RouteGrpcMessages("videodiffcr");
   const videodiffcr::Program program = {
       {"videodiffcr", "client of the VideoDiffCR server", "",
        "videodiffcr generate --prompt \"a red circle moves right\""},

@@ -10,17 +10,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
+#include "system/writable.h"
 
 namespace videodiffcr {
 namespace {
-
-absl::Status CannotWrite(const std::string& path, std::string_view flag, int error) {
-  const absl::string_view first = error == ENOENT ? "make its folder, or " : "";
-  return absl::Status(absl::ErrnoToStatusCode(error),
-                      absl::StrCat("cannot write ", path, " (", std::strerror(error), "): ", first,
-                                   "name another file with ", std::string(flag)));
-}
 
 // A pipe or terminal that somebody else has set to not block is waited for.
 bool WaitUntilWritable(int descriptor) {
@@ -29,22 +22,6 @@ bool WaitUntilWritable(int descriptor) {
 }
 
 }  // namespace
-
-absl::Status CheckWritable(const std::string& path, std::string_view flag) {
-  struct stat found;
-  if (stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode)) {
-    // Opening a pipe or a device may wait for somebody, or do something.
-    return access(path.c_str(), W_OK) == 0 ? absl::OkStatus() : CannotWrite(path, flag, errno);
-  }
-  // Exclusive at first, so that only a file of our own is removed.
-  int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  const bool made = descriptor >= 0;
-  if (!made) descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (descriptor < 0) return CannotWrite(path, flag, errno);
-  close(descriptor);
-  if (made) unlink(path.c_str());
-  return absl::OkStatus();
-}
 
 absl::StatusOr<VideoOutput> VideoOutput::Open(const std::string& path) {
   if (path == "-") return VideoOutput("standard output", STDOUT_FILENO);

@@ -12,10 +12,6 @@
 
 namespace videodiffcr {
 
-// Whether the file at `path` could be written, found out without changing it: a file that is not there is made and
-// taken away again. `flag` names it ("--output"). The system's reason, with what to do, when it could not.
-absl::Status CheckWritable(const std::string& path, std::string_view flag);
-
 class VideoOutput {
  public:
   // Replaces the file at `path`; "-" is standard output. The system's reason when it cannot be written.

@@ -17,13 +17,17 @@
 #include "command_line/flag_reader.h"
 #include "command_line/program.h"
 #include "system/port_file.h"
+#include "system/scratch_folder.h"
 #include "system/signals.h"
+#include "system/writable.h"
 #include "system/wrong_usage.h"
 
 namespace videodiffcr {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr char kPagePort[] = "http_port";
 
 struct ViewOptions {
   std::string server;  // empty: one is started
@@ -37,23 +41,6 @@ struct ViewOptions {
 bool ToldToStop() { return TakeSignal(StopSignals(), absl::Milliseconds(20)); }
 
 absl::Status Interrupted() { return absl::CancelledError("stopped"); }
-
-// The folder that is gone at the end.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string pattern = (fs::temp_directory_path() / "videodiffcr-view-XXXXXX").string();
-    if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 absl::Status HasEnded(const std::string& name, int exit_status) {
   return absl::UnavailableError(
@@ -74,11 +61,10 @@ absl::StatusOr<int> WaitForPort(const std::string& name, const std::string& port
 // Programs of ours beside this one, and what they were started for.
 class View {
  public:
-  View(const ViewOptions& options, std::string program_folder)
-      : options_(options), program_folder_(std::move(program_folder)) {}
+  View(const ViewOptions& options, std::string program_folder, ScratchFolder scratch)
+      : options_(options), program_folder_(std::move(program_folder)), scratch_(std::move(scratch)) {}
 
   absl::Status Run() {
-    if (scratch_.path().empty()) return absl::UnavailableError("cannot make a folder among the temporary files");
     std::string server = options_.server;
     if (server.empty()) {
       const absl::StatusOr<int> port = StartServer();
@@ -87,6 +73,9 @@ class View {
     }
     const absl::StatusOr<int> port = StartGateway(server);
     if (!port.ok()) return port.status();
+    if (!options_.port_file.empty()) {
+      if (absl::Status kept = WritePortFile(options_.port_file, {{kPagePort, *port}}); !kept.ok()) return kept;
+    }
     const std::string url = absl::StrCat("http://localhost:", *port, "/");
     const absl::Status told = WriteText(absl::StrCat("The page is at ", url, " (Ctrl-C ends it)\n"), std::cout);
     if (!told.ok()) return told;
@@ -116,13 +105,14 @@ class View {
     return WaitForPort("videodiffcr-server", ports, "grpc_port", server_.get());
   }
 
+  // Its port file is ours alone: in that of --port-file another run's port may stand.
   absl::StatusOr<int> StartGateway(const std::string& server) {
-    const std::string ports = options_.port_file.empty() ? scratch_.path() + "/gateway" : options_.port_file;
+    const std::string ports = scratch_.path() + "/gateway";
     auto process = ChildProcess::Start({program_folder_ + "/videodiffcr-gateway", "--server=" + server,
                                         "--listen=" + options_.listen, "--metrics-listen=", "--port-file=" + ports});
     if (!process.ok()) return process.status();
     gateway_ = *std::move(process);
-    return WaitForPort("videodiffcr-gateway", ports, "http_port", gateway_.get());
+    return WaitForPort("videodiffcr-gateway", ports, kPagePort, gateway_.get());
   }
 
   // A desktop may have no browser, and a server has no desktop: the address is printed already.
@@ -141,11 +131,16 @@ class View {
 };
 
 absl::Status RunView(const ViewOptions& options) {
+  if (!options.port_file.empty()) {
+    if (absl::Status place = CheckWritable(options.port_file, "--port-file"); !place.ok()) return place;
+  }
+  absl::StatusOr<ScratchFolder> scratch = ScratchFolder::Make("videodiffcr-view");
+  if (!scratch.ok()) return scratch.status();
   BlockInterrupts();
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot find this program's folder: ", error.message()));
-  return View(options, self.parent_path().string()).Run();
+  return View(options, self.parent_path().string(), *std::move(scratch)).Run();
 }
 
 }  // namespace

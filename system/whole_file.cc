@@ -18,9 +18,11 @@ namespace videodiffcr {
 namespace {
 
 constexpr mode_t kMode = 0666;  // less what the process's umask takes
+constexpr mode_t kSecretMode = 0640;
+constexpr int kMostLinks = 40;  // one behind the other, as the system follows them
 
-// 0, or the reason why not. Closes the descriptor, since some file systems tell only then that bytes were lost.
-int WriteAndClose(int descriptor, absl::string_view bytes) {
+// 0, or the reason why not.
+int WriteAll(int descriptor, absl::string_view bytes) {
   int error = 0;
   while (error == 0 && !bytes.empty()) {
     const ssize_t written = write(descriptor, bytes.data(), bytes.size());
@@ -30,14 +32,35 @@ int WriteAndClose(int descriptor, absl::string_view bytes) {
       error = errno;
     }
   }
+  return error;
+}
+
+// Some file systems tell only on closing that bytes were lost. The first of both reasons.
+int Close(int descriptor, int error) {
   if (close(descriptor) != 0 && errno != EINTR && error == 0) error = errno;
   return error;
 }
 
-// Where a link leads, so that the file behind it is replaced and not the link.
-std::string Resolved(const std::string& path) {
-  char resolved[PATH_MAX];
-  return realpath(path.c_str(), resolved) != nullptr ? resolved : path;
+int WriteAndClose(int descriptor, absl::string_view bytes) { return Close(descriptor, WriteAll(descriptor, bytes)); }
+
+// Where a link leads, so that the file behind it is replaced and not the link; that file need not be there yet.
+std::string Resolved(std::string path) {
+  char found[PATH_MAX];
+  for (int links = 0; links < kMostLinks; ++links) {
+    if (realpath(path.c_str(), found) != nullptr) return found;
+    const ssize_t length = readlink(path.c_str(), found, sizeof(found));
+    if (length <= 0) break;
+    const std::string next(found, static_cast<size_t>(length));
+    path = next.front() == '/' ? next : path.substr(0, path.rfind('/') + 1) + next;
+  }
+  return path;
+}
+
+// Gives the file its name, or, behind an error, takes it away. 0, or the reason why it has not got it.
+int MoveIntoPlace(const std::string& partial, const std::string& target, int error) {
+  if (error == 0 && rename(partial.c_str(), target.c_str()) != 0) error = errno;
+  if (error != 0) (void)unlink(partial.c_str());
+  return error;
 }
 
 // A pipe without a reader is an error: opening it would wait for one.
@@ -57,7 +80,7 @@ absl::Status Failure(int error, const std::string& path) {
 absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes) {
   struct stat found {};
   const bool exists = stat(path.c_str(), &found) == 0;
-  const std::string target = exists ? Resolved(path) : path;
+  const std::string target = Resolved(path);
   const std::string partial = target + ".partial";
   const int descriptor = exists && !S_ISREG(found.st_mode)
                              ? -1
@@ -67,11 +90,24 @@ absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes) {
     error = WriteInPlace(path, bytes);
   } else {
     if (exists) (void)fchmod(descriptor, found.st_mode & 07777);
-    error = WriteAndClose(descriptor, bytes);
-    if (error == 0 && rename(partial.c_str(), target.c_str()) != 0) error = errno;
-    if (error != 0) (void)unlink(partial.c_str());
+    error = MoveIntoPlace(partial, target, WriteAndClose(descriptor, bytes));
   }
   return Failure(error, path);
+}
+
+absl::Status WriteSecretFile(const std::string& path, absl::string_view bytes) {
+  struct stat found {};
+  const bool exists = stat(path.c_str(), &found) == 0;
+  const std::string target = Resolved(path);
+  const std::string partial = target + ".partial";
+  (void)unlink(partial.c_str());  // another's could be read by others, or lead elsewhere
+  const int descriptor = open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kSecretMode);
+  if (descriptor < 0) return Failure(errno, path);
+  // Where owner and group are not for us to say, the folder's rules hold.
+  if (exists && fchown(descriptor, found.st_uid, found.st_gid) == 0) (void)fchmod(descriptor, found.st_mode & 07777);
+  int error = WriteAll(descriptor, bytes);
+  if (error == 0 && fsync(descriptor) != 0) error = errno;
+  return Failure(MoveIntoPlace(partial, target, Close(descriptor, error)), path);
 }
 
 absl::Status CopyWholeFile(const std::string& from, const std::string& path) {

@@ -15,6 +15,11 @@ namespace videodiffcr {
 // written.
 absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes);
 
+// The same for what is not for everybody to read: a new file is its owner's and its group's, an older one keeps both
+// and its mode before a byte is in it. On the disk before it gets its name, and never written to in place: a folder
+// that takes no other file is an error.
+absl::Status WriteSecretFile(const std::string& path, absl::string_view bytes);
+
 // WriteWholeFile() with the bytes of the file `from`: a copy that was cut off is not there, rather than there in part.
 absl::Status CopyWholeFile(const std::string& from, const std::string& path);
 

@@ -18,12 +18,12 @@
 #include "client/load/load_run.h"
 #include "client/progress_line.h"
 #include "client/running_calls.h"
-#include "client/video_output.h"
 #include "command_line/printable_text.h"
 #include "command_line/program.h"
 #include "media/png_file.h"
 #include "system/steady_time.h"
 #include "system/whole_file.h"
+#include "system/writable.h"
 
 namespace videodiffcr {
 namespace {
@@ -95,7 +95,7 @@ Subcommand LoadSubcommand() {
                       "cancelled. The example holds a server to its promises while a twentieth of all chunks is "
                       "followed by a cut.",
                       "videodiffcr load --arrivals poisson:1 --duration 60s --chunks 4..16 --cut-share 0.05 --verify 1 "
-                      "\\\n    --require cpr>=0.99,lost==0,changed==0"};
+                      "\\\n    --require 'cpr>=0.99,lost==0,changed==0'"};
   const auto add = [](Command* command) {
     const auto options = std::make_shared<LoadOptions>();
     AddLoadFlags(options.get(), command);

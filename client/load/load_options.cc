@@ -174,7 +174,7 @@ void AddLoadFlags(LoadOptions* options, Command* command) {
                    ReadString(&options->compare_file));
   command->AddFlag(
       {"require", "LIST", "Exit status 1 unless all of it holds; a figure that nothing was measured for does not.",
-       "cpr>=0.99,lost==0"},
+       "'cpr>=0.99,lost==0'"},
       ReadRequirements(&options->requirements));
   command->AddCheck([options] { return Validate(*options); });
 }

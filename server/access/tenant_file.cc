@@ -1,13 +1,6 @@
 #include "server/access/tenant_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <initializer_list>
 #include <set>
 
@@ -18,6 +11,7 @@
 #include "openssl/crypto.h"
 #include "system/bounded_json.h"
 #include "system/regular_file.h"
+#include "system/whole_file.h"
 
 namespace videodiffcr {
 namespace {
@@ -180,22 +174,7 @@ absl::StatusOr<TenantFile> ReadTenants(const std::string& path) {
 }
 
 absl::Status WriteTenants(const std::string& path, const TenantFile& tenants) {
-  const std::string partial = path + ".partial";
-  const std::string text = FormatTenants(tenants);
-  struct stat before = {};
-  const bool existed = stat(path.c_str(), &before) == 0;
-  unlink(partial.c_str());
-  const int file = open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-  if (file < 0) return absl::UnavailableError(absl::StrCat(partial, ": ", std::strerror(errno)));
-  // Who could read it before can read it afterwards; where that is not for us to say, the folder's rules hold.
-  if (existed && (fchown(file, before.st_uid, before.st_gid) != 0 || fchmod(file, before.st_mode & 07777) != 0)) {
-    errno = 0;
-  }
-  const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(file) == 0;
-  if (close(file) == 0 && written && std::rename(partial.c_str(), path.c_str()) == 0) return absl::OkStatus();
-  const std::string why = std::strerror(errno);
-  unlink(partial.c_str());
-  return absl::UnavailableError(absl::StrCat(path, " was not written: ", why));
+  return WriteSecretFile(path, FormatTenants(tenants));
 }
 
 }  // namespace videodiffcr

@@ -43,7 +43,8 @@ std::string FormatTenants(const TenantFile& tenants);
 
 // The path comes first in every message. NotFound when there is no such file.
 absl::StatusOr<TenantFile> ReadTenants(const std::string& path);
-// Under another name first, so that nobody reads half of it. A new file may be read by its owner and its group.
+// Under another name first, so that nobody reads half of it: whatever fails, the older file stays. Through a link the
+// file that it leads to is replaced. A new file may be read by its owner and its group.
 absl::Status WriteTenants(const std::string& path, const TenantFile& tenants);
 
 }  // namespace videodiffcr

@@ -61,7 +61,7 @@ TEST(VideoPlayerTest, ThePlayerReadsTheVideoAndItsEndIsWaitedFor) {
   const TemporaryFolder folder;
   setenv("VIDEODIFFCR_PLAYER", ("cp /dev/stdin " + folder.Path("played")).c_str(), 1);
   {
-    const auto player = VideoPlayer::Start();
+    const auto player = VideoPlayer::Start([] { return false; });
     ASSERT_TRUE(player.ok()) << player.status();
     (*player)->Write("one");
     (*player)->Write("two");
@@ -76,11 +76,36 @@ TEST(VideoPlayerTest, ThePlayerReadsTheVideoAndItsEndIsWaitedFor) {
 TEST(VideoPlayerTest, APlayerThatWasClosedTakesNothingMoreAndHoldsNobodyUp) {
   signal(SIGPIPE, SIG_IGN);
   setenv("VIDEODIFFCR_PLAYER", "true", 1);
-  const auto player = VideoPlayer::Start();
+  const auto player = VideoPlayer::Start([] { return false; });
   ASSERT_TRUE(player.ok()) << player.status();
   for (int i = 0; i < 100; ++i) (*player)->Write(std::string(1 << 16, 'x'));
   setenv("VIDEODIFFCR_PLAYER", "/nowhere/player -", 1);
-  EXPECT_THAT(std::string(VideoPlayer::Start().status().message()), ::testing::HasSubstr("VIDEODIFFCR_PLAYER"));
+  EXPECT_THAT(std::string(VideoPlayer::Start([] { return false; }).status().message()),
+              ::testing::HasSubstr("VIDEODIFFCR_PLAYER"));
+  unsetenv("VIDEODIFFCR_PLAYER");
+}
+
+// It used to be waited for without an end, so that its own end was the only one of the command that had started it.
+TEST(VideoPlayerTest, OnceItIsInterruptedAPlayerThatGoesOnIsStopped) {
+  setenv("VIDEODIFFCR_PLAYER", "sleep 1000", 1);
+  int asked = 0;
+  {
+    const auto player = VideoPlayer::Start([&asked] { return ++asked > 3; });
+  }
+  EXPECT_EQ(asked, 4);
+  unsetenv("VIDEODIFFCR_PLAYER");
+}
+
+TEST(VideoPlayerTest, OnceItIsInterruptedAPlayerThatTakesNothingHoldsNobodyUp) {
+  signal(SIGPIPE, SIG_IGN);
+  setenv("VIDEODIFFCR_PLAYER", "sleep 1000", 1);
+  int asked = 0;
+  {
+    const auto player = VideoPlayer::Start([&asked] { return ++asked > 40; });
+    ASSERT_TRUE(player.ok()) << player.status();
+    (*player)->Write(std::string(1 << 20, 'x'));
+  }
+  EXPECT_GT(asked, 40);
   unsetenv("VIDEODIFFCR_PLAYER");
 }
 

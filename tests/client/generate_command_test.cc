@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "system/wrong_usage.h"
 #include "tests/client/scripted_video_service.h"
+#include "tests/command_line/full_standard_output.h"
 #include "tests/command_line/run_subcommand.h"
 #include "tests/system/read_file.h"
 
@@ -306,6 +307,24 @@ TEST(GenerateCommandTest, AServersWordsDoNotSteerTheTerminal) {
   info.mutable_model()->add_example_prompts("\x1B[5m");
   info.set_device("\x1B[6m");
   EXPECT_THAT(FormatServerInfo(info), Not(HasSubstr("\x1B")));
+}
+
+TEST(GenerateCommandTest, FiguresThatStandardOutputDoesNotTakeFailTheCommandAndTheVideoStays) {
+  Service service([](const v1::SessionConfig&, grpc::ServerContext*, Service::Stream* stream) {
+    stream->Write(Service::Started());
+    stream->Write(Service::Chunk(0, "video"));
+    return grpc::Status::OK;
+  });
+  const std::string output = TempPath("without_figures.mp4");
+  absl::Status status;
+  {
+    const FullStandardOutput full;
+    status = RunSubcommand(GenerateSubcommand(),
+                           {"--prompt", "a", "--chunks", "1", "--server", service.address(), "--output", output});
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot write to standard output"));
+  EXPECT_EQ(ReadFile(output), "video");
 }
 
 TEST(GenerateCommandTest, ADiskThatIsFullEndsTheCallAndSaysSo) {

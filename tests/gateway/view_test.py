@@ -15,6 +15,7 @@ class ViewTest(unittest.TestCase):
     def test_one_command_serves_the_page_with_the_tiny_model_and_ctrl_c_ends_all_of_it(self):
         with tempfile.TemporaryDirectory() as folder:
             ports = pathlib.Path(folder, "ports")
+            ports.write_text("http_port=1\n")  # an earlier run's
             view = subprocess.Popen([programs.BIN / "videodiffcr", "view", "--no-open", f"--port-file={ports}"],
                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
             try:
@@ -22,6 +23,7 @@ class ViewTest(unittest.TestCase):
                 while not line.startswith("The page is at") and line:
                     line = view.stdout.readline().decode()
                 url = line.split()[4]
+                self.assertNotEqual(url, "http://localhost:1/")
                 self.assertIn(f"http_port={url.rstrip('/').rpartition(':')[2]}\n", ports.read_text())
                 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
                 self.assertIn(b"VideoDiffCR", opener.open(url, timeout=60).read())

@@ -18,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 int FilesIn(const TemporaryFolder& folder) {
@@ -97,6 +98,53 @@ TEST(WholeFileTest, ALinkStaysOneAndTheFileBehindItIsReplaced) {
   EXPECT_TRUE(WriteWholeFile(folder.Path("link"), "new").ok());
   EXPECT_TRUE(fs::is_symlink(folder.Path("link")));
   EXPECT_EQ(ReadFile(path), "new");
+}
+
+TEST(WholeFileTest, AFileThatALinkLeadsToNeedNotBeThereYet) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.Path("data"));
+  fs::create_symlink("data/current", folder.Path("link"));
+  fs::create_symlink("file", folder.Path("data/current"));
+  EXPECT_TRUE(WriteWholeFile(folder.Path("link"), "new").ok());
+  EXPECT_TRUE(fs::is_symlink(folder.Path("link")));
+  EXPECT_TRUE(fs::is_symlink(folder.Path("data/current")));
+  EXPECT_EQ(ReadFile(folder.Path("data/file")), "new");
+}
+
+TEST(WholeFileTest, ANewSecretFileIsNotForEverybodyAndAnOlderOneKeepsWhoMayReadIt) {
+  const TemporaryFolder folder;
+  const std::string path = folder.Path("tokens.json");
+  const auto mode = [&path] {
+    struct stat found {};
+    EXPECT_EQ(stat(path.c_str(), &found), 0);
+    return found.st_mode & 07777;
+  };
+  EXPECT_TRUE(WriteSecretFile(path, "new").ok());
+  EXPECT_EQ(mode() & 0007, 0u);
+  ASSERT_EQ(chmod(path.c_str(), 0604), 0);
+  EXPECT_TRUE(WriteSecretFile(path, "newer").ok());
+  EXPECT_EQ(mode(), 0604u);
+  EXPECT_EQ(ReadFile(path), "newer");
+  EXPECT_EQ(FilesIn(folder), 1);
+}
+
+TEST(WholeFileTest, ASecretFileBehindALinkIsReplacedAndTheLinkStays) {
+  const TemporaryFolder folder;
+  const std::string path = folder.Write("file", "older");
+  fs::create_symlink("file", folder.Path("link"));
+  EXPECT_TRUE(WriteSecretFile(folder.Path("link"), "new").ok());
+  EXPECT_TRUE(fs::is_symlink(folder.Path("link")));
+  EXPECT_EQ(ReadFile(path), "new");
+}
+
+TEST(WholeFileTest, ADiskThatIsFullAfterAPartOfASecretFileIsTheReasonThatIsGiven) {
+  const TemporaryFolder folder;
+  const std::string path = folder.Write("tokens.json", "older");
+  const FullDisk full(100);
+  const absl::Status status = WriteSecretFile(path, std::string(200, 'x'));
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("cannot write " + path), HasSubstr("File too large")));
+  EXPECT_EQ(ReadFile(path), "older");
+  EXPECT_EQ(FilesIn(folder), 1);
 }
 
 TEST(WholeFileTest, APipeAndADeviceAreWrittenToAsTheyAre) {

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "training/command/given_flags.h"
+
 namespace videodiffcr::training {
 
 void AddRecomputeBlocks(StageOptions* stage, Command* command) {
@@ -51,17 +53,22 @@ void AddFilePromptFlags(const char* then, FilePromptOptions* prompts, Command* c
       {"prompts", "FILE", absl::StrCat("Prompts: text, one a line; .csv or .jsonl, a column of it. ", then),
        "VidProM_unique.csv"},
       ReadString(&prompts->file));
-  command->AddFlag({"prompt-column", "NAME", "The column of a .csv file, or the key of a .jsonl one.", "caption"},
-                   ReadString(&prompts->column));
+  command->AddFlag(
+      {"prompt-column", "NAME", "With --prompts: the column of a .csv file, or the key of a .jsonl one.", "caption"},
+      ReadString(&prompts->column));
   command->AddFlag({"most-prompts", "N", "So many of the file, from its start.", "10000"},
                    ReadInteger(1, 1'000'000, &prompts->most));
+  command->AddCheck([prompts, command]() -> absl::Status {
+    if (!prompts->file.empty()) return absl::OkStatus();
+    return RefuseGiven(*command, {"prompt-column", "most-prompts"}, "needs --prompts");
+  });
 }
 
 void AddSizeFlags(StageOptions* stage, DistillationOptions* options, Command* command) {
   AddFilePromptFlags("Then any model folder will do; else the tiny model's scenes.", &options->prompts, command);
   command->AddFlag(
       {"negative-prompt", "TEXT", "With --prompts: what guidance leads the real score away from; by default no words.",
-       "static, blurred, low quality"},
+       "'static, blurred, low quality'"},
       ReadString(&options->negative_prompt));
   command->AddFlag(
       {"fake-score", "FOLDER",

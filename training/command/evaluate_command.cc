@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <system_error>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +14,7 @@
 #include "command_line/program.h"
 #include "model/load/create_video_model.h"
 #include "system/whole_file.h"
+#include "system/writable.h"
 #include "training/command/contact_sheets.h"
 #include "training/command/evaluate_options.h"
 #include "training/command/evaluate_prompts.h"
@@ -38,13 +38,13 @@ absl::Status WriteFile(const std::string& flag, const std::string& path, const s
   return Named(flag, WriteWholeFile(path, text));
 }
 
-// What an hour of judging ends with has to have a place: found out before it.
+// What an hour of judging ends with has to have a place: found out before it. Older files stay until there is something
+// to replace them with.
 absl::Status PrepareOutputs(const EvaluateOptions& options) {
-  for (const auto& [flag, path, text] : {std::tuple{"--csv", options.csv, FormatCsv({})},
-                                         {"--per-clip", options.per_clip, ClipFileHeader(CommandOf(options))},
-                                         {"--write-bounds", options.write_bounds, std::string()}}) {
+  for (const auto& [flag, path] :
+       {std::pair{"--csv", options.csv}, {"--per-clip", options.per_clip}, {"--write-bounds", options.write_bounds}}) {
     if (path.empty()) continue;
-    if (absl::Status written = WriteFile(flag, path, text); !written.ok()) return written;
+    if (absl::Status writable = CheckWritable(path, flag); !writable.ok()) return writable;
   }
   std::error_code error;
   if (!options.sheets.empty()) std::filesystem::create_directories(options.sheets, error);
@@ -155,11 +155,13 @@ class Judging {
     return KeepClips(*drift);
   }
 
-  absl::Status KeepClips(const std::vector<JudgedClips>& judged) const {
+  // The first replace an older file.
+  absl::Status KeepClips(const std::vector<JudgedClips>& judged) {
     if (options_.per_clip.empty()) return absl::OkStatus();
     std::string lines;
     for (const JudgedClips& clips : judged) absl::StrAppend(&lines, FormatClips(clips));
-    return Named("--per-clip", AppendWhole(options_.per_clip, lines));
+    if (std::exchange(keeps_clips_, true)) return Named("--per-clip", AppendWhole(options_.per_clip, lines));
+    return WriteFile("--per-clip", options_.per_clip, ClipFileHeader(CommandOf(options_)) + lines);
   }
 
   const EvaluateOptions& options_;
@@ -168,6 +170,7 @@ class Judging {
   std::optional<QualityBounds> bounds_;
   std::vector<QualityRow> rows_;
   std::string drift_;
+  bool keeps_clips_ = false;  // in a file that has some by now
 };
 
 // All that is asked of generated clips: the table, then scenes of two objects.

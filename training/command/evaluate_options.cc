@@ -11,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "command_line/flag_reader.h"
 #include "system/wrong_usage.h"
+#include "training/command/given_flags.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -103,10 +104,43 @@ void AddPromptFlags(PromptJudging* prompts, Command* command) {
                     "per prompt, dense beside pruned.",
                     "prompts.txt"},
                    ReadString(&prompts->file));
-  command->AddFlag({"prompt-column", "NAME", "The column of a .csv file, or the key of a .jsonl one.", "caption"},
-                   ReadString(&prompts->column));
+  command->AddFlag(
+      {"prompt-column", "NAME", "With --prompts: the column of a .csv file, or the key of a .jsonl one.", "caption"},
+      ReadString(&prompts->column));
   command->AddFlag({"chunks", "N", "With --prompts: length of a video, in chunks.", "4"},
                    ReadInteger(1, 1000, &prompts->chunks));
+}
+
+// What would be accepted and do nothing. That nothing is to be judged of what --prompts does not judge may be said.
+absl::Status CheckPromptFlags(const EvaluateOptions& options, const Command& command) {
+  if (options.prompts.file.empty()) return RefuseGiven(command, {"prompt-column", "chunks"}, "needs --prompts");
+  const std::string why = "goes without --prompts, which judges by the distance to the dense model alone";
+  absl::Status refused = RefuseGiven(
+      command,
+      {"classifier", "conditions", "cache-retention", "cache-score", "hysteresis", "anchor", "only", "long-chunks",
+       "bounds", "per-clip", "method", "training-seed", "write-bounds", "plain", "precision"},
+      why);
+  if (refused.ok() && options.baselines) refused = RefuseGiven(command, {"baselines"}, why);
+  if (refused.ok() && options.proxies) refused = RefuseGiven(command, {"proxies"}, why);
+  if (refused.ok() && options.reconstructions > 0) refused = RefuseGiven(command, {"reconstructions"}, why);
+  if (refused.ok() && options.two_objects > 0) refused = RefuseGiven(command, {"two-objects"}, why);
+  return refused;
+}
+
+// Files that nothing would be written to.
+absl::Status CheckOutputFlags(const EvaluateOptions& options) {
+  const bool of_clips = options.clips > 0 || !options.prompts.file.empty();
+  for (const auto& [flag, file] : {std::pair{"--csv", options.csv}, {"--per-clip", options.per_clip}}) {
+    if (!file.empty() && !of_clips) return WrongUsageError(absl::StrCat(flag, " ", file, ": needs --clips from 1 on"));
+  }
+  if (options.write_bounds.empty()) return absl::OkStatus();
+  for (const auto& [flag, given] : {std::pair{"--csv", !options.csv.empty()},
+                                    {"--per-clip", !options.per_clip.empty()},
+                                    {"--sheets", !options.sheets.empty()},
+                                    {"--two-objects", options.two_objects > 0}}) {
+    if (given) return WrongUsageError(absl::StrCat(flag, ": goes without --write-bounds, which judges no model"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckFlags(const EvaluateOptions& options) {
@@ -165,6 +199,8 @@ void AddEvaluateFlags(EvaluateOptions* options, Command* command) {
                    ReadChoice({"fp32", "bf16", "fp8"}, &options->precision));
   command->AddFlag({"threads", "N", "Processor threads; 0: one per processor.", "2"},
                    ReadInteger(0, 1024, &options->threads));
+  command->AddCheck([options, command] { return CheckPromptFlags(*options, *command); });
+  command->AddCheck([options] { return CheckOutputFlags(*options); });
   command->AddCheck([options] { return CheckFlags(*options); });
 }
 

@@ -1,25 +1,22 @@
 #include "training/command/evaluate_prompts.h"
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "command_line/program.h"
 #include "model/rollout/latent_rollout.h"
+#include "system/scratch_folder.h"
 #include "system/whole_file.h"
+#include "system/writable.h"
 #include "system/wrong_usage.h"
 #include "training/command/prompt_sheets.h"
 #include "training/evaluation/budget_distance.h"
@@ -36,19 +33,15 @@ struct EncodedClips {
 };
 
 absl::StatusOr<EncodedClips> EncodeClips(const EvaluateOptions& options) {
-  std::string folder = std::filesystem::temp_directory_path().string() + "/videodiffcr-text-XXXXXX";
-  if (mkdtemp(folder.data()) == nullptr) return absl::UnavailableError(absl::StrCat(folder, ": cannot be made"));
-  const absl::Cleanup remove = [&folder] {
-    std::error_code error;
-    std::filesystem::remove_all(folder, error);
-  };
+  const absl::StatusOr<ScratchFolder> folder = ScratchFolder::Make("videodiffcr-text");
+  if (!folder.ok()) return folder.status();
   PromptSetOptions set;
   set.model_folder = options.model;
   set.device = options.device;
   set.file = options.prompts.file;
   set.column = options.prompts.column;
   set.most = options.clips;
-  set.cache_folder = folder;
+  set.cache_folder = folder->path();
   const absl::StatusOr<PromptSet> prompts = PromptSet::Open(set, std::cerr);
   if (!prompts.ok()) return prompts.status();
   std::vector<std::string> wanted = prompts->prompts();
@@ -118,7 +111,7 @@ absl::Status WriteCsv(const std::string& path, const std::string& text) {
 absl::Status EvaluatePrompts(const EvaluateOptions& options) {
   if (options.clips < 1) return WrongUsageError("--clips 0: with --prompts at least 1");
   if (!options.csv.empty()) {
-    if (absl::Status place = WriteCsv(options.csv, DistancesCsv({})); !place.ok()) return place;
+    if (absl::Status place = CheckWritable(options.csv, "--csv"); !place.ok()) return place;
   }
   const absl::StatusOr<EncodedClips> encoded = EncodeClips(options);
   if (!encoded.ok()) return encoded.status();

@@ -31,7 +31,7 @@ void AddFlags(FiguresOptions* options, Command* command) {
                    ReadString(&options->model));
   command->AddFlag({"output", "FOLDER", "Gets retention.png and a router map per budget. Needed.", "figures"},
                    ReadString(&options->output));
-  command->AddFlag({"prompt", "TEXT", "What the router maps' video shows.", "a red star bounces"},
+  command->AddFlag({"prompt", "TEXT", "What the router maps' video shows.", "'a red star bounces'"},
                    ReadString(&options->maps.prompt));
   command->AddFlag({"chunk", "N", "Chunk of the video, from 0: the one that is drawn.", "0"},
                    ReadInteger(0, 1000, &options->maps.chunk));
@@ -45,8 +45,7 @@ void AddFlags(FiguresOptions* options, Command* command) {
 
 absl::Status Write(const RgbImage& image, const std::string& path) {
   if (absl::Status written = WritePng(image, path); !written.ok()) return written;
-  std::cout << path << "\n";
-  return absl::OkStatus();
+  return WriteText(path + "\n", std::cout);
 }
 
 absl::Status Run(FiguresOptions options) {

@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "command_line/flag_reader.h"
 #include "training/command/distillation_flags.h"
+#include "training/command/given_flags.h"
 #include "training/command/train_processes.h"
 #include "training/parallel/gradient_exchange.h"
 #include "training/parallel/rank_launcher.h"
@@ -299,21 +300,28 @@ Subcommand Baseline() {
 void AddPromptFlags(PromptOptions* prompts, BudgetOptions* budgets, Command* command) {
   AddFilePromptFlags("Then any model folder will do, and the result has budgets; else the tiny model's scenes.",
                      prompts, command);
-  command->AddFlag({"held-out", "N", "Of the prompts, so many are not trained on but measured with.", "8"},
+  command->AddFlag({"held-out", "N", "Of --prompts, so many are not trained on but measured with.", "8"},
                    ReadInteger(1, 10'000, &prompts->held_out));
-  command->AddFlag({"measure-every", "N", "Steps between measures on held-out prompts.", "20"},
+  command->AddFlag({"measure-every", "N", "With --prompts: steps between measures on held-out prompts.", "20"},
                    ReadInteger(1, 1'000'000, &prompts->measure_every));
   command->AddFlag(
       {"target", "X,...", "With --prompts: mean shares of tokens, each a budget of the result.", "0.7,0.5"},
       ReadNumbers(&budgets->targets));
   command->AddFlag(
-      {"accounting", "KIND", "What has to meet the target: nominal or executed ratios.", "executed"},
+      {"accounting", "KIND", "With --prompts: what has to meet the target, nominal or executed ratios.", "executed"},
       ReadEither("nominal", RatioAccounting::kNominal, "executed", RatioAccounting::kExecuted, &budgets->accounting));
   command->AddFlag(
       {"tables", "FILE",
        "With --prompts: tables as config.json has them; by default what costs least of the blocks' updates.",
        "tables.json"},
       ReadString(&budgets->tables));
+  command->AddCheck([prompts, budgets, command]() -> absl::Status {
+    if (prompts->file.empty()) {
+      return RefuseGiven(*command, {"tables", "target", "accounting", "held-out", "measure-every"}, "needs --prompts");
+    }
+    if (budgets->tables.empty()) return absl::OkStatus();
+    return RefuseGiven(*command, {"target", "accounting"}, "goes without --tables, which say what is kept");
+  });
 }
 
 // What both kinds of data have in common is the scenes' options.

@@ -9,10 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "server/access/access_control.h"
+#include "tests/system/read_file.h"
 
 namespace videodiffcr {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -68,6 +70,19 @@ TEST_F(TokensCommandTest, LimitsAreChangedAndTakenAwayWithoutAnotherToken) {
   EXPECT_EQ(Run({"limit", "acme"}), 2);
   EXPECT_EQ(Run({"limit", "--floor", "no", "acme"}), 2);
   EXPECT_THAT(errors_.str(), HasSubstr("a number from 0.1 to 1, or none"));
+}
+
+TEST_F(TokensCommandTest, ATokenThatIsRemovedThroughALinkIsGoneFromTheFileBehindIt) {
+  const std::string file = path_ + "_behind";
+  ASSERT_EQ(symlink(file.c_str(), path_.c_str()), 0);
+  ASSERT_EQ(Run({"add", "acme"}), 0) << errors_.str();
+  const std::string id = SplitToken(absl::StripSuffix(out_.str(), "\n"))->id;
+  EXPECT_THAT(ReadFile(file), HasSubstr(id)) << "the file is new, and the link was there";
+  ASSERT_EQ(Run({"limit", "--max-sessions", "3", "acme"}), 0) << errors_.str();
+  EXPECT_THAT(ReadFile(file), HasSubstr("\"max_sessions\": 3"));
+  ASSERT_EQ(Run({"remove", id}), 0) << errors_.str();
+  EXPECT_THAT(ReadFile(file), AllOf(HasSubstr("acme"), Not(HasSubstr(id))));
+  unlink(file.c_str());
 }
 
 TEST_F(TokensCommandTest, WhatIsWrongIsSaidWithAStatusOfItsKind) {

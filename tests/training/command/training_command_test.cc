@@ -9,12 +9,16 @@
 #include <string_view>
 #include <vector>
 
+#include "system/wrong_usage.h"
+#include "tests/command_line/broken_examples.h"
+#include "tests/command_line/full_standard_output.h"
 #include "tests/command_line/run_subcommand.h"
 #include "tests/system/read_file.h"
 #include "tests/training/tiny_model.h"
 #include "training/command/compare_command.h"
 #include "training/command/evaluate_command.h"
 #include "training/command/figures_command.h"
+#include "training/command/regress_command.h"
 #include "training/command/train_command.h"
 
 namespace videodiffcr::training {
@@ -36,6 +40,13 @@ class TrainingCommandTest : public ::testing::Test {
     arguments.insert(arguments.begin(), {"--model", TinyModel(), "--reconstructions", "0"});
     return RunSubcommand(EvaluateSubcommand(), {arguments.begin(), arguments.end()});
   }
+  // Why flags are refused; with a model that is not there, so that nothing is done where they are not.
+  static std::string Refusal(const Subcommand& subcommand, std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {"--model", "/nonexistent"});
+    const absl::Status status = RunSubcommand(subcommand, {flags.begin(), flags.end()});
+    EXPECT_TRUE(IsWrongUsage(status)) << status;
+    return std::string(status.message());
+  }
   static absl::Status Compare(const std::vector<std::string>& arguments) {
     return RunSubcommand(CompareSubcommand(), {arguments.begin(), arguments.end()});
   }
@@ -43,11 +54,12 @@ class TrainingCommandTest : public ::testing::Test {
     arguments.insert(arguments.begin(), {"--model", TinyModel(), "--batch", "2"});
     return RunSubcommand(WordingStage(), {arguments.begin(), arguments.end()});
   }
-  static Subcommand WordingStage() {
+  static Subcommand Stage(const std::string& name) {
     const std::vector<Subcommand> stages = StageSubcommands();
     return *std::find_if(stages.begin(), stages.end(),
-                         [](const Subcommand& stage) { return stage.text.name == "wording"; });
+                         [&name](const Subcommand& stage) { return stage.text.name == name; });
   }
+  static Subcommand WordingStage() { return Stage("wording"); }
 
   std::string folder_;
 };
@@ -69,11 +81,73 @@ TEST_F(TrainingCommandTest, ResultsThatCannotBeWrittenEndTheJudgingBeforeItBegin
   std::ofstream(File("taken")) << "a file";
   EXPECT_THAT(Evaluate({"--clips", many, "--sheets", File("taken/sheets")}).message(), HasSubstr("taken/sheets"));
   EXPECT_THAT(Evaluate({"--clips", many, "--csv", File("nowhere/table.csv")}).message(),
-              AllOf(HasSubstr("--csv: cannot write "), HasSubstr("nowhere/table.csv")));
+              AllOf(HasSubstr("cannot write "), HasSubstr("nowhere/table.csv"), HasSubstr("with --csv")));
+}
+
+TEST_F(TrainingCommandTest, JudgingThatFailsLeavesOlderResultsAlone) {
+  const std::string older = File("older.csv"), prompts = File("prompts.txt");
+  std::ofstream(older) << "older";
+  std::ofstream(prompts) << "a red circle\n";
+  for (const std::vector<std::string>& flags : std::vector<std::vector<std::string>>{
+           {"--plain", "cpu", "--write-bounds", older},
+           {"--plain", "cpu", "--csv", older},
+           {"--per-clip", older},
+           {"--prompts", prompts, "--csv", older},
+       }) {
+    std::vector<std::string_view> arguments = {"--model", "/nonexistent"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const absl::Status status = RunSubcommand(EvaluateSubcommand(), arguments);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("/nonexistent")) << flags.front();
+    EXPECT_EQ(ReadFile(older), "older") << flags.front();
+  }
+}
+
+TEST_F(TrainingCommandTest, FlagsThatPromptsOfAFileLeaveNothingToDoForAreRefused) {
+  const auto refused = [this](const std::vector<std::string>& flags) {
+    std::vector<std::string> all = {"--prompts", File("prompts.txt")};
+    all.insert(all.end(), flags.begin(), flags.end());
+    return Refusal(EvaluateSubcommand(), all);
+  };
+  const std::string why = ": goes without --prompts, which judges by the distance to the dense model alone";
+  EXPECT_EQ(refused({"--conditions", "short,long,switch,held-out"}), "--conditions" + why) << "its default, but given";
+  EXPECT_EQ(refused({"--proxies", "yes"}), "--proxies" + why);
+  EXPECT_EQ(refused({"--classifier=file"}), "--classifier" + why);
+  EXPECT_EQ(refused({"--two_objects", "2"}), "--two-objects" + why);
+  EXPECT_EQ(refused({"--per-clip", File("clips.csv")}), "--per-clip" + why);
+  EXPECT_EQ(refused({"--plain", "cpu"}), "--plain" + why);
+  const absl::Status values = Evaluate({"--prompts", "--per-clip", "--proxies", "no", "--two-objects", "0"});
+  EXPECT_FALSE(IsWrongUsage(values)) << "no flag but a file's name, and nothing that is not done: " << values;
+  EXPECT_EQ(Refusal(EvaluateSubcommand(), {"--chunks", "4"}), "--chunks: needs --prompts");
+  EXPECT_EQ(Refusal(EvaluateSubcommand(), {"--prompt-column", "a"}), "--prompt-column: needs --prompts");
+}
+
+TEST_F(TrainingCommandTest, OutputsThatNothingWouldBeWrittenToAreRefused) {
+  EXPECT_EQ(Refusal(EvaluateSubcommand(), {"--clips", "0", "--per-clip", "clips.csv"}),
+            "--per-clip clips.csv: needs --clips from 1 on");
+  EXPECT_EQ(Refusal(EvaluateSubcommand(),
+                    {"--plain", "cpu", "--write-bounds", File("bounds.csv"), "--csv", File("table.csv")}),
+            "--csv: goes without --write-bounds, which judges no model");
+}
+
+TEST_F(TrainingCommandTest, FlagsThatStagesHaveForPromptsOfAFileAreRefusedWithoutOne) {
+  const auto refused = [this](const std::string& name, std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {"--output", File("out"), "--run", File("run")});
+    return Refusal(Stage(name), flags);
+  };
+  EXPECT_EQ(refused("routers", {"--tables", "tables.json"}), "--tables: needs --prompts");
+  EXPECT_EQ(refused("routers", {"--target", "0.7"}), "--target: needs --prompts");
+  EXPECT_EQ(refused("routers", {"--accounting", "nominal"}), "--accounting: needs --prompts");
+  EXPECT_EQ(refused("routers", {"--held-out", "4"}), "--held-out: needs --prompts");
+  EXPECT_EQ(refused("routers", {"--measure-every", "9"}), "--measure-every: needs --prompts");
+  EXPECT_EQ(refused("routers", {"--prompt-column", "caption"}), "--prompt-column: needs --prompts");
+  EXPECT_EQ(refused("videodiffcr", {"--most-prompts", "9"}), "--most-prompts: needs --prompts");
+  EXPECT_EQ(refused("routers", {"--prompts", "mine.txt", "--tables", "tables.json", "--target", "0.7"}),
+            "--target: goes without --tables, which say what is kept");
 }
 
 TEST_F(TrainingCommandTest, JudgingKeepsALinePerClipAndComparesRows) {
   const std::string clips = File("tiny.clips.csv");
+  std::ofstream(clips) << "older";
   ASSERT_TRUE(Evaluate({"--clips", "2", "--conditions", "short", "--budgets", "1,0.7", "--plain", "cpu", "--proxies",
                         "yes", "--method", "ours", "--training-seed", "4", "--per-clip", clips})
                   .ok());
@@ -195,6 +269,9 @@ TEST_F(TrainingCommandTest, FiguresAreATableAndAMapPerBudget) {
     EXPECT_THAT(ReadFile(output + "/" + name + ".png"), ::testing::StartsWith("\x89PNG")) << name;
   }
   EXPECT_THAT(RunSubcommand(FiguresSubcommand(), {"--model", tiny}).message(), HasSubstr("--output is needed"));
+  const FullStandardOutput full;
+  EXPECT_THAT(RunSubcommand(FiguresSubcommand(), {"--model", tiny, "--output", output}).message(),
+              HasSubstr("cannot write to standard output"));
 }
 
 TEST_F(TrainingCommandTest, TargetsAreNumbersThatBudgetsCanBe) {
@@ -218,6 +295,14 @@ TEST(TrainingHelpTest, EveryStageShowsAnExampleAndItsFlags) {
   }
   EXPECT_THAT(HelpOf(EvaluateSubcommand()), HasSubstr("  --only TEXT\n"));
   EXPECT_THAT(HelpOf(FiguresSubcommand()), HasSubstr("  --prompt TEXT\n"));
+}
+
+TEST(TrainingHelpTest, ItsExamplesCanBeCopied) {
+  std::vector<Subcommand> all = StageSubcommands();
+  all.insert(all.end(), {EvaluateSubcommand(), CompareSubcommand(), FiguresSubcommand(), RegressSubcommand()});
+  for (const Subcommand& subcommand : all) {
+    EXPECT_THAT(BrokenExamples(HelpOf(subcommand)), ::testing::IsEmpty()) << subcommand.text.name;
+  }
 }
 
 }  // namespace
