@@ -11,6 +11,7 @@
 #include "gateway/gateway.h"
 #include "gateway/gateway_flags.h"
 #include "server/logging/log_line.h"
+#include "server/rpc/grpc_log.h"
 #include "server/sockets/descriptor_limit.h"
 #include "system/exit_timer.h"
 #include "system/orderly_exit.h"
@@ -28,14 +29,16 @@ constexpr absl::Duration kGrace = absl::Seconds(5);
 int Main(int argc, char** argv) {
   PrepareStandardStreams();
   ExitOnUnattributableFailures(kName);
-  // Blocked before any thread starts, since threads inherit it: only the wait below sees them.
-  const sigset_t stop_signals = StopSignals();
-  BlockSignals(stop_signals);
+  RouteGrpcLog();
   RaiseDescriptorLimit();
 
   const absl::StatusOr<GatewayCommandLine> command_line = ParseGatewayCommandLine({argv + 1, argv + argc});
   if (!command_line.ok()) return RefuseCommandLine(kName, kName, command_line.status(), std::cerr);
   if (!command_line->answer.empty()) return WriteAnswer(kName, command_line->answer, std::cout, std::cerr);
+  // Behind what answers and ends by itself, where they are to end it, and before any thread starts, since threads
+  // inherit it: only the wait below sees them.
+  const sigset_t stop_signals = StopSignals();
+  BlockSignals(stop_signals);
   const RealClock clock;
   const absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Create(command_line->config, &clock);
   if (!gateway.ok()) return Fail(kName, gateway.status(), std::cerr);

@@ -10,13 +10,16 @@
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "proto/grpc_deadline.h"
+#include "server/rpc/call_observer.h"
 #include "server/rpc/grpc_options.h"
+#include "server/sockets/connection_use.h"
 #include "videodiffcr/v1/video_generation.grpc.pb.h"
 
 namespace videodiffcr {
 namespace {
 
-// A few probes and a person with grpcurl; whoever takes more harms only this port.
+// A few probes and a person with grpcurl. No call of theirs gives a connection a right to its place, so that a probe
+// gets in however many have come before it.
 constexpr int kMaxConnections = 64;
 constexpr int kMaxMessageBytes = 64 << 10;
 constexpr int kMaxThreads = 8;
@@ -43,6 +46,8 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Create(const std::stri
   quota.SetMaxThreads(kMaxThreads);
   builder.SetResourceQuota(quota);
   RefuseCompression(&builder);
+  auto uses = std::make_shared<ConnectionUses>();
+  ObserveCalls(uses, /*service=*/"", &builder);
   auto admin = absl::WrapUnique(new AdminServer());
   // gRPC does not start with nothing but its own health service.
   builder.RegisterCallbackGenericService(&admin->unknown_methods_);
@@ -55,7 +60,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Create(const std::stri
   options.unacknowledged_timeout = kUnacknowledgedTimeout;
   options.silent_bytes = kFewestBytesOfAProbe;
   absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> acceptor =
-      ConnectionAcceptor::Create(*std::move(socket), options, std::move(grpc_side), nullptr);
+      ConnectionAcceptor::Create(*std::move(socket), options, std::move(grpc_side), std::move(uses), nullptr);
   if (!acceptor.ok()) return CannotListen(listen, acceptor.status());
   admin->acceptor_ = *std::move(acceptor);
   return admin;

@@ -19,6 +19,7 @@
 #include "server/access/tokens_command.h"
 #include "server/diagnose.h"
 #include "server/logging/log_line.h"
+#include "server/rpc/grpc_log.h"
 #include "server/serve_until_stopped.h"
 #include "server/server.h"
 #include "server/server_flags.h"
@@ -84,10 +85,6 @@ absl::Status LoadedOrStopped(std::future<absl::Status>& loading, const sigset_t&
 
 int Main(int argc, char** argv) {
   ExitOnUnattributableFailures(kName);
-  // Blocked before any thread starts, since threads inherit it: only the waits below see them.
-  const sigset_t stop_signals = StopSignals();
-  BlockSignals(stop_signals);
-
   RaiseDescriptorLimit();
   BoundHeapParts();
 
@@ -98,7 +95,12 @@ int Main(int argc, char** argv) {
   if (command_line->diagnose) {
     return WriteAnswer(kName, Diagnose(*command_line, {argv + 1, argv + argc}), std::cout, std::cerr);
   }
+  // Behind what answers and ends by itself, where they are to end it, and before any thread starts, since threads
+  // inherit it: only the waits below see them.
+  const sigset_t stop_signals = StopSignals();
+  BlockSignals(stop_signals);
   ConfigureLog(command_line->config.log_format, command_line->config.log_level);
+  LetGrpcLogQuotePeers(command_line->config.log_prompts);
   RealClock clock;
   ServerConfig config = command_line->config;
   if (command_line->device != "cpu") config.scheduler.engine_niceness = 0;

@@ -15,6 +15,7 @@
 #include "grpcpp/server_builder.h"
 #include "proto/grpc_deadline.h"
 #include "server/logging/log_line.h"
+#include "server/rpc/call_observer.h"
 #include "server/rpc/grpc_log.h"
 #include "server/rpc/grpc_options.h"
 #include "server/sockets/descriptor_limit.h"
@@ -183,6 +184,7 @@ absl::Status Server::StartGrpc() {
   builder.RegisterService(&service_);
   builder.SetOption(std::make_unique<ReflectionOption>(config_.reflection));
   SetLimits(config_, &builder);
+  ObserveCalls(connection_uses_, v1::VideoGenerationService::service_full_name(), &builder);
   grpc_server_ = builder.BuildAndStart();
   if (grpc_server_ == nullptr) return absl::UnavailableError("gRPC does not start");
   SetServing(false);
@@ -207,9 +209,11 @@ absl::Status Server::StartAcceptor(ListeningSocket socket, ConnectionAcceptor::G
   ConnectionAcceptor::Options options;
   options.max_connections = *connections;
   options.max_connections_per_peer = config_.rpc_limits.behind_proxy ? 0 : config_.max_connections_per_peer;
+  options.max_first_message_bytes = config_.rpc_limits.max_first_message_bytes;
+  options.max_later_message_bytes = config_.rpc_limits.max_control_message_bytes;
   options.unacknowledged_timeout = config_.keepalive_timeout;
   absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> acceptor =
-      ConnectionAcceptor::Create(std::move(socket), options, std::move(grpc_side), &rpc_metrics_);
+      ConnectionAcceptor::Create(std::move(socket), options, std::move(grpc_side), connection_uses_, &rpc_metrics_);
   if (!acceptor.ok()) return CannotListen(config_.listen, acceptor.status());
   acceptor_ = *std::move(acceptor);
   return absl::OkStatus();
@@ -261,15 +265,15 @@ void Server::SetServing(bool serving) {
 }
 
 // The health service of the own port goes on as it is: whoever hears it has a connection that works. Probes come by
-// another port, and are told that a restart would help.
+// another port, and are told that a restart would help; where all places are taken by calls, it would only end these.
 void Server::SetReachable(const absl::Status& reachable) {
   MutexLock lock(&readiness_mutex_);
-  if (reachable.ok() != reachable_.ok()) {
+  if (reachable.code() != reachable_.code()) {
     LogLine(reachable.ok() ? "new connections are served again" : absl::StrCat("not ready: ", reachable.message()),
             reachable.ok() ? LogLevel::kInfo : LogLevel::kError);
   }
   reachable_ = reachable;
-  if (admin_server_ != nullptr) admin_server_->SetAlive(reachable.ok());
+  if (admin_server_ != nullptr) admin_server_->SetAlive(reachable.ok() || absl::IsResourceExhausted(reachable));
   server_metrics_.ready->Set(serving_ && reachable_.ok() ? 1 : 0);
 }
 

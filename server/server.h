@@ -30,6 +30,7 @@
 #include "server/rpc/rpc_metrics.h"
 #include "server/rpc/video_service.h"
 #include "server/server_config.h"
+#include "server/sockets/connection_use.h"
 #include "server/sockets/listening_socket.h"
 #include "server/sockets/port_probe.h"
 #include "server/upkeep.h"
@@ -95,6 +96,7 @@ class Server {
   std::unique_ptr<DeliveryMetrics> delivery_metrics_;
   std::unique_ptr<Scheduler> scheduler_;
   VideoService service_;
+  const std::shared_ptr<ConnectionUses> connection_uses_ = std::make_shared<ConnectionUses>();
   std::unique_ptr<grpc::Server> grpc_server_;
   std::unique_ptr<ConnectionAcceptor> acceptor_;  // goes before grpc_server_ shuts down
   std::unique_ptr<Upkeep> upkeep_;                // goes before what it looks after

@@ -43,7 +43,7 @@ ALLOWED = {
     "server/media": "model/api media libav",
     "server/delivery": "checksum threading server/media scheduler model/api prometheus",
     "server/logging": "threading",
-    "server/sockets": "openssl",
+    "server/sockets": "threading openssl",
     "server/rpc": "proto protobuf grpc threading scheduler server/media server/delivery server/access server/logging server/sockets model/api prometheus openssl utf8proc",
     "server/access": "grpc prometheus json openssl threading command_line server/logging",
     "server/metrics": "prometheus server/logging server/sockets",

@@ -27,8 +27,8 @@ struct LoadProgress {
 absl::StatusOr<std::vector<ViewerOutcome>> RunLoad(const LoadOptions& options, RunningCalls* calls,
                                                    const std::function<void(const LoadProgress&)>& show);
 
-// Connections for so many viewers at once: one each, as real viewers have, up to 64; of more than 512 viewers eight share
-// one.
+// Connections for so many viewers at once: one each, as real viewers have, up to 64; of more than 512 viewers eight
+// share one.
 int64_t ConnectionsFor(int64_t viewers);
 
 // Viewers whose plans are given, not drawn: an open loop in which each begins at its moment.

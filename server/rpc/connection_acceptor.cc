@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -17,9 +18,11 @@
 namespace videodiffcr {
 namespace {
 
-constexpr int kSweepMilliseconds = 1000;   // how old the number of connections in the metrics may be
-constexpr int kStarvedMilliseconds = 100;  // between two tries when the system has no descriptor left
-constexpr int kAcceptsPerTurn = 64;        // before the thread looks whether it shall leave
+constexpr int kSweepMilliseconds = 1000;        // how old the number of connections in the metrics may be
+constexpr int kLookAgainMilliseconds = 100;     // when a connection sends more than its calls explain
+constexpr int kStarvedMilliseconds = 100;       // between two tries when the system has no descriptor left
+constexpr int kReceiveBufferBytes = 256 << 10;  // what the kernel takes ahead, and gRPC reads in one go
+constexpr int kAcceptsPerTurn = 64;             // before the thread looks whether it shall leave
 
 // The system is out of something; the connection stays in the port's queue.
 bool IsStarvation(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
@@ -27,19 +30,28 @@ bool IsStarvation(int error) { return error == EMFILE || error == ENFILE || erro
 }  // namespace
 
 ConnectionAcceptor::ConnectionAcceptor(ListeningSocket socket, const Options& options, GrpcSide grpc_side,
-                                       RpcMetrics* metrics)
+                                       std::shared_ptr<ConnectionUses> uses, RpcMetrics* metrics)
     : socket_(std::move(socket)),
       options_(options),
       grpc_side_(std::move(grpc_side)),
+      uses_(std::move(uses)),
       metrics_(metrics),
-      table_(options.max_connections, options.max_connections_per_peer, options.silent_bytes) {}
+      table_({options.max_connections, options.max_connections_per_peer, options.silent_bytes,
+              options.max_first_message_bytes, options.max_later_message_bytes},
+             uses_.get()) {
+  // Connections have it from the port: one that is made smaller later drops what its peer was told to send.
+  setsockopt(socket_.descriptor.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBufferBytes, sizeof(kReceiveBufferBytes));
+}
 
 absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> ConnectionAcceptor::Create(ListeningSocket socket,
                                                                                const Options& options,
                                                                                GrpcSide grpc_side,
+                                                                               std::shared_ptr<ConnectionUses> uses,
                                                                                RpcMetrics* metrics) {
-  auto acceptor = absl::WrapUnique(new ConnectionAcceptor(std::move(socket), options, std::move(grpc_side), metrics));
-  const absl::Status started = acceptor->thread_.Start([raw = acceptor.get()] { raw->Run(); });
+  auto acceptor = absl::WrapUnique(
+      new ConnectionAcceptor(std::move(socket), options, std::move(grpc_side), std::move(uses), metrics));
+  absl::Status started = acceptor->look_thread_.Start([raw = acceptor.get()] { raw->LookAfterConnections(); });
+  if (started.ok()) started = acceptor->thread_.Start([raw = acceptor.get()] { raw->Run(); });
   if (!started.ok()) return started;
   return acceptor;
 }
@@ -59,9 +71,31 @@ void ConnectionAcceptor::Run() {
               starved ? LogLevel::kError : LogLevel::kInfo);
     }
     starved_ = starved;
+    MutexLock lock(&mutex_);
     const int open = table_.Sweep();
-    if (starved) table_.ShutOldestSilent();  // its descriptor may be what is missing
+    if (starved) table_.MakeRoom();  // its descriptor may be what is missing
     if (metrics_ != nullptr) metrics_->connections->Set(open);
+  }
+}
+
+void ConnectionAcceptor::LookAfterConnections() {
+  pollfd leave = {look_thread_.leave(), POLLIN, 0};
+  ConnectionTable::Findings findings;
+  for (auto looked = std::chrono::steady_clock::now();;) {
+    poll(&leave, 1, findings.look_again ? kLookAgainMilliseconds : kSweepMilliseconds);
+    if (leave.revents != 0) return;
+    const auto now = std::chrono::steady_clock::now();
+    const absl::Duration elapsed = absl::FromChrono(now - std::exchange(looked, now));
+    const absl::StatusOr<ConnectionTable::Findings> found =
+        Guarded("looking after connections", [&]() -> absl::StatusOr<ConnectionTable::Findings> {
+          MutexLock lock(&mutex_);
+          return table_.ShutWhatIsUnexplained(elapsed);
+        });
+    findings = found.value_or(ConnectionTable::Findings());
+    if (findings.shut == 0) continue;
+    LogLine(absl::StrCat("closed ", findings.shut,
+                         " connection(s) that sent far more than their calls explain, one from ", findings.peer),
+            LogLevel::kWarning);
   }
 }
 
@@ -80,8 +114,13 @@ bool ConnectionAcceptor::AcceptSome() {
   return true;
 }
 
+ConnectionTable::Verdict ConnectionAcceptor::Decide(const std::string& peer) {
+  MutexLock lock(&mutex_);
+  return table_.Decide(peer);
+}
+
 void ConnectionAcceptor::HandOver(Accepted accepted) {
-  const ConnectionTable::Verdict verdict = table_.Decide(accepted.peer);
+  const ConnectionTable::Verdict verdict = Decide(accepted.peer);
   if (verdict != ConnectionTable::Verdict::kAdmit) {
     if (metrics_ != nullptr) {
       metrics_->CountRefusedConnection(verdict == ConnectionTable::Verdict::kPeerHasTooMany);
@@ -93,7 +132,10 @@ void ConnectionAcceptor::HandOver(Accepted accepted) {
   setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   const auto milliseconds = static_cast<unsigned>(absl::ToInt64Milliseconds(options_.unacknowledged_timeout));
   setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
-  table_.Add(socket, accepted.peer);
+  {
+    MutexLock lock(&mutex_);
+    table_.Add(socket, accepted.peer, accepted.name);
+  }
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
   parameters.listener_fd = socket_.descriptor.get();
   parameters.fd = accepted.descriptor.Release();

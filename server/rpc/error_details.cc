@@ -88,10 +88,9 @@ std::string ErrorReason(const absl::Status& status) { return ErrorInfoOf(status)
 
 std::string ForLog(const absl::Status& status, bool quote_clients) {
   const google::rpc::ErrorInfo info = ErrorInfoOf(status);
-  if (quote_clients || !info.metadata().contains("value")) {
-    return std::string(status.message().substr(0, kMaxLoggedBytes));
-  }
   const auto field = info.metadata().find("field");
+  const bool about_a_client = field != info.metadata().end() || info.metadata().contains("value");
+  if (quote_clients || !about_a_client) return std::string(status.message().substr(0, kMaxLoggedBytes));
   return field == info.metadata().end() ? info.reason() : absl::StrCat(info.reason(), " ", field->second);
 }
 

@@ -33,8 +33,9 @@ absl::Status WithQuotaFailure(absl::Status status, absl::string_view subject, ab
 // Reason in the ErrorInfo of `status`; empty when it has none.
 std::string ErrorReason(const absl::Status& status);
 
-// What a log line may say of `status`: its message; but where that quotes what a client sent, a prompt perhaps, reason
-// and field alone, unless `quote_clients`. Cut to 200 bytes.
+// What a log line may say of `status`: its message; but where its ErrorInfo has a field or a value, so that the message
+// is about what a client sent and may quote it, a prompt perhaps, reason and field alone, unless `quote_clients`. Who
+// quotes a client in a message gives it one of the two. Cut to 200 bytes.
 std::string ForLog(const absl::Status& status, bool quote_clients);
 
 // For messages: at most `max_bytes` of `text`, what is not printable ASCII as \x.., and "..." when cut.

@@ -201,10 +201,11 @@ absl::StatusOr<v1::SnapshotState> SnapshotSeal::Open(const v1::SessionSnapshot& 
                       absl::StrCat("must be a snapshot as a server has sent it: ", parsed.message()));
   }
   if (state.model_fingerprint() != model_fingerprint_) {
-    return WithErrorInfo(absl::FailedPreconditionError(absl::StrCat("resume.snapshot: is of a model with fingerprint ",
-                                                                    Printable(state.model_fingerprint(), 80),
-                                                                    "; this server has ", model_fingerprint_)),
-                         "SNAPSHOT_OF_ANOTHER_MODEL", {{"field", "resume.snapshot"}});
+    const std::string fingerprint = Printable(state.model_fingerprint(), 80);
+    return WithErrorInfo(
+        absl::FailedPreconditionError(absl::StrCat("resume.snapshot: is of a model with fingerprint ", fingerprint,
+                                                   "; this server has ", model_fingerprint_)),
+        "SNAPSHOT_OF_ANOTHER_MODEL", {{"field", "resume.snapshot"}, {"value", fingerprint}});
   }
   return state;
 }

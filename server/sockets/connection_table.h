@@ -1,4 +1,5 @@
-// Which of the connections that were accepted here are still open, though somebody else closes them.
+// Which of the connections that were accepted here are still open, though somebody else closes them, and which have to
+// be closed.
 #ifndef VIDEODIFFCR_SERVER_SOCKETS_CONNECTION_TABLE_H_
 #define VIDEODIFFCR_SERVER_SOCKETS_CONNECTION_TABLE_H_
 
@@ -8,6 +9,8 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "server/sockets/connection_use.h"
 
 namespace videodiffcr {
 
@@ -17,38 +20,70 @@ class ConnectionTable {
  public:
   enum class Verdict { kAdmit, kFull, kPeerHasTooMany };
 
-  // `max_per_peer` 0: not counted by peer. A connection of which fewer than `silent_bytes` have come has said nothing
-  // yet.
-  ConnectionTable(int max_connections, int max_per_peer, int silent_bytes = 0)
-      : max_connections_(max_connections), max_per_peer_(max_per_peer), silent_bytes_(silent_bytes) {}
+  struct Limits {
+    int max_connections = 0;
+    int max_per_peer = 0;  // 0: not counted by peer
+    // A connection of which fewer bytes have come has said nothing yet.
+    int silent_bytes = 0;
+    // How large a call's messages may be.
+    int64_t first_message_bytes = 0;
+    int64_t later_message_bytes = 0;
+  };
 
-  // Whether one more may come from `peer`. Only when it would have to refuse it looks for closed ones, and shuts the
-  // oldest down that has said nothing yet: however many are silent, whoever has something to say gets in.
+  // What may come of a connection beside the messages of its calls, since something of it came to its end: the headers
+  // of calls, and what is still on the way to a call that has ended.
+  static constexpr int64_t kUnexplainedBytes = 256 << 10;
+
+  // `uses` outlives the table.
+  ConnectionTable(const Limits& limits, ConnectionUses* uses) : limits_(limits), uses_(uses) {}
+
+  // Whether one more may come from `peer`. Only when it would have to refuse it looks for closed ones, and makes room:
+  // however many have nothing to do, whoever has gets in.
   Verdict Decide(const std::string& peer);
 
-  // Shuts down the oldest that has said nothing yet, if there is one, for whoever closes it to see.
-  void ShutOldestSilent();
+  // Shuts one down that has no call, for whoever closes it to see, if there is one: the oldest that has said nothing
+  // yet, or else the one that has been without a call for longest.
+  void MakeRoom();
 
-  // An open socket that was admitted.
-  void Add(int socket, const std::string& peer);
+  // An open socket that was admitted. `name` is what its calls name it.
+  void Add(int socket, const std::string& peer, const std::string& name);
 
   // Forgets those that are closed; how many are open.
   int Sweep();
+
+  // Shuts down those of which much more has come than their calls and what was sent to them explain, such as a header
+  // without an end. `elapsed`: since it last looked.
+  struct Findings {
+    int shut = 0;
+    std::string peer;         // one of theirs
+    bool look_again = false;  // so much has come of one that it is to be looked at soon
+  };
+  Findings ShutWhatIsUnexplained(absl::Duration elapsed);
 
  private:
   struct Connection {
     ino_t inode = 0;
     std::string peer;
-    int64_t number = 0;  // in the order of their coming
+    int64_t number = 0;  // in the order of their coming; uses_' one
+    // When it was last looked at.
+    int64_t received = 0;
+    int64_t sent = 0;
+    int64_t news = 0;
+    double unexplained = 0;
   };
+  using Connections = absl::flat_hash_map<int, Connection>;  // by descriptor
+  enum class Balance { kExplained, kDoubtful, kUnexplained };
   Verdict Judge(const std::string& peer) const;
-  void Forget(absl::flat_hash_map<int, Connection>::iterator connection);
+  Balance Look(int socket, Connection* connection, absl::Duration elapsed) const;
+  // Leaves what has come to be read.
+  void Shut(Connections::iterator connection);
+  // Does not.
+  void Cut(Connections::iterator connection);
+  void Forget(Connections::iterator connection);
 
-  const int max_connections_;
-  const int max_per_peer_;
-  const int silent_bytes_;
-  int64_t next_number_ = 0;
-  absl::flat_hash_map<int, Connection> connections_;  // by descriptor
+  const Limits limits_;
+  ConnectionUses* const uses_;
+  Connections connections_;
   absl::flat_hash_map<std::string, int> by_peer_;
 };
 

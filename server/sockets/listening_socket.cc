@@ -49,6 +49,31 @@ std::string HostOf(const sockaddr_storage& address, socklen_t size) {
   return host;
 }
 
+std::string Ipv4Name(const in_addr& address, in_port_t port) {
+  char host[INET_ADDRSTRLEN] = "";
+  inet_ntop(AF_INET, &address, host, sizeof(host));
+  return absl::StrCat("ipv4:", host, ":", ntohs(port));
+}
+
+// As a part of a URI, in which brackets and the per cent sign before a scope are written out.
+std::string Ipv6Name(const sockaddr_in6& address) {
+  if (IN6_IS_ADDR_V4MAPPED(&address.sin6_addr)) {
+    in_addr mapped = {};
+    std::memcpy(&mapped, &address.sin6_addr.s6_addr[12], sizeof(mapped));
+    return Ipv4Name(mapped, address.sin6_port);
+  }
+  char host[INET6_ADDRSTRLEN] = "";
+  inet_ntop(AF_INET6, &address.sin6_addr, host, sizeof(host));
+  const std::string scope = address.sin6_scope_id == 0 ? "" : absl::StrCat("%25", address.sin6_scope_id);
+  return absl::StrCat("ipv6:%5B", host, scope, "%5D:", ntohs(address.sin6_port));
+}
+
+std::string NameOf(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET6) return Ipv6Name(reinterpret_cast<const sockaddr_in6&>(address));
+  const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(address);
+  return Ipv4Name(ipv4.sin_addr, ipv4.sin_port);
+}
+
 }  // namespace
 
 absl::StatusOr<ListeningSocket> Listen(const std::string& address) {
@@ -80,6 +105,7 @@ Accepted Accept(const ListeningSocket& socket) {
     accepted.error = errno;
   } else {
     accepted.peer = HostOf(address, size);
+    accepted.name = NameOf(address);
   }
   return accepted;
 }

@@ -27,6 +27,7 @@ absl::StatusOr<ListeningSocket> Listen(const std::string& address);
 struct Accepted {
   Descriptor descriptor;
   std::string peer;  // its IP address; empty when the peer is gone already
+  std::string name;  // its address and port, as gRPC names the peer of a call: ipv4:127.0.0.1:1234
   int error = 0;
 };
 Accepted Accept(const ListeningSocket& socket);

@@ -52,7 +52,7 @@ absl::Status ProbeOwnPort(const OwnPort& port, absl::Duration patience) {
   if (absl::Status status = Connect(socket, port, patience); !status.ok()) return status;
   const absl::Status closed = port.may_close_at_once
                                   ? absl::OkStatus()
-                                  : absl::UnavailableError("connections to the own port are closed at once");
+                                  : absl::ResourceExhaustedError("connections to the own port are closed at once");
   const std::string greeting = port.tls ? TlsGreeting() : std::string(kGreeting);
   if (send(socket.get(), greeting.data(), greeting.size(), MSG_NOSIGNAL) < 0) return closed;
   std::string answer;

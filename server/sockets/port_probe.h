@@ -18,8 +18,9 @@ struct OwnPort {
   bool may_close_at_once = false;
 };
 
-// Connects as a stranger would, and greets in HTTP/2, or in TLS. OK when the greeting is returned; Unavailable with
-// what happened instead, after `patience` at the latest for each step.
+// Connects as a stranger would, and greets in HTTP/2, or in TLS. OK when the greeting is returned; ResourceExhausted
+// when the connection is taken and closed at once, as where all places are; Unavailable with what happened instead,
+// after `patience` at the latest for each step.
 absl::Status ProbeOwnPort(const OwnPort& port, absl::Duration patience);
 
 }  // namespace videodiffcr

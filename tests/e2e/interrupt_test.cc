@@ -58,6 +58,23 @@ TEST(InterruptTest, EndsWhoeverStillWaitsForAServerAtOnce) {
   }
 }
 
+// The player neither reads nor ends; what it was given says that the video has begun.
+TEST(InterruptTest, AGenerationEndsWithoutWaitingForItsPlayer) {
+  ServerProcess server;
+  setenv("VIDEODIFFCR_PLAYER", "sleep 1000", 1);
+  const std::string video = TempPath("played.mp4");
+  for (const std::string chunks : {"2", "0"}) {
+    SCOPED_TRACE(absl::StrCat("chunks ", chunks));
+    Process client(
+        Generate(server, {"--prompt", "a red circle moves right", "--chunks", chunks, "--output", video, "--play"}));
+    ASSERT_TRUE(client.ReadUntil(chunks == "2" ? "late chunks" : "chunk 1 ")) << client.output();
+    client.Signal(SIGTERM);
+    EXPECT_EQ(client.Wait(), chunks == "2" ? 0 : 130) << client.output();
+    EXPECT_GE(ProbeFile(video).frames.size(), 9u);
+  }
+  unsetenv("VIDEODIFFCR_PLAYER");
+}
+
 TEST(InterruptTest, ALoadTellsWhatThereWasUntilThen) {
   ServerProcess server;
   // Without playout: on a machine too busy for two viewers in real time the second would wait for the first one's end.

@@ -1,5 +1,6 @@
 // How the server process ends.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/video_client.h"
 #include "gmock/gmock.h"
@@ -84,6 +86,27 @@ TEST(ShutdownTest, ALogThatNobodyReadsHoldsNeitherCallsNorTheEndAndQuotesNobody)
   EXPECT_THAT(server.output(), Not(HasSubstr("secret")));
   EXPECT_THAT(server.output(), Not(HasSubstr("qqq")));
   std::filesystem::remove(port_file);
+}
+
+// Their signals were blocked for what takes them while they serve, and here nothing does.
+TEST(ShutdownTest, SigtermEndsAnAnswerThatNobodyReads) {
+  for (const std::string program : {"videodiffcr-server", "videodiffcr-gateway"}) {
+    SCOPED_TRACE(program);
+    const std::string path = TempPath("unread_" + program);
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    const int unread = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(fcntl(unread, F_SETPIPE_SZ, 4096), 4096) << "less than the help";
+    Process answering({BinaryPath(program), "--help"}, path);
+    pollfd begun = {unread, POLLIN, 0};
+    ASSERT_EQ(poll(&begun, 1, -1), 1);
+    answering.Signal(SIGTERM);
+    const absl::Time deadline = absl::Now() + absl::Seconds(10);
+    while (answering.running() && absl::Now() < deadline) std::this_thread::yield();
+    ASSERT_FALSE(answering.running());
+    EXPECT_EQ(answering.Wait(), 128 + SIGTERM);
+    close(unread);
+    std::filesystem::remove(path);
+  }
 }
 
 }  // namespace

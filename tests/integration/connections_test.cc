@@ -6,10 +6,15 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "client/health_command.h"
 #include "server/sockets/descriptor.h"
+#include "server/sockets/listening_socket.h"
 #include "tests/integration/loopback.h"
 #include "tests/integration/session_messages.h"
 #include "tests/integration/test_server.h"
@@ -36,6 +41,9 @@ void SetPatience(const Descriptor& connection, std::chrono::milliseconds patienc
   ASSERT_EQ(setsockopt(connection.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
 }
 
+// A session that lasts until it is told to end.
+v1::SessionConfig StayingConfig(uint64_t seed) { return WithChunkCredits(SmallConfig(0, seed), 1); }
+
 ServerConfig WithMetrics() {
   ServerConfig config = TestConfig();
   config.metrics_listen = "127.0.0.1:0";
@@ -46,20 +54,36 @@ TEST(ConnectionsTest, OneBeyondTheLimitIsClosedAtOnceCountedAndAnEndedOneMakesRo
   ServerConfig config = WithMetrics();
   config.max_connections = 2;
   TestServer server(config);
-  const int port = server.server().port();
-  const Descriptor first(ConnectToLoopback(port));
-  EXPECT_NE(Greet(first), "");
+  TestStream first(server.NewConnection(), StayingConfig(1));
+  ASSERT_TRUE(first.NextChunk().has_value());
   {
-    const Descriptor second(ConnectToLoopback(port));
-    EXPECT_NE(Greet(second), "");
+    TestStream second(server.NewConnection(), StayingConfig(2));
+    ASSERT_TRUE(second.NextChunk().has_value());
     EXPECT_TRUE(server.WaitForMetric("videodiffcr_connections", 2));
-    const Descriptor third(ConnectToLoopback(port));
+    const Descriptor third(ConnectToLoopback(server.server().port()));
     EXPECT_EQ(Greet(third), "");
     EXPECT_EQ(server.Metric("videodiffcr_connections_refused_total{limit=\"all\"}"), 1);
   }
   EXPECT_TRUE(server.WaitForMetric("videodiffcr_connections", 1));
   TestStream viewer(server.NewConnection(), SmallConfig(1));
   EXPECT_TRUE(viewer.status().ok()) << viewer.status().error_message();
+}
+
+TEST(ConnectionsTest, HoweverManyGreetAndOpenNoCallAClientIsServedAtOnceAndNoCallIsCut) {
+  ServerConfig config = TestConfig();
+  config.max_connections = 3;
+  TestServer server(config);
+  TestStream running(server.NewConnection(), StayingConfig(1));
+  ASSERT_TRUE(running.NextChunk().has_value());
+  std::vector<Descriptor> idle;
+  for (int i = 0; i < 10; ++i) {
+    idle.emplace_back(ConnectToLoopback(server.server().port()));
+    EXPECT_NE(Greet(idle.back()), "");
+  }
+  TestStream viewer(server.NewConnection(), SmallConfig(1, 2));
+  EXPECT_TRUE(viewer.status().ok()) << viewer.status().error_message();
+  running.Send(FinishRequest());
+  EXPECT_TRUE(running.status().ok()) << running.status().error_message();
 }
 
 TEST(ConnectionsTest, HoweverManySayNothingOrHalfAGreetingAClientIsServedAtOnce) {
@@ -95,20 +119,108 @@ TEST(ConnectionsTest, APeerMayHaveOnlySoManyUnlessItIsAProxy) {
   EXPECT_NE(Greet(second), "");
 }
 
-TEST(ConnectionsTest, ReadySaysWhetherTheNextOneWouldBeServed) {
+TEST(ConnectionsTest, ReadySaysWhetherTheNextOneWouldBeServedAndAFullServerLives) {
   ServerConfig config = WithMetrics();
+  config.admin_listen = "127.0.0.1:0";
   config.upkeep_interval = absl::Milliseconds(1);
   config.max_connections = 1;
   TestServer server(config);
   EXPECT_EQ(server.Metric("videodiffcr_ready"), 1);
+  const Descriptor idle(ConnectToLoopback(server.server().port()));
+  Greet(idle);
   {
-    Descriptor only;
-    do {  // the server's own look at its port may have the place for a moment
-      only = Descriptor(ConnectToLoopback(server.server().port()));
-    } while (Greet(only).empty());
+    std::optional<TestStream> only;
+    do {  // the server's own look at its port may take the place of who has no call yet
+      only.emplace(server.NewConnection(), StayingConfig(1));
+    } while (!only->NextChunk().has_value());
     EXPECT_TRUE(server.WaitForMetric("videodiffcr_ready", 0));
+    const std::string probes = absl::StrCat("127.0.0.1:", server.server().admin_port());
+    EXPECT_TRUE(CheckHealth(probes, "live", absl::Seconds(30)).ok()) << "a restart would help nobody";
   }
   EXPECT_TRUE(server.WaitForMetric("videodiffcr_ready", 1));
+}
+
+// HTTP/2 by hand.
+std::string Frame(char type, char flags, char stream, const std::string& payload) {
+  const auto size = static_cast<uint32_t>(payload.size());
+  std::string frame = {static_cast<char>(size >> 16), static_cast<char>(size >> 8), static_cast<char>(size)};
+  frame.append({type, flags, 0, 0, 0, stream});
+  return frame + payload;
+}
+
+// A header that is not to be remembered, of fewer than 127 bytes.
+std::string Header(const std::string& name, const std::string& value) {
+  return absl::StrCat(std::string(1, '\0'), std::string(1, static_cast<char>(name.size())), name,
+                      std::string(1, static_cast<char>(value.size())), value);
+}
+
+// A whole call.
+std::string CallOf(const std::string& path, char stream) {
+  constexpr char kHeaders = 1, kData = 0, kEndOfHeaders = 4, kEndOfStream = 1;
+  const std::string headers = Header(":method", "POST") + Header(":scheme", "http") + Header(":path", path) +
+                              Header(":authority", "test") + Header("te", "trailers") +
+                              Header("content-type", "application/grpc");
+  return Frame(kHeaders, kEndOfHeaders, stream, headers) + Frame(kData, kEndOfStream, stream, std::string(5, '\0'));
+}
+
+// Until the server closes the connection, or a hundred MiB have come through: whether it closes it.
+bool SendsHeaderWithoutEnd(const Descriptor& connection, char stream) {
+  constexpr char kHeaders = 1, kContinuation = 9;
+  const std::string a_gibibyte_follows("\0\1x\x7f\x81\xff\xff\xff\3", 9);
+  std::string frame = Frame(kHeaders, 0, stream, a_gibibyte_follows);
+  for (int i = 0; i < 6400; ++i) {
+    if (send(connection.get(), frame.data(), frame.size(), MSG_NOSIGNAL) < 0) return true;
+    frame = Frame(kContinuation, 0, stream, std::string(16384, 'x'));
+  }
+  return false;
+}
+
+TEST(ConnectionsTest, AHeaderWithoutAnEndIsCutWhetherOrNotACallCameBefore) {
+  TestServer server;
+  for (const bool called : {false, true}) {
+    const Descriptor connection(ConnectToLoopback(server.server().port()));
+    EXPECT_NE(Greet(connection), "");
+    if (called) {
+      const std::string call = CallOf("/videodiffcr.v1.VideoGenerationService/GetServerInfo", 1);
+      send(connection.get(), call.data(), call.size(), MSG_NOSIGNAL);
+    }
+    EXPECT_TRUE(SendsHeaderWithoutEnd(connection, 3)) << called;
+  }
+  TestStream viewer(server.NewConnection(), SmallConfig(1));
+  EXPECT_TRUE(viewer.status().ok()) << viewer.status().error_message();
+}
+
+// The same bytes as above, but in messages: far more than a connection may send without reason.
+TEST(ConnectionsTest, WhoSendsManyLargeMessagesIsNotCut) {
+  TestServer server;
+  const auto connection = server.NewConnection();
+  for (int i = 0; i < 20; ++i) {
+    TestStream stream(connection);
+    v1::SessionConfig config = SmallConfig(1);
+    config.set_request_id(std::string(3 << 20, 'x'));
+    stream.SendConfig(config);
+    EXPECT_EQ(stream.status().error_code(), grpc::StatusCode::INVALID_ARGUMENT) << stream.status().error_message();
+  }
+}
+
+TEST(ConnectionsTest, ACallOverIpv6HasARightToItsPlaceToo) {
+  ServerConfig config = TestConfig();
+  config.listen = "[::1]:0";
+  config.max_connections = 1;
+  if (!Listen(config.listen).ok()) GTEST_SKIP() << "no IPv6 here";
+  TestServer server(config);
+  const auto connect = [&server] {
+    grpc::ChannelArguments apart;
+    apart.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel(absl::StrCat("[::1]:", server.server().port()), grpc::InsecureChannelCredentials(),
+                                     apart);
+  };
+  TestStream running(connect(), StayingConfig(1));
+  ASSERT_TRUE(running.NextChunk().has_value());
+  TestStream refused(connect(), SmallConfig(1, 2));
+  EXPECT_EQ(refused.status().error_code(), grpc::StatusCode::UNAVAILABLE);
+  running.Send(FinishRequest());
+  EXPECT_TRUE(running.status().ok()) << running.status().error_message();
 }
 
 TEST(ConnectionsTest, OneThatSaysNothingIsClosedAfterAWhile) {

@@ -59,6 +59,14 @@ TEST(ErrorDetailsTest, ALogLineQuotesNoClientUnlessItIsAskedTo) {
   EXPECT_EQ(ForLog(malformed, false), "MALFORMED_MESSAGE");
 }
 
+// One that quoted a fingerprint had its field but no value, and let whoever sent it write into the log.
+TEST(ErrorDetailsTest, ALogLineQuotesNoMessageAboutAFieldEvenIfNobodyMarkedItsValue) {
+  const absl::Status unmarked = WithErrorInfo(absl::NotFoundError("session_id: \"my secret\" is over"), "SESSION_OVER",
+                                              {{"field", "session_id"}});
+  EXPECT_EQ(ForLog(unmarked, false), "SESSION_OVER session_id");
+  EXPECT_EQ(ForLog(unmarked, true), "session_id: \"my secret\" is over");
+}
+
 TEST(ErrorDetailsTest, OfTheServersOwnWordsALogLineHasTheFirstTwoHundredBytes) {
   EXPECT_EQ(ForLog(absl::InternalError("the decoder failed"), false), "the decoder failed");
   EXPECT_EQ(ForLog(absl::InternalError(std::string(1000, 'x')), false), std::string(200, 'x'));

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "server/rpc/error_details.h"
 #include "tests/server/rpc/call_fixture.h"
 
 namespace videodiffcr {
@@ -219,6 +220,14 @@ TEST_F(SessionSnapshotTest, WhatNoServerWithThisKeyHasMadeIsNotTaken) {
   const SnapshotSeal other("the fake model", std::string(32, 'x'));
   GoOn(other.Close(v1::SnapshotState()), &end);
   EXPECT_THAT(end.error_details(), HasSubstr("SNAPSHOT_NOT_SEALED"));
+}
+
+TEST_F(SessionSnapshotTest, TheFingerprintOfAnotherModelIsToldToTheClientAndNotToTheLog) {
+  v1::SnapshotState state;
+  state.set_model_fingerprint("words of a stranger");
+  const absl::Status refused = seal_.Open(seal_.Close(state)).status();
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("fingerprint words of a stranger"));
+  EXPECT_EQ(ForLog(refused, /*quote_clients=*/false), "SNAPSHOT_OF_ANOTHER_MODEL resume.snapshot");
 }
 
 TEST_F(SessionSnapshotTest, EveryFieldIsCheckedAsAStrangers) {

@@ -14,6 +14,7 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 // Connects to it and takes the connection.
 Accepted MeetAt(const ListeningSocket& socket) {
@@ -32,6 +33,7 @@ TEST(ListeningSocketTest, APortIsTakenAndPeersHaveTheirAddress) {
   const Accepted accepted = MeetAt(*socket);
   EXPECT_TRUE(accepted.descriptor.valid());
   EXPECT_EQ(accepted.peer, "127.0.0.1");
+  EXPECT_THAT(accepted.name, MatchesRegex("ipv4:127\\.0\\.0\\.1:[0-9]+"));
 }
 
 TEST(ListeningSocketTest, ANameStandsForItsIpv4AddressAndAWildcardForThisMachine) {
@@ -45,7 +47,9 @@ TEST(ListeningSocketTest, ANameStandsForItsIpv4AddressAndAWildcardForThisMachine
 TEST(ListeningSocketTest, AnIpv6AddressWorksWhereTheMachineHasIpv6) {
   const absl::StatusOr<ListeningSocket> socket = Listen("[::1]:0");
   if (!socket.ok()) GTEST_SKIP() << "no IPv6 here: " << socket.status();
-  EXPECT_EQ(MeetAt(*socket).peer, "::1");
+  const Accepted accepted = MeetAt(*socket);
+  EXPECT_EQ(accepted.peer, "::1");
+  EXPECT_THAT(accepted.name, MatchesRegex("ipv6:%5B::1%5D:[0-9]+"));
 }
 
 TEST(ListeningSocketTest, WhatCannotBeHadIsAnErrorWithTheSystemsReason) {

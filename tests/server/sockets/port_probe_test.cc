@@ -46,7 +46,9 @@ TEST_F(PortProbeTest, AGreetingInHttp2IsAGoodAnswerAndOtherWordsAreNot) {
 }
 
 TEST_F(PortProbeTest, AConnectionThatIsClosedAtOnceIsABadSignUnlessItMayBe) {
-  EXPECT_THAT(std::string(FindAnswer("").message()), HasSubstr("closed at once"));
+  const absl::Status closed = FindAnswer("");
+  EXPECT_EQ(closed.code(), absl::StatusCode::kResourceExhausted) << "somebody listens";
+  EXPECT_THAT(std::string(closed.message()), HasSubstr("closed at once"));
   port_.may_close_at_once = true;
   EXPECT_EQ(FindAnswer(""), absl::OkStatus());
 }
