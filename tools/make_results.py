@@ -262,7 +262,7 @@ def write_results(results, layout, folder, remarks=""):
             continue
         write_csv(data / f"{name}.csv", records)
         page += [f"## {title}\n", markdown(records)]
-    plots = {"shares": share_plot(results, everything)}
+    plots = {"shares": share_plot(results, everything)} if everything else {}
     if any(row.condition.startswith("drift-") for row in results.rows):
         plots["drift"] = drift_plot(results, judged)
     for name, drawn in plots.items():
