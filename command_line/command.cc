@@ -272,6 +272,11 @@ bool Command::HasFlag(std::string_view name) const {
   return TakesValue(parts_->app->get_option_no_throw("--" + std::string(name)));
 }
 
+bool Command::IsGiven(std::string_view name) const {
+  const CLI::Option* option = parts_->app->get_option_no_throw("--" + std::string(name));
+  return option != nullptr && option->count() > 0;
+}
+
 std::string Command::Help() const {
   const CLI::App* parent = parts_->app->get_parent();
   return parts_->app->help(parent == nullptr ? "" : parent->get_name());

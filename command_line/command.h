@@ -81,6 +81,8 @@ class Command {
 
   // Whether a flag with a value has this name, in dashes.
   bool HasFlag(std::string_view name) const;
+  // Whether Parse() found the flag of this name, in dashes; a flag that has its default is not given.
+  bool IsGiven(std::string_view name) const;
 
   std::string Help() const;
 

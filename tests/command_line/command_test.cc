@@ -207,6 +207,15 @@ TEST(CommandTest, ASubcommandReadsItsOwnFlags) {
   EXPECT_THAT(builder.subcommand->Arguments(), ElementsAre("--coats", "-3"));
 }
 
+TEST(CommandTest, AFlagIsGivenThatStandsOnTheCommandLineAlsoWithItsDefault) {
+  Builder given, not_given;
+  ASSERT_TRUE(given.command.Parse({"paint", "--coats=1"}).ok());
+  EXPECT_TRUE(given.subcommand->IsGiven("coats"));
+  EXPECT_FALSE(given.subcommand->IsGiven("windows"));
+  ASSERT_TRUE(not_given.command.Parse({"paint"}).ok());
+  EXPECT_FALSE(not_given.subcommand->IsGiven("coats"));
+}
+
 TEST(CommandTest, WordsAreTakenWhereTheyAreWanted) {
   Builder builder;
   ASSERT_TRUE(builder.command.Parse({"carry-out", "chair", "paint"}).ok());

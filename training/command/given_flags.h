@@ -1,18 +1,14 @@
-// Flags that somebody has given, told apart from those that have their default: for checks of what goes together.
+// Checks of which flags go together.
 #ifndef VIDEODIFFCR_TRAINING_COMMAND_GIVEN_FLAGS_H_
 #define VIDEODIFFCR_TRAINING_COMMAND_GIVEN_FLAGS_H_
 
 #include <initializer_list>
-#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "command_line/command.h"
 
 namespace videodiffcr::training {
-
-// Whether the command line has this flag, in dashes. To be asked once it is read, as by a check.
-bool IsGiven(const Command& command, std::string_view flag);
 
 // What would be accepted and do nothing: WrongUsage names the first of `flags` that is given, with `why` behind it.
 absl::Status RefuseGiven(const Command& command, std::initializer_list<const char*> flags, std::string_view why);
