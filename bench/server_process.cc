@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "system/port_file.h"
+#include "system/program_path.h"
 #include "system/steady_time.h"
 
 namespace videodiffcr {
@@ -35,11 +35,9 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const std::v
 }
 
 absl::Status ServerProcess::Spawn(const std::vector<std::string>& flags) {
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return absl::UnavailableError(absl::StrCat("cannot find this program's folder: ", error.message()));
-  const std::string program = (self.parent_path() / "videodiffcr-server").string();
-  std::vector<std::string> words = {program, "--listen=127.0.0.1:0",
+  const absl::StatusOr<std::string> programs = FolderOfThisProgram();
+  if (!programs.ok()) return programs.status();
+  std::vector<std::string> words = {*programs + "/videodiffcr-server", "--listen=127.0.0.1:0",
                                     "--metrics-listen=", absl::StrCat("--port-file=", folder_.path(), "/ports")};
   words.insert(words.end(), flags.begin(), flags.end());
   absl::StatusOr<std::unique_ptr<ChildProcess>> process =

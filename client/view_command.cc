@@ -17,6 +17,7 @@
 #include "command_line/flag_reader.h"
 #include "command_line/program.h"
 #include "system/port_file.h"
+#include "system/program_path.h"
 #include "system/scratch_folder.h"
 #include "system/signals.h"
 #include "system/writable.h"
@@ -137,10 +138,9 @@ absl::Status RunView(const ViewOptions& options) {
   absl::StatusOr<ScratchFolder> scratch = ScratchFolder::Make("videodiffcr-view");
   if (!scratch.ok()) return scratch.status();
   BlockInterrupts();
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (error) return absl::UnavailableError(absl::StrCat("cannot find this program's folder: ", error.message()));
-  return View(options, self.parent_path().string(), *std::move(scratch)).Run();
+  const absl::StatusOr<std::string> programs = FolderOfThisProgram();
+  if (!programs.ok()) return programs.status();
+  return View(options, *programs, *std::move(scratch)).Run();
 }
 
 }  // namespace

@@ -58,18 +58,17 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const JobStoreOptions& 
   return store;
 }
 
-JobStore::~JobStore() {
-  std::error_code ignored;
-  if (temporary_) fs::remove_all(options_.folder, ignored);
-}
+JobStore::~JobStore() = default;
 
 absl::Status JobStore::Prepare() {
   std::error_code error;
   if (options_.folder.empty()) {
-    std::string pattern = (fs::temp_directory_path(error) / "videodiffcr-jobs-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) return CannotUse(pattern, {errno, std::generic_category()});
-    options_.folder = pattern;
-    temporary_ = true;
+    absl::StatusOr<ScratchFolder> scratch = ScratchFolder::Make("videodiffcr-jobs");
+    if (!scratch.ok()) {
+      return absl::UnavailableError(absl::StrCat(scratch.status().message(), ", or any folder with --jobs-folder"));
+    }
+    scratch_.emplace(*std::move(scratch));
+    options_.folder = scratch_->path();
     return absl::OkStatus();
   }
   fs::create_directories(options_.folder, error);

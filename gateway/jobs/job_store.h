@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/jobs/job.h"
+#include "system/scratch_folder.h"
 #include "threading/clock.h"
 #include "threading/mutex.h"
 
@@ -70,8 +71,8 @@ class JobStore {
   bool MakeRoom(int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Finish(const std::string& id, Job::State state, nlohmann::json error);
 
-  JobStoreOptions options_;  // constant after Prepare()
-  bool temporary_ = false;   // the same
+  JobStoreOptions options_;               // constant after Prepare()
+  std::optional<ScratchFolder> scratch_;  // the same: where no folder was named
   const UnixTime now_;
   const Clock* const clock_;
   GatewayMetrics* const metrics_;

@@ -5,13 +5,12 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "system/program_path.h"
 #include "system/wrong_usage.h"
 #include "training/model/training_model.h"
 #include "training/parallel/host_exchange.h"
@@ -44,9 +43,9 @@ absl::Status RunProcesses(std::string_view subcommand, const std::vector<std::st
     if (!names.ok()) return names.status();
     command.gpus = *std::move(names);
   }
-  std::error_code error;
-  command.arguments = {std::filesystem::read_symlink("/proc/self/exe", error).string(), std::string(subcommand)};
-  if (error) return absl::InternalError(absl::StrCat("/proc/self/exe: ", error.message()));
+  const absl::StatusOr<std::string> self = PathOfThisProgram();
+  if (!self.ok()) return self.status();
+  command.arguments = {*self, std::string(subcommand)};
   command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
   return RunRanks(command, std::cerr);
 }
