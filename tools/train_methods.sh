@@ -7,7 +7,8 @@
 # command of videodiffcr-train with the flags that are the row's own ("videodiffcr --target 0.5"); "none" trains nothing and judges MODEL.
 # "#" begins a remark. The same for all rows, unless their command says otherwise: MODEL to start from, TEACHER, STEPS (360), BATCH (128),
 # LEARNING_RATE (1.2e-4). CLIPS (2048) clips are judged, by seed 1.
-# OUT/models/NAME-BUDGET-SEED is a row's model, OUT/runs its log and checkpoint, OUT/clips/NAME-BUDGET-SEED.clips.csv.gz what was judged:
+# OUT/models/NAME-BUDGET-SEED is a row's model, OUT/kept/NAME-BUDGET-SEED.kept the same in a quarter of the room (tools/keep_model.py),
+# from which it can be made and judged again; OUT/runs its log and checkpoint, OUT/clips/NAME-BUDGET-SEED.clips.csv.gz what was judged:
 # `videodiffcr-train compare` and tools/make_results.py read these. GPUS (1) with SLOTS (2) rows beside each other on each, since
 # starting kernels takes longer than what they do. DEVICE=cpu trains without a GPU.
 # One call works for at most PIECE_SECONDS (570) and exits with status 3 when there is more to do; call it again until it exits with 0.
@@ -25,7 +26,7 @@ train=${VIDEODIFFCR_TRAIN:-$root/build/release/bin/videodiffcr-train}
   { echo "train_methods.sh: videodiffcr-train is not built: cmake --build --preset release --target videodiffcr-train" >&2; exit 1; }
 threads=$(($(nproc) / (gpus * slots)))
 [ "$threads" -ge 1 ] || threads=1
-mkdir -p "$out/models" "$out/runs" "$out/clips"
+mkdir -p "$out/models" "$out/runs" "$out/clips" "$out/kept"
 rm -rf "$out/taken" && mkdir "$out/taken"
 
 # train_row ID SEED COMMAND...: 0 done, 3 cut by the piece, else it failed.
@@ -45,6 +46,15 @@ train_row() {
   touch "$out/runs/$id.trained"
 }
 
+# keep_row ID: writes the file that keeps the row's model and makes the model from it, so that this is what is judged.
+keep_row() {
+  local folder=$out/models/$1 file=$out/kept/$1.kept log=$out/runs/$1.log
+  [ ! -e "$file" ] || return 0
+  "$root/tools/keep_model.py" pack "$model" "$folder" "$file.new" >>"$log" 2>&1 || return 1
+  "$root/tools/keep_model.py" unpack "$model" "$file.new" "$folder" >>"$log" 2>&1 || return 1
+  mv "$file.new" "$file"
+}
+
 # judge_row NAME SEED BUDGET FOLDER
 judge_row() {
   local id=$1-$3-$2 file=$out/clips/$1-$3-$2.clips.csv
@@ -60,7 +70,12 @@ row() {
   local name=$1 seed=$2 budget=$3 id=$1-$3-$2 folder=$out/models/$1-$3-$2
   shift 3
   [ ! -e "$out/clips/$id.clips.csv.gz" ] || return 0
-  if [ "$1" = none ]; then folder=$model; else train_row "$id" "$seed" "$@" || return $?; fi
+  if [ "$1" = none ]; then
+    folder=$model
+  else
+    train_row "$id" "$seed" "$@" || return $?
+    keep_row "$id" || return 1
+  fi
   judge_row "$name" "$seed" "$budget" "$folder"
 }
 
