@@ -63,6 +63,7 @@ ALLOWED = {
     "gateway": "gateway/http client command_line proto protobuf grpc threading server/sockets server/metrics server/logging prometheus json openssl",
     "training/scenes": "model/config",
     "training/prompts": "training model/api model/config model/weights model/plain model/gpu/text checksum torch json",
+    "training/model": "training model/api model/drive model/config model/weights model/plain model/rollout checksum torch json",
     "training": "model/api model/drive model/config model/weights model/plain model/rollout torch json",
     "training/figures": "training model media torch",
     "training/main.cc": "training/command command_line",

@@ -288,6 +288,11 @@ Subcommand Baseline() {
                          ReadChoice(methods, &options->student.method));
         command->AddFlag({"target", "X", "Share of the tokens that the denoising passes execute.", "0.6875"},
                          ReadDouble(0.1, 1, &options->student.target));
+        command->AddFlag({"deltas", "X,...",
+                          "Of random and linear-router: what each denoising step adds to a block's ratio, noisiest "
+                          "first; by default as --model has it.",
+                          "-0.3,-0.1,0.1,0.3"},
+                         ReadNumbers(&options->student.deltas));
         command->AddFlag(
             {"own-learning-rate", "X", "Learning rate of what the method adds to the transformer.", "0.0003"},
             ReadDouble(1e-9, 10, &options->student.own_learning_rate));

@@ -12,6 +12,7 @@
 #include "training/scenes/random_stream.h"
 #include "training/stages/self_rollout.h"
 #include "training/students/baselines.h"
+#include "training/students/routed_network.h"
 #include "training/students/routed_student.h"
 
 namespace videodiffcr::training {
@@ -25,11 +26,7 @@ std::vector<uint64_t> SeedsOf(const std::vector<ClipRequest>& requests) {
 }
 
 TokenScorer ScorerOf(TokenRanking ranking, uint64_t seed, const std::vector<ClipRequest>& requests) {
-  if (ranking == TokenRanking::kUpdateNorm) {
-    return [](const BlockWeights& weights, const BlockContext& context, const at::Tensor& x) {
-      return (DenseBlock(weights, context, x).x - x).norm(2, {-1}).to(at::kFloat);
-    };
-  }
+  if (ranking == TokenRanking::kUpdateNorm) return UpdateNormScores;
   if (ranking == TokenRanking::kRouter) return {};
   const auto calls = std::make_shared<uint64_t>(0);
   return [seed, clip_seeds = SeedsOf(requests), calls](const BlockWeights&, const BlockContext&, const at::Tensor& x) {

@@ -11,6 +11,16 @@
 
 namespace videodiffcr::training {
 
+namespace {
+
+// RFC 4180: what holds a comma or a quote stands in quotes.
+std::string CsvField(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
+}
+
+}  // namespace
+
 double Share::standard_error() const {
   return asked == 0 ? 0 : std::sqrt(value() * (1 - value()) / static_cast<double>(asked));
 }
@@ -78,7 +88,7 @@ std::string FormatCsv(const std::vector<QualityRow>& rows) {
                   ",frechet_distance,seconds,executed,executed_with_context,mmacs,mmacs_with_context,"
                   "quality,semantic,total\n");
   for (const QualityRow& row : rows) {
-    absl::StrAppendFormat(&out, "%s,%d,%.4f,%.4f", row.condition, row.all.asked, row.all.value(),
+    absl::StrAppendFormat(&out, "%s,%d,%.4f,%.4f", CsvField(row.condition), row.all.asked, row.all.value(),
                           row.all.standard_error());
     for (const Share& share : row.attributes) absl::StrAppendFormat(&out, ",%.4f", share.value());
     absl::StrAppendFormat(&out, ",%.2f,%.1f,%.4f,%.4f,%.2f,%.2f", row.frechet_distance, row.seconds, row.cost.executed,

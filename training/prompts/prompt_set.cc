@@ -15,32 +15,24 @@
 #include "system/guarded.h"
 #include "system/mapped_file.h"
 #include "training/model/training_model.h"
+#include "training/model/weights_fingerprint.h"
 #include "training/prompts/prompt_file.h"
 
 namespace videodiffcr::training {
 namespace {
 
-std::string_view BytesOf(const uint8_t* data, int64_t bytes) {
-  return {reinterpret_cast<const char*>(data), static_cast<size_t>(bytes)};
-}
-
 // All that text rows depend on beside the prompt: the tokenizer's file, and of the encoder's every tensor both ends,
 // which tells one training from another without reading eleven gigabytes.
 absl::StatusOr<std::string> FingerprintOf(const PromptSetOptions& options, const ModelConfig& config) {
-  constexpr int64_t kEnd = 4096;
   std::string all =
       absl::StrCat(options.device, " ", static_cast<int>(config.tokenizer.cleaning), " ", config.transformer.text_len);
   const absl::StatusOr<MappedFile> pieces = MappedFile::Open(options.model_folder + "/" + config.tokenizer.file);
   if (!pieces.ok()) return pieces.status();
   const absl::Span<const uint8_t> bytes = pieces->bytes();
-  absl::StrAppend(&all, " ", Crc32c(BytesOf(bytes.data(), static_cast<int64_t>(bytes.size()))));
+  absl::StrAppend(&all, " ", Crc32c({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
   const auto encoder = SafetensorsReader::Open(options.model_folder + "/" + config.text_encoder_file);
   if (!encoder.ok()) return encoder.status();
-  for (const auto& [name, tensor] : encoder->tensors()) {
-    const int64_t end = std::min(kEnd, tensor.bytes);
-    absl::StrAppend(&all, " ", name, " ", tensor.bytes, " ", Crc32c(BytesOf(tensor.data, end)), " ",
-                    Crc32c(BytesOf(tensor.data + tensor.bytes - end, end)));
-  }
+  absl::StrAppend(&all, FingerprintText(*encoder));
   if (absl::Status whole = encoder->CheckWhole(); !whole.ok()) return whole;
   return HashName(all);
 }

@@ -1,6 +1,8 @@
 #include "training/stages/distillation_inputs.h"
 
+#include <filesystem>
 #include <iostream>
+#include <system_error>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "training/model/block_feed.h"
 #include "training/model/network_copy.h"
 #include "training/model/recomputed_block.h"
+#include "training/model/weights_fingerprint.h"
 #include "training/stages/new_retention.h"
 #include "training/stages/self_rollout.h"
 
@@ -78,6 +81,22 @@ absl::StatusOr<ScoreNetworks> LoadScores(const DistillationOptions& options, con
   return scores;
 }
 
+// Not of the folder that gets the result: it has other weights once a run has ended, and may be asked to end again.
+absl::StatusOr<std::map<std::string, std::string>> FingerprintsOf(const StageOptions& stage,
+                                                                  const DistillationOptions& options) {
+  std::map<std::string, std::string> weights;
+  for (const auto& [setting, folder] :
+       {std::pair("weights of the model", stage.model), std::pair("weights of the teacher", options.teacher),
+        std::pair("weights of the fake score", options.fake_score)}) {
+    std::error_code error;
+    if (folder.empty() || std::filesystem::equivalent(folder, stage.output, error)) continue;
+    const absl::StatusOr<std::string> fingerprint = TransformerFingerprint(folder);
+    if (!fingerprint.ok()) return fingerprint.status();
+    weights[setting] = *fingerprint;
+  }
+  return weights;
+}
+
 // A rollout is as long as the window: nothing goes out of it, so that all rotary positions will do.
 absl::Status CheckWholeWindow(const TransformerConfig& config, const std::string& folder) {
   if (config.window_frames % config.chunk_frames == 0) return absl::OkStatus();
@@ -141,6 +160,9 @@ absl::StatusOr<DistillationInputs> OpenDistillation(const StageOptions& stage, c
   if (!negative_text.ok()) return negative_text.status();
   inputs.negative_text = negative_text->to(model.device);
   ChooseRecompute(stage, scenes ? kWindowChunks : WindowChunks(model.config.transformer), &model);
+  absl::StatusOr<std::map<std::string, std::string>> weights = FingerprintsOf(stage, options);
+  if (!weights.ok()) return weights.status();
+  inputs.weights = *std::move(weights);
   absl::StatusOr<ScoreNetworks> scores = LoadScores(options, model);
   if (!scores.ok()) return scores.status();
   inputs.scores = *std::move(scores);

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -36,6 +37,8 @@ struct DistillationInputs {
   std::unique_ptr<RolloutPrompts> prompts;
   at::Tensor negative_text;  // on the model's device
   ScoreNetworks scores;
+  // What a run depends on beside the paths that its flags name: the weights that lie there. Setting -> fingerprint.
+  std::map<std::string, std::string> weights;
 };
 
 // FailedPrecondition when a score's latents, text or, seeing chunks, chunks have other sizes than the model's; when the

@@ -54,6 +54,7 @@ class DistillationStage final : public TrainingStage {
         options_(options),
         model_(std::move(inputs.model)),
         prompts_(std::move(inputs.prompts)),
+        weights_(std::move(inputs.weights)),
         student_(std::move(student)),
         scores_(*model_, std::move(inputs.scores), std::move(inputs.negative_text), options.scores, stage.exchange),
         optimizer_(student_->Parameters(), {0.0, 0.999, 1e-8, 0.01}, stage.exchange),
@@ -72,6 +73,7 @@ class DistillationStage final : public TrainingStage {
     settings["critic-only steps"] = absl::StrCat(options_.critic_only_steps);
     settings["warm-up"] = absl::StrCat(options_.warmup_steps);
     settings.merge(prompts_->settings());
+    settings.insert(weights_.begin(), weights_.end());
     settings["teacher"] = options_.teacher.empty() ? "the model" : options_.teacher;
     if (!options_.fake_score.empty()) settings["fake score"] = options_.fake_score;
     if (options_.scores.whole_clip) settings["scores see"] = "the whole clip";
@@ -88,7 +90,7 @@ class DistillationStage final : public TrainingStage {
     return rows;
   }
 
-  // One iteration, as videodiffcr.md section 5.5 has it. The loss reported is the fake score's: the student's says
+  // One update of the student and two of the fake score. The loss reported is the fake score's: the student's says
   // little about quality.
   absl::StatusOr<StepResult> Step(int64_t step) override {
     absl::StatusOr<Plan> plan = plans_.Take(step);
@@ -98,12 +100,10 @@ class DistillationStage final : public TrainingStage {
     times_.BeginStep();
     StepResult result;
     result.learning_rate = moment.weight_rate;
-    for (Piece& piece : plan->pieces) {
-      if (moment.update >= 0 && &piece == &plan->pieces.back()) optimizer_.LastBackwardFollows();
-      MakeClips(*plan, moment, mask, piece);
-    }
-    if (moment.update >= 0) {
-      const absl::StatusOr<double> norm = UpdateStudent(*plan, moment);
+    if (moment.update < 0) {
+      for (Piece& piece : plan->pieces) MakeClips(*plan, moment, PassKind::kServed, piece);
+    } else {
+      const absl::StatusOr<double> norm = UpdateStudent(*plan, moment, mask);
       if (!norm.ok()) return norm.status();
       result.gradient_norm = *norm;
     }
@@ -158,40 +158,40 @@ class DistillationStage final : public TrainingStage {
     return can.ok();
   }
 
-  // A rollout of the student as it is now. What its passes need beside what their gradients do is given back.
-  at::Tensor RollOut(const Plan& plan, const UpdateMoment& moment, PassKind kind, const at::Tensor& hidden,
-                     Piece& piece) const {
+  // X: the student's clips of a piece, as it is now; trained passes carry gradients in the exit step s of the plan.
+  void MakeClips(const Plan& plan, const UpdateMoment& moment, PassKind kind, Piece& piece) {
     RolloutPurpose purpose = {plan.budget, model_->compute_type(), moment, {}, piece.own};
     purpose.on_kernels = on_kernels_;
-    return SelfRollout(*student_->Open(purpose), model_->config.transformer, model_->schedule, plan.rollout, kind,
-                       hidden, stage_.PieceClips(), piece.random);
-  }
-
-  // The student's clips of a piece; once the student is trained, with the piece's part of its matching gradient.
-  void MakeClips(const Plan& plan, const UpdateMoment& moment, const at::Tensor& mask, Piece& piece) {
-    const PassKind kind = moment.update < 0 ? PassKind::kServed : PassKind::kTrained;
     const at::Tensor hidden = piece.hidden.to(model_->device);
-    piece.scored = {RollOut(plan, moment, kind, hidden, piece), WindowRows(plan.rollout, hidden)};
+    // What the network's passes need beside what their gradients do is given back with it.
+    const at::Tensor clips = SelfRollout(*student_->Open(purpose), model_->config.transformer, model_->schedule,
+                                         plan.rollout, kind, hidden, stage_.PieceClips(), piece.random);
+    piece.scored = {clips, WindowRows(plan.rollout, hidden)};
     times_.End("rollout");
-    if (kind == PassKind::kServed) return;
-    const at::Tensor loss = scores_.Loss(piece.scored, mask, piece.random);
-    times_.End("scores");
-    (stage_.accumulate == 1 ? loss : loss / static_cast<double>(stage_.accumulate)).backward();
-    piece.scored.clips = piece.scored.clips.detach();
-    times_.End("student's backward");
   }
 
-  // Returns the gradient's norm.
-  absl::StatusOr<double> UpdateStudent(const Plan& plan, const UpdateMoment& moment) {
-    const at::Tensor penalty = student_->Penalty(moment, plan.budget);
-    if (penalty.defined()) penalty.backward();
-    const absl::StatusOr<GradientNorms> norms = optimizer_.UpdateGroups(student_->Rates(moment));
+  // One update of the student, line by line as videodiffcr.md section 5.5 has it; its loops over chunks and steps are
+  // SelfRollout(). The loss is a mean over pieces of the batch. Returns the gradient's norm before the clip.
+  absl::StatusOr<double> UpdateStudent(Plan& plan, const UpdateMoment& moment, const at::Tensor& mask) {
+    for (Piece& piece : plan.pieces) {
+      MakeClips(plan, moment, PassKind::kTrained, piece);
+      const at::Tensor matching = scores_.Loss(piece.scored, mask, piece.random) / pieces();
+      times_.End("scores");
+      if (&piece == &plan.pieces.back()) optimizer_.LastBackwardFollows();
+      matching.backward();
+      piece.scored.clips = piece.scored.clips.detach();
+      times_.End("student's backward");
+    }
+    const at::Tensor budget = student_->Penalty(moment, plan.budget);  // lambda L_ratio
+    if (budget.defined()) budget.backward();
+    const absl::StatusOr<GradientNorms> norms = optimizer_.UpdateGroups(student_->Rates(moment));  // clip; step
     if (!norms.ok()) return norms.status();
-    student_->AfterUpdate(moment, *norms);
-    average_.Update(moment.update);
+    student_->AfterUpdate(moment, *norms);  // project rho
+    average_.Update(moment.update);         // EMA
     times_.End("student's update");
     return norms->all;
   }
+  double pieces() const { return static_cast<double>(stage_.accumulate); }
 
   // Twice. Returns this process's part of the mean loss.
   absl::StatusOr<double> UpdateFakeScore(Plan& plan, int64_t step, const at::Tensor& mask) {
@@ -241,6 +241,7 @@ class DistillationStage final : public TrainingStage {
   const DistillationOptions options_;
   const std::unique_ptr<TrainingModel> model_;
   const std::unique_ptr<RolloutPrompts> prompts_;
+  const std::map<std::string, std::string> weights_;
   const std::unique_ptr<Student> student_;
   ScoreMatching scores_;
   AdamW optimizer_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "training/model/network_copy.h"
 #include "training/students/routed_network.h"
 
@@ -21,9 +22,11 @@ BaselineStudent::BaselineStudent(const BaselineOptions& options, TrainingModel& 
       rows_(TransformerWeightTable(model.config.transformer, &model.transformer.weights)) {}
 
 std::map<std::string, std::string> BaselineStudent::settings() const {
-  return {{"method", options_.method},
-          {"target", absl::StrCat(options_.target)},
-          {"own learning rate", absl::StrCat(options_.own_learning_rate)}};
+  std::map<std::string, std::string> settings = {{"method", options_.method},
+                                                 {"target", absl::StrCat(options_.target)},
+                                                 {"own learning rate", absl::StrCat(options_.own_learning_rate)}};
+  if (!options_.deltas.empty()) settings["step deltas"] = absl::StrJoin(options_.deltas, ",");
+  return settings;
 }
 
 std::vector<ParameterGroup> BaselineStudent::Parameters() {

@@ -21,6 +21,7 @@ struct BaselineOptions {
   std::string method;               // a name of baselines.h
   double target = 0.5;              // share of the tokens that the denoising passes execute
   double own_learning_rate = 1e-3;  // of what the method adds to the transformer, routers for example
+  std::vector<double> deltas = {};  // of "random" and "linear-router": what each step adds; empty: as the model has it
 };
 
 class BaselineStudent : public Student {

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "system/wrong_usage.h"
 #include "training/students/d2it_student.h"
 #include "training/students/flexidit_student.h"
 #include "training/students/learned_ratios.h"
@@ -16,6 +17,7 @@
 #include "training/students/random_student.h"
 #include "training/students/routed_student.h"
 #include "training/students/spvit_student.h"
+#include "training/students/videodiffcr_options.h"
 #include "training/students/videodiffcr_student.h"
 
 namespace videodiffcr::training {
@@ -49,10 +51,12 @@ absl::StatusOr<std::unique_ptr<Student>> MakeAblation(const BaselineOptions& opt
   student.step_deltas = options.method == "linear-router";
   student.accounting = RatioAccounting::kExecuted;
   student.router_learning_rate = options.own_learning_rate;
-  const RetentionConfig& retention = model.config.retention;
   if (student.step_deltas) {
-    const auto [even, odd] = AlternatingTenths(options.target, {retention.step_delta_tenths, retention.floor_tenths});
+    const RetentionConfig& retention = model.config.retention;
+    if (absl::Status deltas = CheckDeltas(options.deltas, retention); !deltas.ok()) return deltas;
+    const auto [even, odd] = AlternatingTenths(options.target, RatioRuleOf(options.deltas, retention));
     student.initial_ratios = {0.1 * even, 0.1 * odd};
+    student.deltas = options.deltas;
   }
   return VideodiffcrStudent::Make(student, folder, seed, model);
 }
@@ -102,6 +106,9 @@ const std::vector<std::string>& BaselineMethods() {
 absl::StatusOr<std::unique_ptr<Student>> MakeBaseline(const BaselineOptions& options, const std::string& folder,
                                                       uint64_t seed, TrainingModel& model) {
   if (absl::Status checked = CheckTarget(options); !checked.ok()) return checked;
+  if (!options.deltas.empty() && options.method != "random" && options.method != "linear-router") {
+    return WrongUsageError("--deltas: goes with --method random and linear-router only");
+  }
   if (options.method == "dense") return std::make_unique<RoutedStudent>(model, 0.0);
   if (options.method == "linear-router" || options.method == "diffcr") {
     return MakeAblation(options, folder, seed, model);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
+#include <map>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -13,6 +15,20 @@ namespace videodiffcr::training {
 namespace {
 
 constexpr double kOnABin = 1e-5;  // tenths: ratios are fp32, and 0.8 is a bin, not just above one
+
+// A layer's share in a mean: its tenths, or those of its steps together.
+int SumOfSteps(int layer_tenths, const RatioRule& rule, RatioAccounting accounting) {
+  if (accounting == RatioAccounting::kNominal) return layer_tenths;
+  int sum = 0;
+  for (const int delta : rule.step_delta_tenths) {
+    sum += std::clamp(layer_tenths + delta, rule.floor_tenths, kDenseTenths);
+  }
+  return sum;
+}
+
+size_t StepsThatCount(const RatioRule& rule, RatioAccounting accounting) {
+  return accounting == RatioAccounting::kNominal ? 1 : rule.step_delta_tenths.size();
+}
 
 }  // namespace
 
@@ -31,18 +47,9 @@ RatioBins BinsOf(double rho, int delta_tenths, int floor_tenths) {
 }
 
 double MeanRetention(const std::vector<int>& layer_tenths, const RatioRule& rule, RatioAccounting accounting) {
-  int64_t sum = 0, count = 0;
-  for (const int layer : layer_tenths) {
-    if (accounting == RatioAccounting::kNominal) {
-      sum += layer;
-      ++count;
-      continue;
-    }
-    for (const int delta : rule.step_delta_tenths) {
-      sum += std::clamp(layer + delta, rule.floor_tenths, kDenseTenths);
-      ++count;
-    }
-  }
+  int64_t sum = 0;
+  for (const int layer : layer_tenths) sum += SumOfSteps(layer, rule, accounting);
+  const size_t count = layer_tenths.size() * StepsThatCount(rule, accounting);
   return count == 0 ? 1.0 : 0.1 * static_cast<double>(sum) / static_cast<double>(count);
 }
 
@@ -65,26 +72,41 @@ std::vector<int> NearestTenthsOf(const std::vector<double>& ratios, const RatioR
 
 std::vector<int> ProjectRatios(const std::vector<double>& ratios, double target, const RatioRule& rule,
                                RatioAccounting accounting) {
-  std::vector<int> tenths = NearestTenthsOf(ratios, rule);
-  double gap = target - MeanRetention(tenths, rule, accounting);
-  while (true) {
-    const int move = gap > 0 ? 1 : -1;
-    size_t best = tenths.size();
-    double nearest = 0;
-    for (size_t layer = 0; layer < tenths.size(); ++layer) {
-      const int moved = tenths[layer] + move;
-      if (moved < rule.floor_tenths || moved > kDenseTenths) continue;
-      const double distance = std::fabs(10 * ratios[layer] - tenths[layer] - 0.5 * move);
-      if (best == tenths.size() || distance < nearest) best = layer, nearest = distance;
+  // How near to its ratios a table can be whose first layers sum to so many tenths, over steps where those count; with
+  // the last layer's tenths.
+  struct Way {
+    double distance = 0;  // squared
+    int tenths = 0;
+  };
+  std::vector<std::map<int, Way>> ways(1);
+  ways[0][0] = {};
+  for (const double ratio : ratios) {
+    std::map<int, Way> next;
+    for (int tenths = rule.floor_tenths; tenths <= kDenseTenths; ++tenths) {
+      const int own = SumOfSteps(tenths, rule, accounting);
+      const double off = 10 * ratio + kOnABin - tenths;
+      for (const auto& [sum, way] : ways.back()) {
+        const double distance = way.distance + off * off;
+        const auto [found, is_new] = next.try_emplace(sum + own, Way{distance, tenths});
+        if (!is_new && distance < found->second.distance) found->second = {distance, tenths};
+      }
     }
-    if (best == tenths.size()) return tenths;
-    std::vector<int> moved = tenths;
-    moved[best] += move;
-    const double left = target - MeanRetention(moved, rule, accounting);
-    if (std::fabs(left) > std::fabs(gap) - 1e-9) return tenths;
-    tenths = moved;
-    gap = left;
+    ways.push_back(std::move(next));
   }
+  const double wanted = 10 * target * static_cast<double>(ratios.size()) * StepsThatCount(rule, accounting);
+  int sum = 0;
+  double nearest = std::numeric_limits<double>::infinity(), distance = 0;
+  for (const auto& [of_table, way] : ways.back()) {
+    const double gap = std::fabs(of_table - wanted);
+    if (gap > nearest - 1e-9 && !(gap < nearest + 1e-9 && way.distance < distance)) continue;
+    sum = of_table, nearest = gap, distance = way.distance;
+  }
+  std::vector<int> tenths(ratios.size());
+  for (size_t layer = ratios.size(); layer-- > 0;) {
+    tenths[layer] = ways[layer + 1].at(sum).tenths;
+    sum -= SumOfSteps(tenths[layer], rule, accounting);
+  }
+  return tenths;
 }
 
 std::pair<int, int> AlternatingTenths(double target, const RatioRule& rule) {

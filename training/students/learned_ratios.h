@@ -45,8 +45,8 @@ std::optional<std::vector<int>> LayerTenthsOf(const RetentionTable& table, const
 // The nearest tenth of every ratio, at least the rule's floor.
 std::vector<int> NearestTenthsOf(const std::vector<double>& ratios, const RatioRule& rule);
 
-// The nearest tenths, moved by single tenths until their mean is as near to `target` as it gets: those layers first
-// whose ratio was nearest to being rounded the other way.
+// Of the tables whose mean is as near to `target` as tenths allow, the one nearest to the ratios by the sum of squares:
+// layers whose ratio was nearest to being rounded the other way move first.
 std::vector<int> ProjectRatios(const std::vector<double>& ratios, double target, const RatioRule& rule,
                                RatioAccounting accounting);
 

@@ -9,6 +9,7 @@
 #include "training/model/network_copy.h"
 #include "training/students/learned_ratios.h"
 #include "training/students/routed_network.h"
+#include "training/students/videodiffcr_options.h"
 
 namespace videodiffcr::training {
 
@@ -21,10 +22,12 @@ absl::Status RandomStudent::Initialize(uint64_t) {
   if (retention.step_delta_tenths.size() != steps()) {
     return absl::FailedPreconditionError("config.json: retention.step_delta_tenths: none; they make the table");
   }
-  const auto [even, odd] = AlternatingTenths(options().target, {retention.step_delta_tenths, retention.floor_tenths});
+  if (absl::Status deltas = CheckDeltas(options().deltas, retention); !deltas.ok()) return deltas;
+  const RatioRule rule = RatioRuleOf(options().deltas, retention);
+  const auto [even, odd] = AlternatingTenths(options().target, rule);
   std::vector<int> ratios;
   for (size_t layer = 0; layer < layers(); ++layer) ratios.push_back(layer % 2 == 0 ? even : odd);
-  table_ = MakeRetentionTable(budget(), ratios, retention.step_delta_tenths, retention.floor_tenths);
+  table_ = MakeRetentionTable(budget(), ratios, rule.step_delta_tenths, rule.floor_tenths);
   tenths_ = at::zeros(StoredRows()[0].shape, at::TensorOptions(at::kFloat));
   for (size_t layer = 0; layer < layers(); ++layer) {
     table_.tenths[layer].back() = kDenseTenths;

@@ -1,5 +1,6 @@
 #include "training/students/routed_network.h"
 
+#include <ATen/TensorOperators.h>
 #include <c10/util/Exception.h>
 
 #include <memory>
@@ -37,6 +38,10 @@ ServedNetwork RoutedNetwork::AsServed() const {
   served.schedule = passes_.schedule;
   served.weights = passes_.network.weights;
   return served;
+}
+
+at::Tensor UpdateNormScores(const BlockWeights& weights, const BlockContext& context, const at::Tensor& x) {
+  return (DenseBlock(weights, context, x).x - x).norm(2, {-1}).to(at::kFloat);
 }
 
 TextKeys RoutedNetwork::MakeText(const at::Tensor& hidden) {

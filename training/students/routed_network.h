@@ -39,6 +39,9 @@ struct RoutedPasses {
   bool on_kernels = false;
 };
 
+// The oracle's scores, fp32 [B, tokens]: |Block(x) - x| of the dense block over features. A TokenScorer.
+at::Tensor UpdateNormScores(const BlockWeights& weights, const BlockContext& context, const at::Tensor& x);
+
 class RoutedNetwork final : public StudentNetwork {
  public:
   explicit RoutedNetwork(RoutedPasses passes)

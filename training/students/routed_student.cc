@@ -25,7 +25,9 @@ std::vector<RetentionTenths> RoutedStudent::budgets() const {
 }
 
 RetentionTenths RoutedStudent::BudgetOf(const UpdateMoment&, RandomStream& random) const {
-  if (!random.Chance(routed_share_)) return kDenseTenths;
+  // Nothing is drawn for a choice that there is not: the control's prompts and noise are those of students with one
+  // budget (videodiffcr.md section 7).
+  if (routed_share_ <= 0 || !random.Chance(routed_share_)) return kDenseTenths;
   const std::vector<RetentionTable>& tables = model_.config.retention.tables;
   return tables[static_cast<size_t>(random.Below(static_cast<int>(tables.size())))].nominal;
 }

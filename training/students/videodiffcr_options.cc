@@ -1,5 +1,6 @@
 #include "training/students/videodiffcr_options.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -10,14 +11,15 @@ namespace {
 
 int TenthsOfDelta(double delta) { return static_cast<int>(std::lround(10 * delta)); }
 
-absl::Status CheckDeltas(const VideodiffcrOptions& options, const RetentionConfig& retention) {
-  if (options.deltas.empty()) return absl::OkStatus();
-  if (!options.step_deltas) return WrongUsageError("--deltas: goes with --step-deltas yes only");
-  if (options.deltas.size() != retention.step_delta_tenths.size()) {
-    return WrongUsageError(absl::StrCat("--deltas: ", options.deltas.size(), " numbers; the model has ",
+}  // namespace
+
+absl::Status CheckDeltas(const std::vector<double>& deltas, const RetentionConfig& retention) {
+  if (deltas.empty()) return absl::OkStatus();
+  if (deltas.size() != retention.step_delta_tenths.size()) {
+    return WrongUsageError(absl::StrCat("--deltas: ", deltas.size(), " numbers; the model has ",
                                         retention.step_delta_tenths.size(), " denoising steps"));
   }
-  for (const double delta : options.deltas) {
+  for (const double delta : deltas) {
     if (!(std::abs(delta) <= 1) || std::abs(10 * delta - TenthsOfDelta(delta)) > 1e-6) {
       return WrongUsageError(absl::StrCat("--deltas ", delta, ": must be a tenth from -1 to 1"));
     }
@@ -25,11 +27,18 @@ absl::Status CheckDeltas(const VideodiffcrOptions& options, const RetentionConfi
   return absl::OkStatus();
 }
 
-}  // namespace
+RatioRule RatioRuleOf(const std::vector<double>& deltas, const RetentionConfig& retention) {
+  RatioRule rule = {retention.step_delta_tenths, retention.floor_tenths};
+  for (size_t step = 0; step < deltas.size(); ++step) rule.step_delta_tenths[step] = TenthsOfDelta(deltas[step]);
+  return rule;
+}
 
 absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& config, const std::string& folder) {
   const RetentionConfig& retention = config.retention;
-  if (absl::Status deltas = CheckDeltas(options, retention); !deltas.ok()) return deltas;
+  if (!options.deltas.empty() && !options.step_deltas) {
+    return WrongUsageError("--deltas: goes with --step-deltas yes only");
+  }
+  if (absl::Status deltas = CheckDeltas(options.deltas, retention); !deltas.ok()) return deltas;
   if (options.model_ratios && !options.initial_ratios.empty()) {
     return WrongUsageError("--model-ratios yes: takes no --initial-ratios");
   }
@@ -57,11 +66,8 @@ absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& 
 }
 
 RatioRule RatioRuleOf(const VideodiffcrOptions& options, const RetentionConfig& retention) {
-  RatioRule rule = {retention.step_delta_tenths, retention.floor_tenths};
-  for (size_t step = 0; step < rule.step_delta_tenths.size(); ++step) {
-    if (!options.step_deltas) rule.step_delta_tenths[step] = 0;
-    if (!options.deltas.empty()) rule.step_delta_tenths[step] = TenthsOfDelta(options.deltas[step]);
-  }
+  RatioRule rule = RatioRuleOf(options.deltas, retention);
+  if (!options.step_deltas) std::fill(rule.step_delta_tenths.begin(), rule.step_delta_tenths.end(), 0);
   return rule;
 }
 

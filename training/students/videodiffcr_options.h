@@ -43,6 +43,10 @@ absl::Status CheckOptions(const VideodiffcrOptions& options, const ModelConfig& 
 // What steps add to the ratios that are trained, and the least that a block keeps.
 RatioRule RatioRuleOf(const VideodiffcrOptions& options, const RetentionConfig& retention);
 
+// InvalidArgument unless --deltas are tenths, one for each denoising step, or none: then the folder's own count.
+absl::Status CheckDeltas(const std::vector<double>& deltas, const RetentionConfig& retention);
+RatioRule RatioRuleOf(const std::vector<double>& deltas, const RetentionConfig& retention);
+
 }  // namespace videodiffcr::training
 
 #endif  // VIDEODIFFCR_TRAINING_STUDENTS_VIDEODIFFCR_OPTIONS_H_

@@ -69,6 +69,8 @@ TEST(QualityReportTest, WritesOneCsvLinePerCondition) {
             ",,\n");
   row.score = QualityScore{0.9, 0.8, 0.88};
   EXPECT_THAT(FormatCsv({row}), ::testing::HasSubstr(",20.25,0.9000,0.8000,0.8800\n"));
+  row.condition = "retention 0.5, random";
+  EXPECT_THAT(FormatCsv({row}), ::testing::HasSubstr("\n\"retention 0.5, random\",4,0.7500,"));
 }
 
 }  // namespace

@@ -41,6 +41,21 @@ TEST(AdamWTest, MatchesTheFormulaOverSeveralSteps) {
   }
 }
 
+// Were each group clipped by its own norm, the calm one would not be clipped at all.
+TEST(AdamWTest, ClipsAllGroupsByTheirCommonNorm) {
+  const AdamWOptions options = {.beta1 = 0, .beta2 = 0, .eps = 1, .weight_decay = 0, .clip_norm = 1};
+  at::Tensor wild = at::full({1}, 0.0), calm = at::full({1}, 0.0);
+  AdamW optimizer(
+      {ParameterGroup{"wild", {{"wild", {1}, &wild}}, 0}, ParameterGroup{"calm", {{"calm", {1}, &calm}}, 0}}, options);
+  (wild * 30 + calm * 0.4).sum().backward();
+  const auto norms = optimizer.UpdateGroups({{1, 0}, {1, 0}});
+  ASSERT_TRUE(norms.ok()) << norms.status();
+  EXPECT_NEAR(norms->all, std::hypot(30, 0.4), 1e-4);
+  const auto step_of = [&](double gradient) { return gradient / norms->all / (gradient / norms->all + 1); };
+  EXPECT_NEAR(wild.item<double>(), -step_of(30), 1e-5);
+  EXPECT_NEAR(calm.item<double>(), -step_of(0.4), 1e-5);
+}
+
 TEST(AdamWTest, LeavesTheWeightsAloneWhenAGradientIsNotFinite) {
   at::Tensor weight = at::full({2}, 1.0);
   AdamW optimizer({{"some.weight", {2}, &weight}}, {});

@@ -154,6 +154,29 @@ TEST(ShardedAdamWTest, AGroupThatIsLateWaitsForTheUpdate) {
   });
 }
 
+// With a large eps a step says how large its gradient was; Adam's own does not.
+TEST(ShardedAdamWTest, ClipsAllGroupsByTheirCommonNorm) {
+  AdamWOptions options = kOptions;
+  options.eps = 1;
+  const auto update = [&](Weights& weights, GradientExchange& exchange) {
+    std::vector<WeightRow> rows = weights.Rows();
+    AdamW optimizer({{"one", {rows[1]}, 0}, {"rest", {rows[0], rows[2], rows[3]}, 0}}, options, &exchange);
+    optimizer.LastBackwardFollows();
+    weights.Backward(0, exchange.rank(), exchange.world(), 10);
+    const auto norms = optimizer.UpdateGroups({{0.05, 0}, {0.05, 0}});
+    ASSERT_TRUE(norms.ok()) << norms.status();
+    EXPECT_GT(norms->groups[0], options.clip_norm);
+    EXPECT_GT(norms->groups[1], 2 * norms->groups[0]);
+  };
+  Weights alone;
+  update(alone, *SingleProcess::Instance());
+  RunRanksAsThreads(2, [&](HostExchange& exchange) {
+    Weights weights;
+    update(weights, exchange);
+    weights.ExpectNear(alone);
+  });
+}
+
 TEST(ShardedAdamWTest, AGradientThatComesAgainAfterItHasGoneIsAnError) {
   RunRanksAsThreads(2, [](HostExchange& exchange) {
     Weights weights;

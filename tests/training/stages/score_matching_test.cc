@@ -11,6 +11,7 @@
 #include <string>
 
 #include "tests/training/tiny_model.h"
+#include "training/model/network_copy.h"
 #include "training/run/adam_w.h"
 
 namespace videodiffcr::training {
@@ -47,6 +48,56 @@ TEST_F(MatchingTargetTest, TheStepIsInUnitsOfTheChunksOwnDistance) {
   const at::Tensor step = MatchingTarget(clips, real, clips, 3) - clips;
   EXPECT_NEAR(step.narrow(1, 0, 3).max().item<double>(), -1, 1e-3);
   EXPECT_NEAR(step.narrow(1, 3, 3).min().item<double>(), 1, 1e-3);
+}
+
+// A network whose flow is the same number everywhere: the head has no weights but its bias.
+DiffusionTransformer ConstantFlow(const DiffusionTransformer& like, double flow) {
+  const c10::NoGradGuard no_gradients;
+  DiffusionTransformer network = CloneTransformer(like);
+  network.weights.head.weight.zero_();
+  network.weights.head.bias.fill_(flow);
+  return network;
+}
+
+// The clips' gradient of a matching loss.
+at::Tensor MatchingGradient(const ScoreMatching& scores, const at::Tensor& hidden) {
+  StepRandom random(2, 0, at::kCPU);
+  at::Tensor clips = random.Normal({1, 12, 16, 12, 20}).requires_grad_();
+  scores.Loss({clips, hidden}, at::ones({1, 4}), random).backward();
+  return clips.grad();
+}
+
+// x0 = x - sigma flow: where the teacher's flow is the larger one its clips have smaller numbers than the fake score's,
+// and clips must become smaller, too. With the scores taken for each other they would grow.
+TEST(ScoreMatchingTest, ClipsMoveFromWhatTheFakeScoreKnowsToWhatTheTeacherKnows) {
+  at::set_num_threads(1);
+  const TrainingModel model = LoadTrainingModel(TinyModel(), at::kCPU).value();
+  const at::Tensor hidden = EncodeCaptions(model, {"a red star"}).value().repeat({4, 1, 1});
+  for (const double real : {1.0, -1.0}) {
+    const ScoreMatching scores(model, {ConstantFlow(model.transformer, real), ConstantFlow(model.transformer, 0)},
+                               EncodeCaptions(model, {""}).value(), {});
+    const at::Tensor gradient = MatchingGradient(scores, hidden);
+    EXPECT_GT((gradient * real).min().item<double>(), 0) << "against the gradient is " << (real > 0 ? "down" : "up");
+  }
+}
+
+// Guidance goes on from the unconditional flow past the conditional one, not back.
+TEST(ScoreMatchingTest, GuidanceGoesFurtherTheWayThatThePromptLeads) {
+  at::set_num_threads(1);
+  const TrainingModel model = LoadTrainingModel(TinyModel(), at::kCPU).value();
+  const at::Tensor hidden = EncodeCaptions(model, {"a red star"}).value().repeat({4, 1, 1});
+  const at::Tensor negative = EncodeCaptions(model, {"a blue circle"}).value();
+  const auto gradient_of = [&](const at::Tensor& text, double guidance) {
+    ScoreMatchingOptions options;
+    options.guidance = guidance;
+    const ScoreMatching scores(model, {CloneTransformer(model.transformer), ConstantFlow(model.transformer, 0)},
+                               negative, options);
+    return MatchingGradient(scores, text);
+  };
+  const at::Tensor conditional = gradient_of(hidden, 0);
+  const at::Tensor unconditional = gradient_of(negative.repeat({4, 1, 1}), 0);
+  const at::Tensor guided = gradient_of(hidden, 0.5);
+  EXPECT_GT(((guided - conditional) * (conditional - unconditional)).sum().item<double>(), 0);
 }
 
 // R must stay what it was when the student, or Q, is trained: were it one of them, there would be nothing to learn.

@@ -292,6 +292,27 @@ TEST_F(StagesTest, ARunDoesNotGoOnWithOtherSettings) {
   EXPECT_EQ(routers({stage})->settings().at("device"), "cpu");
 }
 
+TEST_F(StagesTest, ARunDoesNotGoOnWithOtherWeightsUnderTheSamePath) {
+  const std::string teacher = folder_ + "/teacher";
+  std::filesystem::create_directories(teacher);
+  const auto put = [&](const std::string& file, const std::string& of) {
+    std::filesystem::copy_file(of + "/" + file, teacher + "/" + file,
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  put("config.json", TinyModel());
+  const auto settings_with = [&](const std::string& transformer_of) {
+    put("transformer.safetensors", transformer_of);
+    DistillationStageOptions options{.stage = SmallStage(folder_ + "/out", 2, 1)};
+    options.distillation.teacher = teacher;
+    return MakeDistillationStage(options).value()->settings();
+  };
+  std::map<std::string, std::string> one = settings_with(TinyModel()), other = settings_with(TinyTeacher());
+  EXPECT_NE(one["weights of the teacher"], other["weights of the teacher"]);
+  other["weights of the teacher"] = one["weights of the teacher"];
+  EXPECT_EQ(one, other);
+  EXPECT_EQ(one, settings_with(TinyModel()));
+}
+
 TEST_F(StagesTest, SaysWhatIsWrongWithItsInput) {
   RouterStageOptions missing{.stage = SmallStage(folder_ + "/out", 1, 1)};
   missing.stage.model = folder_ + "/nowhere";

@@ -30,6 +30,7 @@
 #include "training/students/flexidit_student.h"
 #include "training/students/literal_diffcr_student.h"
 #include "training/students/mixture_of_depths_student.h"
+#include "training/students/routed_network.h"
 #include "training/students/spvit_student.h"
 #include "training/students/videodiffcr_student.h"
 
@@ -272,6 +273,17 @@ TEST_F(BaselinesTest, AFolderWithALightBypassIsServedAsItWasTrained) {
               HasSubstr("--light-bypass 4: the model has one of rank 8"));
 }
 
+// What is drawn next are prompts and noise.
+TEST_F(BaselinesTest, NoMethodDrawsForItsBudgetSoThatAllSeeTheSamePromptsAndNoise) {
+  RandomStream untouched(1, DrawPurpose::kRandomScores, 2);
+  const uint64_t next = untouched.Bits64();
+  for (const std::string& method : BaselineMethods()) {
+    RandomStream random(1, DrawPurpose::kRandomScores, 2);
+    Make(method, 0.6875)->BudgetOf({}, random);
+    EXPECT_EQ(random.Bits64(), next) << method;
+  }
+}
+
 // Which tokens run matters to a student that ranks tokens.
 TEST_F(BaselinesTest, TheOracleIsNearerToTheDenseModelThanItsReverse) {
   const c10::NoGradGuard no_gradients;
@@ -282,7 +294,7 @@ TEST_F(BaselinesTest, TheOracleIsNearerToTheDenseModelThanItsReverse) {
       RolloutPurpose purpose = Serving(*student);
       purpose.scorer = [sign](const BlockWeights& weights, const BlockContext& context, const at::Tensor& x) {
         // Of the size that a fresh router's scores have: MoD gates by them.
-        return ((DenseBlock(weights, context, x).x - x).norm(2, {-1}) * (0.001 * sign)).to(at::kFloat);
+        return UpdateNormScores(weights, context, x) * (0.001 * sign);
       };
       return (FirstFlow(*student, purpose, 1, PassKind::kServed) - dense).square().mean().item<double>();
     };

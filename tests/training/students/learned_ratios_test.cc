@@ -67,6 +67,24 @@ TEST(LearnedRatiosTest, AProjectionMovesTheLayersThatWereNearestToBeingRoundedTh
   EXPECT_THAT(ProjectRatios({0.82, 0.73}, 0.8125, kPaper, RatioAccounting::kExecuted), ElementsAre(9, 8));
 }
 
+// 0.5 points is what rows of a comparison may be apart (videodiffcr.md section 7). Where deltas are clamped, single
+// moves of one layer do not do: those of another, or of two, do.
+TEST(LearnedRatiosTest, AProjectedTableExecutesItsTargetWithinAQuarterOfAPoint) {
+  for (const std::vector<int>& deltas : {std::vector<int>{-3, -1, 1, 3}, {-4, -2, 2, 4}, {0, 0, 0, 0}}) {
+    const RatioRule rule = {deltas, 1};
+    for (const std::vector<double>& ratios : {std::vector<double>{0.9, 0.56, 0.4, 0.4, 0.4, 0.4},
+                                              {0.61, 0.39, 0.62, 0.42, 0.6, 0.41},
+                                              {0.97, 0.31, 0.72, 0.34, 0.43, 0.28}}) {
+      for (const double target : {0.5, 0.6875}) {
+        const bool steps_differ = deltas[0] != 0;
+        const std::vector<int> tenths = ProjectRatios(ratios, target, rule, RatioAccounting::kExecuted);
+        EXPECT_NEAR(MeanRetention(tenths, rule, RatioAccounting::kExecuted), target, steps_differ ? 0.0025 : 0.0084)
+            << target << " " << ratios[0];
+      }
+    }
+  }
+}
+
 TEST(LearnedRatiosTest, TargetsAreNamedByTheirNearestTenth) {
   EXPECT_THAT(BudgetNames({1, 0.8125, 0.7, 0.5}).value(), ElementsAre(10, 8, 7, 5));
   EXPECT_THAT(BudgetNames({0.97}).value(), ElementsAre(9)) << "what is not dense is routed";

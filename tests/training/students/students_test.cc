@@ -17,6 +17,7 @@
 #include "training/model/network_copy.h"
 #include "training/model/training_model.h"
 #include "training/run/random_tensor.h"
+#include "training/students/routed_network.h"
 #include "training/students/routed_student.h"
 #include "training/students/videodiffcr_student.h"
 
@@ -107,12 +108,22 @@ TEST_F(StudentsTest, TheOracleIsNearerToTheDenseModelThanItsReverse) {
   const auto error_of = [&](double sign) {
     RolloutPurpose purpose = {7, at::kFloat, {}, {}};
     purpose.scorer = [sign](const BlockWeights& weights, const BlockContext& context, const at::Tensor& x) {
-      return (DenseBlock(weights, context, x).x - x).norm(2, {-1}) * sign;
+      return UpdateNormScores(weights, context, x) * sign;
     };
     const at::Tensor dense = FirstFlow(student, {kDenseTenths, at::kFloat, {}, {}}, 1, PassKind::kServed);
     return (FirstFlow(student, purpose, 1, PassKind::kServed) - dense).square().mean().item<double>();
   };
   EXPECT_LT(error_of(1), 0.9 * error_of(-1));
+}
+
+// Were anything drawn for it, its prompts and noise would be others, since they come from the same stream next.
+TEST_F(StudentsTest, TheDenseControlDrawsNoMoreThanAStudentOfOneBudget) {
+  const auto next = [](const Student& student) {
+    RandomStream random(1, DrawPurpose::kRandomScores, 2);
+    student.BudgetOf({}, random);
+    return random.Bits64();
+  };
+  EXPECT_EQ(next(RoutedStudent(*model_, 0)), next(*Make({.targets = {0.7}})));
 }
 
 TEST_F(StudentsTest, Acceptance9AtTheAlternatingStartATrainedPassIsTheServedOneBitForBit) {
