@@ -161,6 +161,17 @@ def quantile(ordered, share):
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
+# 95th percentiles of Student's t, by degrees of freedom from 1 on.
+T_95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
+
+
+def lower_t_bound(values):
+    """What the mean of independent values is above, at 95 %; two values or more."""
+    count, average = len(values), sum(values) / len(values)
+    variance = sum((value - average) ** 2 for value in values) / (count - 1)
+    return average - T_95[min(count - 1, len(T_95)) - 1] * math.sqrt(variance / count)
+
+
 def interval_of(means):
     """(2.5th percentile, 97.5th percentile), None of nothing."""
     ordered = sorted(means)

@@ -196,6 +196,30 @@ class MakeResultsTest(unittest.TestCase):
         self.assertLess(float(pruned["at least"]), -0.125)  # the mean
         self.assertEqual([line["row"] for line in self.table("seeds")], ["dense", "pruned", "pruned"])
 
+    def test_where_seeds_differ_more_than_clips_what_a_difference_is_above_is_students_t_over_seeds(self):
+        layout = self.write("layout.csv", "table,label,method,budget,scores\niterations,dense,dense,10,router\niterations,pruned,ours,7,router\n")
+        dense = [self.write(f"clips_dense_{seed}.csv", per_clip("dense", seed, "short", 10, [1] * 8)) for seed in (1, 2)]
+        ours = [self.write(f"clips_ours_{seed}.csv", per_clip("ours", seed, "short", 7, [1] * (8 - seed) + [0] * seed)) for seed in (1, 2)]
+        done = self.run_script("--clips", *dense, *ours, "--layout", layout)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        # -1/8 and -2/8: their mean less 6.314 standard errors of 1/16.
+        self.assertAlmostEqual(float(self.table("iterations")[1]["at least"]), -3 / 16 - 6.314 / 16, places=4)
+
+    def test_each_proxy_has_its_own_column(self):
+        self.assertEqual(self.run_script("--clips", *self.files()).returncode, 0)
+        line = self.table("proxies")[0]
+        self.assertTrue(line["subject_consistency"].startswith("0."), line)
+
+    def test_drift_of_a_row_without_a_dense_one_is_told_minus_that_of_what_ships(self):
+        layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,a,another,10,router\nships,dense,dense,10,router\n"
+                                          "beyond,ours,ours,7,router\n")
+        files = [self.write("clips_a.csv", per_clip("another", 5, "drift-24", 10, [0] * 8) + per_clip("another", 5, "short", 10, [0] * 8)),
+                 self.write("clips_dense.csv", per_clip("dense", 6, "drift-24", 10, [1] * 8) + per_clip("dense", 6, "short", 10, [1] * 8)),
+                 self.write("clips_ours.csv", per_clip("ours", 7, "drift-24", 7, [1] * 8) + per_clip("ours", 7, "short", 7, [1] * 8))]
+        done = self.run_script("--clips", *files, "--layout", layout)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(next(line for line in self.table("drift") if line["row"] == "ours")["flipped, minus dense"].startswith("0.000 ["))
+
     def test_rows_outside_of_the_methods_have_their_drift_in_table_and_plot_too(self):
         layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,by chance,ours,7,random\nships,dense,dense,10,router\n"
                                           "ships,at 0.7,ours,7,router\nbeyond,at 0.7 again,ours,7,router\n")

@@ -148,7 +148,7 @@ std::string FormatClips(const JudgedClips& judged) {
   for (const ClipRecord& record : judged.clips) {
     absl::StrAppend(&out, common, ",", record.clip, ",", FormatPrompt(record.prompted));
     for (const double value : record.values) {
-      absl::StrAppend(&out, ",", std::isnan(value) ? "" : absl::StrFormat("%.4g", value));
+      absl::StrAppend(&out, ",", std::isnan(value) ? "" : absl::StrFormat("%.3g", value));
     }
     absl::StrAppend(&out, "\n");
   }
@@ -164,13 +164,13 @@ absl::StatusOr<std::vector<JudgedClips>> ReadClipFile(const std::string& path) {
   bool named = false;
   for (int64_t number = 1; std::getline(file, line); ++number) {
     if (line.empty() || line.front() == '#') continue;
-    if (!named) {
-      if (line != HeaderLine()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(path, ":", number, ": not a per-clip file: its columns must be ", HeaderLine()));
-      }
+    if (line == HeaderLine()) {  // once more where several judgements stand behind each other
       named = true;
       continue;
+    }
+    if (!named) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ":", number, ": not a per-clip file: its columns must be ", HeaderLine()));
     }
     if (absl::Status parsed = ParseLine(line, &judged); !parsed.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": ", parsed.message()));

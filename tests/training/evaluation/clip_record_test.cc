@@ -34,8 +34,18 @@ std::string Write(const std::string& text) {
 
 TEST(ClipRecordTest, WritesOneShortLinePerClip) {
   EXPECT_EQ(FormatClips(TwoClips()),
-            "ours,3,short,7,router,1,0.6875,0.7500,123.45,234.56,0,3716052,1,,,,,,,0,,,,,,,0.9877,,,,\n"
+            "ours,3,short,7,router,1,0.6875,0.7500,123.45,234.56,0,3716052,1,,,,,,,0,,,,,,,0.988,,,,\n"
             "ours,3,short,7,router,1,0.6875,0.7500,123.45,234.56,1,00-0000,,,,,,,,,-12.5,,,,,,,,,,\n");
+}
+
+TEST(ClipRecordTest, ReadsSeveralJudgementsBehindEachOther) {
+  const std::string one = ClipFileHeader("evaluate --clips 2") + FormatClips(TwoClips());
+  JudgedClips other = TwoClips();
+  other.group.training_seed = "4";
+  const auto judged = ReadClipFile(Write(one + ClipFileHeader("evaluate --clips 2") + FormatClips(other)));
+  ASSERT_TRUE(judged.ok()) << judged.status();
+  ASSERT_EQ(judged->size(), 2u);
+  EXPECT_EQ((*judged)[1].group.training_seed, "4");
 }
 
 TEST(ClipRecordTest, ReadsWhatItWrote) {
@@ -64,7 +74,7 @@ TEST(ClipRecordTest, NamesFileLineFieldAndValueOfWhatIsWrong) {
   const auto error = [&](const std::string& text) { return std::string(ReadClipFile(Write(text)).status().message()); };
   EXPECT_THAT(error(header + lines + "a,b\n"), HasSubstr("clip_record_test.csv:5: 2 fields; must be 31"));
   std::string wrong = lines;
-  wrong.replace(wrong.find("0.9877"), 6, "\"nan\" ");
+  wrong.replace(wrong.find("0.988"), 5, "\"nan\" ");
   EXPECT_THAT(error(header + wrong), HasSubstr(":3: imaging_quality '\"nan\" ': must be a number"));
   wrong = lines;
   wrong.replace(wrong.find("3716052"), 7, "9716052");
