@@ -284,6 +284,8 @@ TEST_F(GatewayLiveTest, AWrongMethodIsToldWhichAreRight) {
 TEST_F(GatewayLiveTest, ASessionTakesNoMoreChangesThanItsLinkCanHold) {
   server_.model().HoldPlans();
   const std::string live = absl::StrCat("/live/", Start(kEndless));
+  // What comes before the first chunk is one change: the last prompt counts.
+  ASSERT_TRUE(server_.model().WaitForHeldPlan().has_value());
   const std::string change = absl::StrCat("{\"prompt\": \"", std::string(4000, 'a'), "\"}");
   int taken = 0;
   while (taken < 100 && Ask("POST", live + "/prompt", change).status == 202) ++taken;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <map>
 
 #include "absl/strings/numbers.h"
@@ -28,6 +27,41 @@ int SumOfSteps(int layer_tenths, const RatioRule& rule, RatioAccounting accounti
 
 size_t StepsThatCount(const RatioRule& rule, RatioAccounting accounting) {
   return accounting == RatioAccounting::kNominal ? 1 : rule.step_delta_tenths.size();
+}
+
+// How near to their ratios layers can be that sum to so many tenths: sum -> squared distance, and the last one's tenths.
+struct Way {
+  double distance = 0;
+  int tenths = 0;
+};
+using WaysToSums = std::map<int, Way>;
+
+// Of the first 0, 1, 2, ... layers.
+std::vector<WaysToSums> NearestWays(const std::vector<double>& ratios, const RatioRule& rule,
+                                    RatioAccounting accounting) {
+  std::vector<WaysToSums> ways = {{{0, {}}}};
+  for (const double ratio : ratios) {
+    WaysToSums next;
+    for (int tenths = rule.floor_tenths; tenths <= kDenseTenths; ++tenths) {
+      const double off = 10 * ratio + kOnABin - tenths;
+      for (const auto& [sum, way] : ways.back()) {
+        const Way longer = {way.distance + off * off, tenths};
+        const auto [found, is_new] = next.try_emplace(sum + SumOfSteps(tenths, rule, accounting), longer);
+        if (!is_new && longer.distance < found->second.distance) found->second = longer;
+      }
+    }
+    ways.push_back(std::move(next));
+  }
+  return ways;
+}
+
+// Of two that are as near, the one nearer to the ratios.
+int SumNearest(double wanted, const WaysToSums& ways) {
+  const auto nearer = [wanted](const auto& one, const auto& other) {
+    const double gap = std::fabs(one.first - wanted) - std::fabs(other.first - wanted);
+    return std::fabs(gap) > 1e-9 ? gap < 0 : one.second.distance < other.second.distance;
+  };
+  return std::min_element(ways.begin(), ways.end(), nearer)->first;
 }
 
 }  // namespace
@@ -72,35 +106,9 @@ std::vector<int> NearestTenthsOf(const std::vector<double>& ratios, const RatioR
 
 std::vector<int> ProjectRatios(const std::vector<double>& ratios, double target, const RatioRule& rule,
                                RatioAccounting accounting) {
-  // How near to its ratios a table can be whose first layers sum to so many tenths, over steps where those count; with
-  // the last layer's tenths.
-  struct Way {
-    double distance = 0;  // squared
-    int tenths = 0;
-  };
-  std::vector<std::map<int, Way>> ways(1);
-  ways[0][0] = {};
-  for (const double ratio : ratios) {
-    std::map<int, Way> next;
-    for (int tenths = rule.floor_tenths; tenths <= kDenseTenths; ++tenths) {
-      const int own = SumOfSteps(tenths, rule, accounting);
-      const double off = 10 * ratio + kOnABin - tenths;
-      for (const auto& [sum, way] : ways.back()) {
-        const double distance = way.distance + off * off;
-        const auto [found, is_new] = next.try_emplace(sum + own, Way{distance, tenths});
-        if (!is_new && distance < found->second.distance) found->second = {distance, tenths};
-      }
-    }
-    ways.push_back(std::move(next));
-  }
-  const double wanted = 10 * target * static_cast<double>(ratios.size()) * StepsThatCount(rule, accounting);
-  int sum = 0;
-  double nearest = std::numeric_limits<double>::infinity(), distance = 0;
-  for (const auto& [of_table, way] : ways.back()) {
-    const double gap = std::fabs(of_table - wanted);
-    if (gap > nearest - 1e-9 && !(gap < nearest + 1e-9 && way.distance < distance)) continue;
-    sum = of_table, nearest = gap, distance = way.distance;
-  }
+  const std::vector<WaysToSums> ways = NearestWays(ratios, rule, accounting);
+  const size_t shares = ratios.size() * StepsThatCount(rule, accounting);
+  int sum = SumNearest(10 * target * static_cast<double>(shares), ways.back());
   std::vector<int> tenths(ratios.size());
   for (size_t layer = ratios.size(); layer-- > 0;) {
     tenths[layer] = ways[layer + 1].at(sum).tenths;
