@@ -29,7 +29,8 @@ size_t StepsThatCount(const RatioRule& rule, RatioAccounting accounting) {
   return accounting == RatioAccounting::kNominal ? 1 : rule.step_delta_tenths.size();
 }
 
-// How near to their ratios layers can be that sum to so many tenths: sum -> squared distance, and the last one's tenths.
+// How near to their ratios layers can be that sum to so many tenths: sum -> squared distance, and the last one's
+// tenths.
 struct Way {
   double distance = 0;
   int tenths = 0;
