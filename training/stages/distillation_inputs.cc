@@ -160,12 +160,12 @@ absl::StatusOr<DistillationInputs> OpenDistillation(const StageOptions& stage, c
   if (!negative_text.ok()) return negative_text.status();
   inputs.negative_text = negative_text->to(model.device);
   ChooseRecompute(stage, scenes ? kWindowChunks : WindowChunks(model.config.transformer), &model);
-  absl::StatusOr<std::map<std::string, std::string>> weights = FingerprintsOf(stage, options);
-  if (!weights.ok()) return weights.status();
-  inputs.weights = *std::move(weights);
   absl::StatusOr<ScoreNetworks> scores = LoadScores(options, model);
   if (!scores.ok()) return scores.status();
   inputs.scores = *std::move(scores);
+  absl::StatusOr<std::map<std::string, std::string>> weights = FingerprintsOf(stage, options);
+  if (!weights.ok()) return weights.status();
+  inputs.weights = *std::move(weights);
   return inputs;
 }
 
