@@ -56,9 +56,9 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Create(const std::stri
   admin->SetServing(false);
   admin->SetAlive(true);
   ConnectionAcceptor::Options options;
-  options.max_connections = kMaxConnections;
+  options.connections.max_connections = kMaxConnections;
+  options.connections.silent_bytes = kFewestBytesOfAProbe;
   options.unacknowledged_timeout = kUnacknowledgedTimeout;
-  options.silent_bytes = kFewestBytesOfAProbe;
   absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> acceptor =
       ConnectionAcceptor::Create(*std::move(socket), options, std::move(grpc_side), std::move(uses), nullptr);
   if (!acceptor.ok()) return CannotListen(listen, acceptor.status());

@@ -207,10 +207,10 @@ absl::Status Server::StartAcceptor(ListeningSocket socket, ConnectionAcceptor::G
                          ": the process may open no more descriptors (ulimit -n)"));
   }
   ConnectionAcceptor::Options options;
-  options.max_connections = *connections;
-  options.max_connections_per_peer = config_.rpc_limits.behind_proxy ? 0 : config_.max_connections_per_peer;
-  options.max_first_message_bytes = config_.rpc_limits.max_first_message_bytes;
-  options.max_later_message_bytes = config_.rpc_limits.max_control_message_bytes;
+  options.connections.max_connections = *connections;
+  options.connections.max_per_peer = config_.rpc_limits.behind_proxy ? 0 : config_.max_connections_per_peer;
+  options.connections.first_message_bytes = config_.rpc_limits.max_first_message_bytes;
+  options.connections.later_message_bytes = config_.rpc_limits.max_control_message_bytes;
   options.unacknowledged_timeout = config_.keepalive_timeout;
   absl::StatusOr<std::unique_ptr<ConnectionAcceptor>> acceptor =
       ConnectionAcceptor::Create(std::move(socket), options, std::move(grpc_side), connection_uses_, &rpc_metrics_);

@@ -36,9 +36,7 @@ ConnectionAcceptor::ConnectionAcceptor(ListeningSocket socket, const Options& op
       grpc_side_(std::move(grpc_side)),
       uses_(std::move(uses)),
       metrics_(metrics),
-      table_({options.max_connections, options.max_connections_per_peer, options.silent_bytes,
-              options.max_first_message_bytes, options.max_later_message_bytes},
-             uses_.get()) {
+      table_(options.connections, uses_.get()) {
   // Connections have it from the port: one that is made smaller later drops what its peer was told to send.
   setsockopt(socket_.descriptor.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBufferBytes, sizeof(kReceiveBufferBytes));
 }

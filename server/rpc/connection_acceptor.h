@@ -27,14 +27,9 @@ namespace videodiffcr {
 class ConnectionAcceptor {
  public:
   struct Options {
-    int max_connections = 0;
-    int max_connections_per_peer = 0;  // 0: not counted by peer
-    // Of a connection that has said nothing yet fewer bytes have come; when all places are taken, the oldest such one
-    // makes room before others without a call. By default fewer than a greeting in HTTP/2 has.
-    int silent_bytes = 33;
-    // How large messages of calls that matter may be.
-    int64_t max_first_message_bytes = 0;
-    int64_t max_later_message_bytes = 0;
+    // When all places are taken, the oldest connection that has said nothing yet makes room before others without a
+    // call: by default one of which fewer bytes have come than a greeting in HTTP/2 has.
+    ConnectionTable::Limits connections = {.silent_bytes = 33};
     // A connection whose bytes the peer's kernel does not acknowledge for this long is dropped.
     absl::Duration unacknowledged_timeout;
   };

@@ -25,7 +25,7 @@ class ConnectionTable {
     int max_per_peer = 0;  // 0: not counted by peer
     // A connection of which fewer bytes have come has said nothing yet.
     int silent_bytes = 0;
-    // How large a call's messages may be.
+    // How large messages of calls that matter may be.
     int64_t first_message_bytes = 0;
     int64_t later_message_bytes = 0;
   };
