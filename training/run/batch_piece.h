@@ -33,9 +33,14 @@ struct BatchPiece {
   int64_t CountBelow(int64_t clips) const { return clips > index ? (clips - index + count - 1) / count : 0; }
 };
 
-// Adds the gradient of one of the `pieces` that a process takes of a step. Returns the piece's part of the mean loss.
+// What the loss of one of the `pieces` that a process takes of a step adds to the mean.
+inline at::Tensor PartOfLoss(const at::Tensor& loss, int64_t pieces) {
+  return pieces == 1 ? loss : loss.div(static_cast<double>(pieces));
+}
+
+// Adds the gradient of a piece. Returns the piece's part of the mean loss, for which it waits for the device.
 inline double AddGradient(const at::Tensor& loss, int64_t pieces) {
-  const at::Tensor part = pieces == 1 ? loss : loss.div(static_cast<double>(pieces));
+  const at::Tensor part = PartOfLoss(loss, pieces);
   part.backward();
   return part.item<double>();
 }

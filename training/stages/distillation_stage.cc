@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/rollout/served_passes.h"
 #include "training/run/adam_w.h"
+#include "training/run/batch_piece.h"
 #include "training/run/learning_rate.h"
 #include "training/run/part_times.h"
 #include "training/run/random_tensor.h"
@@ -175,7 +176,7 @@ class DistillationStage final : public TrainingStage {
   absl::StatusOr<double> UpdateStudent(Plan& plan, const UpdateMoment& moment, const at::Tensor& mask) {
     for (Piece& piece : plan.pieces) {
       MakeClips(plan, moment, PassKind::kTrained, piece);
-      const at::Tensor matching = scores_.Loss(piece.scored, mask, piece.random) / pieces();
+      const at::Tensor matching = PartOfLoss(scores_.Loss(piece.scored, mask, piece.random), stage_.accumulate);
       times_.End("scores");
       if (&piece == &plan.pieces.back()) optimizer_.LastBackwardFollows();
       matching.backward();
@@ -191,7 +192,6 @@ class DistillationStage final : public TrainingStage {
     times_.End("student's update");
     return norms->all;
   }
-  double pieces() const { return static_cast<double>(stage_.accumulate); }
 
   // Twice. Returns this process's part of the mean loss.
   absl::StatusOr<double> UpdateFakeScore(Plan& plan, int64_t step, const at::Tensor& mask) {
