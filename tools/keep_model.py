@@ -29,17 +29,24 @@ class KeepError(Exception):
     """What the caller has to know, in a sentence."""
 
 
+def entries_of(head):
+    """What the bytes before a safetensors file's tensors say of each, by name."""
+    return {name: entry for name, entry in json.loads(head[8:]).items() if name != "__metadata__"}
+
+
 def read_tensors(data):
     """The tensors of a safetensors file in the order of their bytes, name -> (dtype, bytes), and the bytes before them."""
     (length,) = struct.unpack_from("<Q", data)
     start = 8 + length
-    entries = {name: entry for name, entry in json.loads(data[8:start]).items() if name != "__metadata__"}
-    in_order = sorted(entries.items(), key=lambda item: item[1]["data_offsets"])
     tensors = {}
-    for name, entry in in_order:
+    for name, entry in sorted(entries_of(data[:start]).items(), key=lambda item: item[1]["data_offsets"]):
         begin, end = entry["data_offsets"]
         tensors[name] = (entry["dtype"], data[start + begin : start + end])
     return tensors, data[:start]
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
 
 
 def numbers(dtype, data):
@@ -86,11 +93,10 @@ def unpack_tensor(dtype, step, planes, base):
 
 def pack_file(data, base, is_tensors):
     """What the header says of a file, and its bytes in the body."""
-    digest = hashlib.sha256(data).hexdigest()
     if data == base:
-        return {"same": True, "sha256": digest}, b""
+        return {"same": True, "sha256": digest(data)}, b""
     if not is_tensors:
-        return {"bytes": len(data), "sha256": digest}, data
+        return {"bytes": len(data), "sha256": digest(data)}, data
     tensors, head = read_tensors(data)
     base_tensors = read_tensors(base)[0] if base is not None else {}
     kept, body = [], []
@@ -98,10 +104,10 @@ def pack_file(data, base, is_tensors):
         step, packed = pack_tensor(dtype, content, base_tensors.get(name))
         kept.append([name, step, len(packed)])
         body.append(packed)
+    body = b"".join(body)
     entry = {"head": head.decode("latin-1"), "tensors": kept}
-    made = unpack_file(entry, iter_bytes(b"".join(body)), base)
-    entry["sha256"] = hashlib.sha256(made).hexdigest()
-    return entry, b"".join(body)
+    entry["sha256"] = digest(unpack_file(entry, iter_bytes(body), base))
+    return entry, body
 
 
 def iter_bytes(data):
@@ -124,12 +130,12 @@ def unpack_file(entry, take, base):
     if "bytes" in entry:
         return take(entry["bytes"])
     head = entry["head"].encode("latin-1")
-    dtypes = {name: one["dtype"] for name, one in json.loads(head[8:]).items() if name != "__metadata__"}
+    entries = entries_of(head)
     base_tensors = read_tensors(base)[0] if base is not None else {}
     parts = [head]
     for name, step, length in entry["tensors"]:
         packed = take(length)
-        parts.append(packed if step is None else unpack_tensor(dtypes[name], step, packed, base_tensors[name][1]))
+        parts.append(packed if step is None else unpack_tensor(entries[name]["dtype"], step, packed, base_tensors[name][1]))
     return b"".join(parts)
 
 
@@ -146,7 +152,7 @@ def pack(base_folder, model, file):
         files[name], packed = pack_file(data, base.get(name), name.endswith(".safetensors"))
         body.append(packed)
         if name in base and "bytes" not in files[name]:
-            bases[name] = hashlib.sha256(base[name]).hexdigest()
+            bases[name] = digest(base[name])
     header = json.dumps({"format": FORMAT, "base": bases, "files": files}).encode()
     whole = struct.pack("<Q", len(header)) + header + b"".join(body)
     partial = file.with_name(file.name + ".partial")
@@ -160,15 +166,15 @@ def unpack(base_folder, file, model):
     if header.get("format") != FORMAT:
         raise KeepError(f"{file} is not of the format '{FORMAT}'")
     base = files_of(base_folder)
-    for name, digest in header["base"].items():
-        if hashlib.sha256(base.get(name, b"")).hexdigest() != digest:
+    for name, wanted in header["base"].items():
+        if digest(base.get(name, b"")) != wanted:
             raise KeepError(f"{base_folder / name} is not the file that {file} was made against")
     model.mkdir(parents=True, exist_ok=True)
     for name, entry in header["files"].items():
         if pathlib.PurePath(name).name != name:
             raise KeepError(f"{file} names the file '{name}', which is no plain name")
         data = unpack_file(entry, take, base.get(name))
-        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        if digest(data) != entry["sha256"]:
             raise KeepError(f"{name} of {file} did not come back as it was kept")
         (model / name).unlink(missing_ok=True)
         (model / name).write_bytes(data)

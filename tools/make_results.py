@@ -19,8 +19,8 @@ import pathlib
 import sys
 import textwrap
 
-from results_clips import (Bootstrap, ResultsError, differences, interval_of, lower_t_bound, mean, open_text, read_bounds, read_files,
-                           scores)
+from results_clips import (Bootstrap, ResultsError, differences, interval_of, lower_bound_of, lower_t_bound, mean, open_text, read_bounds,
+                           read_files, scores)
 from results_plots import plot
 
 SHARES = ("short", "long", "switch", "held-out")
@@ -60,30 +60,31 @@ class Results:
                 return row
         return None
 
-    def means(self, row, column):
-        """The bootstrap's, drawn once."""
-        key = (row.key(), row.condition, column)
+    def drawn(self, values, column, *rows):
+        """The bootstrap's means of `values`, which are of this column of these rows: drawn once."""
+        key = (column, *((row.key(), row.condition) for row in rows))
         if key not in self.drawn_means:
-            self.drawn_means[key] = self.bootstrap.means(row.values(column))
+            self.drawn_means[key] = self.bootstrap.means(values)
         return self.drawn_means[key]
+
+    def means(self, row, column):
+        return self.drawn(row.values(column), column, row)
 
     def figure(self, row, column, digits=3):
         """'0.858 [0.842, 0.873]', or '' where nothing was asked."""
         average = mean(row.values(column))
-        if average is None:
-            return ""
-        return bracketed(average, interval_of([value for value in self.means(row, column) if value is not None]), digits)
+        return "" if average is None else bracketed(average, interval_of(self.means(row, column)), digits)
 
     def difference(self, row, reference, column="all"):
         """(mean, (low, high)) of row - reference."""
         values = differences(row, reference, column)
-        return mean(values), self.bootstrap.interval(values)
+        return mean(values), interval_of(self.drawn(values, column, row, reference))
 
     def least_difference(self, row, reference):
         """What row - reference of all seven right is above, at 95 %: by the bootstrap, or by Student's t over training seeds that both
         have, if that is lower; few seeds drawn from themselves spread too little."""
         values = differences(row, reference, "all")
-        bounds = [self.bootstrap.lower_bound(values)]
+        bounds = [lower_bound_of(self.drawn(values, "all", row, reference))]
         if len(values) > 1 and min(len(row.seeds), len(reference.seeds)) > 1:
             bounds.append(lower_t_bound([mean([seed]) for seed in values]))
         return min(bounds)
@@ -244,7 +245,7 @@ def share_plot(results, entries):
         row = results.find(key, "short")
         values = row.values("all")
         name = row.method if row.scores == "router" else f"{row.method}, {row.scores}"
-        point = (row.cost["executed"], mean(values), *results.bootstrap.interval(values), [mean([seed]) for seed in values])
+        point = (row.cost["executed"], mean(values), *interval_of(results.means(row, "all")), [mean([seed]) for seed in values])
         series.setdefault(name, []).append(point)
     return plot("All seven attributes right over what is executed", "executed share of the denoising passes' tokens",
                 "share of clips; bars 95 %, rings seeds", series)
@@ -256,7 +257,7 @@ def drift_plot(results, entries):
         for row in results.rows:
             if row.key() == key and row.condition.startswith("drift-"):
                 values = row.values("flipped")
-                point = (int(row.condition[6:]), mean(values), *results.bootstrap.interval(values), [mean([seed]) for seed in values])
+                point = (int(row.condition[6:]), mean(values), *interval_of(results.means(row, "flipped")), [mean([seed]) for seed in values])
                 series.setdefault(label, []).append(point)
     return plot("What the caption leaves open, against chunks 1 to 4", "chunks", "share flipped; bars 95 %", series)
 

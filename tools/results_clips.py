@@ -147,11 +147,7 @@ class Bootstrap:
         return means
 
     def interval(self, values):
-        return interval_of([value for value in self.means(values) if value is not None])
-
-    def lower_bound(self, values):
-        """5th percentile: what the mean is above, at 95 %."""
-        return quantile(sorted(value for value in self.means(values) if value is not None), 0.05)
+        return interval_of(self.means(values))
 
 
 def quantile(ordered, share):
@@ -173,9 +169,14 @@ def lower_t_bound(values):
 
 
 def interval_of(means):
-    """(2.5th percentile, 97.5th percentile), None of nothing."""
-    ordered = sorted(means)
+    """(2.5th percentile, 97.5th percentile) of those that there are, None of nothing."""
+    ordered = sorted(value for value in means if value is not None)
     return (quantile(ordered, 0.025), quantile(ordered, 0.975)) if ordered else None
+
+
+def lower_bound_of(means):
+    """5th percentile: what a bootstrapped mean is above, at 95 %."""
+    return quantile(sorted(value for value in means if value is not None), 0.05)
 
 
 def differences(row, reference, column):
