@@ -38,9 +38,6 @@ struct ResumeOptions {
   std::function<void()> on_mended;
 };
 
-// For programs that tell of a break rather than mend it.
-inline const ResumeOptions kEndWithTheCall = {absl::ZeroDuration(), nullptr};
-
 // Frames ahead of the first chunk that a flag takes; a server refuses more than its first chunk has.
 inline constexpr int kMostFirstFragmentFrames = 1000;
 

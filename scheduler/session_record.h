@@ -77,9 +77,8 @@ class SessionRecord {
 
   // --- engine thread ---
 
-  // Since when its client alone has held it back: paused, without credits, or not reading. Unset while it does not.
-  std::optional<absl::Time> idle_since() const { return idle_since_; }
-  // Tells the client if that is `timeout` ago, and ends it `grace` later; see SchedulerConfig::idle_timeout.
+  // Tells the client if it alone has held the session back for `timeout`: paused, without credits, or not reading. Ends
+  // the session `grace` later; see SchedulerConfig::idle_timeout.
   void EndIfIdle(absl::Duration timeout, absl::Duration grace, absl::Time now);
   // Lets it go on if its sink has held it until now.
   void EndHold(absl::Time now);
@@ -163,8 +162,8 @@ class SessionRecord {
   // What holds it back.
   FlowControl flow_;
   bool paused_ = false;
-  std::optional<absl::Time> idle_since_;
-  bool waited_for_ = false;  // its idle time is over, and its client has been told so
+  std::optional<absl::Time> idle_since_;  // while its client alone holds it back
+  bool waited_for_ = false;               // its idle time is over, and its client has been told so
   PlayoutClock playout_;
 
   SessionOutbox outbox_;

@@ -266,9 +266,8 @@ void LiveSession::HandleChunk(v1::VideoChunk* chunk, VideoCall* call) {
     init_ = std::make_shared<const std::string>(std::move(*chunk->mutable_init_segment()));
     init_chunk_ = chunk->sequence();
   }
-  LiveChunk kept = {ToSeconds(chunk->presentation_start()), ToSeconds(chunk->presentation_duration()),
-                    std::move(*chunk->mutable_payload()), init_ != nullptr ? init_ : std::make_shared<std::string>(),
-                    init_chunk_};
+  LiveChunk kept = {ToSeconds(chunk->presentation_duration()), std::move(*chunk->mutable_payload()),
+                    init_ != nullptr ? init_ : std::make_shared<std::string>(), init_chunk_};
   chunk->clear_init_segment();
   chunk->clear_payload();
   const size_t bytes = kept.fragment.size();

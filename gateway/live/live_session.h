@@ -32,7 +32,6 @@ namespace videodiffcr {
 
 // A fragment of MP4 that plays alone behind its init segment. Numbered as the server's chunks are.
 struct LiveChunk {
-  double start_seconds = 0;
   double duration_seconds = 0;
   std::string fragment;
   std::shared_ptr<const std::string> init;  // the same for all chunks, until the server sends another

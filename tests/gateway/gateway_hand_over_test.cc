@@ -105,7 +105,7 @@ TEST_F(GatewayHandOverTest, AnotherServerGoesOnWhereOneDrainsAndViewersSeeNoSeam
 
 TEST_F(GatewayHandOverTest, ControlsThatComeWhileNoServerHasTheSessionWaitForTheNextAndTooManyAreToldWhenToTryAgain) {
   const auto client = *VideoClient::Connect(second_->address(), absl::Seconds(20));
-  const auto running = client->StreamVideo(WithChunkCredits(RawConfig(0, 1), 1), kEndWithTheCall);
+  const auto running = client->StreamVideo(WithChunkCredits(RawConfig(0, 1), 1), {.patience = absl::ZeroDuration()});
   while (!running->Next()->has_chunk()) {
   }
   first_->model().HoldPlans();

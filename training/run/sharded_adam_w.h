@@ -34,7 +34,7 @@ class ShardedAdamW final : public SharedOutTensors {
   absl::StatusOr<GradientNorms> UpdateGroups(const std::vector<GroupRate>& rates);
   std::vector<StateRow> State(const std::string& prefix);
 
-  // Numbers that this rank keeps beside the weights.
+  // Numbers that this rank keeps beside the weights. For tests: a run's memory shows it only among all else.
   int64_t StateElements() const;
 
   // Tensor 2 i is the mean of row i, 2 i + 1 its square.

@@ -7,7 +7,6 @@
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
-#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <tuple>
@@ -226,8 +225,6 @@ absl::Status SpvitStudent::FitSelectors(uint64_t seed) {
   const c10::AutoGradMode gradients(true);  // wherever it is called
   AdamW optimizer(OwnRows(), {});
   const TransformerConfig& config = model().config.transformer;
-  const int64_t last = std::min(kFitUpdates, static_cast<int64_t>(passes.size()));  // each pass once
-  double error_at_last = 0;
   for (int64_t update = 0; update < kFitUpdates; ++update) {
     const ResidualStream& stream = passes[static_cast<size_t>(update) % passes.size()];
     at::Tensor loss;
@@ -238,11 +235,9 @@ absl::Status SpvitStudent::FitSelectors(uint64_t seed) {
       loss = loss.defined() ? loss + error.square().mean() : error.square().mean();
     }
     loss.backward();
-    if (update >= kFitUpdates - last) error_at_last += loss.item<double>();
     const absl::StatusOr<double> norm = optimizer.Update(kFitLearningRate, update);
     if (!norm.ok()) return norm.status();
   }
-  fit_error_ = error_at_last / static_cast<double>(last * static_cast<int64_t>(kSpvitStages));
   return absl::OkStatus();
 }
 

@@ -56,10 +56,6 @@ class SpvitStudent final : public BaselineStudent {
  public:
   static absl::StatusOr<std::unique_ptr<SpvitStudent>> Make(const BaselineOptions& options, TrainingModel& model);
 
-  // How far the selectors' scores were from what Initialize() fitted them to: a mean square, 1 for scores that say
-  // nothing.
-  double fit_error() const { return fit_error_; }
-
   std::vector<WeightRow> OwnRows() override;
   absl::Status Initialize(uint64_t seed) override;
 
@@ -74,7 +70,6 @@ class SpvitStudent final : public BaselineStudent {
   PassRows PrunedRows() const override;
 
   const SpvitStages stages_;
-  double fit_error_ = 1;
   std::array<SpvitSelector, kSpvitStages> selectors_;
 };
 

@@ -40,6 +40,4 @@ at::Tensor SelectTokens(const at::Tensor& scores, int64_t kept_rows, int64_t fra
   return std::get<0>(ranking.slice(1, 0, kept_rows).sort(1));
 }
 
-at::Tensor CountNanScores(const at::Tensor& scores) { return at::isnan(scores).sum(); }
-
 }  // namespace videodiffcr

@@ -16,9 +16,6 @@ namespace videodiffcr {
 // Nested: the tokens of a smaller count are among those of a larger one (when frame_floor is 0).
 at::Tensor SelectTokens(const at::Tensor& scores, int64_t kept_rows, int64_t frames = 1, double frame_floor = 0.0);
 
-// How many scores were NaN: a 0-dim int64 tensor, so that asking does not wait for the device.
-at::Tensor CountNanScores(const at::Tensor& scores);
-
 }  // namespace videodiffcr
 
 #endif  // VIDEODIFFCR_MODEL_PLAIN_TRANSFORMER_SELECTION_H_
