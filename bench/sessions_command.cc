@@ -9,8 +9,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "bench/commands.h"
+#include "bench/measured_server.h"
 #include "bench/report.h"
-#include "bench/server_process.h"
 #include "client/load/load_run.h"
 #include "client/video_client.h"
 #include "proto/proto_duration.h"
@@ -214,12 +214,12 @@ std::vector<std::string> Row(const char* starts, int viewer, const ViewerResult&
 }
 
 // Memory of the server that the viewers were on, before they came and after they left.
-std::string MemoryText(const ServerProcess& server) {
+std::string MemoryText(const MeasuredServer& server) {
   return absl::StrCat(server.ResidentBytes() >> 20, " MiB, GPU ", GpuMemoryUsed());
 }
 
 // Adds the viewers' rows to the report, what the server held to `context` and a line about them to `summary`.
-absl::Status Measure(const std::string& address, const ServerProcess* server, const SessionsBenchOptions& options,
+absl::Status Measure(const std::string& address, const MeasuredServer* server, const SessionsBenchOptions& options,
                      absl::Duration chunk_time, bool staggered, Report* report,
                      std::map<std::string, std::string>* context, std::string* summary) {
   const char* const starts = staggered ? "staggered" : "aligned";
@@ -238,8 +238,9 @@ absl::Status Measure(const std::string& address, const ServerProcess* server, co
 }
 
 // How long a server that has just started takes for its first chunks.
-absl::Status MeasureEarlyRequests(VideoClient& client, const ServerProcess& server, const SessionsBenchOptions& options,
-                                  std::map<std::string, std::string>* context, std::string* summary) {
+absl::Status MeasureEarlyRequests(VideoClient& client, const MeasuredServer& server,
+                                  const SessionsBenchOptions& options, std::map<std::string, std::string>* context,
+                                  std::string* summary) {
   const double ready_s = absl::ToDoubleSeconds(server.ready_after());
   (*context)["device"] = options.device;
   (*context)["precision"] = options.precision;
@@ -306,11 +307,11 @@ absl::Status MeasureFirstFrames(VideoClient& client, const SessionsBenchOptions&
 }  // namespace
 
 absl::StatusOr<std::string> RunSessionsBench(const SessionsBenchOptions& options) {
-  std::unique_ptr<ServerProcess> server;
+  std::unique_ptr<MeasuredServer> server;
   std::string address = options.server, summary;
   if (address.empty()) {
     // One slot beyond the viewers' is for who leaves while another comes.
-    absl::StatusOr<std::unique_ptr<ServerProcess>> started = ServerProcess::Start(
+    absl::StatusOr<std::unique_ptr<MeasuredServer>> started = MeasuredServer::Start(
         {"--model-folder=" + options.model_folder, "--device=" + options.device, "--precision=" + options.precision,
          absl::StrCat("--gpu-sessions=", options.sessions + 1)});
     if (!started.ok()) return started.status();

@@ -12,7 +12,7 @@
 #include "gateway/error_response.h"
 #include "gateway/http/multipart.h"
 #include "gateway/http/target.h"
-#include "gateway/json_fields.h"
+#include "gateway/request_fields.h"
 
 namespace videodiffcr {
 namespace {
@@ -58,7 +58,7 @@ std::string FormAsJson(const std::map<std::string, std::string>& form) {
 }
 
 // OpenAI's clients send "4", others 4.
-void ReadSeconds(JsonFields* fields, double* out) {
+void ReadSeconds(RequestFields* fields, double* out) {
   const nlohmann::json value = fields->Take("seconds");
   double seconds = *out;
   if (value.is_number()) seconds = value.get<double>();
@@ -75,7 +75,7 @@ void ReadSeconds(JsonFields* fields, double* out) {
 absl::StatusOr<JobRequest> ParseJobRequest(const HttpRequest& request) {
   const auto form = ReadForm(request);
   if (!form.ok()) return form.status();
-  absl::StatusOr<JsonFields> fields = JsonFields::Parse(form->has_value() ? FormAsJson(**form) : request.body);
+  absl::StatusOr<RequestFields> fields = RequestFields::Parse(form->has_value() ? FormAsJson(**form) : request.body);
   if (!fields.ok()) return fields.status();
   JobRequest job;
   fields->Read("model", &job.model);
@@ -120,7 +120,7 @@ nlohmann::json StoredJob(const Job& job) {
 }
 
 absl::StatusOr<Job> JobFromStored(const std::string& text) {
-  absl::StatusOr<JsonFields> fields = JsonFields::Parse(text);
+  absl::StatusOr<RequestFields> fields = RequestFields::Parse(text);
   if (!fields.ok()) return fields.status();
   Job job;
   std::string state;

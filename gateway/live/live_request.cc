@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gateway/error_response.h"
-#include "gateway/json_fields.h"
+#include "gateway/request_fields.h"
 #include "proto/proto_duration.h"
 
 namespace videodiffcr {
@@ -14,7 +14,7 @@ constexpr int64_t kMaxChunks = 1'000'000;
 constexpr int64_t kMaxRunAheadChunks = 64;
 constexpr double kMaxStartBufferSeconds = 60;
 
-PlannedChange ReadChange(JsonFields* fields) {
+PlannedChange ReadChange(RequestFields* fields) {
   PlannedChange change;
   std::string prompt;
   fields->Read("prompt", &prompt);
@@ -25,7 +25,7 @@ PlannedChange ReadChange(JsonFields* fields) {
   return change;
 }
 
-void ReadChanges(JsonFields* fields, int64_t length_chunks, std::map<int64_t, PlannedChange>* changes,
+void ReadChanges(RequestFields* fields, int64_t length_chunks, std::map<int64_t, PlannedChange>* changes,
                  absl::Status* status) {
   const nlohmann::json list = fields->Take("changes");
   if (list.is_null()) return;
@@ -34,7 +34,7 @@ void ReadChanges(JsonFields* fields, int64_t length_chunks, std::map<int64_t, Pl
   }
   const int64_t last = length_chunks > 0 ? length_chunks - 1 : kMaxChunks;
   for (size_t i = 0; i < list.size() && status->ok(); ++i) {
-    JsonFields entry(list[i], absl::StrCat("changes[", i, "]"));
+    RequestFields entry(list[i], absl::StrCat("changes[", i, "]"));
     int64_t chunk = 0;
     entry.Read("chunk", 1, last, &chunk);
     PlannedChange change = ReadChange(&entry);
@@ -52,7 +52,7 @@ void ReadChanges(JsonFields* fields, int64_t length_chunks, std::map<int64_t, Pl
 }  // namespace
 
 absl::StatusOr<LiveRequest> ParseLiveRequest(const std::string& body) {
-  absl::StatusOr<JsonFields> fields = JsonFields::Parse(body);
+  absl::StatusOr<RequestFields> fields = RequestFields::Parse(body);
   if (!fields.ok()) return fields.status();
   LiveRequest request;
   fields->Read("prompt", &request.prompt);
@@ -122,7 +122,7 @@ v1::SessionConfig ToSessionConfig(const LiveRequest& request) {
 }
 
 absl::StatusOr<LiveControl> ParseLiveControl(const std::string& name, const std::string& body) {
-  absl::StatusOr<JsonFields> fields = JsonFields::Parse(body);
+  absl::StatusOr<RequestFields> fields = RequestFields::Parse(body);
   if (!fields.ok()) return fields.status();
   LiveControl control;
   if (name == "prompt" || name == "budget") {

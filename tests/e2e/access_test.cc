@@ -30,13 +30,13 @@ class SecuredServer : public testing::Test {
  protected:
   SecuredServer() {
     const MadeCertificate made = MakeCertificate(absl::Now() + absl::Hours(1));
-    WriteFile(Path("crt"), made.certificate);
-    WriteFile(Path("key"), made.key);
+    ReplaceFile(Path("crt"), made.certificate);
+    ReplaceFile(Path("key"), made.key);
     const Finished added = RunProgram({BinaryPath("videodiffcr-server"), "tokens", "add", "--tokens-file", Path("json"),
                                        "--max-sessions", "4", "acme"});
     EXPECT_EQ(added.status, 0) << added.output;
     token_ = std::string(absl::StripSuffix(added.output, "\n"));
-    WriteFile(Path("token"), token_);
+    ReplaceFile(Path("token"), token_);
   }
   ~SecuredServer() override {
     for (const char* each : {"crt", "key", "json", "token", "mp4"}) std::filesystem::remove(Path(each));
@@ -101,7 +101,7 @@ TEST_F(SecuredServer, TheClientComesInWithCertificateAndTokenAndTheLogTellsItAll
 }
 
 TEST_F(SecuredServer, AWrongCertificateEndsTheStartWithItsPath) {
-  WriteFile(Path("key"), "no key");
+  ReplaceFile(Path("key"), "no key");
   std::vector<std::string> command = {BinaryPath("videodiffcr-server"), "--model-folder=" + SourcePath("models/tiny"),
                                       "--listen=127.0.0.1:0", "--metrics-listen="};
   for (const std::string& flag : Flags()) command.push_back(flag);

@@ -13,22 +13,8 @@
 #include "tests/system/read_file.h"
 
 namespace videodiffcr {
-namespace {
-
-std::string FromEnvironment(const char* name) {
-  const char* value = std::getenv(name);
-  if (value == nullptr) {
-    std::fprintf(stderr, "%s is not set: run this test through ctest\n", name);
-    std::abort();
-  }
-  return value;
-}
-
-}  // namespace
 
 std::string BinaryPath(const std::string& name) { return FromEnvironment("VIDEODIFFCR_BIN_DIR") + "/" + name; }
-
-std::string SourcePath(const std::string& name) { return FromEnvironment("VIDEODIFFCR_SOURCE_DIR") + "/" + name; }
 
 std::string TempPath(const std::string& name) {
   return ::testing::TempDir() + "videodiffcr_e2e_" + std::to_string(getpid()) + "_" + name;

@@ -8,12 +8,11 @@
 
 #include "tests/process/process.h"
 #include "tests/server/media/video_judge.h"
+#include "tests/system/source_path.h"
 
 namespace videodiffcr {
 
-// Paths that CMake hands to every test through the environment.
 std::string BinaryPath(const std::string& name);
-std::string SourcePath(const std::string& name);
 std::string TempPath(const std::string& name);
 
 // A video file as ffprobe sees it, every frame decoded; what it complains about fails the test. The path's ending names

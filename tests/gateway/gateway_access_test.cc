@@ -31,11 +31,11 @@ class GatewayAccessTest : public GatewayTest {
     const MadeCertificate client = MakeCertificate(absl::Now() + absl::Hours(1));
     const NewToken token = *MakeToken("2026-11-28");
     token_ = token.text;
-    WriteFile(Path("crt"), own.certificate);
-    WriteFile(Path("key"), own.key);
-    WriteFile(Path("client.crt"), client.certificate);
-    WriteFile(Path("client.key"), client.key);
-    WriteFile(Path("token"), token.text + "\n");
+    ReplaceFile(Path("crt"), own.certificate);
+    ReplaceFile(Path("key"), own.key);
+    ReplaceFile(Path("client.crt"), client.certificate);
+    ReplaceFile(Path("client.key"), client.key);
+    ReplaceFile(Path("token"), token.text + "\n");
     EXPECT_TRUE(WriteTenants(Path("json"), {TenantEntry{"acme", {}, {token.stored}}}).ok());
     ServerConfig config = TestConfig();
     config.tls = {Path("crt"), Path("key"), Path("client.crt")};

@@ -60,8 +60,8 @@ class TlsTest : public testing::Test {
     for (const std::string& path : {files_.certificate, files_.key, files_.client_ca}) unlink(path.c_str());
   }
   void Write(const MadeCertificate& pair) {
-    WriteFile(files_.key, pair.key);
-    WriteFile(files_.certificate, pair.certificate);
+    ReplaceFile(files_.key, pair.key);
+    ReplaceFile(files_.certificate, pair.certificate);
   }
   ServerConfig Config() const {
     ServerConfig config = TestConfig();
@@ -112,7 +112,7 @@ TEST_F(TlsTest, ARenewedCertificateIsServedWithoutARestartAndOpenConnectionsStay
 TEST_F(TlsTest, WhileTheFilesCannotBeUsedWhatWasReadBeforeServesOn) {
   const MadeCertificate client = MakeCertificate(absl::Now() + absl::Hours(1));
   files_.client_ca = TemporaryPath(".ca");
-  WriteFile(files_.client_ca, client.certificate);
+  ReplaceFile(files_.client_ca, client.certificate);
   ServerConfig config = Config();
   config.metrics_listen = "127.0.0.1:0";
   TestServer server(config);
@@ -129,7 +129,7 @@ TEST_F(TlsTest, WhileTheFilesCannotBeUsedWhatWasReadBeforeServesOn) {
   for (const Wrong& wrong : {Wrong{{server_pair_.certificate, stranger.key}, client.certificate},
                              Wrong{{"no certificate", server_pair_.key}, client.certificate},
                              Wrong{expired, client.certificate}, Wrong{server_pair_, "no certificate"}}) {
-    WriteFile(files_.client_ca, wrong.authorities);
+    ReplaceFile(files_.client_ca, wrong.authorities);
     Write(wrong.pair);
     ASSERT_TRUE(Eventually([&] { return server.Metric("videodiffcr_access_failed_reloads_total") > complaints; }));
     complaints = *server.Metric("videodiffcr_access_failed_reloads_total");
@@ -142,7 +142,7 @@ TEST_F(TlsTest, WhileTheFilesCannotBeUsedWhatWasReadBeforeServesOn) {
 TEST_F(TlsTest, WithAuthoritiesOfClientsWhoHasNoCertificateOfTheirsIsRefused) {
   const MadeCertificate client = MakeCertificate(absl::Now() + absl::Hours(1));
   files_.client_ca = TemporaryPath(".ca");
-  WriteFile(files_.client_ca, client.certificate);
+  ReplaceFile(files_.client_ca, client.certificate);
   TestServer server(Config());
   const int port = server.server().port();
   EXPECT_TRUE(Ask(Connect(port, server_pair_.certificate, client)).ok());

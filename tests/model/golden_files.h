@@ -5,18 +5,15 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
-#include <cstdlib>
 #include <limits>
 #include <string>
 
 #include "model/weights/safetensors_reader.h"
 #include "model/weights/weight_table.h"
+#include "tests/system/source_path.h"
 
 namespace videodiffcr {
 
-inline std::string SourcePath(const std::string& path) {
-  return std::string(std::getenv("VIDEODIFFCR_SOURCE_DIR")) + "/" + path;
-}
 inline SafetensorsReader OpenFile(const std::string& path) { return SafetensorsReader::Open(SourcePath(path)).value(); }
 inline at::Tensor ReadTensor(const SafetensorsReader& reader, const std::string& name) {
   return CopyToTensor(reader.Find(name).value());

@@ -75,7 +75,7 @@ TEST_F(AccessControlTest, AChangedFileIsReadAgainAndTenantsKeepTheirSessions) {
 TEST_F(AccessControlTest, AFileThatIsWrongOrGoneChangesNothingAndIsToldOnce) {
   const std::string token = WriteTenant("acme");
   const auto control = *AccessControl::Create(path_);
-  WriteFile(path_, "half a fi");
+  ReplaceFile(path_, "half a fi");
   EXPECT_FALSE(control->ReloadIfChanged().ok());
   EXPECT_TRUE(control->ReloadIfChanged().ok()) << "told once";
   EXPECT_TRUE(control->Authenticate(absl::StrCat("Bearer ", token)).ok());

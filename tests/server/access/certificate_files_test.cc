@@ -35,8 +35,8 @@ class CertificateFilesTest : public testing::Test {
     unlink(files_.key.c_str());
   }
   void Write(const MadeCertificate& made) {
-    WriteFile(files_.certificate, made.certificate);
-    WriteFile(files_.key, made.key);
+    ReplaceFile(files_.certificate, made.certificate);
+    ReplaceFile(files_.key, made.key);
   }
   std::string Complaint(absl::Time now = kNow) const {
     return std::string(ReadCertificates(files_, now).status().message());
@@ -50,11 +50,11 @@ TEST_F(CertificateFilesTest, AGoodPairTellsItsExpiry) { EXPECT_EQ(ReadCertificat
 TEST_F(CertificateFilesTest, WhatCannotBeUsedIsNamedByItsPath) {
   EXPECT_THAT(Complaint(kExpiry + absl::Seconds(1)), HasSubstr("has expired"));
   EXPECT_THAT(Complaint(kNow - absl::Hours(48)), HasSubstr("not valid before"));
-  WriteFile(files_.key, MakeCertificate(kExpiry).key);
+  ReplaceFile(files_.key, MakeCertificate(kExpiry).key);
   EXPECT_THAT(Complaint(), HasSubstr("is not the key of the certificate"));
-  WriteFile(files_.key, "no key");
+  ReplaceFile(files_.key, "no key");
   EXPECT_THAT(Complaint(), HasSubstr(files_.key));
-  WriteFile(files_.certificate, "no certificate");
+  ReplaceFile(files_.certificate, "no certificate");
   EXPECT_THAT(Complaint(), HasSubstr("holds no certificate"));
   files_.certificate = "/nowhere/tls.crt";
   EXPECT_THAT(Complaint(), HasSubstr("/nowhere/tls.crt"));
@@ -72,17 +72,17 @@ TEST_F(CertificateFilesTest, EachBlockOfAChainAndOfTheAuthoritiesIsLookedAt) {
   const std::string good = MakeCertificate(kExpiry).certificate;
   const std::string broken = absl::StrReplaceAll(good, {{"MII", "MI!"}});
   const MadeCertificate own = MakeCertificate(kExpiry);
-  WriteFile(files_.key, own.key);
-  WriteFile(files_.certificate, own.certificate + good);
+  ReplaceFile(files_.key, own.key);
+  ReplaceFile(files_.certificate, own.certificate + good);
   EXPECT_EQ(Complaint(), "");
-  WriteFile(files_.certificate, own.certificate + broken);
+  ReplaceFile(files_.certificate, own.certificate + broken);
   EXPECT_THAT(Complaint(), HasSubstr("its certificate 2 is broken"));
-  WriteFile(files_.certificate, own.certificate);
+  ReplaceFile(files_.certificate, own.certificate);
   files_.client_ca = files_.certificate + ".ca";
   for (const auto& [authorities, complaint] : {std::pair<std::string, std::string>{good + "\n" + good + "\n", ""},
                                                {good + broken, "its certificate 2 is broken"},
                                                {"", "holds no certificate"}}) {
-    WriteFile(files_.client_ca, authorities);
+    ReplaceFile(files_.client_ca, authorities);
     EXPECT_THAT(Complaint(), HasSubstr(complaint));
   }
   unlink(files_.client_ca.c_str());
@@ -113,10 +113,10 @@ TEST_F(ServedCertificatesTest, ANewCertificateIsTakenOnce) {
 
 TEST_F(ServedCertificatesTest, OfAWrongOneItComplainsOnceAndGoesOnWithTheLast) {
   served_->TakeChanged();
-  WriteFile(files_.certificate, "no certificate");
+  ReplaceFile(files_.certificate, "no certificate");
   EXPECT_FALSE(served_->ReadIfChanged(kNow).ok());
   EXPECT_TRUE(served_->ReadIfChanged(kNow).ok()) << "told once";
-  WriteFile(files_.certificate, MakeCertificate(kExpiry).certificate);
+  ReplaceFile(files_.certificate, MakeCertificate(kExpiry).certificate);
   EXPECT_FALSE(served_->ReadIfChanged(kNow).ok()) << "another complaint";
   EXPECT_EQ(served_->expiry(), kExpiry);
   EXPECT_FALSE(served_->TakeChanged().has_value());

@@ -16,8 +16,8 @@ class FilesInUseTest : public testing::Test {
   FilesInUseTest()
       : first_(absl::StrCat(testing::TempDir(), "files_in_use_1_", getpid())),
         second_(absl::StrCat(testing::TempDir(), "files_in_use_2_", getpid())) {
-    WriteFile(first_, "one");
-    WriteFile(second_, "two");
+    ReplaceFile(first_, "one");
+    ReplaceFile(second_, "two");
   }
   ~FilesInUseTest() override {
     unlink(first_.c_str());
@@ -40,7 +40,7 @@ TEST_F(FilesInUseTest, AreReadOnceUntilOneOfThemChanges) {
   EXPECT_TRUE(Read().ok());
   EXPECT_TRUE(Read().ok());
   EXPECT_EQ(reads_, 1);
-  WriteFile(second_, "another");
+  ReplaceFile(second_, "another");
   EXPECT_TRUE(Read().ok());
   unlink(first_.c_str());
   EXPECT_TRUE(Read().ok());
@@ -56,7 +56,7 @@ TEST_F(FilesInUseTest, AreTriedAgainAndComplainedAboutOnceUntilTheComplaintIsAno
   EXPECT_EQ(Read(), answer_);
   answer_ = absl::OkStatus();
   EXPECT_TRUE(Read().ok());
-  WriteFile(first_, "changed");
+  ReplaceFile(first_, "changed");
   answer_ = absl::InvalidArgumentError("half a file");
   EXPECT_EQ(Read(), answer_) << "all had been well in between";
 }
@@ -77,7 +77,7 @@ TEST_F(FilesInUseTest, AFileThatComesBackAsItWasNeedsNoReadingAndEndsTheComplain
 TEST_F(FilesInUseTest, AChangeWhileTheyAreReadIsFoundNextTime) {
   EXPECT_TRUE(files_
                   .ReadIfChanged([&] {
-                    WriteFile(first_, "changed meanwhile");
+                    ReplaceFile(first_, "changed meanwhile");
                     return absl::OkStatus();
                   })
                   .ok());

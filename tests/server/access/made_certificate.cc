@@ -55,7 +55,7 @@ MadeCertificate MakeCertificate(absl::Time expiry, EVP_PKEY* key) {
   return {TextOf(certificate_text), TextOf(key_text)};
 }
 
-void WriteFile(const std::string& path, const std::string& text) {
+void ReplaceFile(const std::string& path, const std::string& text) {
   const std::string partial = path + ".partial";
   std::ofstream(partial) << text;
   ASSERT_EQ(std::rename(partial.c_str(), path.c_str()), 0);

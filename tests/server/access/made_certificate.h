@@ -20,7 +20,7 @@ struct MadeCertificate {
 MadeCertificate MakeCertificate(absl::Time expiry, EVP_PKEY* key = EVP_EC_gen("P-256"));
 
 // Writes under another name first, as whoever renews certificates should.
-void WriteFile(const std::string& path, const std::string& text);
+void ReplaceFile(const std::string& path, const std::string& text);
 
 }  // namespace videodiffcr
 

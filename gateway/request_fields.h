@@ -1,6 +1,6 @@
 // A JSON object from outside, read field by field.
-#ifndef VIDEODIFFCR_GATEWAY_JSON_FIELDS_H_
-#define VIDEODIFFCR_GATEWAY_JSON_FIELDS_H_
+#ifndef VIDEODIFFCR_GATEWAY_REQUEST_FIELDS_H_
+#define VIDEODIFFCR_GATEWAY_REQUEST_FIELDS_H_
 
 #include <cstdint>
 #include <optional>
@@ -15,13 +15,13 @@ namespace videodiffcr {
 
 // Each reader leaves *out alone when the field is not there or null. The first thing that is wrong, a field that nobody
 // asked for included, is what Finish() says: InvalidArgument naming the field and its value.
-class JsonFields {
+class RequestFields {
  public:
   // `name` of the object, for its fields' names in errors ("changes[2]"); empty for the outermost.
-  JsonFields(nlohmann::json object, std::string name);
+  RequestFields(nlohmann::json object, std::string name);
 
   // An empty body is an object without fields. InvalidArgument when `body` is no JSON object.
-  static absl::StatusOr<JsonFields> Parse(const std::string& body);
+  static absl::StatusOr<RequestFields> Parse(const std::string& body);
 
   void Read(const std::string& field, std::string* out);
   void Read(const std::string& field, double min, double max, double* out);
@@ -47,4 +47,4 @@ class JsonFields {
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_GATEWAY_JSON_FIELDS_H_
+#endif  // VIDEODIFFCR_GATEWAY_REQUEST_FIELDS_H_

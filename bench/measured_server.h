@@ -1,6 +1,6 @@
 // A videodiffcr-server of this build, for the time of a measurement.
-#ifndef VIDEODIFFCR_BENCH_SERVER_PROCESS_H_
-#define VIDEODIFFCR_BENCH_SERVER_PROCESS_H_
+#ifndef VIDEODIFFCR_BENCH_MEASURED_SERVER_H_
+#define VIDEODIFFCR_BENCH_MEASURED_SERVER_H_
 
 #include <cstdint>
 #include <memory>
@@ -15,22 +15,22 @@
 
 namespace videodiffcr {
 
-class ServerProcess {
+class MeasuredServer {
  public:
   // Starts the videodiffcr-server that lies beside this program, on a free port, and waits until it serves. When it
   // ends instead, FailedPrecondition carries what it printed.
-  static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const std::vector<std::string>& flags);
+  static absl::StatusOr<std::unique_ptr<MeasuredServer>> Start(const std::vector<std::string>& flags);
   // Asks it to end and waits for that; kills it after half a minute.
-  ~ServerProcess();
-  ServerProcess(const ServerProcess&) = delete;
-  ServerProcess& operator=(const ServerProcess&) = delete;
+  ~MeasuredServer();
+  MeasuredServer(const MeasuredServer&) = delete;
+  MeasuredServer& operator=(const MeasuredServer&) = delete;
 
   const std::string& address() const { return address_; }
   absl::Duration ready_after() const { return ready_after_; }  // from its start
   int64_t ResidentBytes() const;                               // of its memory in use now; 0 when it has ended
 
  private:
-  explicit ServerProcess(ScratchFolder folder) : folder_(std::move(folder)) {}
+  explicit MeasuredServer(ScratchFolder folder) : folder_(std::move(folder)) {}
   absl::Status Spawn(const std::vector<std::string>& flags);
   absl::Status WaitUntilItServes();
 
@@ -42,4 +42,4 @@ class ServerProcess {
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_BENCH_SERVER_PROCESS_H_
+#endif  // VIDEODIFFCR_BENCH_MEASURED_SERVER_H_

@@ -1,4 +1,4 @@
-#include "gateway/json_fields.h"
+#include "gateway/request_fields.h"
 
 #include <utility>
 
@@ -17,41 +17,42 @@ std::string Quoted(const nlohmann::json& value) { return JsonText(value).substr(
 
 }  // namespace
 
-JsonFields::JsonFields(nlohmann::json object, std::string name) : object_(std::move(object)), name_(std::move(name)) {
+RequestFields::RequestFields(nlohmann::json object, std::string name)
+    : object_(std::move(object)), name_(std::move(name)) {
   if (object_.is_null()) object_ = nlohmann::json::object();
   if (!object_.is_object()) Fail("", "must be a JSON object");
 }
 
-absl::StatusOr<JsonFields> JsonFields::Parse(const std::string& body) {
-  if (body.empty()) return JsonFields(nlohmann::json::object(), "");
+absl::StatusOr<RequestFields> RequestFields::Parse(const std::string& body) {
+  if (body.empty()) return RequestFields(nlohmann::json::object(), "");
   absl::StatusOr<nlohmann::json> parsed = ParseBoundedJson(body, kMaxDepth);
   if (!parsed.ok() || !parsed->is_object()) {
     return GatewayError(absl::StatusCode::kInvalidArgument, "MALFORMED_JSON",
                         absl::StrCat("the body must be one JSON object, in UTF-8, without a key twice and at most ",
                                      kMaxDepth, " deep"));
   }
-  return JsonFields(*std::move(parsed), "");
+  return RequestFields(*std::move(parsed), "");
 }
 
-const nlohmann::json* JsonFields::Find(const std::string& field) {
+const nlohmann::json* RequestFields::Find(const std::string& field) {
   known_.insert(field);
   if (!object_.is_object()) return nullptr;
   const auto found = object_.find(field);
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
-bool JsonFields::Has(const std::string& field) const {
+bool RequestFields::Has(const std::string& field) const {
   return object_.is_object() && object_.contains(field) && !object_[field].is_null();
 }
 
-void JsonFields::Read(const std::string& field, std::string* out) {
+void RequestFields::Read(const std::string& field, std::string* out) {
   const nlohmann::json* value = Find(field);
   if (value == nullptr) return;
   if (!value->is_string()) return Fail(field, "must be a string");
   *out = value->get<std::string>();
 }
 
-void JsonFields::Read(const std::string& field, double min, double max, double* out) {
+void RequestFields::Read(const std::string& field, double min, double max, double* out) {
   const nlohmann::json* value = Find(field);
   if (value == nullptr) return;
   const double number = value->is_number() ? value->get<double>() : min - 1;
@@ -59,7 +60,7 @@ void JsonFields::Read(const std::string& field, double min, double max, double* 
   *out = number;
 }
 
-void JsonFields::Read(const std::string& field, int64_t min, int64_t max, int64_t* out) {
+void RequestFields::Read(const std::string& field, int64_t min, int64_t max, int64_t* out) {
   const nlohmann::json* value = Find(field);
   if (value == nullptr) return;
   const bool is_whole =
@@ -71,14 +72,14 @@ void JsonFields::Read(const std::string& field, int64_t min, int64_t max, int64_
   *out = number;
 }
 
-void JsonFields::Read(const std::string& field, bool* out) {
+void RequestFields::Read(const std::string& field, bool* out) {
   const nlohmann::json* value = Find(field);
   if (value == nullptr) return;
   if (!value->is_boolean()) return Fail(field, "must be true or false");
   *out = value->get<bool>();
 }
 
-void JsonFields::ReadSeed(const std::string& field, uint64_t* out) {
+void RequestFields::ReadSeed(const std::string& field, uint64_t* out) {
   const nlohmann::json* value = Find(field);
   if (value == nullptr) return;
   if (value->is_number_unsigned()) {
@@ -88,12 +89,12 @@ void JsonFields::ReadSeed(const std::string& field, uint64_t* out) {
   }
 }
 
-nlohmann::json JsonFields::Take(const std::string& field) {
+nlohmann::json RequestFields::Take(const std::string& field) {
   const nlohmann::json* value = Find(field);
   return value == nullptr ? nlohmann::json() : *value;
 }
 
-void JsonFields::Fail(const std::string& field, const std::string& must) {
+void RequestFields::Fail(const std::string& field, const std::string& must) {
   if (!first_error_.ok()) return;
   const std::string full =
       name_.empty() || field.empty() ? absl::StrCat(name_, field) : absl::StrCat(name_, ".", field);
@@ -103,7 +104,7 @@ void JsonFields::Fail(const std::string& field, const std::string& must) {
       GatewayError(absl::StatusCode::kInvalidArgument, "UNSUPPORTED_VALUE", absl::StrCat(full, has, " ", must), full);
 }
 
-absl::Status JsonFields::Finish() {
+absl::Status RequestFields::Finish() {
   if (first_error_.ok() && object_.is_object()) {
     for (const auto& [field, value] : object_.items()) {
       if (known_.count(field) > 0) continue;

@@ -1,4 +1,4 @@
-#include "bench/server_process.h"
+#include "bench/measured_server.h"
 
 #include <unistd.h>
 
@@ -24,17 +24,17 @@ std::string ContentsOf(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const std::vector<std::string>& flags) {
+absl::StatusOr<std::unique_ptr<MeasuredServer>> MeasuredServer::Start(const std::vector<std::string>& flags) {
   absl::StatusOr<ScratchFolder> folder = ScratchFolder::Make("videodiffcr-bench");
   if (!folder.ok()) return folder.status();
-  std::unique_ptr<ServerProcess> server(new ServerProcess(*std::move(folder)));
+  std::unique_ptr<MeasuredServer> server(new MeasuredServer(*std::move(folder)));
   absl::Status status = server->Spawn(flags);
   if (status.ok()) status = server->WaitUntilItServes();
   if (!status.ok()) return status;
   return server;
 }
 
-absl::Status ServerProcess::Spawn(const std::vector<std::string>& flags) {
+absl::Status MeasuredServer::Spawn(const std::vector<std::string>& flags) {
   const absl::StatusOr<std::string> programs = FolderOfThisProgram();
   if (!programs.ok()) return programs.status();
   std::vector<std::string> words = {*programs + "/videodiffcr-server", "--listen=127.0.0.1:0",
@@ -47,7 +47,7 @@ absl::Status ServerProcess::Spawn(const std::vector<std::string>& flags) {
   return absl::OkStatus();
 }
 
-absl::Status ServerProcess::WaitUntilItServes() {
+absl::Status MeasuredServer::WaitUntilItServes() {
   const absl::Time began = SteadyNow();
   absl::StatusOr<int> port = ReadPortFile(folder_.path() + "/ports", "grpc_port");
   // Another process writes the file: looking again and again is all there is.
@@ -63,12 +63,12 @@ absl::Status ServerProcess::WaitUntilItServes() {
   return absl::OkStatus();
 }
 
-int64_t ServerProcess::ResidentBytes() const {
+int64_t MeasuredServer::ResidentBytes() const {
   int64_t pages = 0, resident = 0;
   std::ifstream(absl::StrCat("/proc/", process_->pid(), "/statm")) >> pages >> resident;
   return resident * sysconf(_SC_PAGESIZE);
 }
 
-ServerProcess::~ServerProcess() = default;
+MeasuredServer::~MeasuredServer() = default;
 
 }  // namespace videodiffcr
