@@ -9,7 +9,7 @@
 
 #include "convert/lora.h"
 #include "convert/lora_keys.h"
-#include "tests/fuzz/scratch_file.h"
+#include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
 namespace {
@@ -41,12 +41,12 @@ void ParseKeys(absl::string_view text) {
 }
 
 void OpenAndRead(absl::string_view header) {
-  static const ScratchFile file("lora.safetensors");
+  static const TemporaryFolder folder;
   std::string content(8, '\0');
   for (int i = 0; i < 8; ++i) content[i] = static_cast<char>((uint64_t{header.size()} >> (8 * i)) & 0xff);
   content.append(header.data(), header.size()).append(kDataBytes, '\1');
-  file.Write(content);
-  absl::StatusOr<LoraSet> set = LoraSet::Open({{file.path(), 0.5}}, Transformer(), file.folder());
+  absl::StatusOr<LoraSet> set =
+      LoraSet::Open({{folder.Write("lora.safetensors", content), 0.5}}, Transformer(), folder.path());
   if (!set.ok()) return;
   for (const ExpectedTensor& tensor : Transformer()) {
     if (!set->Changes(tensor.name)) continue;

@@ -3,29 +3,25 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "convert/weight_paths.h"
-#include "tests/fuzz/scratch_file.h"
+#include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
 namespace {
 
 void ReadIndexOf(const std::string& text) {
-  static const ScratchFile* const index = [] {
-    static ScratchFile file("model.safetensors.index.json");
-    for (const char* shard : {"a", "b.safetensors", "model-00001-of-00002.safetensors"}) {
-      std::ofstream(file.folder() + "/" + shard) << "x";
-    }
-    return &file;
+  static const TemporaryFolder* const folder = [] {
+    static const TemporaryFolder with_shards;
+    for (const char* shard : {"a", "b.safetensors", "model-00001-of-00002.safetensors"}) with_shards.Write(shard, "x");
+    return &with_shards;
   }();
-  index->Write(text);
-  for (const std::string& path : {index->path(), index->folder()}) {
+  for (const std::string& path : {folder->Write("model.safetensors.index.json", text), folder->path()}) {
     const absl::StatusOr<std::vector<std::string>> files = FindWeightFiles({path}, "transformer");
     if (!files.ok()) continue;
     for (const std::string& file : *files) {
-      if (std::filesystem::path(file).parent_path() != index->folder()) std::abort();
+      if (std::filesystem::path(file).parent_path() != folder->path()) std::abort();
       if (!std::filesystem::is_regular_file(file)) std::abort();
     }
   }

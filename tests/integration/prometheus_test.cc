@@ -2,9 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -21,6 +19,8 @@
 #include "tests/integration/test_stream.h"
 #include "tests/process/process.h"
 #include "tests/system/read_file.h"
+#include "tests/system/source_path.h"
+#include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
 namespace {
@@ -45,27 +45,26 @@ class PrometheusTest : public testing::Test {
     return config;
   }
   PrometheusTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "videodiffcr_prometheus_XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
     TestStream stream(server_.NewConnection(), SmallConfig(3));
     EXPECT_TRUE(stream.status().ok());
     EXPECT_TRUE(server_.WaitForMetric("videodiffcr_grpc_requests_total{code=\"OK\",method=\"StreamVideo\"}", 1));
   }
-  ~PrometheusTest() override { std::filesystem::remove_all(folder_); }
 
   TestServer server_{Config()};
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(PrometheusTest, APrometheusThatScrapesTheServerKnowsEveryFamily) {
-  std::ofstream(folder_ / "prometheus.yml")
-      << "global:\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\nscrape_configs:\n  - job_name: videodiffcr\n"
-      << "    static_configs:\n      - targets: ['127.0.0.1:" << server_.server().metrics_port() << "']\n";
+  const std::string config = folder_.Write(
+      "prometheus.yml",
+      absl::StrCat(
+          "global:\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\nscrape_configs:\n  - job_name: videodiffcr\n",
+          "    static_configs:\n      - targets: ['127.0.0.1:", server_.server().metrics_port(), "']\n"));
   const int port = FreeLoopbackPort();
-  Process prometheus({"prometheus", absl::StrCat("--config.file=", (folder_ / "prometheus.yml").string()),
-                      absl::StrCat("--storage.tsdb.path=", (folder_ / "data").string()),
-                      absl::StrCat("--web.listen-address=127.0.0.1:", port)},
-                     (folder_ / "log").string());
+  Process prometheus(
+      {"prometheus", absl::StrCat("--config.file=", config), absl::StrCat("--storage.tsdb.path=", folder_.Path("data")),
+       absl::StrCat("--web.listen-address=127.0.0.1:", port)},
+      folder_.Path("log"));
   std::set<std::string> wanted;
   for (const std::string& family : FamiliesOf(server_.Scrape())) {
     const bool histogram = server_.Scrape().find(family + "_bucket") != std::string::npos;
@@ -80,7 +79,7 @@ TEST_F(PrometheusTest, APrometheusThatScrapesTheServerKnowsEveryFamily) {
     known = answer["data"].get<std::set<std::string>>();
     if (std::includes(known.begin(), known.end(), wanted.begin(), wanted.end())) break;
   }
-  EXPECT_THAT(known, IsSupersetOf(wanted)) << ReadFile(folder_ / "log");
+  EXPECT_THAT(known, IsSupersetOf(wanted)) << ReadFile(folder_.Path("log"));
   double chunks = 0;
   for (const absl::Time deadline = absl::Now() + absl::Seconds(60); chunks == 0 && absl::Now() < deadline;) {
     const auto answer =
@@ -92,16 +91,15 @@ TEST_F(PrometheusTest, APrometheusThatScrapesTheServerKnowsEveryFamily) {
 }
 
 TEST_F(PrometheusTest, PromtoolHasNothingToSayAboutTheMetrics) {
-  std::ofstream(folder_ / "metrics") << server_.Scrape();
-  const Finished promtool =
-      RunProgram({"sh", "-c", absl::StrCat("promtool check metrics < ", (folder_ / "metrics").string())});
+  const std::string metrics = folder_.Write("metrics", server_.Scrape());
+  const Finished promtool = RunProgram({"sh", "-c", absl::StrCat("promtool check metrics < ", metrics)});
   EXPECT_EQ(promtool.status, 0) << promtool.output;
   EXPECT_EQ(promtool.output, "");
 }
 
 TEST_F(PrometheusTest, TheMetricsPageOfTheDocumentationHasExactlyTheFamiliesOfAScrape) {
   std::set<std::string> documented;
-  const std::string page = ReadFile(std::filesystem::path(std::getenv("VIDEODIFFCR_SOURCE_DIR")) / "docs/metrics.md");
+  const std::string page = ReadFile(SourcePath("docs/metrics.md"));
   for (absl::string_view line : absl::StrSplit(page, '\n')) {
     if (line.substr(0, 3) != "| `") continue;
     std::string name(line.substr(3, line.find_first_of("`{", 3) - 3));

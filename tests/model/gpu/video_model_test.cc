@@ -1,12 +1,10 @@
 // The served model on a GPU, through the seam that the scheduler sees.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,6 +13,7 @@
 #include "model/config/model_config.h"
 #include "model/kernels/frame_conversion.h"
 #include "tests/model/gpu/tiny_on_gpu.h"
+#include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
 namespace {
@@ -70,27 +69,25 @@ void ExpectSameBytes(const std::vector<FrameChunk>& want, const std::vector<Fram
 // The tiny model as one that knows no budget but 1.0; in a folder that lasts as long as this.
 class TinyWithoutRouters {
  public:
-  TinyWithoutRouters() : folder_(::testing::TempDir() + "/tiny_without_routers_XXXXXX") {
-    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
+  TinyWithoutRouters() {
     for (const auto& file : std::filesystem::directory_iterator("models/tiny")) {
       const std::string name = file.path().filename();
       if (name == "config.json" || name == "routers.safetensors") continue;
-      std::filesystem::create_symlink(std::filesystem::absolute(file.path()), folder_ + "/" + name);
+      std::filesystem::create_symlink(std::filesystem::absolute(file.path()), folder_.Path(name));
     }
     ModelConfig config = LoadModelConfig("models/tiny").value();
     config.retention = {};
-    std::ofstream(folder_ + "/config.json") << FormatModelConfig(config);
+    folder_.Write("config.json", FormatModelConfig(config));
   }
-  ~TinyWithoutRouters() { std::filesystem::remove_all(folder_); }
 
   std::unique_ptr<VideoModel> LoadOnGpu(const std::string& precision) const {
     VideoModelOptions options = TinyOptions("cuda", precision);
-    options.model_folder = folder_;
+    options.model_folder = folder_.path();
     return Load(options);
   }
 
  private:
-  std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST(GpuVideoModelTest, FramesLeaveAsRgbWhereThatIsAskedForInEveryPrecision) {

@@ -1,36 +1,18 @@
 #include "tests/server/media/video_judge.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
 namespace {
-
-// A file in a folder of its own, gone with this object.
-class TemporaryFile {
- public:
-  TemporaryFile(const std::string& bytes, const std::string& extension) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "videodiffcr_judge_XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) std::abort();
-    folder_ = pattern;
-    path_ = folder_ / ("video." + extension);
-    std::ofstream(path_, std::ios::binary) << bytes;
-  }
-  ~TemporaryFile() { std::filesystem::remove_all(folder_); }
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path folder_;
-  std::filesystem::path path_;
-};
 
 std::string OutputOf(const std::string& command) {
   FILE* pipe = popen(command.c_str(), "r");
@@ -54,10 +36,11 @@ double NumberOf(const nlohmann::json& object, const char* key) {
 }  // namespace
 
 JudgedVideo ProbeVideo(const std::string& file_bytes, const std::string& extension) {
-  const TemporaryFile file(file_bytes, extension);
+  const TemporaryFolder folder;
+  const std::string file = folder.Write("video." + extension, file_bytes);
   // Errors of the decoder go into the output, where they spoil the JSON and so fail the test.
   const std::string output =
-      OutputOf("ffprobe -v error -select_streams v -show_streams -show_frames -of json " + file.path() + " 2>&1");
+      OutputOf("ffprobe -v error -select_streams v -show_streams -show_frames -of json " + file + " 2>&1");
   const nlohmann::json json = nlohmann::json::parse(output, nullptr, /*allow_exceptions=*/false);
   JudgedVideo video;
   if (json.is_discarded() || !json.contains("streams") || json["streams"].size() != 1) {
@@ -83,8 +66,9 @@ JudgedVideo ProbeVideo(const std::string& file_bytes, const std::string& extensi
 }
 
 std::string DecodeToRgb(const std::string& file_bytes, const std::string& extension) {
-  const TemporaryFile file(file_bytes, extension);
-  return OutputOf("ffmpeg -v error -i " + file.path() + " -f rawvideo -pix_fmt rgb24 -");
+  const TemporaryFolder folder;
+  const std::string file = folder.Write("video." + extension, file_bytes);
+  return OutputOf("ffmpeg -v error -i " + file + " -f rawvideo -pix_fmt rgb24 -");
 }
 
 FrameChunk MovingPattern(int width, int height, int frame_count, int64_t first_frame, PixelFormat format) {

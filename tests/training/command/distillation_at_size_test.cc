@@ -2,7 +2,6 @@
 // All on the tiny model, by the command's own flags.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <cstdint>
 #include <cstring>
@@ -18,6 +17,7 @@
 #include "nlohmann/json.hpp"
 #include "tests/command_line/run_subcommand.h"
 #include "tests/system/read_file.h"
+#include "tests/system/temporary_folder.h"
 #include "tests/training/shallow_model.h"
 #include "tests/training/tiny_model.h"
 #include "training/command/train_command.h"
@@ -39,14 +39,13 @@ std::string Values(const std::string& path) {
 
 class DistillationAtSizeTest : public ::testing::Test {
  protected:
-  DistillationAtSizeTest() : folder_(::testing::TempDir() + "/at_size_XXXXXX") {
-    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
-    std::ofstream(File("prompts.csv")) << "id,prompt\n1,a large red circle moves right fast\n2,a small blue star\n"
-                                          "broken\n3,\"a green square, bouncing\"\n";
+  DistillationAtSizeTest() {
+    folder_.Write("prompts.csv",
+                  "id,prompt\n1,a large red circle moves right fast\n2,a small blue star\n"
+                  "broken\n3,\"a green square, bouncing\"\n");
   }
-  ~DistillationAtSizeTest() override { std::filesystem::remove_all(folder_); }
 
-  std::string File(const std::string& name) const { return folder_ + "/" + name; }
+  std::string File(const std::string& name) const { return folder_.Path(name); }
 
   // Two blocks of tiny: their number is of no matter here. With another value of one of its transformer's sizes.
   std::string Tiny(const std::string& name, const std::string& size = "", int value = 0) const {
@@ -102,7 +101,7 @@ class DistillationAtSizeTest : public ::testing::Test {
     return files;
   }
 
-  std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(DistillationAtSizeTest, ThreeFoldersAndPromptsOfAFileMakeAFolderThatServes) {

@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "tests/process/process.h"
 #include "tests/system/read_file.h"
+#include "tests/system/temporary_folder.h"
 #include "tests/training/tiny_model.h"
 
 namespace videodiffcr::training {
@@ -26,20 +27,15 @@ using ::testing::HasSubstr;
 
 class TrainProcessesTest : public ::testing::Test {
  protected:
-  TrainProcessesTest() : folder_(::testing::TempDir() + "/train_processes_XXXXXX") {
-    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
-  }
-  ~TrainProcessesTest() override { std::filesystem::remove_all(folder_); }
-
   std::vector<std::string> Wording(const std::string& run, const std::vector<std::string>& more) const {
     std::vector<std::string> command = {std::string(getenv("VIDEODIFFCR_BIN_DIR")) + "/videodiffcr-train",
                                         "wording",
                                         "--model",
                                         TinyModel(),
                                         "--output",
-                                        folder_ + "/out_" + run,
+                                        folder_.Path("out_" + run),
                                         "--run",
-                                        folder_ + "/" + run,
+                                        folder_.Path(run),
                                         "--batch",
                                         "4",
                                         "--threads",
@@ -50,7 +46,7 @@ class TrainProcessesTest : public ::testing::Test {
 
   std::vector<double> Losses(const std::string& run) const {
     std::vector<double> losses;
-    for (const absl::string_view line : absl::StrSplit(ReadFile(folder_ + "/" + run + "/loss.csv"), '\n')) {
+    for (const absl::string_view line : absl::StrSplit(ReadFile(folder_.Path(run + "/loss.csv")), '\n')) {
       const std::vector<absl::string_view> fields = absl::StrSplit(line, ',');
       double loss = 0;
       if (fields.size() == 4 && absl::SimpleAtod(fields[1], &loss)) losses.push_back(loss);
@@ -58,7 +54,7 @@ class TrainProcessesTest : public ::testing::Test {
     return losses;
   }
 
-  std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 // The process of a rank, held so that its number cannot become another's.
@@ -99,7 +95,7 @@ TEST_F(TrainProcessesTest, TwoLeaveTheLossesAndTheResultOfOneThatAccumulates) {
   ASSERT_EQ(losses.size(), 3u) << two.output;
   ASSERT_EQ(expected.size(), 3u) << one.output;
   for (size_t step = 0; step < 3; ++step) EXPECT_NEAR(losses[step], expected[step], 1e-4) << step;
-  EXPECT_TRUE(std::filesystem::exists(folder_ + "/out_two/text_encoder.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.Path("out_two/text_encoder.safetensors")));
 }
 
 TEST_F(TrainProcessesTest, WhenOneIsKilledAllStopSoonAndOneAloneGoesOnAndThenTwoAgain) {
@@ -134,7 +130,7 @@ TEST_F(TrainProcessesTest, NoneOutlivesTheCommandThatStartedThem) {
 
 TEST_F(TrainProcessesTest, WhatAllOfThemFindMissingIsSaid) {
   std::vector<std::string> command = Wording("run", {"--processes", "2"});
-  command[3] = folder_ + "/nowhere";
+  command[3] = folder_.Path("nowhere");
   const Finished failed = RunProgram(command);
   EXPECT_NE(failed.status, 0);
   EXPECT_THAT(failed.output, HasSubstr("nowhere"));

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include "tests/command_line/full_standard_output.h"
 #include "tests/command_line/run_subcommand.h"
 #include "tests/system/read_file.h"
+#include "tests/system/temporary_folder.h"
 #include "tests/training/tiny_model.h"
 #include "training/command/compare_command.h"
 #include "training/command/evaluate_command.h"
@@ -28,12 +28,7 @@ using ::testing::HasSubstr;
 
 class TrainingCommandTest : public ::testing::Test {
  protected:
-  TrainingCommandTest() : folder_(::testing::TempDir() + "/training_command_XXXXXX") {
-    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
-  }
-  ~TrainingCommandTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string File(const std::string& name) const { return folder_ + "/" + name; }
+  std::string File(const std::string& name) const { return folder_.Path(name); }
 
   // With the shipped model, and nothing judged but what `arguments` say.
   absl::Status Evaluate(std::vector<std::string> arguments) const {
@@ -61,7 +56,7 @@ class TrainingCommandTest : public ::testing::Test {
   }
   static Subcommand WordingStage() { return Stage("wording"); }
 
-  std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(TrainingCommandTest, JudgingWritesARowPerCondition) {

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <sstream>
 #include <string>
 
@@ -14,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "tests/system/read_file.h"
+#include "tests/system/temporary_folder.h"
 
 namespace videodiffcr::training {
 namespace {
@@ -26,18 +26,13 @@ using ::testing::Not;
 // A shell command for every rank, which finds its rank in $rank and a folder of its own in $PWD.
 class RankLauncherTest : public ::testing::Test {
  protected:
-  RankLauncherTest() : folder_(::testing::TempDir() + "/rank_launcher_XXXXXX") {
-    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
-  }
-  ~RankLauncherTest() override { std::filesystem::remove_all(folder_); }
-
   absl::Status Run(const std::string& script, int64_t world = 3, std::vector<std::string> gpus = {}) {
-    const std::string prelude = absl::StrCat("cd ", folder_, "; rank=${VIDEODIFFCR_TRAIN_PLACE%% *}; ");
+    const std::string prelude = absl::StrCat("cd ", folder_.path(), "; rank=${VIDEODIFFCR_TRAIN_PLACE%% *}; ");
     return RunRanks({{"/bin/sh", "-c", prelude + script}, world, std::move(gpus)}, errors_);
   }
-  std::string Read(const std::string& name) const { return ReadFile(folder_ + "/" + name); }
+  std::string Read(const std::string& name) const { return ReadFile(folder_.Path(name)); }
 
-  std::string folder_;
+  const TemporaryFolder folder_;
   std::ostringstream errors_;
 };
 
