@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -20,6 +22,21 @@ namespace {
 std::string CacheName(const EvaluateOptions& options) {
   if (options.cache_retention == 0) return "";
   return absl::StrFormat("cache %.2f by %s", PercentOfShare(options.cache_retention) / 100.0, options.cache_score);
+}
+
+// As a shell reads it back as one word.
+std::string ShellWord(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::StrContains("-_./,:=+@%", c);
+  });
+  return plain ? text : absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
+}
+
+// As short as it goes for the same number.
+std::string NumberText(double number) {
+  const std::string text = absl::StrCat(number);
+  double back = 0;
+  return absl::SimpleAtod(text, &back) && back == number ? text : absl::StrFormat("%.17g", number);
 }
 
 void AddChoiceFlags(EvaluateOptions* options, Command* command) {
@@ -217,24 +234,31 @@ std::optional<CacheRetention> CacheOf(const EvaluateOptions& options, const std:
 }
 
 std::string CommandOf(const EvaluateOptions& options) {
-  std::string command = absl::StrCat("videodiffcr-train evaluate --model ", options.model, " --clips ", options.clips,
-                                     " --seed ", options.seed, " --conditions ", options.conditions);
+  std::string command = "videodiffcr-train evaluate";
   const auto add = [&command](bool said, const std::string& flag, const std::string& value) {
-    if (said) absl::StrAppend(&command, " --", flag, " ", value);
+    if (said) absl::StrAppend(&command, " --", flag, " ", ShellWord(value));
   };
+  const EvaluateOptions otherwise;
+  add(true, "model", options.model);
+  add(true, "clips", absl::StrCat(options.clips));
+  add(true, "seed", absl::StrCat(options.seed));
+  add(true, "conditions", options.conditions);
   add(!options.plain.empty(), "plain", options.plain);
   add(options.device == "cuda", "device", options.device);
   add(options.device == "cuda", "precision", options.precision);
   add(!options.classifier.empty(), "classifier", options.classifier);
   add(!options.budgets.empty(), "budgets", BudgetsText(options.budgets));
-  add(!options.only.empty(), "only", absl::StrCat("'", options.only, "'"));
-  add(options.long_chunks != EvaluateOptions().long_chunks, "long-chunks", absl::StrCat(options.long_chunks));
-  add(options.cache_retention != 0, "cache-retention", absl::StrCat(options.cache_retention));
+  add(!options.only.empty(), "only", options.only);
+  add(options.long_chunks != otherwise.long_chunks, "long-chunks", absl::StrCat(options.long_chunks));
+  add(options.cache_retention != 0, "cache-retention", NumberText(options.cache_retention));
   add(options.cache_retention != 0, "cache-score", options.cache_score);
-  add(options.hysteresis > 0, "hysteresis", absl::StrCat(options.hysteresis));
-  add(options.anchor > 0, "anchor", absl::StrCat(options.anchor));
+  add(options.hysteresis > 0, "hysteresis", NumberText(options.hysteresis));
+  add(options.anchor > 0, "anchor", NumberText(options.anchor));
   add(options.baselines, "baselines", "yes");
   add(options.proxies, "proxies", "yes");
+  add(!options.bounds.empty(), "bounds", options.bounds);
+  add(options.reconstructions != otherwise.reconstructions, "reconstructions", absl::StrCat(options.reconstructions));
+  add(options.two_objects != otherwise.two_objects, "two-objects", absl::StrCat(options.two_objects));
   add(true, "method", MethodOf(options));
   add(true, "training-seed", options.training_seed);
   add(!options.write_bounds.empty(), "write-bounds", options.write_bounds);

@@ -53,7 +53,9 @@ struct EvaluateOptions {
 
 void AddEvaluateFlags(EvaluateOptions* options, Command* command);
 
-// The command line that says the same, for the first line of files that are kept.
+// The command line that makes the same clips and figures again, as a shell reads it, for the first line of files that
+// are kept: without flags that have their defaults, and without --threads, --csv and --sheets, which change no figure.
+// Not for --prompts, by which no such file is made.
 std::string CommandOf(const EvaluateOptions& options);
 // The last part of the model folder's path, unless --method says another.
 std::string MethodOf(const EvaluateOptions& options);
