@@ -6,10 +6,11 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
+#include <string>
 #include <thread>
 
 #include "gtest/gtest.h"
+#include "system/port_file.h"
 #include "tests/system/read_file.h"
 
 namespace videodiffcr {
@@ -34,18 +35,17 @@ ServerProcess::ServerProcess(const std::vector<std::string>& more_flags) {
   if (!own_model) arguments.push_back("--model-folder=" + SourcePath("models/tiny"));
   arguments.insert(arguments.end(), more_flags.begin(), more_flags.end());
   process_ = std::make_unique<Process>(arguments, log_path_);
-  // Another process writes the file, whole or not at all: looking again and again is all there is.
-  while (!std::filesystem::exists(port_file)) {
-    if (!process_->running()) {
-      std::fprintf(stderr, "the server did not start:\n%s\n", ReadFile(log_path_).c_str());
-      std::abort();
-    }
+  // Another process writes the file: looking again and again is all there is.
+  absl::StatusOr<int> port = ReadPortFile(port_file, "grpc_port");
+  for (; absl::IsNotFound(port.status()) && process_->running(); port = ReadPortFile(port_file, "grpc_port")) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  const std::string ports = ReadFile(port_file);
-  const std::string key = "grpc_port=";
-  const size_t begin = ports.find(key) + key.size();
-  address_ = "127.0.0.1:" + ports.substr(begin, ports.find('\n', begin) - begin);
+  if (!port.ok()) {
+    std::fprintf(stderr, "the server did not start: %s\n%s\n", port.status().ToString().c_str(),
+                 ReadFile(log_path_).c_str());
+    std::abort();
+  }
+  address_ = "127.0.0.1:" + std::to_string(*port);
 }
 
 std::vector<std::string> Generate(const ServerProcess& server, const std::vector<std::string>& flags) {

@@ -3,6 +3,7 @@ import unittest
 
 import programs
 from page_fixture import RED, PageFixture, finish, picture, start
+from relay import Relay
 
 
 class BreaksTest(PageFixture):
@@ -54,16 +55,16 @@ class BreaksTest(PageFixture):
                 server.stop()
 
     def test_a_connection_that_breaks_is_made_again_and_not_a_byte_is_missing(self):
-        proxy = programs.Proxy(self.gateway.port)
-        self.addCleanup(proxy.stop)
-        page = self.new_page(proxy.url)
+        relay = Relay(f"127.0.0.1:{self.gateway.port}")
+        self.addCleanup(relay.close)
+        page = self.new_page(f"http://{relay.address}")
         page.wait("document.getElementById('server').dataset.state === 'ready'")
         start(page, RED)
         page.wait("document.getElementById('video').currentTime > 1")
-        proxy.cut()
+        relay.cut(until_mended=True)
         page.wait("!document.getElementById('notice').hidden")
         time = page.run("document.getElementById('video').currentTime")
-        proxy.mend()
+        relay.mend()
         page.wait(f"document.getElementById('notice').hidden && document.getElementById('video').currentTime > {time} + 4")
         self.assertEqual(page.run("videodiffcr.state.live.player.jumps"), 0)
         finish(page)

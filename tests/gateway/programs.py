@@ -2,16 +2,16 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
+import sys
 import tempfile
-import threading
-import time
 import urllib.error
 import urllib.request
 
 BIN = pathlib.Path(os.environ["VIDEODIFFCR_BIN_DIR"])
 SOURCE = pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"])
+sys.path.insert(0, str(SOURCE / "tools/deploy"))
+from running_server import wait_for_ports  # noqa: E402
 
 
 class Program:
@@ -23,13 +23,8 @@ class Program:
         self.log = pathlib.Path(self.folder.name, "log")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([*map(str, arguments), f"--port-file={ports}"], stdout=log, stderr=log)
-        # Another process writes the file, whole or not at all: looking again and again is all there is.
-        while not ports.exists():
-            if self.process.poll() is not None:
-                raise RuntimeError(f"{arguments[0]} did not start:\n{self.log.read_text()}")
-            time.sleep(0.01)
-        self.ports = dict(line.split("=") for line in ports.read_text().split())
-        self.port = int(self.ports[port_key])
+        self.ports = wait_for_ports(self.process, ports, self.log)
+        self.port = self.ports[port_key]
 
     def stop(self):
         if self.process.poll() is None:
@@ -81,65 +76,6 @@ class Gateway(Program):
             if line.startswith(sample + " "):
                 return float(line.split()[-1])
         return None
-
-
-class Proxy:
-    """Stands between, until its connections are cut; then it takes none, until it is mended."""
-
-    def __init__(self, port):
-        self.port = port
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.lock = threading.Lock()
-        self.sockets = []
-        self.broken = False
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            with self.lock:
-                if self.broken:
-                    client.close()
-                    continue
-                server = socket.create_connection(("127.0.0.1", self.port))
-                self.sockets += [client, server]
-            for source, target in ((client, server), (server, client)):
-                threading.Thread(target=self.pump, args=(source, target), daemon=True).start()
-
-    def pump(self, source, target):
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-        except OSError:
-            pass
-        self.end([source, target])
-
-    @staticmethod
-    def end(sockets):
-        for each in sockets:
-            try:
-                each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def cut(self):
-        with self.lock:
-            self.broken = True
-            self.end(self.sockets)
-            self.sockets = []
-
-    def mend(self):
-        with self.lock:
-            self.broken = False
-
-    def stop(self):
-        self.end([self.listener])
-        self.listener.close()
-        self.cut()
 
 
 def probe(path_or_url, *more):

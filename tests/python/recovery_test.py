@@ -10,9 +10,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"], "tests/gateway")))
 import programs  # noqa: E402
-
-sys.path.insert(0, str(pathlib.Path(os.environ["VIDEODIFFCR_SOURCE_DIR"], "tools/deploy")))
-from relay import Relay  # noqa: E402
+from relay import Relay  # noqa: E402  (programs knows the way to it)
 
 import videodiffcr  # noqa: E402
 

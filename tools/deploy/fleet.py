@@ -11,7 +11,7 @@ import urllib.request
 
 import yaml
 
-from running_server import read_ports
+from running_server import wait_for_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
@@ -35,28 +35,24 @@ class FleetServer:
         self.name, self.binary, self.folder, self.flags = name, binary, pathlib.Path(folder), flags
         self.environment = {**os.environ, **(environment or {})}
         self.ports, self.process = None, None  # ports: of a server that is stopped, those that it had
-        self.port_file = self.folder / f"{name}.ports"
+        self.port_file, self.log = self.folder / f"{name}.ports", self.folder / f"{name}.log"
 
     def begin(self):
         self.port_file.unlink(missing_ok=True)
         addresses = ["--advertised-ip=127.0.0.1", "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0",
                      f"--port-file={self.port_file}"]
-        with (self.folder / f"{self.name}.log").open("a") as log:
+        with self.log.open("a") as log:
             self.process = subprocess.Popen([self.binary, *self.flags, *addresses], stdout=log, stderr=log, env=self.environment)
 
     def wait_until_it_serves(self):
-        wait_until(lambda: self.port_file.exists() or self.process.poll() is not None, f"{self.name} serves", 120)
-        if self.process.poll() is not None:
-            raise SystemExit(f"fleet: {self.name} did not start:\n{(self.folder / f'{self.name}.log').read_text()}")
-        self.ports = read_ports(self.port_file)
+        self.ports = wait_for_ports(self.process, self.port_file, self.log)
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
         self.process.wait(60)
 
     def sessions_started(self):
-        log = (self.folder / f"{self.name}.log").read_text()
-        return log.count('"event":"session_started"')
+        return self.log.read_text().count('"event":"session_started"')
 
 
 class Fleet:

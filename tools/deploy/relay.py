@@ -1,4 +1,4 @@
-"""A connection that can be cut: what goes through the relay is passed on, until it is cut without a word to either side."""
+"""Connections that can be cut: what goes through the relay is passed on, until it is cut without a word to either side."""
 import socket
 import struct
 import threading
@@ -13,7 +13,7 @@ class Relay:
         host, port = target.rsplit(":", 1)
         self._target = (host, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._lock, self._sockets = threading.Lock(), []
+        self._lock, self._sockets, self._broken = threading.Lock(), [], False
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -21,10 +21,16 @@ class Relay:
         while True:
             try:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(self._target)
             except OSError:
                 return
             with self._lock:
+                try:
+                    far = None if self._broken else socket.create_connection(self._target)
+                except OSError:
+                    far = None
+                if far is None:
+                    near.close()
+                    continue
                 self._sockets += [near, far]
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
@@ -46,10 +52,10 @@ class Relay:
                 pass
             each.close()
 
-    def cut(self):
-        """Every connection through it; the next one is taken."""
+    def cut(self, until_mended=False):
+        """Every connection through it. The next one is taken, or none before mend()."""
         with self._lock:
-            cut, self._sockets = self._sockets, []
+            cut, self._sockets, self._broken = self._sockets, [], until_mended
         for each in cut:
             try:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_FAREWELL)
@@ -57,6 +63,10 @@ class Relay:
                 pass
         self._end(cut)
 
+    def mend(self):
+        with self._lock:
+            self._broken = False
+
     def close(self):
-        self._listener.close()
-        self.cut()
+        self._end([self._listener])  # which wakes who waits for a connection
+        self.cut(until_mended=True)

@@ -1,4 +1,4 @@
-"""A real server on free ports, for the checks of what is deployed and for tools/soak.py."""
+"""Our programs on free ports, for the checks of what is deployed, tools/soak.py and the tests in Python."""
 import contextlib
 import pathlib
 import subprocess
@@ -24,8 +24,16 @@ class RunningServer:
             return page.read().decode()
 
 
-def read_ports(path):
-    return {name: int(port) for name, port in (line.split("=") for line in path.read_text().split())}
+def wait_for_ports(process, port_file, log):
+    """The ports that the program `process` took, by their names in `port_file`, once it is there. Ends this program with what the
+    other said in the file `log` when that has ended instead, or says nothing for long."""
+    deadline = time.monotonic() + START_SECONDS
+    # Another process writes the file, whole or not at all: looking again and again is all there is.
+    while not port_file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"{' '.join(map(str, process.args))} did not start:\n{log.read_text()}")
+        time.sleep(0.01)
+    return {name: int(port) for name, port in (line.split("=") for line in port_file.read_text().split())}
 
 
 @contextlib.contextmanager
@@ -38,12 +46,7 @@ def running_server(binary, flags, cwd=".", log=None):
         with log.open("w") as out:
             process = subprocess.Popen([binary, *flags, *addresses], cwd=cwd, stdout=out, stderr=out)
         try:
-            deadline = time.monotonic() + START_SECONDS
-            while not port_file.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"the server did not start with {' '.join(flags)}:\n{log.read_text()}")
-                time.sleep(0.05)
-            yield RunningServer(process, read_ports(port_file), log)
+            yield RunningServer(process, wait_for_ports(process, port_file, log), log)
         finally:
             process.terminate()
             process.wait(60)
