@@ -66,48 +66,11 @@ TEST(ServerFlagsTest, WithoutFlagsTheServerHasTheDefaultsOfItsConfig) {
 }
 
 TEST(ServerFlagsTest, EveryFlagArrives) {
-  const absl::StatusOr<CommandLine> line = Parse({"--listen=0.0.0.0:1",
-                                                  "--metrics-listen=0.0.0.0:2",
-                                                  "--advertised-ip=10.1.2.3",
-                                                  "--port-file=ports",
-                                                  "--no-reflection",
-                                                  "--warm-up-chunks=3",
-                                                  "--drain-timeout=4s",
-                                                  "--keepalive-time=5s",
-                                                  "--keepalive-timeout=6s",
-                                                  "--max-prompt-bytes=7",
-                                                  "--max-first-message-bytes=8000",
-                                                  "--max-control-message-bytes=7000",
-                                                  "--control-messages-per-second=9.5",
-                                                  "--control-message-burst=10",
-                                                  "--first-message-timeout=11s",
-                                                  "--max-streams-in-first-message=25",
-                                                  "--min-ping-interval=26s",
-                                                  "--behind-proxy",
-                                                  "--log-prompts",
-                                                  "--max-sessions-per-connection=12",
-                                                  "--max-connections=27",
-                                                  "--max-connections-per-peer=28",
-                                                  "--transport-memory-bytes=29000000",
-                                                  "--max-length-chunks=13",
-                                                  "--outbox-high-bytes=15",
-                                                  "--outbox-low-bytes=14",
-                                                  "--outbox-high-chunks=17",
-                                                  "--outbox-low-chunks=16",
-                                                  "--max-sessions=18",
-                                                  "--max-waiting-sessions=19",
-                                                  "--idle-timeout=25s",
-                                                  "--idle-grace=7s",
-                                                  "--memory-budget-bytes=20",
-                                                  "--max-sessions-per-plan=21",
-                                                  "--engine-niceness=19",
-                                                  "--delivery-threads=22",
-                                                  "--policy=fifo",
-                                                  "--model-folder=folder",
-                                                  "--device=cuda",
-                                                  "--precision=fp8",
-                                                  "--threads=1024",
-                                                  "--gpu-sessions=24"});
+  const absl::StatusOr<CommandLine> line =
+      Parse({"--listen=0.0.0.0:1", "--metrics-listen=0.0.0.0:2", "--advertised-ip=10.1.2.3", "--port-file=ports",
+             "--no-reflection", "--warm-up-chunks=3", "--drain-timeout=4s", "--keepalive-time=5s",
+             "--keepalive-timeout=6s", "--log-prompts", "--model-folder=folder", "--device=cuda", "--precision=fp8",
+             "--threads=1024", "--gpu-sessions=24"});
   ASSERT_TRUE(line.ok()) << line.status();
   const ServerConfig& config = line->config;
   EXPECT_EQ(config.listen, "0.0.0.0:1");
@@ -119,6 +82,24 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(config.drain_timeout, absl::Seconds(4));
   EXPECT_EQ(config.keepalive_time, absl::Seconds(5));
   EXPECT_EQ(config.keepalive_timeout, absl::Seconds(6));
+  EXPECT_TRUE(config.log_prompts);
+  EXPECT_EQ(line->model_folder, "folder");
+  EXPECT_EQ(line->device, "cuda");
+  EXPECT_EQ(line->precision, "fp8");
+  EXPECT_EQ(line->threads, 1024);
+  EXPECT_EQ(line->gpu_sessions, 24);
+}
+
+TEST(ServerFlagsTest, EveryLimitOfACallAndOfTheServerArrives) {
+  const absl::StatusOr<CommandLine> line =
+      Parse({"--max-prompt-bytes=7", "--max-first-message-bytes=8000", "--max-control-message-bytes=7000",
+             "--control-messages-per-second=9.5", "--control-message-burst=10", "--first-message-timeout=11s",
+             "--max-streams-in-first-message=25", "--min-ping-interval=26s", "--behind-proxy",
+             "--max-sessions-per-connection=12", "--max-connections=27", "--max-connections-per-peer=28",
+             "--transport-memory-bytes=29000000", "--max-length-chunks=13", "--outbox-high-bytes=15",
+             "--outbox-low-bytes=14", "--outbox-high-chunks=17", "--outbox-low-chunks=16"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  const ServerConfig& config = line->config;
   EXPECT_EQ(config.rpc_limits.max_prompt_bytes, 7);
   EXPECT_EQ(config.rpc_limits.max_first_message_bytes, 8000);
   EXPECT_EQ(config.rpc_limits.max_control_message_bytes, 7000);
@@ -128,7 +109,6 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(config.rpc_limits.max_streams_in_first_message, 25);
   EXPECT_EQ(config.rpc_limits.min_ping_interval, absl::Seconds(26));
   EXPECT_TRUE(config.rpc_limits.behind_proxy);
-  EXPECT_TRUE(config.log_prompts);
   EXPECT_EQ(config.rpc_limits.max_sessions_per_connection, 12);
   EXPECT_EQ(config.max_connections, 27);
   EXPECT_EQ(config.max_connections_per_peer, 28);
@@ -138,6 +118,15 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(config.outbox_limits.high_bytes, 15);
   EXPECT_EQ(config.outbox_limits.low_chunks, 16);
   EXPECT_EQ(config.outbox_limits.high_chunks, 17);
+}
+
+TEST(ServerFlagsTest, EveryFlagOfTheSchedulerArrives) {
+  const absl::StatusOr<CommandLine> line =
+      Parse({"--max-sessions=18", "--max-waiting-sessions=19", "--idle-timeout=25s", "--idle-grace=7s",
+             "--memory-budget-bytes=20", "--max-sessions-per-plan=21", "--engine-niceness=19", "--delivery-threads=22",
+             "--policy=fifo"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  const ServerConfig& config = line->config;
   EXPECT_EQ(config.scheduler.max_sessions, 18);
   EXPECT_EQ(config.scheduler.max_waiting_sessions, 19);
   EXPECT_EQ(config.scheduler.idle_timeout, absl::Seconds(25));
@@ -147,11 +136,6 @@ TEST(ServerFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(config.scheduler.engine_niceness, 19);
   EXPECT_EQ(config.scheduler.delivery_threads, 22);
   EXPECT_EQ(config.scheduler.policy, SchedulingPolicy::kFirstInFirstOut);
-  EXPECT_EQ(line->model_folder, "folder");
-  EXPECT_EQ(line->device, "cuda");
-  EXPECT_EQ(line->precision, "fp8");
-  EXPECT_EQ(line->threads, 1024);
-  EXPECT_EQ(line->gpu_sessions, 24);
 }
 
 TEST(ServerFlagsTest, AValueThatMakesNoSenseIsRefusedByFlagAndValue) {

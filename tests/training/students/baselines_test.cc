@@ -1,10 +1,8 @@
 // The students that VideoDiffCR is compared with, on the shipped tiny model.
 #include "training/students/baselines.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/zeros.h>
 #include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
@@ -13,23 +11,18 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "model/load/create_video_model.h"
-#include "tests/system/temporary_folder.h"
+#include "tests/training/students/baselines_fixture.h"
 #include "tests/training/tiny_model.h"
 #include "training/evaluation/clip_source.h"
 #include "training/evaluation/plain_sampler.h"
 #include "training/evaluation/retention_cost.h"
 #include "training/run/checkpoint.h"
-#include "training/students/d2it_student.h"
-#include "training/students/dense_observation.h"
-#include "training/students/flexidit_student.h"
-#include "training/students/literal_diffcr_student.h"
 #include "training/students/mixture_of_depths_student.h"
 #include "training/students/routed_network.h"
 #include "training/students/spvit_student.h"
@@ -73,60 +66,6 @@ class AttentionCounter {
   static thread_local std::vector<int64_t> rows_;
 };
 thread_local std::vector<int64_t> AttentionCounter::rows_;
-
-class BaselinesTest : public testing::Test {
- protected:
-  void SetUp() override {
-    at::set_num_threads(1);
-    model_ = LoadTiny();
-    hidden_ = EncodeCaptions(*model_, {"a large red circle moves right fast"}).value();
-    StepRandom random(4, 0, at::kCPU);
-    for (int step = 0; step < 4; ++step) noise_.push_back(random.Normal({1, 3, 16, 12, 20}));
-  }
-
-  static std::shared_ptr<TrainingModel> LoadTiny() {
-    return std::make_shared<TrainingModel>(LoadTrainingModel(TinyTeacher(), at::kCPU).value());
-  }
-  std::unique_ptr<Student> Make(const std::string& method, double target) const {
-    return MakeBaseline({method, target}, TinyTeacher(), 1, *model_).value();
-  }
-  static RolloutPurpose Serving(const Student& student) {
-    return {student.budgets().back(), at::kFloat, {}, {}, StepRandom(1, 0, at::kCPU)};
-  }
-  // The flow of one pass over noise in the first chunk.
-  at::Tensor FirstFlow(const Student& student, const RolloutPurpose& purpose, size_t step, PassKind kind) const {
-    const auto network = student.Open(purpose);
-    RolloutState state(model_->config.transformer);
-    state.text = network->MakeText(hidden_);
-    return network->Flow(noise_[0], step, state, kind);
-  }
-  // x0 of one chunk after all steps.
-  at::Tensor Chunk(StudentNetwork& network, const RolloutState& state) const {
-    at::Tensor x = noise_[0], x0;
-    for (size_t step = 0; step < 4; ++step) {
-      x0 = FlowToX0(network.Flow(x, step, state, PassKind::kServed), x, model_->schedule.sigmas[step]);
-      if (step < 3) x = AddNoise(x0, noise_[step + 1], model_->schedule.sigmas[step + 1]);
-    }
-    return x0;
-  }
-  // As a run of training writes it.
-  void WriteFolder(Student& student, const std::string& folder) const {
-    for (const auto& file : std::filesystem::directory_iterator(TinyTeacher())) {
-      std::filesystem::copy_file(file.path(), folder + "/" + file.path().filename().string(),
-                                 std::filesystem::copy_options::overwrite_existing);
-    }
-    const StudentExport result = student.Export();
-    for (const ResultFile& file : result.files) {
-      ASSERT_TRUE(WriteWeights(folder + "/" + file.name, file.rows, file.dtype, student.settings()).ok());
-    }
-    std::ofstream(folder + "/config.json") << FormatModelConfig(*result.config);
-  }
-
-  std::shared_ptr<TrainingModel> model_;
-  at::Tensor hidden_;
-  std::vector<at::Tensor> noise_;
-  const TemporaryFolder folder_;
-};
 
 TEST_F(BaselinesTest, EveryStudentExecutesItsTargetWithinHalfAPointAndSaysWhatItCosts) {
   for (const std::string& method : OwnKinds()) {
@@ -303,36 +242,6 @@ TEST_F(BaselinesTest, TheOracleIsNearerToTheDenseModelThanItsReverse) {
   }
 }
 
-SpvitSelector SelectorOf(SpvitStudent& student, size_t stage) {
-  const std::vector<WeightRow> rows = student.OwnRows();
-  const auto linear = [&](size_t index) {
-    const size_t row = rows.size() / kSpvitStages * stage + 2 * index;
-    return LinearWeights{*rows[row].destination, *rows[row + 1].destination};
-  };
-  return {linear(0), linear(1), linear(2), linear(3)};
-}
-
-// Not that this ranking serves SPViT better than its reverse: whether it does depends on the network.
-TEST_F(BaselinesTest, SpvitsSelectorsAreFittedToWhatLaterBlocksChangeMost) {
-  const c10::NoGradGuard no_gradients;
-  auto student = SpvitStudent::Make({"spvit", 0.6875}, *model_).value();
-  ASSERT_TRUE(student->Initialize(1).ok());
-  const TransformerConfig& config = model_->config.transformer;
-  const SpvitStages stages = SpvitStagesOf(0.6875, config.num_layers, config.tokens_per_chunk()).value();
-  double error = 0;
-  int measured = 0;
-  const auto measure = [&](const ResidualStream& stream) {
-    for (size_t stage = 0; stage < kSpvitStages; ++stage, ++measured) {
-      const at::Tensor& entered = stream[stages.before_block[stage]];
-      const SpvitChances chances = ChancesOf(SelectorOf(*student, stage), config.num_heads, config.eps, entered);
-      const at::Tensor right = StandardizedLogNorm(stream.back() - entered);
-      error += (chances.kept - chances.dropped - right).square().mean().item<double>();
-    }
-  };
-  ASSERT_TRUE(ObserveDenseRollouts(*model_, 2, measure).ok());  // others than those that they were fitted to
-  EXPECT_LT(error / measured, 0.7) << "a mean square: 1 for scores that say nothing";
-}
-
 TEST_F(BaselinesTest, RandomScoresAreDrawnForEveryPassAndTheSameForTheSameDraws) {
   const c10::NoGradGuard no_gradients;
   const auto student = Make("random", 0.5);
@@ -348,146 +257,10 @@ TEST_F(BaselinesTest, RandomScoresAreDrawnForEveryPassAndTheSameForTheSameDraws)
   EXPECT_FALSE(network->Flow(noise_[0], 0, state, PassKind::kServed).equal(flow)) << "the second pass draws again";
 }
 
-TEST(LiteralDiffcrTest, RowsAreRoundedUpFromARatioInSinglePrecision) {
-  EXPECT_EQ(LiteralRows(8, 4680), 3745) << "a little above 0.8";
-  EXPECT_EQ(LiteralRows(7, 4680), 3276) << "a little below 0.7";
-  EXPECT_EQ(LiteralRows(6, 180), 109);
-  EXPECT_EQ(LiteralRows(10, 180), 180);
-}
-
-// With a router of zeros every gate is a half, in blocks that keep all tokens too: DiffCR's public code begins so.
-TEST_F(BaselinesTest, LiteralDiffcrGatesDenseBlocksToo) {
-  const c10::NoGradGuard no_gradients;
-  LiteralDiffcrStudent student({"diffcr-literal", 0.5}, *model_);
-  ASSERT_TRUE(student.Initialize(1).ok());
-  student.OwnRows()[0].destination->zero_();
-  const RolloutPurpose begin = {5, at::kFloat, UpdateMoment{0, 10, 1e-4}, {}, {}};  // all ratios are 1
-  const at::Tensor flow = FirstFlow(student, begin, 1, PassKind::kServed);
-  const at::Tensor dense = FirstFlow(student, {kDenseTenths, at::kFloat, {}, {}}, 1, PassKind::kServed);
-  EXPECT_GT((flow - dense).norm().item<double>(), 0.05 * dense.norm().item<double>());
-  for (BlockWeights& block : model_->transformer.weights.blocks) {
-    block.ffn_out.weight.mul_(0.5);
-    block.ffn_out.bias.mul_(0.5);
-  }
-  const at::Tensor halved = FirstFlow(student, {kDenseTenths, at::kFloat, {}, {}}, 1, PassKind::kServed);
-  for (BlockWeights& block : model_->transformer.weights.blocks) {
-    block.ffn_out.weight.mul_(2);
-    block.ffn_out.bias.mul_(2);
-  }
-  EXPECT_LT((flow - halved).abs().max().item<double>(), 1e-4);
-}
-
-// The ratios begin at 1, go to the target while the penalty pulls, and the table that is kept executes it.
-TEST_F(BaselinesTest, LiteralDiffcrsRatiosArePulledToTheTargetAndThenFixed) {
-  LiteralDiffcrStudent student({"diffcr-literal", 0.5}, *model_);
-  ASSERT_TRUE(student.Initialize(1).ok());
-  at::Tensor& ratios = *student.StoredRows()[0].destination;
-  ratios.set_requires_grad(true);
-  student.Penalty({0, 10, 1e-4}, 5).backward();
-  EXPECT_GT(ratios.grad().min().item<double>(), 0) << "down";
-  EXPECT_GT(student.Rates({7, 10, 1e-4})[2].learning_rate, 0);
-  EXPECT_EQ(student.Rates({8, 10, 1e-4})[2].learning_rate, 0);
-  EXPECT_FALSE(student.Penalty({8, 10, 1e-4}, 5).defined());
-  const c10::NoGradGuard no_gradients;
-  ratios.add_(0.3);
-  student.AfterUpdate({0, 10, 1e-4}, {});
-  EXPECT_EQ(ratios.max().item<float>(), 1);
-}
-
 TEST(MixtureOfDepthsTest, RoutesEverySecondBlockUnlessThatLeavesItLessThanAnEighth) {
   EXPECT_THAT(MixtureOfDepthsRows(0.8125, 6, 180), ElementsAre(180, 112, 180, 113, 180, 113));
   EXPECT_THAT(MixtureOfDepthsRows(0.6875, 6, 180), ElementsAre(180, 67, 180, 68, 180, 68));
   EXPECT_THAT(MixtureOfDepthsRows(0.5, 6, 180), ElementsAre(180, 45, 45, 180, 45, 45));
-}
-
-TEST(SpvitTest, StagesKeepTheSameShareEachAndPackagesCount) {
-  const SpvitStages stages = SpvitStagesOf(0.6875, 6, 180).value();
-  EXPECT_THAT(stages.before_block, ElementsAre(2, 4));
-  EXPECT_NEAR(static_cast<double>(stages.kept[1]) / stages.kept[0], stages.kept[0] / 180.0, 0.01);
-  EXPECT_NEAR((2 * 180 + 2 * (stages.kept[0] + 1) + 2 * (stages.kept[1] + 2)) / 1080.0, 0.6875, 0.001);
-  EXPECT_THAT(SpvitStagesOf(0.3, 6, 180).status().message(), HasSubstr("--target 0.3: spvit's two stages"));
-}
-
-// With a selector that likes what the first channel of a head says, those tokens are kept.
-TEST_F(BaselinesTest, SpvitsChancesAreThoseOfTheSelector) {
-  const c10::NoGradGuard no_gradients;
-  auto student = SpvitStudent::Make({"spvit", 0.5}, *model_).value();
-  ASSERT_TRUE(student->Initialize(1).ok());
-  StepRandom random(9, 0, at::kCPU);
-  const at::Tensor x = random.Normal({2, 50, 192});
-  const SpvitSelector selector = SelectorOf(*student, 0);
-  const SpvitChances chances = ChancesOf(selector, 3, 1e-6, x);
-  EXPECT_LT((chances.kept.exp() + chances.dropped.exp() - 1).abs().max().item<double>(), 1e-4);
-  EXPECT_GT(chances.kept.std().item<double>(), 0.01) << "all alike";
-  // The mean over the tokens is part of it: another token elsewhere changes a token's chance.
-  at::Tensor other = x.clone();
-  other.narrow(1, 0, 25).neg_();
-  EXPECT_FALSE(ChancesOf(selector, 3, 1e-6, other).kept[0][40].equal(chances.kept[0][40]));
-}
-
-TEST(D2itTest, CoarseRegionsMeetTheTargetToARegion) {
-  EXPECT_EQ(CoarseRegions(0.8125, 180), 11);
-  EXPECT_EQ(CoarseRegions(0.6875, 180), 19);
-  EXPECT_EQ(CoarseRegions(0.5, 180), 30);
-}
-
-TEST(D2itTest, TheVarianceOfARegionIsOfItsOwnLatents) {
-  at::Tensor latents = at::zeros({1, 2, 3, 4, 8});
-  latents[0][1][2][3][4] = 4;  // second frame, lower right region of 4 x 4
-  const at::Tensor variance = RegionVariance(latents, 4, 4);
-  ASSERT_EQ(variance.sizes(), (at::IntArrayRef{1, 4}));
-  EXPECT_EQ(variance[0][3].item<float>(), 1.0f / 3 * 15 / 16);
-  EXPECT_EQ(variance.sum().item<float>(), variance[0][3].item<float>());
-}
-
-// How many of the 2 x 2 regions of a flow have the same patch four times: [regions], 1 or 0.
-at::Tensor AlikeRegions(const at::Tensor& flow) {
-  const at::Tensor patches = flow[0].view({3, 16, 3, 2, 2, 5, 2, 2}).permute({0, 2, 5, 3, 6, 1, 4, 7});
-  const at::Tensor of_region = patches.reshape({45, 4, 64});
-  return (of_region - of_region.narrow(1, 0, 1)).abs().amax({1, 2}).lt(1e-5);
-}
-
-// Without the tokens' own detail, a coarse region's four patches are the same.
-TEST_F(BaselinesTest, D2itMergesTheRegionsThatVaryLeastInTheEstimateOfTheStepBefore) {
-  const c10::NoGradGuard no_gradients;
-  auto student = D2itStudent::Make({"d2it", 0.6875}, TinyTeacher(), *model_).value();
-  ASSERT_TRUE(student->Initialize(1).ok());
-  student->OwnRows()[0].destination->zero_();
-  const auto network = student->Open(Serving(*student));
-  RolloutState state(model_->config.transformer);
-  state.text = network->MakeText(hidden_);
-  const at::Tensor first = network->Flow(noise_[0], 0, state, PassKind::kServed);
-  EXPECT_EQ(AlikeRegions(first).sum().item<int64_t>(), 19);
-  const at::Tensor estimate = FlowToX0(first, noise_[0], model_->schedule.sigmas[0]);
-  const at::Tensor alike = AlikeRegions(network->Flow(noise_[1], 1, state, PassKind::kServed));
-  EXPECT_EQ(alike.sum().item<int64_t>(), 19);
-  const at::Tensor variance = RegionVariance(estimate, 4, 4)[0];
-  EXPECT_LE(variance.masked_select(alike).max().item<float>(),
-            variance.masked_select(alike.logical_not()).min().item<float>());
-}
-
-TEST(FlexiditTest, PassesInOrderMeetTheTarget) {
-  EXPECT_THAT(PatchesOfSteps(0.8125, 4), ElementsAre(4, 1, 1, 1));
-  EXPECT_THAT(PatchesOfSteps(0.6875, 4), ElementsAre(4, 2, 1, 1));
-  EXPECT_THAT(PatchesOfSteps(0.5, 4), ElementsAre(4, 4, 2, 1));
-}
-
-// At first the large head says the same for each small patch, and a chunk of equal patches is seen as by the small
-// ones.
-TEST_F(BaselinesTest, FlexiditSeesLargePatchesAsTheMeanOfSmallOnes) {
-  const c10::NoGradGuard no_gradients;
-  const auto student = Make("flexidit", 0.6875);
-  const at::Tensor quarter = FirstFlow(*student, Serving(*student), 0, PassKind::kServed);
-  EXPECT_EQ(AlikeRegions(quarter).sum().item<int64_t>(), 45);
-  const at::Tensor half = FirstFlow(*student, Serving(*student), 1, PassKind::kServed);
-  EXPECT_EQ(AlikeRegions(half).sum().item<int64_t>(), 0);
-  const at::Tensor pairs =
-      half[0].view({3, 16, 12, 5, 2, 2}).unbind(4)[0] - half[0].view({3, 16, 12, 5, 2, 2}).unbind(4)[1];
-  EXPECT_LT(pairs.abs().max().item<double>(), 1e-5) << "side by side";
-  noise_[0] = noise_[0].narrow(3, 0, 2).narrow(4, 0, 2).repeat({1, 1, 1, 6, 10});
-  const at::Tensor dense = FirstFlow(*student, {kDenseTenths, at::kFloat, {}, {}}, 0, PassKind::kServed);
-  const at::Tensor alike = FirstFlow(*student, Serving(*student), 0, PassKind::kServed);
-  EXPECT_LT((alike - dense).norm().item<double>(), 0.3 * dense.norm().item<double>());
 }
 
 TEST_F(BaselinesTest, WhatCannotBeIsRefusedByName) {
