@@ -16,6 +16,7 @@
 #include "gateway/page_files.h"
 #include "server/sockets/host_port.h"
 #include "system/port_file.h"
+#include "system/range_check.h"
 
 namespace videodiffcr {
 namespace {
@@ -87,44 +88,28 @@ const char* RouteName(const HttpRequest& request) {
 }  // namespace
 
 absl::Status GatewayConfig::Validate() const {
-  struct Range {
-    const char* field;
-    int64_t value;
-    int64_t min;
-    int64_t max;
-  };
-  const Range ranges[] = {
-      {"max_connections", http.max_connections, 1, 100'000},
-      {"max_header_bytes", static_cast<int64_t>(http.max_header_bytes), 1024, 1 << 20},
-      {"max_body_bytes", static_cast<int64_t>(http.max_body_bytes), 1024, 64 << 20},
-      {"max_live_sessions", live.max_sessions, 0, 10'000},
-      {"max_viewers", live.max_viewers, 0, 100'000},
-      {"kept_chunks", static_cast<int64_t>(live.limits.chunks.max_items), 1, 100'000},
-      {"jobs_bytes", jobs.max_bytes, 1, int64_t{1} << 50},
-      {"max_jobs", jobs.max_jobs, 1, 1'000'000},
-      {"jobs_at_once", jobs_at_once, 1, 1000},
-      {"max_waiting_jobs", max_waiting_jobs, 1, 100'000},
-      {"kept_bytes", static_cast<int64_t>(live.limits.chunks.max_bytes), 1, int64_t{1} << 40},
-  };
-  for (const Range& range : ranges) {
-    if (range.value >= range.min && range.value <= range.max) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(range.field, " is ", range.value, "; it must be from ", range.min, " to ", range.max));
-  }
-  if (jobs.keep < absl::Seconds(1)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("keep_jobs is ", absl::FormatDuration(jobs.keep), "; it must be a second at least"));
-  }
-  const std::pair<const char*, absl::Duration> durations[] = {
-      {"request_timeout", http.request_timeout}, {"send_timeout", http.send_timeout},
-      {"answer_timeout", http.answer_timeout},   {"abandoned_after", live.abandoned_after},
-      {"keep_ended", live.keep_ended},           {"server_patience", server_patience}};
-  for (const auto& [field, duration] : durations) {
-    if (duration >= absl::Milliseconds(10) && duration <= absl::Hours(24)) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, " is ", absl::FormatDuration(duration), "; it must be from 10ms to 24h"));
-  }
+  const absl::Duration least_time = absl::Milliseconds(10);
+  const absl::Duration most_time = absl::Hours(24);
+  const auto& chunks = live.limits.chunks;
   for (const absl::Status& status : {
+           CheckRange("max_connections", http.max_connections, 1, 100'000),
+           CheckRange("max_header_bytes", static_cast<int64_t>(http.max_header_bytes), 1024, 1 << 20),
+           CheckRange("max_body_bytes", static_cast<int64_t>(http.max_body_bytes), 1024, 64 << 20),
+           CheckRange("max_live_sessions", live.max_sessions, 0, 10'000),
+           CheckRange("max_viewers", live.max_viewers, 0, 100'000),
+           CheckRange("kept_chunks", static_cast<int64_t>(chunks.max_items), 1, 100'000),
+           CheckRange("jobs_bytes", jobs.max_bytes, 1, int64_t{1} << 50),
+           CheckRange("max_jobs", jobs.max_jobs, 1, 1'000'000),
+           CheckRange("jobs_at_once", jobs_at_once, 1, 1000),
+           CheckRange("max_waiting_jobs", max_waiting_jobs, 1, 100'000),
+           CheckRange("kept_bytes", static_cast<int64_t>(chunks.max_bytes), 1, int64_t{1} << 40),
+           CheckRange("keep_jobs", jobs.keep, absl::Seconds(1), absl::InfiniteDuration()),
+           CheckRange("request_timeout", http.request_timeout, least_time, most_time),
+           CheckRange("send_timeout", http.send_timeout, least_time, most_time),
+           CheckRange("answer_timeout", http.answer_timeout, least_time, most_time),
+           CheckRange("abandoned_after", live.abandoned_after, least_time, most_time),
+           CheckRange("keep_ended", live.keep_ended, least_time, most_time),
+           CheckRange("server_patience", server_patience, least_time, most_time),
            CheckListenAddress("listen", http.listen),
            metrics_listen.empty() ? absl::OkStatus() : CheckListenAddress("metrics_listen", metrics_listen),
            CheckOrigin(allow_origin),

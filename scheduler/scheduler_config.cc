@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "system/range_check.h"
 #include "system/thread_niceness.h"
 
 namespace videodiffcr {
@@ -11,16 +12,6 @@ namespace {
 
 constexpr int kMostSessions = 100'000;
 constexpr int kMostDeliveryThreads = 256;
-
-absl::Status CheckRange(const char* field, int64_t value, int64_t least, int64_t most) {
-  if (value >= least && value <= most) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(field, " is ", value, "; it must be ", least, " to ", most));
-}
-
-absl::Status CheckDuration(const char* field, absl::Duration value) {
-  if (value >= absl::ZeroDuration() && value <= absl::Hours(1)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(field, " is ", absl::FormatDuration(value), "; it must be 0 to 1h"));
-}
 
 }  // namespace
 
@@ -46,6 +37,8 @@ std::string_view SchedulingPolicyName(SchedulingPolicy policy) {
 }
 
 absl::Status SchedulerConfig::Validate() const {
+  const absl::Duration none = absl::ZeroDuration();
+  const absl::Duration hour = absl::Hours(1);
   for (const absl::Status& status : {
            CheckRange("max_sessions", max_sessions, 1, kMostSessions),
            CheckRange("max_waiting_sessions", max_waiting_sessions, 0, kMostSessions),
@@ -53,13 +46,13 @@ absl::Status SchedulerConfig::Validate() const {
            CheckRange("max_sessions_per_plan", max_sessions_per_plan, 0, kMostSessions),
            CheckRange("engine_niceness", engine_niceness, 0, kMostNiceness),
            CheckRange("delivery_threads", delivery_threads, 1, kMostDeliveryThreads),
-           CheckDuration("first_chunk_due", first_chunk_due),
-           CheckDuration("standard_chunk_due", standard_chunk_due),
-           CheckDuration("batch_chunk_due", batch_chunk_due),
-           CheckDuration("max_counted_lateness", max_counted_lateness),
-           CheckDuration("late_chunk_due", late_chunk_due),
-           CheckDuration("idle_timeout", idle_timeout),
-           CheckDuration("idle_grace", idle_grace),
+           CheckRange("first_chunk_due", first_chunk_due, none, hour),
+           CheckRange("standard_chunk_due", standard_chunk_due, none, hour),
+           CheckRange("batch_chunk_due", batch_chunk_due, none, hour),
+           CheckRange("max_counted_lateness", max_counted_lateness, none, hour),
+           CheckRange("late_chunk_due", late_chunk_due, none, hour),
+           CheckRange("idle_timeout", idle_timeout, none, hour),
+           CheckRange("idle_grace", idle_grace, none, hour),
            session_lifetime >= absl::ZeroDuration()
                ? absl::OkStatus()
                : absl::InvalidArgumentError("session_lifetime is below 0; it must be at least 0, which means never"),

@@ -34,21 +34,22 @@ TEST(GatewayFlagsTest, WhomServersBelieveIsSaidAsTheClientSaysItBehindServer) {
 }
 
 TEST(GatewayFlagsTest, AValueOutOfRangeIsToldByItsFlag) {
-  const std::pair<std::string_view, const char*> cases[] = {{"--max-viewers=-1", "--max-viewers is -1"},
-                                                            {"--max-body-bytes=3", "--max-body-bytes is 3"},
-                                                            {"--kept-chunks=0", "--kept-chunks is 0"},
-                                                            {"--send-timeout=1ms", "--send-timeout is 1ms"},
-                                                            {"--server-patience=0s", "--server-patience is 0"},
-                                                            {"--server=nonsense", "--server"},
-                                                            {"--server=a:1,", "--server"},
-                                                            {"--listen=nonsense", "--listen is 'nonsense'"},
-                                                            {"--listen=", "--listen is ''"},
-                                                            {"--listen=unix:/path:0", "--listen is 'unix:/path:0'"},
-                                                            {"--metrics-listen=:1", "--metrics-listen is ':1'"},
-                                                            {"--allow-origin=a.org", "--allow-origin is 'a.org'"},
-                                                            {"--allow-origin=https://a/", "--allow-origin is"},
-                                                            {"--keep-jobs=1ms", "--keep-jobs is 1ms"},
-                                                            {"--max-live-sessions=x", "--max-live-sessions is"}};
+  const std::pair<std::string_view, const char*> cases[] = {
+      {"--max-viewers=-1", "--max-viewers is -1"},
+      {"--max-body-bytes=3", "--max-body-bytes is 3; it must be from 1024 to 67108864"},
+      {"--kept-chunks=0", "--kept-chunks is 0"},
+      {"--send-timeout=1ms", "--send-timeout is 1ms; it must be from 10ms to 24h"},
+      {"--server-patience=0s", "--server-patience is 0"},
+      {"--server=nonsense", "--server"},
+      {"--server=a:1,", "--server"},
+      {"--listen=nonsense", "--listen is 'nonsense'"},
+      {"--listen=", "--listen is ''"},
+      {"--listen=unix:/path:0", "--listen is 'unix:/path:0'"},
+      {"--metrics-listen=:1", "--metrics-listen is ':1'"},
+      {"--allow-origin=a.org", "--allow-origin is 'a.org'"},
+      {"--allow-origin=https://a/", "--allow-origin is"},
+      {"--keep-jobs=1ms", "--keep-jobs is 1ms"},
+      {"--max-live-sessions=x", "--max-live-sessions is"}};
   for (const auto& [flag, message] : cases) {
     const auto line = ParseGatewayCommandLine({flag});
     EXPECT_EQ(line.status().code(), absl::StatusCode::kInvalidArgument) << flag;

@@ -14,7 +14,7 @@ TEST(SchedulerConfigTest, RefusesANumberOutOfRangeAndNamesFieldAndValue) {
   SchedulerConfig config;
   config.max_sessions = 0;
   EXPECT_EQ(config.Validate().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_sessions is 0; it must be 1 to"));
+  EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_sessions is 0; it must be from 1 to 100000"));
   config = SchedulerConfig();
   config.max_waiting_sessions = -1;
   EXPECT_THAT(std::string(config.Validate().message()), HasSubstr("max_waiting_sessions is -1"));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <string>
 
@@ -64,6 +65,7 @@ TEST(ServerConfigTest, EveryFieldOutOfRangeIsRefusedByName) {
       {"max_first_message_bytes", [](auto* config) { config->rpc_limits.max_first_message_bytes = 10; }},
       {"max_control_message_bytes", [](auto* config) { config->rpc_limits.max_control_message_bytes = 5 << 20; }},
       {"control_messages_per_second", [](auto* config) { config->rpc_limits.control_messages_per_second = 0; }},
+      {"control_messages_per_second", [](auto* config) { config->rpc_limits.control_messages_per_second = NAN; }},
       {"control_message_burst", [](auto* config) { config->rpc_limits.control_message_burst = 0; }},
       {"first_message_timeout", [](auto* config) { config->rpc_limits.first_message_timeout = absl::ZeroDuration(); }},
       {"max_streams_in_first_message", [](auto* config) { config->rpc_limits.max_streams_in_first_message = 0; }},

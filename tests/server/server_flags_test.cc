@@ -150,11 +150,12 @@ TEST(ServerFlagsTest, AValueThatMakesNoSenseIsRefusedByFlagAndValue) {
       {"models/tiny", "unexpected argument 'models/tiny'"},
       {"--max-session=4", "unknown flag --max-session; did you mean --max-sessions?"},
       // What the configuration checks, by the name of the flag.
-      {"--max-sessions=0", "--max-sessions is 0; it must be 1 to 100000"},
+      {"--max-sessions=0", "--max-sessions is 0; it must be from 1 to 100000"},
       {"--listen=here", "--listen is 'here'; it must be host:port"},
       {"--keepalive-time=500ms", "--keepalive-time is 500ms; it must be from 1s to 24h"},
       {"--control-messages-per-second=nan", "--control-messages-per-second is 'nan'"},
-      {"--first-message-timeout=0", "--first-message-timeout in seconds is 0"},
+      {"--first-message-timeout=0", "--first-message-timeout is 0; it must be from 1ms to 1h"},
+      {"--max-first-message-bytes=67108865", "--max-first-message-bytes is 67108865; it must be from 1024 to 67108864"},
       {"--outbox-low-chunks=4",
        "--outbox-low-chunks is 4; it must be at least 0 and less than --outbox-high-chunks which is 4"},
   };
