@@ -24,6 +24,7 @@ namespace {
 constexpr int kWorkers = 4;
 constexpr size_t kMaxWaitingWork = 256;
 constexpr int kSecondsBetweenJobSweeps = 60;
+constexpr absl::Duration kLongestJobKeep = absl::Hours(3653 * 24);  // ten years: seconds are counted in 64 bits
 
 // Everything from here and nothing inline; video comes through Media Source Extensions, hence blob:.
 constexpr char kContentSecurityPolicy[] =
@@ -103,7 +104,7 @@ absl::Status GatewayConfig::Validate() const {
            CheckRange("jobs_at_once", jobs_at_once, 1, 1000),
            CheckRange("max_waiting_jobs", max_waiting_jobs, 1, 100'000),
            CheckRange("kept_bytes", static_cast<int64_t>(chunks.max_bytes), 1, int64_t{1} << 40),
-           CheckRange("keep_jobs", jobs.keep, absl::Seconds(1), absl::InfiniteDuration()),
+           CheckRange("keep_jobs", jobs.keep, absl::Seconds(1), kLongestJobKeep),
            CheckRange("request_timeout", http.request_timeout, least_time, most_time),
            CheckRange("send_timeout", http.send_timeout, least_time, most_time),
            CheckRange("answer_timeout", http.answer_timeout, least_time, most_time),

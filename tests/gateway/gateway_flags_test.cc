@@ -49,6 +49,7 @@ TEST(GatewayFlagsTest, AValueOutOfRangeIsToldByItsFlag) {
       {"--allow-origin=a.org", "--allow-origin is 'a.org'"},
       {"--allow-origin=https://a/", "--allow-origin is"},
       {"--keep-jobs=1ms", "--keep-jobs is 1ms"},
+      {"--keep-jobs=inf", "--keep-jobs is inf; it must be from 1s to 87672h"},
       {"--max-live-sessions=x", "--max-live-sessions is"}};
   for (const auto& [flag, message] : cases) {
     const auto line = ParseGatewayCommandLine({flag});
