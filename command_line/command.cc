@@ -9,6 +9,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "command_line/help_layout.h"
 
 namespace videodiffcr {
@@ -268,8 +270,14 @@ std::vector<std::string_view> Command::Arguments() const {
   return {parts_->arguments.begin(), parts_->arguments.end()};
 }
 
-bool Command::HasFlag(std::string_view name) const {
-  return TakesValue(parts_->app->get_option_no_throw("--" + std::string(name)));
+absl::Status Command::NameFlags(const absl::Status& status) const {
+  std::vector<std::string> words = absl::StrSplit(status.message(), ' ');
+  for (std::string& word : words) {
+    const bool is_field = &word == &words.front() || absl::StrContains(word, '_');
+    const std::string flag = absl::StrCat("--", absl::StrReplaceAll(word, {{"_", "-"}}));
+    if (is_field && TakesValue(parts_->app->get_option_no_throw(flag))) word = flag;
+  }
+  return absl::Status(status.code(), absl::StrJoin(words, " "));
 }
 
 bool Command::IsGiven(std::string_view name) const {

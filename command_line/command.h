@@ -79,8 +79,9 @@ class Command {
   // as long as the command.
   std::vector<std::string_view> Arguments() const;
 
-  // Whether a flag with a value has this name, in dashes.
-  bool HasFlag(std::string_view name) const;
+  // A configuration's error names its fields; this names flags instead, since whoever gave one knows max_sessions as
+  // --max-sessions. A field is the first word, or one with an underscore, where a flag with a value has its name.
+  absl::Status NameFlags(const absl::Status& status) const;
   // Whether Parse() found the flag of this name, in dashes; a flag that has its default is not given.
   bool IsGiven(std::string_view name) const;
 

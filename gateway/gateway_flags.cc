@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "client/security_flags.h"
 #include "command_line/command.h"
@@ -133,13 +132,7 @@ absl::StatusOr<GatewayCommandLine> ParseGatewayCommandLine(const std::vector<std
   AddLive(&line.config.live, &command);
   AddJobs(&line.config, &command);
   AddLimits(&line.config.http, &command);
-  // The configuration names its fields; whoever gave a flag knows it as --max-viewers.
-  command.AddCheck([&line] {
-    const absl::Status status = line.config.Validate();
-    const std::pair<std::string, std::string> parts = absl::StrSplit(status.message(), absl::MaxSplits(' ', 1));
-    return absl::Status(status.code(),
-                        absl::StrCat("--", absl::StrReplaceAll(parts.first, {{"_", "-"}}), " ", parts.second));
-  });
+  command.AddCheck([&line, &command] { return command.NameFlags(line.config.Validate()); });
   const absl::StatusOr<ParsedCommand> parsed = command.Parse(arguments);
   if (!parsed.ok()) return parsed.status();
   line.answer = parsed->answer;

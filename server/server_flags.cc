@@ -2,11 +2,8 @@
 
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
 #include "command_line/command.h"
 
 namespace videodiffcr {
@@ -271,17 +268,6 @@ void AddScheduling(SchedulerConfig* scheduler, Command* command) {
                    ReadInteger(&scheduler->delivery_threads));
 }
 
-// The configuration names its fields; whoever gave a flag knows it as --max-sessions.
-absl::Status NameFlags(const absl::Status& status, const Command& command) {
-  std::vector<std::string> words = absl::StrSplit(status.message(), ' ');
-  for (std::string& word : words) {
-    const bool is_field = &word == &words.front() || absl::StrContains(word, '_');
-    const std::string flag = absl::StrReplaceAll(word, {{"_", "-"}});
-    if (is_field && command.HasFlag(flag)) word = "--" + flag;
-  }
-  return absl::Status(status.code(), absl::StrJoin(words, " "));
-}
-
 }  // namespace
 
 absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string_view>& arguments) {
@@ -297,10 +283,10 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string_view>
   AddScheduling(&line.config.scheduler, &command);
   command.BeginGroup("Instead of serving");
   command.AddSwitch("diagnose", "Print what to send with a bug report; it holds no secret.", &line.diagnose);
+  command.AddCheck([&line, &command] { return command.NameFlags(line.config.Validate()); });
   const absl::StatusOr<ParsedCommand> parsed = command.Parse(arguments);
   if (!parsed.ok()) return parsed.status();
   line.answer = parsed->answer;
-  if (absl::Status status = line.config.Validate(); !status.ok()) return NameFlags(status, command);
   return line;
 }
 

@@ -182,6 +182,19 @@ TEST(CommandTest, HelpAndVersionAreAnsweredWhateverElseIsWrong) {
   EXPECT_THAT(Painter().Parse({"--version", "rain"})->answer, StartsWith("painter "));
 }
 
+TEST(CommandTest, AnErrorOfAConfigurationNamesFlagsWhereItNamedTheirFields) {
+  const auto named = [](const char* message) { return Painter().command.NameFlags(absl::OutOfRangeError(message)); };
+  EXPECT_EQ(named("coats is 0; it must be from 1 to 9"), absl::OutOfRangeError("--coats is 0; it must be from 1 to 9"));
+  EXPECT_EQ(named("wall_colour is 'red'; it must not be that of wall_colour before").message(),
+            "--wall-colour is 'red'; it must not be that of --wall-colour before");
+  // Words that only happen to be the names of flags, fields without a flag, and switches.
+  EXPECT_EQ(named("coats, that is, coats of paint are wall-colour").message(),
+            "coats, that is, coats of paint are wall-colour");
+  EXPECT_EQ(named("brush_width is 0").message(), "brush_width is 0");
+  EXPECT_EQ(named("windows_too goes with ladders alone").message(), "windows_too goes with ladders alone");
+  EXPECT_EQ(Painter().command.NameFlags(absl::OkStatus()), absl::OkStatus());
+}
+
 // A program of two subcommands, one with a flag and one with words.
 struct Builder {
   Builder() {
