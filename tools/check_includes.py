@@ -43,6 +43,7 @@ ALLOWED = {
     "server/media": "model/api media libav",
     "server/delivery": "checksum threading server/media scheduler model/api prometheus",
     "server/logging": "threading",
+    "server/logging/grpc_log.cc": "grpc",
     "server/sockets": "threading openssl",
     "server/rpc": "proto protobuf grpc threading scheduler server/media server/delivery server/access server/logging server/sockets model/api prometheus openssl utf8proc",
     "server/access": "grpc prometheus json openssl threading command_line server/logging",
@@ -58,7 +59,6 @@ ALLOWED = {
     "client/load": "client proto protobuf checksum threading command_line media json",
     "client/main.cc": "command_line client/load",
     "client": "proto protobuf grpc checksum command_line media threading",
-    "gateway/main.cc": "gateway command_line threading server/sockets server/logging server/rpc",  # of the last gRPC's log
     "gateway/http": "threading boost server/sockets server/logging",
     "gateway": "gateway/http client command_line proto protobuf grpc threading server/sockets server/metrics server/logging prometheus json openssl",
     "training/scenes": "model/config",

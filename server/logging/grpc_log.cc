@@ -1,4 +1,4 @@
-#include "server/rpc/grpc_log.h"
+#include "server/logging/grpc_log.h"
 
 #include <algorithm>
 #include <atomic>

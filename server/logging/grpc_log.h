@@ -1,6 +1,6 @@
 // What gRPC itself has to say.
-#ifndef VIDEODIFFCR_SERVER_RPC_GRPC_LOG_H_
-#define VIDEODIFFCR_SERVER_RPC_GRPC_LOG_H_
+#ifndef VIDEODIFFCR_SERVER_LOGGING_GRPC_LOG_H_
+#define VIDEODIFFCR_SERVER_LOGGING_GRPC_LOG_H_
 
 #include <string>
 
@@ -20,4 +20,4 @@ std::string WithoutPeersWords(absl::string_view line);
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_SERVER_RPC_GRPC_LOG_H_
+#endif  // VIDEODIFFCR_SERVER_LOGGING_GRPC_LOG_H_
