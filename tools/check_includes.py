@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks that every #include follows the one-way order between folders, which docs/architecture.md draws, and that a
 file includes what it uses of Abseil and of C++ itself: what other headers happen to bring along differs between releases.
-Also that only those files ask the wall clock, which somebody may set, whose business the date is.
+Also that the page has a row for each folder that has one here, and that only those files ask the wall clock, which
+somebody may set, whose business the date is.
 
     tools/check_includes.py [ROOT]
 
@@ -71,6 +72,9 @@ ALLOWED = {
     "bench": "client command_line proto protobuf convert model torch cuda json",
 }
 
+# Whose table of folders says the same in prose; of single files it speaks as it likes.
+PAGE = "docs/architecture.md"
+
 # Folders whose headers, and all that these include, must be free of Torch: its wheel carries protobuf headers of another
 # version, and a change there would rebuild half the tree.
 TORCH_FREE = ("system", "checksum", "threading", "command_line", "media", "model/api", "model/config", "convert", "scheduler", "server", "client", "gateway", "training/scenes")
@@ -88,7 +92,6 @@ PACKAGES = [  # package, pattern of the included path
     ("sentencepiece", r"sentencepiece"),
     ("utf8proc", r"utf8proc"),
     ("zlib", r"zlib\.h"),
-    ("openssl", r"openssl/"),
     ("flashinfer", r"(flashinfer|cutlass|cute)/"),
     ("cuda", r"cuda|cublas|cudnn"),
 ]
@@ -193,6 +196,20 @@ def wrong_includes(root):
                     yield f"{name}: reaches Torch: {' -> '.join(chain)}"
 
 
+def folders_without_twin(root):
+    """Folders that only one of the two tables, the page's and ours, has a row for."""
+    text = (root / PAGE).read_text(encoding="utf-8") if (root / PAGE).is_file() else ""
+    table = re.search(r"^\| folder \| may include \|\n\|---\|---\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    if table is None:
+        yield f"{PAGE}: has no table of folders and what they may include"
+        return
+    there = {name for row in table[1].splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    here = {row for row in ALLOWED if not row.endswith((".h", ".cc"))} | {"tests"}
+    for folder in sorted(here ^ there):
+        yield (f"{PAGE}: has no row for {folder}, for which tools/check_includes.py has one" if folder in here else
+               f"{PAGE}: has a row for {folder}, for which tools/check_includes.py has none")
+
+
 def missing_includes(root):
     for top in (*ROOTS, "tests"):
         for path in sorted((root / top).rglob("*")):
@@ -220,7 +237,7 @@ def wall_clocks(root):
 
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
-    wrong = [*wrong_includes(root), *missing_includes(root), *wall_clocks(root)]
+    wrong = [*wrong_includes(root), *folders_without_twin(root), *missing_includes(root), *wall_clocks(root)]
     for line in wrong:
         print(line)
     return 1 if wrong else 0

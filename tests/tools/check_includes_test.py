@@ -1,11 +1,24 @@
 """Tests of tools/check_includes.py, on small trees of made-up sources."""
+import os
+import sys
 import unittest
 
 import small_tree
 
+sys.path.insert(0, os.path.join(os.environ["VIDEODIFFCR_SOURCE_DIR"], "tools"))
+import check_includes  # noqa: E402
+
+FOLDERS = [row for row in check_includes.ALLOWED if "." not in row]
+
+
+def page(folders):
+    """The page whose table the check compares with its own, with a row for each of these."""
+    rows = [f"| `{folder}` | `anything`, says the prose |\n" for folder in folders]
+    return {"docs/architecture.md": "".join(["# Page\n\n| folder | may include |\n|---|---|\n", *rows, "\n| a | b |\n"])}
+
 
 def check(files):
-    return small_tree.check("check_includes.py", files)
+    return small_tree.check("check_includes.py", {**page([*FOLDERS, "tests"]), **files})
 
 
 class CheckIncludesTest(unittest.TestCase):
@@ -62,6 +75,17 @@ class CheckIncludesTest(unittest.TestCase):
         status, output = check({"client/top.cc": use, "server/logging/log_line.cc": use, "tests/client/top_test.cc": use})
         self.assertEqual((status, output.count("\n")), (1, 1), output)
         self.assertIn("client/top.cc: asks the wall clock (absl::Now)", output)
+
+    def test_the_page_has_a_row_for_each_folder_and_for_no_other(self):
+        two_in_a_row = page(["tests", *FOLDERS[2:], f"{FOLDERS[0]}`, `{FOLDERS[1]}"])
+        self.assertEqual(check(two_in_a_row), (0, ""))
+        status, output = check(page([*(folder for folder in FOLDERS if folder != "model/gpu"), "tests", "model/magic"]))
+        self.assertEqual((status, output.count("\n")), (1, 2), output)
+        self.assertIn("docs/architecture.md: has no row for model/gpu", output)
+        self.assertIn("docs/architecture.md: has a row for model/magic", output)
+        status, output = check({"docs/architecture.md": "| folder | contents |\n"})
+        self.assertEqual((status, output.count("\n")), (1, 1), output)
+        self.assertIn("has no table of folders", output)
 
     def test_this_repository_passes(self):
         self.assertEqual(small_tree.check_repository("check_includes.py"), (0, ""))
