@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks that every #include follows the one-way order between folders, which docs/architecture.md draws, and that a
 file includes what it uses of Abseil and of C++ itself: what other headers happen to bring along differs between releases.
-Also that the page has a row for each folder that has one here, and that only those files ask the wall clock, which
-somebody may set, whose business the date is.
+Also that the page has a row for each folder that has one here, that docs/threading.md names the mutex of every class, and
+that only those files ask the wall clock, which somebody may set, whose business the date is.
 
     tools/check_includes.py [ROOT]
 
@@ -135,6 +135,13 @@ DECLARES = {
 WALL_CLOCK_USERS = ("gateway/gateway.cc", "server/access/tokens_command.cc", "server/diagnose.cc", "server/logging/log_line.cc",
                     "server/rpc/session_call.cc", "server/rpc/snapshot_taker.cc", "server/server.cc")
 WALL_CLOCK = re.compile(r"absl::(Now\(|GetCurrentTimeNanos)|system_clock::now|CLOCK_REALTIME|gettimeofday|std::time\(")
+
+# Who takes which mutex, and what may be taken under it.
+THREADS_PAGE = "docs/threading.md"
+MUTEX_ITSELF = "threading/mutex.h"
+MUTEX = re.compile(r"( +)(?:mutable )?(?:Mutex|std::\w*mutex) (\w+)(?: ABSL_\w+\([^)]*\))?;")
+CLASS = re.compile(r" *(?:class|struct) ([\w:]+)")
+
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.MULTILINE)
 
 
@@ -235,9 +242,34 @@ def wall_clocks(root):
                 yield f"{name}: asks the wall clock ({used[0].rstrip('(')}), which somebody may set; SteadyNow() or a Clock goes on"
 
 
+def class_around(lines, indentation):
+    """The class whose members are so far from the margin, where these lines end; None where it is a function."""
+    for line in reversed(lines):
+        if not line.strip() or line.startswith("#") or len(line) - len(line.lstrip()) >= indentation or re.match(r" +p\w+:$", line):
+            continue
+        found = CLASS.match(line)
+        return found[1] if found else None
+    return None
+
+
+def unnamed_mutexes(root):
+    page = (root / THREADS_PAGE).read_text(encoding="utf-8") if (root / THREADS_PAGE).is_file() else ""
+    for top in ROOTS:
+        for path in sorted((root / top).rglob("*")):
+            name = path.relative_to(root).as_posix()
+            if path.suffix not in (".h", ".cc", ".cu", ".cuh") or name == MUTEX_ITSELF:
+                continue
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            for number, line in enumerate(lines):
+                mutex = MUTEX.match(line)
+                owner = class_around(lines[:number], len(mutex[1])) if mutex else None
+                if owner and not re.search(rf"\b{owner}::{mutex[2]}\b", page):
+                    yield f"{name}:{number + 1}: {THREADS_PAGE} does not name {owner}::{mutex[2]}"
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
-    wrong = [*wrong_includes(root), *folders_without_twin(root), *missing_includes(root), *wall_clocks(root)]
+    wrong = [*wrong_includes(root), *folders_without_twin(root), *missing_includes(root), *unnamed_mutexes(root), *wall_clocks(root)]
     for line in wrong:
         print(line)
     return 1 if wrong else 0

@@ -70,6 +70,24 @@ class CheckIncludesTest(unittest.TestCase):
         self.assertEqual(check({"scheduler/engine.h": header, "scheduler/engine.cc": use})[0], 0)
         self.assertEqual(check({"scheduler/engine.cc": "// absl::StrCat\n"})[0], 0)
 
+    def test_the_page_of_threads_names_the_mutex_of_every_class(self):
+        sources = {
+            "threading/mutex.h": "class ABSL_LOCKABLE Mutex {\n private:\n  std::mutex mutex_;\n};\n",
+            "scheduler/gate.h": "class Gate final\n    : public Wall {\n public:\n  void Open() {\n    Mutex local;\n  }\n\n"
+                                " private:\n  // Before the other.\n  mutable Mutex first_ ABSL_ACQUIRED_BEFORE(second_);\n"
+                                "  struct Place {\n    Mutex mutex;\n  };\n  Mutex second_;\n};\n",
+            "gateway/log.cc": "struct Log::State {\n  std::mutex mutex;\n};\nvoid Write(int a,\n           int b) {\n  Mutex mutex;\n}\n",
+            "tests/scheduler/fake.h": "class Fake {\n  Mutex mutex_;\n};\n",
+        }
+        named = {"docs/threading.md": "| `Gate::first_`, `Gate::second_` | `Gate::Place::mutex`, `Log::State::mutex` |\n"}
+        self.assertEqual(check({**sources, **named}), (0, ""))
+        status, output = check({**sources, "docs/threading.md": "`Gate::first_`, `Gateway::second_`, `Log::State::mutexes`\n"})
+        self.assertEqual((status, output.count("\n")), (1, 3), output)
+        self.assertIn("scheduler/gate.h:12: docs/threading.md does not name Place::mutex\n", output)
+        self.assertIn("scheduler/gate.h:14: docs/threading.md does not name Gate::second_\n", output)
+        self.assertIn("gateway/log.cc:2: docs/threading.md does not name Log::State::mutex\n", output)
+        self.assertEqual(check(sources)[1].count("\n"), 4)
+
     def test_the_wall_clock_is_asked_only_by_those_whose_business_the_date_is(self):
         use = "#include \"absl/time/clock.h\"\nconst absl::Time now = absl::Now();\n"
         status, output = check({"client/top.cc": use, "server/logging/log_line.cc": use, "tests/client/top_test.cc": use})
