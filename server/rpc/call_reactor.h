@@ -1,5 +1,5 @@
 // A call as gRPC sees it, up to and including its first message, which every method has and nobody may keep us waiting
-// for. What comes then is the method's: video_call_reactor.h, server_info_reactor.h.
+// for. What comes then is the method's: video_call_reactor.h, watch_reactor.h, unary_reactor.h.
 #ifndef VIDEODIFFCR_SERVER_RPC_CALL_REACTOR_H_
 #define VIDEODIFFCR_SERVER_RPC_CALL_REACTOR_H_
 
