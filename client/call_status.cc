@@ -3,24 +3,12 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/types/optional.h"
 #include "command_line/printable_text.h"
 #include "google/protobuf/util/time_util.h"
 #include "google/rpc/status.pb.h"
+#include "proto/status_details.h"
 
 namespace videodiffcr {
-namespace {
-
-template <typename Detail>
-std::optional<Detail> DetailOf(const absl::Status& status) {
-  const std::string type_url = absl::StrCat("type.googleapis.com/", Detail::descriptor()->full_name());
-  const absl::optional<absl::Cord> payload = status.GetPayload(type_url);
-  Detail detail;
-  if (!payload.has_value() || !detail.ParseFromString(std::string(*payload))) return std::nullopt;
-  return detail;
-}
-
-}  // namespace
 
 absl::Status ToAbslStatus(const grpc::Status& status) {
   // The two enums share their numbers by definition (both follow google.rpc.Code).

@@ -12,6 +12,7 @@
 #include "checksum/crc32c.h"
 #include "client/call_status.h"
 #include "proto/grpc_deadline.h"
+#include "proto/status_details.h"
 #include "system/steady_time.h"
 
 namespace videodiffcr {
@@ -66,8 +67,9 @@ std::string ReasonOf(const absl::Status& status) {
 // Another server may take what this one does not.
 bool IsThisServersAlone(const absl::Status& status) {
   const std::string reason = ReasonOf(status);
-  return reason == "SERVER_FULL" || reason == "DRAINING" || reason == "MODEL_LOADING" || reason == "MODEL_LOST" ||
-         reason == "TOO_MANY_SESSIONS_ON_CONNECTION";
+  return reason == error_reason::kServerFull || reason == error_reason::kDraining ||
+         reason == error_reason::kModelLoading || reason == error_reason::kModelLost ||
+         reason == error_reason::kTooManySessionsOnConnection;
 }
 
 absl::Status CheckChecksum(absl::string_view what, const std::string& payload, uint32_t computed_by_server) {
@@ -83,7 +85,8 @@ bool BeginsWith(const v1::VideoChunk& chunk, const v1::FirstFragment& fragment) 
 
 bool KnowsNothingOfTheSession(const absl::Status& status) {
   const std::string reason = ReasonOf(status);
-  return reason == "RESUME_TOKEN_INVALID" || reason == "REPLAY_WINDOW_LOST" || reason == "SESSION_ELSEWHERE";
+  return reason == error_reason::kResumeTokenInvalid || reason == error_reason::kReplayWindowLost ||
+         reason == error_reason::kSessionElsewhere;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "client/call_status.h"
 #include "proto/grpc_deadline.h"
 #include "proto/proto_duration.h"
+#include "proto/status_details.h"
 #include "system/steady_time.h"
 
 namespace videodiffcr {
@@ -21,7 +22,7 @@ constexpr absl::Duration kReasonTimeout = absl::Seconds(1);
 // Whether the server will serve as soon as its model is in memory.
 bool IsLoading(const absl::Status& status) {
   const auto error_info = ErrorInfoOf(status);
-  return error_info.has_value() && error_info->reason() == "MODEL_LOADING";
+  return error_info.has_value() && error_info->reason() == error_reason::kModelLoading;
 }
 
 absl::Duration RetryDelay(const absl::Status& status) {

@@ -1,23 +1,16 @@
 #include "gateway/error_response.h"
 
 #include <cmath>
+#include <utility>
 
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "client/call_status.h"
 #include "google/rpc/error_details.pb.h"
 #include "proto/proto_duration.h"
+#include "proto/status_details.h"
 
 namespace videodiffcr {
 namespace {
-
-constexpr char kTypePrefix[] = "type.googleapis.com/";
-
-template <typename Detail>
-void Attach(const Detail& detail, absl::Status* status) {
-  status->SetPayload(absl::StrCat(kTypePrefix, Detail::descriptor()->full_name()),
-                     absl::Cord(detail.SerializeAsString()));
-}
 
 int HttpStatus(absl::StatusCode code) {
   switch (code) {
@@ -67,26 +60,22 @@ const char* ErrorType(int http_status) {
 
 absl::Status GatewayError(absl::StatusCode code, const std::string& reason, const std::string& message,
                           const std::string& field) {
-  absl::Status status(code, message);
   google::rpc::ErrorInfo info;
-  info.set_domain("videodiffcr");
+  info.set_domain(kErrorDomain);
   info.set_reason(reason);
-  Attach(info, &status);
-  if (!field.empty()) {
-    google::rpc::BadRequest bad_request;
-    google::rpc::BadRequest::FieldViolation* violation = bad_request.add_field_violations();
-    violation->set_field(field);
-    violation->set_description(message);
-    Attach(bad_request, &status);
-  }
-  return status;
+  absl::Status status = WithDetail(absl::Status(code, message), info);
+  if (field.empty()) return status;
+  google::rpc::BadRequest bad_request;
+  google::rpc::BadRequest::FieldViolation* violation = bad_request.add_field_violations();
+  violation->set_field(field);
+  violation->set_description(message);
+  return WithDetail(std::move(status), bad_request);
 }
 
 absl::Status RetryAfter(absl::Duration delay, absl::Status status) {
   google::rpc::RetryInfo retry;
   *retry.mutable_retry_delay() = ToProtoDuration(delay);
-  Attach(retry, &status);
-  return status;
+  return WithDetail(std::move(status), retry);
 }
 
 absl::Status Busy() {

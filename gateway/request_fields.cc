@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/error_response.h"
+#include "proto/status_details.h"
 #include "system/bounded_json.h"
 
 namespace videodiffcr {
@@ -100,8 +101,8 @@ void RequestFields::Fail(const std::string& field, const std::string& must) {
       name_.empty() || field.empty() ? absl::StrCat(name_, field) : absl::StrCat(name_, ".", field);
   const nlohmann::json value = field.empty() || !Has(field) ? nlohmann::json() : object_[field];
   const std::string has = value.is_null() ? "" : absl::StrCat(" is ", Quoted(value), "; it");
-  first_error_ =
-      GatewayError(absl::StatusCode::kInvalidArgument, "UNSUPPORTED_VALUE", absl::StrCat(full, has, " ", must), full);
+  first_error_ = GatewayError(absl::StatusCode::kInvalidArgument, error_reason::kUnsupportedValue,
+                              absl::StrCat(full, has, " ", must), full);
 }
 
 absl::Status RequestFields::Finish() {

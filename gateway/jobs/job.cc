@@ -13,6 +13,7 @@
 #include "gateway/http/multipart.h"
 #include "gateway/http/target.h"
 #include "gateway/request_fields.h"
+#include "proto/status_details.h"
 
 namespace videodiffcr {
 namespace {
@@ -88,8 +89,8 @@ absl::StatusOr<JobRequest> ParseJobRequest(const HttpRequest& request) {
   (void)fields->Take("input_reference");
   if (absl::Status status = fields->Finish(); !status.ok()) return status;
   if (job.prompt.empty()) {
-    return GatewayError(absl::StatusCode::kInvalidArgument, "PROMPT_EMPTY", "prompt must say what the video shows",
-                        "prompt");
+    return GatewayError(absl::StatusCode::kInvalidArgument, error_reason::kPromptEmpty,
+                        "prompt must say what the video shows", "prompt");
   }
   return job;
 }

@@ -10,6 +10,7 @@
 #include "gateway/error_response.h"
 #include "gateway/http/byte_range.h"
 #include "gateway/http/file_source.h"
+#include "proto/status_details.h"
 
 namespace videodiffcr {
 namespace {
@@ -60,7 +61,7 @@ HttpResponse JobRoutes::List(const HttpRequest& request, const std::string& owne
   int64_t limit = kDefaultListed;
   const std::string limit_text = QueryText(request, "limit");
   if (!limit_text.empty() && (!absl::SimpleAtoi(limit_text, &limit) || limit < 1 || limit > kMaxListed)) {
-    return ErrorResponse(GatewayError(absl::StatusCode::kInvalidArgument, "OUT_OF_RANGE",
+    return ErrorResponse(GatewayError(absl::StatusCode::kInvalidArgument, error_reason::kOutOfRange,
                                       absl::StrCat("limit must be a whole number from 1 to ", kMaxListed), "limit"));
   }
   std::vector<Job> jobs = store_->List(owner);
@@ -97,7 +98,7 @@ HttpResponse JobRoutes::Content(const HttpRequest& request, const std::string& i
   }
   const std::string variant = QueryText(request, "variant");
   if (!variant.empty() && variant != "video") {
-    return ErrorResponse(GatewayError(absl::StatusCode::kInvalidArgument, "UNSUPPORTED_VALUE",
+    return ErrorResponse(GatewayError(absl::StatusCode::kInvalidArgument, error_reason::kUnsupportedValue,
                                       "variant must be video: there are no others", "variant"));
   }
   HttpResponse response;
@@ -105,7 +106,7 @@ HttpResponse JobRoutes::Content(const HttpRequest& request, const std::string& i
   response.headers = {{"Accept-Ranges", "bytes"}, {"ETag", absl::StrCat("\"", id, "\"")}, {"Cache-Control", "private"}};
   const ByteRange range = ParseByteRange(request.Header("range"), job->bytes);
   if (range.kind == ByteRange::Kind::kUnsatisfiable) {
-    HttpResponse refusal = ErrorResponse(GatewayError(absl::StatusCode::kOutOfRange, "OUT_OF_RANGE",
+    HttpResponse refusal = ErrorResponse(GatewayError(absl::StatusCode::kOutOfRange, error_reason::kOutOfRange,
                                                       "the range begins behind the end of the video", "Range"));
     refusal.status = 416;
     refusal.headers.emplace_back("Content-Range", absl::StrCat("bytes */", job->bytes));

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gateway/error_response.h"
+#include "proto/status_details.h"
 
 namespace videodiffcr {
 namespace {
@@ -23,7 +24,7 @@ absl::Status SetSize(const std::string& size, v1::SessionConfig* config) {
   int32_t width = 0;
   int32_t height = 0;
   if (!absl::SimpleAtoi(sides.first, &width) || !absl::SimpleAtoi(sides.second, &height) || width < 1 || height < 1) {
-    return GatewayError(absl::StatusCode::kInvalidArgument, "UNSUPPORTED_VALUE",
+    return GatewayError(absl::StatusCode::kInvalidArgument, error_reason::kUnsupportedValue,
                         absl::StrCat("size is '", size.substr(0, 100), "'; it must be WIDTHxHEIGHT, as in 160x96"),
                         "size");
   }

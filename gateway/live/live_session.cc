@@ -8,6 +8,7 @@
 #include "gateway/live/started_json.h"
 #include "gateway/message_json.h"
 #include "proto/proto_duration.h"
+#include "proto/status_details.h"
 
 namespace videodiffcr {
 namespace {
@@ -29,7 +30,7 @@ constexpr int kMaxWaitingControls = 16;
 constexpr absl::Duration kWhileAway = absl::Seconds(1);
 
 absl::Status IsOver() {
-  return GatewayError(absl::StatusCode::kFailedPrecondition, "SESSION_OVER",
+  return GatewayError(absl::StatusCode::kFailedPrecondition, error_reason::kSessionOver,
                       "this live session does not run: it has ended or has not begun");
 }
 
@@ -138,7 +139,7 @@ absl::StatusOr<std::vector<v1::StreamVideoRequest>> LiveSession::RequestsOf(cons
       break;
     case LiveControl::Kind::kChange: {
       if (!HasRoomFor(control.change)) {
-        return GatewayError(absl::StatusCode::kResourceExhausted, "TOO_MANY_CHANGES",
+        return GatewayError(absl::StatusCode::kResourceExhausted, error_reason::kTooManyChanges,
                             "this live session has had all the changes that a link to it can hold");
       }
       const int64_t id = ++last_update_id_;

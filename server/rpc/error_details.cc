@@ -3,35 +3,16 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "proto/proto_duration.h"
+#include "proto/status_details.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr size_t kMaxValueBytes = 100;
 constexpr size_t kMaxLoggedBytes = 200;
-
-// Payloads are kept under the type URL of their message, serialized: what google.rpc.Status.details wants.
-template <typename Detail>
-std::string TypeUrl() {
-  return absl::StrCat("type.googleapis.com/", Detail::descriptor()->full_name());
-}
-
-template <typename Detail>
-absl::Status With(absl::Status status, const Detail& detail) {
-  if (!status.ok()) status.SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
-  return status;
-}
-
-google::rpc::ErrorInfo ErrorInfoOf(const absl::Status& status) {
-  const auto payload = status.GetPayload(TypeUrl<google::rpc::ErrorInfo>());
-  google::rpc::ErrorInfo info;
-  if (!payload.has_value() || !info.ParseFromString(std::string(*payload))) info.Clear();
-  return info;
-}
 
 }  // namespace
 
@@ -57,23 +38,23 @@ absl::Status FieldError(absl::string_view reason, absl::string_view field, absl:
   auto* violation = bad_request.add_field_violations();
   violation->set_field(std::string(field));
   violation->set_description(absl::StrCat(problem, " (got \"", printable, "\")"));
-  return With(std::move(status), bad_request);
+  return WithDetail(std::move(status), bad_request);
 }
 
 absl::Status WithErrorInfo(absl::Status status, absl::string_view reason,
                            const std::map<std::string, std::string>& metadata) {
-  if (status.GetPayload(TypeUrl<google::rpc::ErrorInfo>()).has_value()) return status;
+  if (DetailOf<google::rpc::ErrorInfo>(status).has_value()) return status;
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(reason));
   info.set_domain(kErrorDomain);
   info.mutable_metadata()->insert(metadata.begin(), metadata.end());
-  return With(std::move(status), info);
+  return WithDetail(std::move(status), info);
 }
 
 absl::Status WithRetryInfo(absl::Status status, absl::Duration retry_after) {
   google::rpc::RetryInfo info;
   *info.mutable_retry_delay() = ToProtoDuration(retry_after);
-  return With(std::move(status), info);
+  return WithDetail(std::move(status), info);
 }
 
 absl::Status WithQuotaFailure(absl::Status status, absl::string_view subject, absl::string_view description) {
@@ -81,13 +62,16 @@ absl::Status WithQuotaFailure(absl::Status status, absl::string_view subject, ab
   auto* violation = failure.add_violations();
   violation->set_subject(std::string(subject));
   violation->set_description(std::string(description));
-  return With(std::move(status), failure);
+  return WithDetail(std::move(status), failure);
 }
 
-std::string ErrorReason(const absl::Status& status) { return ErrorInfoOf(status).reason(); }
+std::string ErrorReason(const absl::Status& status) {
+  const auto info = DetailOf<google::rpc::ErrorInfo>(status);
+  return info.has_value() ? info->reason() : "";
+}
 
 std::string ForLog(const absl::Status& status, bool quote_clients) {
-  const google::rpc::ErrorInfo info = ErrorInfoOf(status);
+  const auto info = DetailOf<google::rpc::ErrorInfo>(status).value_or(google::rpc::ErrorInfo());
   const auto field = info.metadata().find("field");
   const bool about_a_client = field != info.metadata().end() || info.metadata().contains("value");
   if (quote_clients || !about_a_client) return std::string(status.message().substr(0, kMaxLoggedBytes));

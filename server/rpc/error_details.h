@@ -1,5 +1,5 @@
-// Error details of the gRPC world (google.rpc.*) on an absl::Status: put on here, sent by status_conversion.h.
-// docs/errors.md lists the reasons.
+// What the server says of an error beside its message: details as proto/status_details.h has them, sent by
+// status_conversion.h. docs/errors.md lists the reasons.
 #ifndef VIDEODIFFCR_SERVER_RPC_ERROR_DETAILS_H_
 #define VIDEODIFFCR_SERVER_RPC_ERROR_DETAILS_H_
 
@@ -11,8 +11,6 @@
 #include "absl/time/time.h"
 
 namespace videodiffcr {
-
-inline constexpr char kErrorDomain[] = "videodiffcr";
 
 // InvalidArgument "<field>: <problem> (got <value>)", with ErrorInfo{reason, metadata field and value} and BadRequest
 // naming the field. `value` may be anything a client sent: it is cut to 100 bytes and what is not printable ASCII is

@@ -8,13 +8,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "proto/status_details.h"
 #include "server/rpc/error_details.h"
 
 namespace videodiffcr {
 namespace {
 
-constexpr char kOutOfRange[] = "OUT_OF_RANGE";
-constexpr char kUnsupported[] = "UNSUPPORTED_VALUE";
 constexpr int kMaxRunAhead = 64;
 constexpr int kMaxSnapshotInterval = 1000;
 constexpr absl::Duration kMaxStartBuffer = absl::Seconds(60);
@@ -22,13 +21,16 @@ constexpr size_t kMaxRequestIdBytes = 128;
 
 absl::Status CheckRange(absl::string_view field, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return absl::OkStatus();
-  return FieldError(kOutOfRange, field, absl::StrCat(value), absl::StrCat("must be from ", least, " to ", most));
+  return FieldError(error_reason::kOutOfRange, field, absl::StrCat(value),
+                    absl::StrCat("must be from ", least, " to ", most));
 }
 
 // What the model says of a good prompt.
 absl::StatusOr<PromptWarnings> CheckPromptField(absl::string_view field, const std::string& prompt,
                                                 const VideoModel& model, const RpcLimits& limits) {
-  const auto empty = [&] { return FieldError("PROMPT_EMPTY", field, prompt, "must say what the video shows"); };
+  const auto empty = [&] {
+    return FieldError(error_reason::kPromptEmpty, field, prompt, "must say what the video shows");
+  };
   if (absl::StripAsciiWhitespace(prompt).empty()) return empty();
   if (static_cast<int64_t>(prompt.size()) > limits.max_prompt_bytes) {
     return FieldError("PROMPT_TOO_LONG", field, prompt,
@@ -55,7 +57,7 @@ absl::Status ConvertRetention(const v1::Retention& retention, const ModelInfo& m
     absl::StatusOr<RetentionTenths> floor = ConvertBudget("config.retention.floor", retention.floor(), model);
     if (!floor.ok()) return floor.status();
     if (*floor > request->target) {
-      return FieldError(kOutOfRange, "config.retention.floor", absl::StrCat(retention.floor()),
+      return FieldError(error_reason::kOutOfRange, "config.retention.floor", absl::StrCat(retention.floor()),
                         absl::StrCat("must not be above the target, ", request->target / 10.0));
     }
     request->floor = *floor;
@@ -66,7 +68,7 @@ absl::Status ConvertRetention(const v1::Retention& retention, const ModelInfo& m
 absl::Status ConvertSize(const v1::SessionConfig& config, const ModelInfo& model, EncoderConfig* encoder) {
   const auto check = [&model](absl::string_view field, int value, int wanted, absl::string_view unit) -> absl::Status {
     if (value == 0 || value == wanted) return absl::OkStatus();
-    return FieldError(kUnsupported, field, absl::StrCat(value),
+    return FieldError(error_reason::kUnsupportedValue, field, absl::StrCat(value),
                       absl::StrCat("model ", model.name, " makes ", wanted, " ", unit, "; use that or 0"));
   };
   for (const absl::Status& status :
@@ -94,7 +96,8 @@ absl::Status ConvertOutput(const v1::OutputFormat& output, const ModelInfo& mode
       encoder->output.codec = VideoCodec::kRawYuv420p;
       break;
     default:
-      return FieldError(kUnsupported, "config.output.codec", absl::StrCat(static_cast<int>(output.codec())),
+      return FieldError(error_reason::kUnsupportedValue, "config.output.codec",
+                        absl::StrCat(static_cast<int>(output.codec())),
                         "is not a codec of this server; GetServerInfo lists them");
   }
   switch (output.container()) {
@@ -112,12 +115,14 @@ absl::Status ConvertOutput(const v1::OutputFormat& output, const ModelInfo& mode
       encoder->output.container = VideoContainer::kRaw;
       break;
     default:
-      return FieldError(kUnsupported, "config.output.container", absl::StrCat(static_cast<int>(output.container())),
+      return FieldError(error_reason::kUnsupportedValue, "config.output.container",
+                        absl::StrCat(static_cast<int>(output.container())),
                         "is not a container of this server; GetServerInfo lists them");
   }
   if (std::find(std::begin(kSupportedOutputs), std::end(kSupportedOutputs), encoder->output) ==
       std::end(kSupportedOutputs)) {
-    return FieldError(kUnsupported, "config.output.container", v1::Container_Name(output.container()),
+    return FieldError(error_reason::kUnsupportedValue, "config.output.container",
+                      v1::Container_Name(output.container()),
                       absl::StrCat("does not take ", std::string(CodecName(encoder->output.codec)),
                                    "; GetServerInfo lists what goes together"));
   }
@@ -141,7 +146,7 @@ absl::Status ConvertPlayout(const v1::SessionConfig& config, SessionRequest* req
     const absl::Duration start_buffer = absl::Seconds(buffer.seconds()) + absl::Nanoseconds(buffer.nanos());
     if (buffer.nanos() < 0 || buffer.nanos() >= 1'000'000'000 || start_buffer < absl::ZeroDuration() ||
         start_buffer > kMaxStartBuffer) {
-      return FieldError(kOutOfRange, "config.playout.start_buffer",
+      return FieldError(error_reason::kOutOfRange, "config.playout.start_buffer",
                         absl::StrCat(buffer.seconds(), "s ", buffer.nanos(), "ns"), "must be from 0 s to 60 s");
     }
     request->playout_start_buffer = start_buffer;
@@ -160,7 +165,7 @@ absl::Status ConvertPriority(v1::Priority priority, SessionRequest* request) {
       request->priority = PriorityClass::kBatch;
       return absl::OkStatus();
     default:
-      return FieldError(kUnsupported, "config.priority", absl::StrCat(static_cast<int>(priority)),
+      return FieldError(error_reason::kUnsupportedValue, "config.priority", absl::StrCat(static_cast<int>(priority)),
                         "must be PRIORITY_STANDARD or PRIORITY_BATCH");
   }
 }
@@ -171,7 +176,8 @@ absl::Status CheckRequestId(const std::string& request_id) {
         return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
       });
   if (good) return absl::OkStatus();
-  return FieldError(kOutOfRange, "config.request_id", request_id, "must be at most 128 characters of [A-Za-z0-9._-]");
+  return FieldError(error_reason::kOutOfRange, "config.request_id", request_id,
+                    "must be at most 128 characters of [A-Za-z0-9._-]");
 }
 
 absl::Status ConvertCredits(const v1::SessionConfig& config, SessionRequest* request) {
@@ -199,7 +205,7 @@ absl::StatusOr<RetentionTenths> ConvertBudget(absl::string_view field, double va
   const std::string known = absl::StrJoin(model.budgets, ", ", [](std::string* out, const RetentionBudget& budget) {
     absl::StrAppend(out, budget.tenths / 10, ".", budget.tenths % 10);
   });
-  return FieldError(kUnsupported, field, absl::StrCat(value),
+  return FieldError(error_reason::kUnsupportedValue, field, absl::StrCat(value),
                     absl::StrCat("must be a budget of the model's table: ", known));
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/status_details.h"
 #include "server/delivery/session_encoder.h"
 #include "server/media/encoder.h"
 #include "server/rpc/audit_log.h"
@@ -26,10 +27,10 @@ ReplayLimits NothingKept() {
 
 absl::Status WithDetails(const absl::Status& status, std::optional<int64_t> last_sequence) {
   if (absl::IsOutOfRange(status)) {
-    return FieldError("OUT_OF_RANGE", "resume.last_sequence", absl::StrCat(last_sequence.value_or(-1)),
+    return FieldError(error_reason::kOutOfRange, "resume.last_sequence", absl::StrCat(last_sequence.value_or(-1)),
                       status.message());
   }
-  return absl::IsDataLoss(status) ? WithErrorInfo(status, "REPLAY_WINDOW_LOST") : status;
+  return absl::IsDataLoss(status) ? WithErrorInfo(status, error_reason::kReplayWindowLost) : status;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
+#include "proto/status_details.h"
 #include "server/logging/log_line.h"
 #include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
@@ -121,7 +122,7 @@ absl::Status SessionCall::Begin(SessionPlan plan, std::string fingerprint, absl:
 
 absl::Status SessionCall::TryGoOn(const v1::ResumeRequest& resume, absl::Time came_at) {
   if (!resume.resume_token().empty() || resume.has_last_sequence()) {
-    return FieldError("OUT_OF_RANGE", "resume.snapshot", "",
+    return FieldError(error_reason::kOutOfRange, "resume.snapshot", "",
                       "comes alone: the snapshot says which session it is and which chunk comes next");
   }
   const absl::StatusOr<v1::SnapshotState> state = environment_.snapshot_seal->Open(resume.snapshot());
@@ -139,12 +140,12 @@ absl::StatusOr<std::shared_ptr<ServedSession>> SessionCall::FindSession(const v1
     return RefuseToken(*environment_.tokens, "resume.resume_token", resume.resume_token(), absl::StatusCode::kDataLoss,
                        WithErrorInfo(absl::UnauthenticatedError("resume.resume_token: is not one that this server gave "
                                                                 "out; start a new session"),
-                                     "RESUME_TOKEN_INVALID", {{"field", "resume.resume_token"}}));
+                                     error_reason::kResumeTokenInvalid, {{"field", "resume.resume_token"}}));
   }
   const std::shared_ptr<DirectoryEntry> session = environment_.directory->Find(*name);
   if (session == nullptr) {
     return WithErrorInfo(absl::DataLossError(absl::StrCat(*name, " is over, and nothing of it is kept any more")),
-                         "REPLAY_WINDOW_LOST");
+                         error_reason::kReplayWindowLost);
   }
   return std::static_pointer_cast<ServedSession>(session);
 }
@@ -154,7 +155,7 @@ absl::Status SessionCall::TryResume(const v1::ResumeRequest& resume) {
   if (resume.has_last_sequence()) {
     last_sequence = resume.last_sequence();
     if (*last_sequence < 0) {
-      return FieldError("OUT_OF_RANGE", "resume.last_sequence", absl::StrCat(*last_sequence),
+      return FieldError(error_reason::kOutOfRange, "resume.last_sequence", absl::StrCat(*last_sequence),
                         "must be at least 0; leave it out if no chunk has arrived");
     }
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/status_details.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/request_conversion.h"
 
@@ -17,15 +18,16 @@ absl::Status ChangeSession(absl::StatusOr<CheckedChange> change, Scheduler* sche
   if (!change.ok()) return change.status();
   absl::Status status = scheduler->Change(session, std::move(change->change));
   if (status.ok()) *warnings = std::move(change->warnings);
-  if (absl::IsResourceExhausted(status)) return WithErrorInfo(std::move(status), "TOO_MANY_CHANGES");
+  if (absl::IsResourceExhausted(status)) return WithErrorInfo(std::move(status), error_reason::kTooManyChanges);
   return status;
 }
 
 absl::Status Acknowledge(const v1::AckRequest& ack, StreamOutbox* outbox) {
   const absl::Status status =
       ack.sequence() < 0 ? absl::OutOfRangeError("must be at least 0") : outbox->Acknowledge(ack.sequence());
-  return status.ok() ? status
-                     : FieldError("OUT_OF_RANGE", "ack.sequence", absl::StrCat(ack.sequence()), status.message());
+  return status.ok()
+             ? status
+             : FieldError(error_reason::kOutOfRange, "ack.sequence", absl::StrCat(ack.sequence()), status.message());
 }
 
 }  // namespace

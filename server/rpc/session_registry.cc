@@ -1,6 +1,7 @@
 #include "server/rpc/session_registry.h"
 
 #include "absl/strings/str_cat.h"
+#include "proto/status_details.h"
 #include "server/rpc/error_details.h"
 
 namespace videodiffcr {
@@ -13,7 +14,8 @@ absl::StatusOr<SessionRegistry::Slot> SessionRegistry::Enter(const std::string& 
     return WithQuotaFailure(
         WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat("this connection has ", sessions->second, " sessions; ",
                                                                 description, "; end one or open another")),
-                      "TOO_MANY_SESSIONS_ON_CONNECTION", {{"limit", absl::StrCat(max_sessions_per_connection_)}}),
+                      error_reason::kTooManySessionsOnConnection,
+                      {{"limit", absl::StrCat(max_sessions_per_connection_)}}),
         absl::StrCat("connection:", connection), description);
   }
   ++sessions_by_connection_[connection];

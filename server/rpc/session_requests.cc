@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "proto/status_details.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/served_session.h"
 #include "server/rpc/session_controls.h"
@@ -22,12 +23,12 @@ absl::Status CheckToken(const CallEnvironment& environment, const Caller& caller
       *environment.tokens, "resume_token", token, absl::StatusCode::kNotFound,
       WithErrorInfo(absl::UnauthenticatedError(
                         "resume_token: is not that of the session which session_id names; `started` has both"),
-                    "RESUME_TOKEN_INVALID", {{"field", "resume_token"}}));
+                    error_reason::kResumeTokenInvalid, {{"field", "resume_token"}}));
 }
 
 absl::Status SessionOver(const std::string& session_id) {
   return WithErrorInfo(absl::NotFoundError(absl::StrCat("session_id: ", Printable(session_id, 100), " is over")),
-                       "SESSION_OVER", {{"field", "session_id"}});
+                       error_reason::kSessionOver, {{"field", "session_id"}});
 }
 
 std::shared_ptr<ServedSession> FindSession(const CallEnvironment& environment, const std::string& session_id) {
@@ -43,7 +44,7 @@ absl::Status RefuseToken(const SessionTokens& tokens, absl::string_view field, a
                                                             ": is of a session of another server, which is gone or was "
                                                             "not asked; what stands before the token's first dot goes "
                                                             "along as the metadata videodiffcr-server")),
-                       "SESSION_ELSEWHERE", {{"field", std::string(field)}});
+                       error_reason::kSessionElsewhere, {{"field", std::string(field)}});
 }
 
 absl::Status UpdateSession(const CallEnvironment& environment, const Caller& caller,

@@ -13,13 +13,13 @@
 #include "openssl/evp.h"
 #include "openssl/hmac.h"
 #include "proto/proto_duration.h"
+#include "proto/status_details.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/message_parsing.h"
 
 namespace videodiffcr {
 namespace {
 
-constexpr char kOutOfRange[] = "OUT_OF_RANGE";
 constexpr char kMalformed[] = "SNAPSHOT_MALFORMED";
 constexpr char kSealLabel[] = "videodiffcr snapshot\n";
 constexpr size_t kMaxUpdateIds = 256;
@@ -32,7 +32,7 @@ static_assert(std::endian::native == std::endian::little, "latents go over the w
 
 absl::Status CheckField(absl::string_view field, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return absl::OkStatus();
-  return FieldError(kOutOfRange, absl::StrCat("resume.snapshot.", field), absl::StrCat(value),
+  return FieldError(error_reason::kOutOfRange, absl::StrCat("resume.snapshot.", field), absl::StrCat(value),
                     absl::StrCat("must be from ", least, " to ", most));
 }
 
@@ -49,7 +49,7 @@ absl::Status CheckFrames(const v1::SnapshotState& state, const ModelInfo& model)
   }
   const int64_t by_scene = model.chunk_frames - model.first_chunk_frames;
   if (by_scene == 0 || (one_scene - state.frames()) % by_scene == 0) return absl::OkStatus();
-  return FieldError(kOutOfRange, "resume.snapshot.frames", absl::StrCat(state.frames()),
+  return FieldError(error_reason::kOutOfRange, "resume.snapshot.frames", absl::StrCat(state.frames()),
                     absl::StrCat("must be those of ", chunks, " chunks"));
 }
 
@@ -67,8 +67,8 @@ absl::StatusOr<std::shared_ptr<const HalfLatents>> ReadLatents(const v1::Snapsho
   auto latents = std::make_shared<HalfLatents>(static_cast<size_t>(model.latents_per_chunk));
   std::memcpy(latents->data(), chunk.latents().data(), chunk.latents().size());
   if (!AllFinite(*latents)) {
-    return FieldError(kOutOfRange, "resume.snapshot.scene.latents", absl::StrCat("chunk ", chunk.sequence()),
-                      "must be finite");
+    return FieldError(error_reason::kOutOfRange, "resume.snapshot.scene.latents",
+                      absl::StrCat("chunk ", chunk.sequence()), "must be finite");
   }
   return latents;
 }

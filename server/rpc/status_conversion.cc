@@ -5,6 +5,7 @@
 
 #include "absl/strings/cord.h"
 #include "google/rpc/status.pb.h"
+#include "proto/status_details.h"
 #include "scheduler/idleness.h"
 #include "scheduler/model_loss.h"
 #include "scheduler/scheduler.h"
@@ -17,15 +18,15 @@ namespace {
 constexpr size_t kMaxMessageBytes = 1024;
 
 const char* ReasonFor(const absl::Status& status) {
-  if (IsModelLost(status)) return "MODEL_LOST";
+  if (IsModelLost(status)) return error_reason::kModelLost;
   if (IsIdle(status)) return "SESSION_IDLE";
   if (IsLifetimeOver(status)) return "SESSION_LIFETIME";
   switch (status.code()) {
     case absl::StatusCode::kResourceExhausted:
-      return "SERVER_FULL";
+      return error_reason::kServerFull;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kAborted:
-      return "DRAINING";
+      return error_reason::kDraining;
     case absl::StatusCode::kCancelled:
       return "CANCELLED";
     case absl::StatusCode::kInvalidArgument:
@@ -50,8 +51,7 @@ grpc::Status ToGrpcStatus(const absl::Status& original) {
   details.set_code(static_cast<int>(status.code()));
   details.set_message(message);
   status.ForEachPayload([&details](absl::string_view type_url, const absl::Cord& payload) {
-    // Payloads that are not protobuf messages (the scheduler's "retry after") stay inside the process.
-    if (type_url.substr(0, 20) != "type.googleapis.com/") return;
+    if (!IsDetail(type_url)) return;  // the scheduler's "retry after"
     auto* detail = details.add_details();
     detail->set_type_url(std::string(type_url));
     detail->set_value(std::string(payload));

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "grpcpp/impl/codegen/server_callback_handlers.h"
+#include "proto/status_details.h"
 #include "server/rpc/audit_log.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/message_parsing.h"
@@ -28,7 +29,7 @@ class RefusedCall final : public RawBidiReactor {
 absl::Status StillLoading() {
   return WithRetryInfo(
       WithErrorInfo(absl::UnavailableError("the model is being loaded; wait until the health service says SERVING"),
-                    "MODEL_LOADING"),
+                    error_reason::kModelLoading),
       absl::Seconds(1));
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
+#include "proto/status_details.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/response_conversion.h"
 #include "system/guarded.h"
@@ -30,8 +31,8 @@ absl::StatusOr<grpc::ByteBuffer> Pack(const v1::StreamVideoResponse& response) {
 absl::Status WatchHub::Add(std::weak_ptr<Watcher> watcher) {
   MutexLock lock(&mutex_);
   if (end_.has_value()) {
-    return end_->ok() ? WithErrorInfo(absl::NotFoundError("session_id: the session is over"), "SESSION_OVER",
-                                      {{"field", "session_id"}})
+    return end_->ok() ? WithErrorInfo(absl::NotFoundError("session_id: the session is over"),
+                                      error_reason::kSessionOver, {{"field", "session_id"}})
                       : *end_;
   }
   std::erase_if(places_, [](const Place& place) { return place.watcher.expired(); });

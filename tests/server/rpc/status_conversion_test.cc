@@ -37,6 +37,17 @@ TEST(StatusConversionTest, CodeAndMessageStayAndTheFieldIsNamedTwice) {
   ASSERT_THAT(details.details(), SizeIs(2));
 }
 
+// Clients of earlier releases and of other languages read them.
+TEST(StatusConversionTest, TheBytesOfDetailsStayAsTheyAre) {
+  const absl::Status status = WithErrorInfo(absl::UnavailableError("x"), "MODEL_LOADING", {{"field", "f"}});
+  EXPECT_EQ(ToGrpcStatus(status).error_details(),
+            "\x08\x0e\x12\x01x\x1aT"  // code, message, one detail of 84 bytes
+            "\x0a(type.googleapis.com/google.rpc.ErrorInfo\x12("
+            "\x0a\x0dMODEL_LOADING\x12\x0bvideodiffcr\x1a\x0a\x0a\x05"
+            "field\x12\x01"
+            "f");
+}
+
 TEST(StatusConversionTest, AStatusWithoutAReasonGetsOneByItsCode) {
   google::rpc::ErrorInfo info;
   ASSERT_TRUE(DetailsOf(ToGrpcStatus(absl::AbortedError("stopping"))).details(0).UnpackTo(&info));
