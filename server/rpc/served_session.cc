@@ -215,7 +215,7 @@ int64_t ServedSession::CountChunk(int64_t connection, const ChunkEvent& chunk, b
     environment_.rpc_metrics->replayed_chunks_total->Increment();
   } else {
     chunks_sent_ = chunk.sequence + 1;
-    deadline_misses_ += late ? 1 : 0;
+    if (late) watchers_->SetDeadlineMisses(++deadline_misses_);
   }
   return deadline_misses_;
 }

@@ -47,6 +47,11 @@ absl::Status WatchHub::Add(std::weak_ptr<Watcher> watcher) {
   return absl::OkStatus();
 }
 
+void WatchHub::SetDeadlineMisses(int64_t misses) {
+  MutexLock lock(&mutex_);
+  deadline_misses_ = misses;
+}
+
 bool WatchHub::Listening() {
   MutexLock lock(&mutex_);
   // The first chunk has the init segment, which those who come later need, too.
@@ -86,10 +91,12 @@ void WatchHub::OnEvent(const OutgoingEvent& event) {
 
 void WatchHub::OnEnd(const absl::Status& status, const StreamEvent* last) {
   std::vector<std::shared_ptr<Watcher>> watchers;
+  int64_t deadline_misses;
   {
     MutexLock lock(&mutex_);
     if (end_.has_value()) return;
     end_ = status;
+    deadline_misses = deadline_misses_;
     for (const Place& place : places_) {
       if (std::shared_ptr<Watcher> watcher = place.watcher.lock(); watcher != nullptr) watchers.push_back(watcher);
     }
@@ -98,7 +105,7 @@ void WatchHub::OnEnd(const absl::Status& status, const StreamEvent* last) {
   absl::StatusOr<grpc::ByteBuffer> finished = absl::NotFoundError("nothing to say");
   // A snapshot, which may be last too, is the owner's alone.
   if (last != nullptr && !watchers.empty() && std::holds_alternative<FinishedEvent>(*last)) {
-    finished = Pack(ToResponse(*last, clock_->Now(), 0));
+    finished = Pack(ToResponse(*last, clock_->Now(), deadline_misses));
   }
   for (const std::shared_ptr<Watcher>& watcher : watchers) {
     watcher->OnEnd(status, finished.ok() ? &*finished : nullptr);

@@ -2,6 +2,7 @@
 #ifndef VIDEODIFFCR_SERVER_RPC_WATCH_HUB_H_
 #define VIDEODIFFCR_SERVER_RPC_WATCH_HUB_H_
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,9 @@ class WatchHub final : public StreamOutbox::Tap {
   // From the next chunk on. ResourceExhausted (TOO_MANY_WATCHERS), or how the session has ended.
   absl::Status Add(std::weak_ptr<Watcher> watcher);
 
+  // What the session's own viewer has missed so far, which watchers hear at the end, too.
+  void SetDeadlineMisses(int64_t misses);
+
   // StreamOutbox::Tap.
   bool Listening() override;
   void OnEvent(const OutgoingEvent& event) override;
@@ -51,6 +55,7 @@ class WatchHub final : public StreamOutbox::Tap {
   std::vector<Place> places_ ABSL_GUARDED_BY(mutex_);
   bool heard_chunk_ ABSL_GUARDED_BY(mutex_) = false;
   std::string init_segment_ ABSL_GUARDED_BY(mutex_);
+  int64_t deadline_misses_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
 };
 

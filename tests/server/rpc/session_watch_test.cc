@@ -110,6 +110,21 @@ TEST_F(SessionWatchTest, AWatcherSeesTheOwnersChunksFromTheNextOneOnAndTheEnd) {
   EXPECT_EQ(rpc_metrics_.watchers->Value(), 0);
 }
 
+TEST_F(SessionWatchTest, AWatcherHearsOfTheOwnersDeadlineMisses) {
+  v1::SessionConfig config = Config(3);
+  config.mutable_playout()->mutable_start_buffer()->set_seconds(0);
+  StartSession(config);
+  const auto watch = StartWatch();
+  MakeChunks(1);
+  clock_.Advance(absl::Seconds(1));
+  MakeChunks(1);  // which is due when chunk 0 has played: 9 frames at 16 per second
+  MakeChunks(1);  // after 12 more
+  ReadToTheEnd();
+  watch->ReadToTheEnd();
+  EXPECT_EQ(transport_.responses().back().finished().deadline_misses(), 1);
+  EXPECT_EQ(watch->transport.responses().back().finished().deadline_misses(), 1);
+}
+
 TEST_F(SessionWatchTest, TheFirstChunkOfEveryWatcherHasTheInitSegment) {
   v1::SessionConfig config = Config(3);
   config.mutable_output()->set_codec(v1::CODEC_H264);
