@@ -13,6 +13,7 @@
 #include "server/rpc/session_registry.h"
 #include "server/rpc/session_snapshot.h"
 #include "server/rpc/session_token.h"
+#include "server/rpc/watcher_registry.h"
 #include "threading/clock.h"
 
 namespace videodiffcr {
@@ -28,6 +29,7 @@ struct CallEnvironment {
   Scheduler* scheduler = nullptr;
   const Clock* clock = nullptr;
   SessionRegistry* registry = nullptr;
+  WatcherRegistry* watcher_registry = nullptr;
   SessionDirectory* directory = nullptr;
   const SessionTokens* tokens = nullptr;
   const SnapshotSeal* snapshot_seal = nullptr;

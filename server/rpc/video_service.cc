@@ -54,6 +54,7 @@ VideoService::VideoService(const RpcLimits& limits, const OutboxLimits& outbox_l
     : facts_(facts),
       rpc_metrics_(rpc_metrics),
       registry_(limits.behind_proxy ? std::numeric_limits<int>::max() : limits.max_sessions_per_connection),
+      watcher_registry_(limits.max_watchers, rpc_metrics->watchers),
       directory_(limits.disconnect_grace, limits.replay_memory_bytes, clock),
       tokens_(std::move(session_key)),
       snapshot_seal_(std::move(snapshot_seal)),
@@ -65,6 +66,7 @@ VideoService::VideoService(const RpcLimits& limits, const OutboxLimits& outbox_l
   environment_.idle_timeout = facts.idle_timeout;
   environment_.clock = clock;
   environment_.registry = &registry_;
+  environment_.watcher_registry = &watcher_registry_;
   environment_.directory = &directory_;
   environment_.tokens = &tokens_;
   environment_.snapshot_seal = &snapshot_seal_;

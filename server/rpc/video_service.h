@@ -24,6 +24,7 @@
 #include "server/rpc/session_registry.h"
 #include "server/rpc/session_snapshot.h"
 #include "server/rpc/session_token.h"
+#include "server/rpc/watcher_registry.h"
 #include "threading/clock.h"
 
 namespace videodiffcr {
@@ -68,6 +69,7 @@ class VideoService final : public grpc::Service {
   const ServerFacts facts_;
   RpcMetrics* const rpc_metrics_;
   SessionRegistry registry_;
+  WatcherRegistry watcher_registry_;
   SessionDirectory directory_;
   SessionTokens tokens_;
   const SnapshotSeal snapshot_seal_;

@@ -2,10 +2,8 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "server/rpc/audit_log.h"
-#include "server/rpc/error_details.h"
 #include "server/rpc/response_conversion.h"
 #include "server/rpc/served_session.h"
 #include "server/rpc/session_directory.h"
@@ -38,13 +36,8 @@ void WatchCall::Start(const v1::WatchSessionRequest& request) {
 absl::Status WatchCall::TryStart(const v1::WatchSessionRequest& request) {
   const absl::StatusOr<std::shared_ptr<ServedSession>> session = FindWatchedSession(environment_, caller_, request);
   if (!session.ok()) return session.status();
-  if (environment_.rpc_metrics->watchers->Value() >= environment_.limits.max_watchers) {
-    return WithQuotaFailure(
-        WithErrorInfo(absl::ResourceExhaustedError(absl::StrCat("the server has ", environment_.limits.max_watchers,
-                                                                " watchers; try again later")),
-                      "TOO_MANY_WATCHERS", {{"limit", absl::StrCat(environment_.limits.max_watchers)}}),
-        "server", absl::StrCat("at most ", environment_.limits.max_watchers, " watchers"));
-  }
+  absl::StatusOr<WatcherRegistry::Slot> slot = environment_.watcher_registry->Enter();
+  if (!slot.ok()) return slot.status();
   grpc::ByteBuffer started;
   bool own_buffer;
   grpc::SerializationTraits<v1::StreamVideoResponse>::Serialize(ToResponse((*session)->DescribeToWatcher()), &started,
@@ -52,8 +45,7 @@ absl::Status WatchCall::TryStart(const v1::WatchSessionRequest& request) {
   {
     MutexLock lock(&mutex_);
     if (finished_) return absl::OkStatus();
-    counted_ = true;
-    environment_.rpc_metrics->watchers->Increment();
+    slot_ = *std::move(slot);
     writing_ = true;  // so that no chunk goes out before `started`
   }
   absl::Status joined = (*session)->watchers().Add(weak_from_this());
@@ -143,7 +135,7 @@ void WatchCall::OnAlarm() {
 void WatchCall::FinishLocked(const absl::Status& status) {
   finished_ = true;
   waiting_.clear();
-  if (std::exchange(counted_, false)) environment_.rpc_metrics->watchers->Decrement();
+  slot_.Release();
   environment_.rpc_metrics->CountCall(RpcMethod::kWatchSession, status.code());
   if (!watched_) LogCallRefused(caller_, status, environment_.log_prompts);
   transport_->Finish(ToGrpcStatus(status));

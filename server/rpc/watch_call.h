@@ -54,7 +54,7 @@ class WatchCall final : public Watcher, public std::enable_shared_from_this<Watc
   CallTransport* const transport_ ABSL_PT_GUARDED_BY(mutex_);
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   bool watched_ ABSL_GUARDED_BY(mutex_) = false;  // a call that never is was refused
-  bool counted_ ABSL_GUARDED_BY(mutex_) = false;  // among the watchers
+  WatcherRegistry::Slot slot_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool took_chunk_ ABSL_GUARDED_BY(mutex_) = false;  // the first one, which has the init segment, is never skipped
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

@@ -187,6 +187,7 @@ class CallFixture : public ::testing::Test {
     environment_.idle_timeout = absl::Seconds(60);
     environment_.clock = &clock_;
     environment_.registry = &registry_;
+    environment_.watcher_registry = &watcher_registry_;
     environment_.directory = &directory_;
     environment_.tokens = &tokens_;
     environment_.snapshot_seal = &seal_;
@@ -245,6 +246,7 @@ class CallFixture : public ::testing::Test {
   DeliveryMetrics delivery_metrics_{&metrics_, "fake"};
   RpcMetrics rpc_metrics_{&metrics_};
   SessionRegistry registry_{4};
+  WatcherRegistry watcher_registry_{3, rpc_metrics_.watchers};
   SessionDirectory directory_{absl::Seconds(30), 16 << 20, &clock_};
   const SessionTokens tokens_{std::string(32, 'k')};
   const SnapshotSeal seal_{"the fake model", std::string(32, 's')};

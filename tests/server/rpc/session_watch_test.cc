@@ -177,7 +177,6 @@ TEST_F(SessionWatchTest, ItTakesTheWatchTokenOfThatSession) {
 
 TEST_F(SessionWatchTest, WatchersAreCountedAndLimited) {
   environment_.limits.max_watchers_per_session = 2;
-  environment_.limits.max_watchers = 3;
   call_ =
       SessionCall::Create(RpcMethod::kStreamVideo, Caller{"ipv4:127.0.0.1:5", {}, nullptr}, environment_, &transport_);
   StartSession(Config(0));
@@ -188,6 +187,20 @@ TEST_F(SessionWatchTest, WatchersAreCountedAndLimited) {
   EXPECT_EQ(rpc_metrics_.watchers->Value(), 2);
   first->call->OnCancel();
   EXPECT_EQ(rpc_metrics_.watchers->Value(), 1);
+}
+
+TEST_F(SessionWatchTest, WatchersOfAllSessionsAreLimitedTogetherWhateverTheMetricSays) {
+  StartSession(Config(0));
+  const auto first = StartWatch(), second = StartWatch(), third = StartWatch();
+  EXPECT_FALSE(third->transport.end().has_value());
+  rpc_metrics_.watchers->Set(0);
+  const auto fourth = StartWatch();
+  ASSERT_TRUE(fourth->transport.end().has_value());
+  EXPECT_THAT(fourth->transport.end()->error_message(), HasSubstr("the server has 3 watchers"));
+  EXPECT_THAT(fourth->transport.end()->error_details(), HasSubstr("TOO_MANY_WATCHERS"));
+  third->call->OnCancel();
+  const auto fifth = StartWatch();
+  EXPECT_FALSE(fifth->transport.end().has_value());
 }
 
 TEST_F(SessionWatchTest, AWatcherHearsHowTheSessionEndsWhateverEndsIt) {

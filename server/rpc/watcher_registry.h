@@ -1,0 +1,54 @@
+// How many watchers all sessions have together.
+#ifndef VIDEODIFFCR_SERVER_RPC_WATCHER_REGISTRY_H_
+#define VIDEODIFFCR_SERVER_RPC_WATCHER_REGISTRY_H_
+
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "prometheus/gauge.h"
+#include "threading/mutex.h"
+
+namespace videodiffcr {
+
+// Thread-safe. Outlives its slots.
+class WatcherRegistry {
+ public:
+  // `watchers` follows the count, and outlives this.
+  WatcherRegistry(int max_watchers, prometheus::Gauge* watchers) : max_watchers_(max_watchers), gauge_(watchers) {}
+
+  // One watcher's place, given back when this object goes.
+  class Slot {
+   public:
+    Slot() = default;
+    Slot(Slot&& other) noexcept { *this = std::move(other); }
+    Slot& operator=(Slot&& other) noexcept {
+      std::swap(registry_, other.registry_);
+      return *this;
+    }
+    ~Slot() { Release(); }
+    // Gives the place back now.
+    void Release() {
+      if (registry_ != nullptr) std::exchange(registry_, nullptr)->Leave();
+    }
+
+   private:
+    friend class WatcherRegistry;
+    WatcherRegistry* registry_ = nullptr;
+  };
+
+  // ResourceExhausted (TOO_MANY_WATCHERS, with QuotaFailure).
+  absl::StatusOr<Slot> Enter();
+
+ private:
+  void Leave();
+
+  const int max_watchers_;
+  prometheus::Gauge* const gauge_;
+  Mutex mutex_;
+  int watchers_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace videodiffcr
+
+#endif  // VIDEODIFFCR_SERVER_RPC_WATCHER_REGISTRY_H_
