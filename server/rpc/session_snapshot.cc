@@ -1,7 +1,6 @@
 #include "server/rpc/session_snapshot.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <memory>
@@ -9,12 +8,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "openssl/crypto.h"
-#include "openssl/evp.h"
-#include "openssl/hmac.h"
 #include "proto/proto_duration.h"
 #include "proto/status_details.h"
 #include "server/rpc/error_details.h"
+#include "server/rpc/keyed_hash.h"
 #include "server/rpc/message_parsing.h"
 
 namespace videodiffcr {
@@ -167,12 +164,7 @@ void FillConfig(const SessionFacts& facts, v1::SessionConfig* config) {
 }  // namespace
 
 std::string SnapshotSeal::SealOf(const std::string& state) const {
-  const std::string text = absl::StrCat(kSealLabel, state);
-  std::array<unsigned char, 32> digest = {};
-  unsigned int length = 0;
-  HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(text.data()),
-       text.size(), digest.data(), &length);
-  return std::string(reinterpret_cast<const char*>(digest.data()), digest.size());
+  return KeyedHash(key_, absl::StrCat(kSealLabel, state));
 }
 
 v1::SessionSnapshot SnapshotSeal::Close(const v1::SnapshotState& state) const {
@@ -184,13 +176,9 @@ v1::SessionSnapshot SnapshotSeal::Close(const v1::SnapshotState& state) const {
 }
 
 absl::StatusOr<v1::SnapshotState> SnapshotSeal::Open(const v1::SessionSnapshot& snapshot) const {
-  if (!key_.empty()) {
-    const std::string seal = SealOf(snapshot.state());
-    if (snapshot.seal().size() != seal.size() || CRYPTO_memcmp(snapshot.seal().data(), seal.data(), seal.size()) != 0) {
-      return WithErrorInfo(
-          absl::UnauthenticatedError("resume.snapshot.seal: no server with this one's key has made it"),
-          "SNAPSHOT_NOT_SEALED", {{"field", "resume.snapshot.seal"}});
-    }
+  if (!key_.empty() && !EqualInConstantTime(snapshot.seal(), SealOf(snapshot.state()))) {
+    return WithErrorInfo(absl::UnauthenticatedError("resume.snapshot.seal: no server with this one's key has made it"),
+                         "SNAPSHOT_NOT_SEALED", {{"field", "resume.snapshot.seal"}});
   }
   v1::SnapshotState state;
   absl::Status parsed = ParseMessage(snapshot.state(), &state);

@@ -1,21 +1,18 @@
 #include "server/rpc/session_token.h"
 
-#include <array>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "openssl/crypto.h"
-#include "openssl/evp.h"
-#include "openssl/hmac.h"
 #include "openssl/rand.h"
+#include "server/rpc/keyed_hash.h"
 
 namespace videodiffcr {
 namespace {
 
-constexpr size_t kDigestBytes = 32;  // SHA-256
+constexpr size_t kDigestDigits = 2 * kKeyedHashBytes;
 constexpr size_t kKeyBytes = 32;
 // Longer than any name that this server gives, so that a hostile token costs no more than a good one.
 constexpr size_t kMaxSessionBytes = 64;
@@ -34,12 +31,7 @@ absl::string_view LabelOf(TokenKind kind) {
 // Neither a session's name nor a tenant's holds a line feed that would make two pairs one: a session that is asked for
 // may, but then no token was made for it.
 std::string Digest(const std::string& key, TokenKind kind, absl::string_view session, absl::string_view tenant) {
-  const std::string text = absl::StrCat(LabelOf(kind), session, "\n", tenant);
-  std::array<unsigned char, kDigestBytes> digest = {};
-  unsigned int length = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
-       text.size(), digest.data(), &length);
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+  return absl::BytesToHexString(KeyedHash(key, absl::StrCat(LabelOf(kind), session, "\n", tenant)));
 }
 
 }  // namespace
@@ -60,12 +52,11 @@ std::optional<std::string> SessionTokens::SessionOf(TokenKind kind, absl::string
     return std::nullopt;
   }
   const size_t dot = token.rfind('.');
-  if (dot == absl::string_view::npos || dot > kMaxSessionBytes || token.size() - dot - 1 != 2 * kDigestBytes) {
+  if (dot == absl::string_view::npos || dot > kMaxSessionBytes || token.size() - dot - 1 != kDigestDigits) {
     return std::nullopt;
   }
   const absl::string_view session = token.substr(0, dot);
-  const std::string digest = Digest(key_, kind, session, tenant);
-  if (CRYPTO_memcmp(digest.data(), token.data() + dot + 1, digest.size()) != 0) return std::nullopt;
+  if (!EqualInConstantTime(token.substr(dot + 1), Digest(key_, kind, session, tenant))) return std::nullopt;
   return std::string(session);
 }
 
@@ -73,7 +64,7 @@ bool SessionTokens::IsOfAnotherServer(absl::string_view token) const {
   if (token.size() > kMaxTokenBytes) return false;
   const std::vector<absl::string_view> parts = absl::StrSplit(token, '.');
   return parts.size() == 3 && !parts[0].empty() && parts[0] != route_ && !parts[1].empty() &&
-         parts[2].size() == 2 * kDigestBytes;
+         parts[2].size() == kDigestDigits;
 }
 
 }  // namespace videodiffcr

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "server/rpc/error_details.h"
 #include "tests/server/rpc/call_fixture.h"
 
@@ -264,6 +265,13 @@ TEST_F(SessionSnapshotTest, EveryFieldIsCheckedAsAStrangers) {
     garbage.set_state(state);
     EXPECT_THAT(std::string(open.Open(garbage).status().message()), HasSubstr("resume.snapshot.state"));
   }
+}
+
+// In a rolling update a server takes what one of the release before has sealed.
+TEST(SnapshotSealTest, SealsOfEarlierReleasesHold) {
+  const SnapshotSeal seal("the fake model", std::string(32, 'k'));
+  EXPECT_EQ(absl::BytesToHexString(seal.Close(v1::SnapshotState()).seal()),
+            "323267a5f3c99daf357911bbb40c935e88bf63460878eb297a2ef2bb0bbc9ae7");
 }
 
 TEST(SnapshotTimeTest, TimeOnTheWayCountsForTheViewerButNotMoreThanAMinute) {

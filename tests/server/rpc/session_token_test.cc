@@ -19,6 +19,13 @@ TEST(SessionTokenTest, ATokenNamesItsSession) {
   EXPECT_EQ(token.size(), std::string("session-12ab.").size() + 64);
 }
 
+TEST(SessionTokenTest, ATokenIsAKeyedHashOfItsKindItsSessionAndItsTenant) {
+  EXPECT_EQ(kTokens.Make(TokenKind::kControl, "session-12ab", "acme"),
+            "session-12ab.7b98bfa2339ebd772ab14ae21eac5342d8ed5cf4e828995ddbaf932c20ab69b6");
+  EXPECT_EQ(kTokens.Make(TokenKind::kWatch, "session-12ab", ""),
+            "session-12ab.2561632a95116016a0e429ea26a15db76ccff02a54209887038c8de1c5c63187");
+}
+
 TEST(SessionTokenTest, AnyChangedCharacterMakesItNobodys) {
   const std::string token = kTokens.Make(TokenKind::kControl, "session-12ab", "acme");
   for (size_t i = 0; i < token.size(); ++i) {
