@@ -9,6 +9,7 @@
 #include "client/security_flags.h"
 #include "client/video_call.h"
 #include "command_line/flag_reader.h"
+#include "proto/config_ranges.h"
 #include "proto/proto_duration.h"
 
 namespace videodiffcr {
@@ -62,7 +63,7 @@ FlagReader ReadPlayout(std::optional<double>* out) {
       return absl::OkStatus();
     }
     double seconds = 0;
-    const absl::Status status = ReadDouble(0, 60, &seconds).read(value);
+    const absl::Status status = ReadDouble(0, kMaxStartBufferSeconds, &seconds).read(value);
     if (!status.ok()) return absl::InvalidArgumentError(absl::StrCat(status.message(), ", or off"));
     *out = seconds;
     return absl::OkStatus();

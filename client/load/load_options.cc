@@ -12,6 +12,7 @@
 #include "client/security_flags.h"
 #include "client/video_call.h"
 #include "command_line/flag_reader.h"
+#include "proto/config_ranges.h"
 
 namespace videodiffcr {
 namespace {
@@ -145,9 +146,9 @@ void AddLoadFlags(LoadOptions* options, Command* command) {
                    ReadDouble(0, 1, &options->batch_share));
   command->AddFlag(
       {"playout", "SECONDS", "Playing time that viewers buffer before they begin; off: no deadlines.", "2"},
-      ReadOptional(60, "off", &options->playout_seconds));
+      ReadOptional(kMaxStartBufferSeconds, "off", &options->playout_seconds));
   command->AddFlag({"run-ahead", "N", "Chunks that the server may be ahead of playing; 0: no limit.", "8"},
-                   ReadInteger(0, 64, &options->run_ahead));
+                   ReadInteger(0, kMaxRunAheadChunks, &options->run_ahead));
   command->AddFlag(
       {"first-fragment-frames", "N",
        "Frames that viewers want ahead of their first chunk; first_frames_p50_ms says when they came.", "1"},

@@ -5,14 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "gateway/error_response.h"
 #include "gateway/request_fields.h"
+#include "proto/config_ranges.h"
 #include "proto/proto_duration.h"
 
 namespace videodiffcr {
 namespace {
 
 constexpr int64_t kMaxChunks = 1'000'000;
-constexpr int64_t kMaxRunAheadChunks = 64;
-constexpr double kMaxStartBufferSeconds = 60;
 
 PlannedChange ReadChange(RequestFields* fields) {
   PlannedChange change;

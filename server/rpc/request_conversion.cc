@@ -8,16 +8,18 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "proto/config_ranges.h"
 #include "proto/status_details.h"
 #include "server/rpc/error_details.h"
 
 namespace videodiffcr {
 namespace {
 
-constexpr int kMaxRunAhead = 64;
 constexpr int kMaxSnapshotInterval = 1000;
-constexpr absl::Duration kMaxStartBuffer = absl::Seconds(60);
 constexpr size_t kMaxRequestIdBytes = 128;
+
+static_assert(kMaxRunAheadChunks <= SessionRequest::kMaxRunAheadChunks,
+              "what a client may ask for the scheduler takes");
 
 absl::Status CheckRange(absl::string_view field, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return absl::OkStatus();
@@ -145,14 +147,15 @@ absl::Status ConvertPlayout(const v1::SessionConfig& config, SessionRequest* req
     // Checked before the sum: durations of hostile size saturate, they do not wrap.
     const absl::Duration start_buffer = absl::Seconds(buffer.seconds()) + absl::Nanoseconds(buffer.nanos());
     if (buffer.nanos() < 0 || buffer.nanos() >= 1'000'000'000 || start_buffer < absl::ZeroDuration() ||
-        start_buffer > kMaxStartBuffer) {
+        start_buffer > absl::Seconds(kMaxStartBufferSeconds)) {
       return FieldError(error_reason::kOutOfRange, "config.playout.start_buffer",
-                        absl::StrCat(buffer.seconds(), "s ", buffer.nanos(), "ns"), "must be from 0 s to 60 s");
+                        absl::StrCat(buffer.seconds(), "s ", buffer.nanos(), "ns"),
+                        absl::StrCat("must be from 0 s to ", kMaxStartBufferSeconds, " s"));
     }
     request->playout_start_buffer = start_buffer;
   }
   request->run_ahead_limit_chunks = config.run_ahead_limit_chunks();
-  return CheckRange("config.run_ahead_limit_chunks", config.run_ahead_limit_chunks(), 0, kMaxRunAhead);
+  return CheckRange("config.run_ahead_limit_chunks", config.run_ahead_limit_chunks(), 0, kMaxRunAheadChunks);
 }
 
 absl::Status ConvertPriority(v1::Priority priority, SessionRequest* request) {

@@ -95,6 +95,8 @@ TEST(LiveRequestTest, WhatIsWrongIsNamedWithItsValue) {
       {R"({"length_chunks": 1.5})", "length_chunks is 1.5"},
       {R"({"length_chunks": 18446744073709551615})", "length_chunks is 18446744073709551615"},
       {R"({"run_ahead_chunks": 0})", "run_ahead_chunks is 0"},
+      {R"({"run_ahead_chunks": 65})", "from 1 to 64"},
+      {R"({"start_buffer_seconds": 60.5})", "from 0 to 60"},
       {R"({"changes": {}})", "changes is {}"},
       {R"({"changes": [7]})", "changes[0] must be a JSON object"},
       {R"({"changes": [{"chunk": 3}]})", "changes[0] must hold a prompt"},
