@@ -4,17 +4,16 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <c10/cuda/CUDAGuard.h>
-#include <c10/util/Exception.h>
 #include <cuda_runtime_api.h>
 
 #include <cstdio>
 #include <exception>
-#include <new>
 #include <stdexcept>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "model/drive/clip_run.h"
+#include "model/gpu/failure.h"
 #include "model/gpu/plan_work.h"
 #include "model/plain/text/prompt_check.h"
 #include "system/steady_time.h"
@@ -23,6 +22,13 @@ namespace videodiffcr::gpu {
 namespace {
 
 constexpr SessionId kWarmupSession = -1;  // the scheduler numbers from 1
+
+// A device that is full is not one that is lost: only after another failure is it looked at.
+absl::Status CheckedFailure(absl::string_view work, const std::exception& error, DeviceHealth& health) {
+  absl::Status failure = FailureOf(work, error);
+  if (!absl::IsResourceExhausted(failure)) health.Check();
+  return failure;
+}
 
 }  // namespace
 
@@ -55,11 +61,8 @@ absl::StatusOr<HalfLatents> DeviceVideoModel::FinishedLatents::CopyToHost() {
     const at::Tensor half = values.to(at::kHalf).cpu().contiguous();
     const auto* const first = reinterpret_cast<const uint16_t*>(half.const_data_ptr<at::Half>());
     return HalfLatents(first, first + half.numel());
-  } catch (const c10::OutOfMemoryError& error) {
-    return absl::ResourceExhaustedError(absl::StrCat("no GPU memory for a copy of latents: ", error.what()));
   } catch (const std::exception& error) {
-    health->Check();
-    return absl::InternalError(absl::StrCat("copying latents failed: ", error.what()));
+    return CheckedFailure("a copy of latents", error, *health);
   }
 }
 
@@ -113,12 +116,8 @@ absl::Status DeviceVideoModel::QueueSession(SessionId session, uint64_t seed) {
     const c10::cuda::CUDAStreamGuard on_stream(engine_stream_);
     parts_->pool.Clear(state.slot);
     sessions_.emplace(session, std::move(state));
-  } catch (const c10::OutOfMemoryError& error) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no GPU memory for a session of ", info_.session_bytes, " bytes: ", error.what()));
   } catch (const std::exception& error) {
-    health_.Check();
-    return absl::InternalError(absl::StrCat("a session could not begin: ", error.what()));
+    return CheckedFailure(absl::StrCat("a session of ", info_.session_bytes, " bytes"), error, health_);
   }
   free_slots_.pop_back();
   return absl::OkStatus();
@@ -130,16 +129,6 @@ void DeviceVideoModel::EndSession(SessionId session) {
   // The next owner's work is queued behind this session's on the same stream.
   free_slots_.push_back(found->second.slot);
   sessions_.erase(found);
-}
-
-absl::Status DeviceVideoModel::PassFailure(const std::exception& error) {
-  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) {
-    return absl::ResourceExhaustedError(absl::StrCat("no GPU memory for a pass: ", error.what()));
-  }
-  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr)
-    return absl::ResourceExhaustedError("no memory for a pass");
-  health_.Check();
-  return absl::InternalError(absl::StrCat("a pass failed: ", error.what()));
 }
 
 absl::Status DeviceVideoModel::Prepare(const PlannedStep& step, ChunkStep& chunk_step) {
@@ -208,14 +197,14 @@ std::vector<StepOutcome> DeviceVideoModel::QueuePlan(const StepPlan& plan) {
     last_run_.Record(engine_stream_.stream());
     if (!before.ok()) throw std::runtime_error(std::string(before.message()));
   };
-  work.status_of = [&](const std::exception& error) { return PassFailure(error); };
+  work.status_of = [&](const std::exception& error) { return CheckedFailure("a pass", error, health_); };
   std::vector<absl::Status> statuses;
   try {
     const at::NoGradGuard no_gradients;
     const c10::cuda::CUDAStreamGuard on_stream(engine_stream_);
     statuses = DoPlanWork(plan.steps.size(), work);
   } catch (const std::exception& error) {
-    statuses.assign(plan.steps.size(), PassFailure(error));
+    statuses.assign(plan.steps.size(), work.status_of(error));
   }
   for (size_t i = 0; i < outcomes.size(); ++i) {
     outcomes[i].status = std::move(statuses[i]);
@@ -268,9 +257,13 @@ absl::StatusOr<FrameChunk> DeviceVideoModel::Decode(LatentChunk& latents) {
     if (health_.lost()) frames->bytes.unsafeReleaseTensorImpl();  // as ~FinishedLatents()
     return done;
   }
-  FrameChunk chunk = TakeFrames(*frames);
-  chunk.waited_for_latents = waited_for_latents;
-  return chunk;
+  try {
+    FrameChunk chunk = TakeFrames(*frames);
+    chunk.waited_for_latents = waited_for_latents;
+    return chunk;
+  } catch (const std::exception& error) {
+    return FailureOf("frames", error);
+  }
 }
 
 absl::StatusOr<at::Tensor> DeviceVideoModel::DecodeLatents(FinishedLatents& finished) {
@@ -280,6 +273,7 @@ absl::StatusOr<at::Tensor> DeviceVideoModel::DecodeLatents(FinishedLatents& fini
 }
 
 absl::StatusOr<QueuedFrames> DeviceVideoModel::QueueDecode(FinishedLatents& finished) {
+  // For want of memory not once more, as on the CPU: the device's decoders write what they carry as they go.
   try {
     const at::NoGradGuard no_gradients;
     const c10::cuda::CUDAStreamGuard on_stream(decode_stream_);
@@ -288,10 +282,8 @@ absl::StatusOr<QueuedFrames> DeviceVideoModel::QueueDecode(FinishedLatents& fini
     const absl::StatusOr<at::Tensor> pixels = DecodeLatents(finished);
     if (!pixels.ok()) return pixels.status();
     return QueueDownload(*pixels, FrameFormat());
-  } catch (const c10::OutOfMemoryError& error) {
-    return absl::ResourceExhaustedError(absl::StrCat("no GPU memory for decoding: ", error.what()));
   } catch (const std::exception& error) {
-    return absl::InternalError(absl::StrCat("decoding failed: ", error.what()));
+    return FailureOf("decoding", error);
   }
 }
 
@@ -312,8 +304,8 @@ absl::Status DeviceVideoModel::FillCaches() {
     }
     return absl::OkStatus();
   } catch (const std::exception& error) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no memory for what ", parts_->pool.slots(), " sessions take beside their slots: ", error.what()));
+    return CheckedFailure(absl::StrCat("what ", parts_->pool.slots(), " sessions take beside their slots"), error,
+                          health_);
   }
 }
 
@@ -329,8 +321,7 @@ absl::Status DeviceVideoModel::WarmUpText(int slot) {
     }
     return absl::OkStatus();
   } catch (const std::exception& error) {
-    health_.Check();
-    return absl::InternalError(absl::StrCat("encoding prompts of all lengths: ", error.what()));
+    return CheckedFailure("prompts of all lengths", error, health_);
   }
 }
 

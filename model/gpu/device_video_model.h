@@ -18,7 +18,6 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <cstdint>
-#include <exception>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -108,7 +107,6 @@ class DeviceVideoModel final : public VideoModel {
   absl::Status FillLatents(const HalfLatents& given, int slot);
   // A copy of the slot's latents, the finished chunk.
   std::unique_ptr<LatentChunk> HandOut(SessionId session, int slot);
-  absl::Status PassFailure(const std::exception& error);
   // Fills `chunk_step`; an error belongs to this step alone.
   absl::Status Prepare(const PlannedStep& step, ChunkStep& chunk_step);
   void FinishStep(const PlannedStep& step, const ChunkStep& chunk_step, StepOutcome& outcome);

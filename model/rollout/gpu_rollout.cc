@@ -1,7 +1,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
-#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <exception>
@@ -10,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/config/retention_table.h"
 #include "model/gpu/chunk_sampler.h"
+#include "model/gpu/failure.h"
 #include "model/gpu/past_rows.h"
 #include "model/gpu/video_model.h"
 #include "model/gpu/weights.h"
@@ -18,12 +18,10 @@
 namespace videodiffcr {
 namespace {
 
-absl::Status GpuFailure(const std::string& work, const std::exception& error) {
-  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no GPU memory for ", work, "; fewer clips side by side need less: ", error.what()));
-  }
-  return absl::InternalError(absl::StrCat(work, ": ", error.what()));
+absl::Status FailureOf(absl::string_view work, const std::exception& error) {
+  absl::Status failure = gpu::FailureOf(work, error);
+  if (!absl::IsResourceExhausted(failure)) return failure;
+  return absl::ResourceExhaustedError(absl::StrCat(failure.message(), "; fewer clips side by side need less"));
 }
 
 class GpuRollout final : public LatentRollout {
@@ -55,7 +53,7 @@ class GpuRollout final : public LatentRollout {
       }
       return absl::OkStatus();
     } catch (const std::exception& error) {
-      return GpuFailure("the clips of a rollout", error);
+      return FailureOf("the clips of a rollout", error);
     }
   }
 
@@ -75,7 +73,7 @@ class GpuRollout final : public LatentRollout {
       ++chunk_;
       return chunk;
     } catch (const std::exception& error) {
-      return GpuFailure("a context pass", error);
+      return FailureOf("a context pass", error);
     }
   }
 
@@ -103,7 +101,7 @@ class GpuRollout final : public LatentRollout {
       std::vector<gpu::ChunkStep> steps = Steps(step, table, /*context_pass=*/false);
       engine_.Run(steps, {}, observer);
     } catch (const std::exception& error) {
-      return GpuFailure("a pass", error);
+      return FailureOf("a pass", error);
     }
     return on_pass ? on_pass({chunk_, step, stream_}) : absl::OkStatus();
   }
