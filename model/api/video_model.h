@@ -53,6 +53,7 @@ class VideoModel {
 
   // Latents of one chunk to frames, with the decoder state of their session. Where Run() returns before the device is
   // done, it waits for the pass that makes them and says for how long (FrameChunk::waited_for_latents).
+  // ResourceExhausted when memory is not to be had. After an error no chunk of that scene can be decoded.
   virtual absl::StatusOr<FrameChunk> Decode(LatentChunk& latents) = 0;
 };
 

@@ -52,7 +52,7 @@ class VideoDecoder {
   // `latents` [frames, z_dim, h, w]: those that follow the ones already decoded with `state`. Returns fp32 pixels
   // [T, 3, 8h, 8w] in [0, 1]; T = 4 frames, less 3 at the start of a scene. Needs no gradients and keeps none.
   // InvalidArgument names the tensor when a shape or a type is not as said. What Torch throws (no memory) goes through,
-  // with `state` unchanged.
+  // with `state` unchanged but by the decoders of model/gpu, which may have written a part of it.
   absl::StatusOr<at::Tensor> Decode(const at::Tensor& latents, DecoderState& state) const;
 
  protected:
