@@ -35,7 +35,7 @@ ALLOWED = {
     "model/plain/rollout": "model/api model/config model/weights model/plain torch",
     "model/plain": "model/api model/config model/weights torch",  # model_parts: all of it together
     "model/cpu": "model/api model/config model/weights model/plain torch",
-    "model/gpu": "model/api model/drive model/config model/weights model/plain model/kernels torch cuda",
+    "model/gpu": "model/api model/drive model/config model/weights model/plain model/kernels threading torch cuda",
     "model/load": "model/api model/config model/weights model/plain model/cpu model/gpu torch",
     "model/rollout": "model/api model/config model/weights model/plain model/cpu model/gpu model/load torch",
     "convert": "model/config model/weights model/plain/text command_line json zlib",

@@ -9,7 +9,7 @@
 namespace videodiffcr::gpu {
 
 absl::Status DeviceHealth::status() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  MutexLock lock(&mutex_);
   return status_;
 }
 
@@ -17,9 +17,12 @@ void DeviceHealth::Check() {
   cudaGetLastError();  // of a call that was refused; the device goes on
   const cudaError_t error = cudaDeviceSynchronize();
   if (error == cudaSuccess) return;
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (!status_.ok()) return;
-  status_ = absl::InternalError(absl::StrCat("CUDA: ", cudaGetErrorString(error)));
+  {
+    MutexLock lock(&mutex_);
+    if (!status_.ok()) return;
+    status_ = absl::InternalError(absl::StrCat("CUDA: ", cudaGetErrorString(error)));
+  }
+  // Nobody who asks for the status waits for whoever reads standard error.
   std::fprintf(stderr, "the GPU is lost, nothing runs on it any more: %s\n", cudaGetErrorString(error));
 }
 

@@ -3,9 +3,9 @@
 #ifndef VIDEODIFFCR_MODEL_GPU_DEVICE_HEALTH_H_
 #define VIDEODIFFCR_MODEL_GPU_DEVICE_HEALTH_H_
 
-#include <mutex>
-
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "threading/mutex.h"
 
 namespace videodiffcr::gpu {
 
@@ -21,8 +21,8 @@ class DeviceHealth {
   void Check();
 
  private:
-  mutable std::mutex mutex_;
-  absl::Status status_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace videodiffcr::gpu

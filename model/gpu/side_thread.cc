@@ -11,7 +11,7 @@ SideThread::~SideThread() {
 }
 
 void SideThread::Run(const std::function<void()>& job) {
-  const std::lock_guard<std::mutex> alone(one_caller_);
+  MutexLock alone(&one_caller_);
   job_ = &job;
   begin_.release();
   done_.acquire();

@@ -5,9 +5,10 @@
 #define VIDEODIFFCR_MODEL_GPU_SIDE_THREAD_H_
 
 #include <functional>
-#include <mutex>
 #include <semaphore>
 #include <thread>
+
+#include "threading/mutex.h"
 
 namespace videodiffcr::gpu {
 
@@ -24,7 +25,7 @@ class SideThread {
  private:
   void Loop();
 
-  std::mutex one_caller_;
+  Mutex one_caller_;
   // What lies between the semaphores belongs to the caller until begin_ is released, then to the thread until done_ is.
   std::binary_semaphore begin_{0}, done_{0};
   const std::function<void()>* job_ = nullptr;  // null: stop
