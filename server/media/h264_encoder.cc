@@ -90,7 +90,7 @@ absl::Status H264Encoder::Open() {
   const AVCodec* x264 = avcodec_find_encoder_by_name("libx264");
   if (x264 == nullptr) {
     return absl::UnimplementedError(
-        "this FFmpeg has no libx264 encoder; install Debian's libavcodec59 or one built with it");
+        "this FFmpeg has no libx264 encoder; install Debian's package of libavcodec, or one built with libx264");
   }
   codec_.reset(avcodec_alloc_context3(x264));
   frame_.reset(av_frame_alloc());
