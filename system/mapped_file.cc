@@ -16,15 +16,15 @@
 namespace videodiffcr {
 namespace {
 
-// What the signal handler may look at: no locks, no memory of its own. `end` is set before `begin` and cleared after
-// it.
+// What the signal handler may look at: no locks, no memory of its own. Of a place that is taken `end` is set before
+// `begin`.
 struct Place {
-  std::atomic<uintptr_t> begin{0};  // 0: free
+  std::atomic<bool> taken{false};   // by a mapping; the handler does not ask
+  std::atomic<uintptr_t> begin{0};  // 0: nothing is mapped
   std::atomic<uintptr_t> end{0};
   std::atomic<bool> damaged{false};
 };
 std::array<Place, kMostMappedFiles> places;
-std::mutex places_mutex;  // who takes and frees places; never the handler
 struct sigaction handler_before;
 uintptr_t page_bytes = 4096;
 
@@ -65,9 +65,8 @@ void InstallHandler() {
 
 // The index of the place; -1 when all are taken.
 int TakePlace(const void* data, size_t size) {
-  const std::lock_guard<std::mutex> lock(places_mutex);
   for (int i = 0; i < kMostMappedFiles; ++i) {
-    if (places[i].begin.load(std::memory_order_relaxed) != 0) continue;
+    if (places[i].taken.exchange(true, std::memory_order_acquire)) continue;
     places[i].damaged.store(false, std::memory_order_relaxed);
     places[i].end.store(reinterpret_cast<uintptr_t>(data) + size, std::memory_order_release);
     places[i].begin.store(reinterpret_cast<uintptr_t>(data), std::memory_order_release);
@@ -77,8 +76,8 @@ int TakePlace(const void* data, size_t size) {
 }
 
 void FreePlace(int place) {
-  const std::lock_guard<std::mutex> lock(places_mutex);
   places[place].begin.store(0, std::memory_order_release);
+  places[place].taken.store(false, std::memory_order_release);
 }
 
 }  // namespace
