@@ -2,50 +2,37 @@
 
 #include <utf8proc.h>
 
-#include <optional>
-#include <string>
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
-#include "google/protobuf/unknown_field_set.h"
 #include "grpcpp/support/slice.h"
 #include "server/rpc/error_details.h"
+#include "server/rpc/wire_contents.h"
 
 namespace videodiffcr {
 namespace {
 
-using google::protobuf::Descriptor;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::UnknownField;
-using google::protobuf::UnknownFieldSet;
+// Clients that are newer than this server know a few fields that it does not. The library keeps what it does not know,
+// as it keeps the elements of a repeated field: each 2 bytes of a message would become 24 and more.
+constexpr int64_t kMaxUnknownFields = 1000;
+// A snapshot has a few chunks, as many prompts and some hundred ids.
+constexpr int64_t kMaxRepeatedElements = 10'000;
 
-struct BadString {
-  std::string field;  // dotted path
-  std::string value;
-};
+absl::Status TooMany(absl::string_view what, int64_t count, int64_t limit) {
+  return WithErrorInfo(
+      absl::InvalidArgumentError(absl::StrCat("the message has ", count, " ", what, "; at most ", limit, " are taken")),
+      "MALFORMED_MESSAGE", {{"value", absl::StrCat(count)}, {"limit", absl::StrCat(limit)}});
+}
 
-// Looks for the first string of the message in `bytes` that is not UTF-8; false when the bytes are no message of the
-// wire format. Reads it without the generated classes, which would stop at such a string without saying where. Goes no
-// deeper than the messages' types do, and none holds itself.
-bool FindBadString(const Descriptor& type, const std::string& bytes, const std::string& path,
-                   std::optional<BadString>* found) {
-  UnknownFieldSet fields;
-  if (!fields.ParseFromString(bytes)) return false;
-  for (int i = 0; i < fields.field_count() && !found->has_value(); ++i) {
-    const UnknownField& field = fields.field(i);
-    const FieldDescriptor* descriptor = type.FindFieldByNumber(field.number());
-    if (descriptor == nullptr || field.type() != UnknownField::TYPE_LENGTH_DELIMITED) continue;
-    const std::string name = path.empty() ? descriptor->name() : absl::StrCat(path, ".", descriptor->name());
-    if (descriptor->type() == FieldDescriptor::TYPE_STRING && !IsValidUtf8(field.length_delimited())) {
-      *found = BadString{name, field.length_delimited()};
-    }
-    if (descriptor->type() == FieldDescriptor::TYPE_MESSAGE &&
-        !FindBadString(*descriptor->message_type(), field.length_delimited(), name, found)) {
-      return false;
-    }
+absl::Status CheckContents(const google::protobuf::Descriptor& type, const WireContents& contents) {
+  if (contents.unknown_fields > kMaxUnknownFields) {
+    return TooMany(absl::StrCat("fields that a ", type.full_name(), " does not have"), contents.unknown_fields,
+                   kMaxUnknownFields);
   }
-  return true;
+  if (contents.repeated_elements > kMaxRepeatedElements) {
+    return TooMany("elements in its repeated fields", contents.repeated_elements, kMaxRepeatedElements);
+  }
+  if (!contents.bad_string.has_value()) return absl::OkStatus();
+  return FieldError("INVALID_UTF8", contents.bad_string->field, contents.bad_string->value, "must be valid UTF-8");
 }
 
 }  // namespace
@@ -72,21 +59,26 @@ absl::Status ParseMessage(const grpc::ByteBuffer& bytes, int64_t max_bytes, goog
   }
   grpc::Slice slice;
   if (!bytes.DumpToSingleSlice(&slice).ok()) return absl::InternalError("cannot read the message's bytes");
-  return ParseMessage(std::string(reinterpret_cast<const char*>(slice.begin()), slice.size()), message);
+  return ParseMessage(absl::string_view(reinterpret_cast<const char*>(slice.begin()), slice.size()), message);
 }
 
-absl::Status ParseMessage(const std::string& flat, google::protobuf::Message* message) {
-  // Looked for first, so that the protobuf library does not write a line about it to the log for whoever sends one.
-  // Bytes that break off behind such a string are not shown to it at all.
-  std::optional<BadString> bad;
-  const bool whole = FindBadString(*message->GetDescriptor(), flat, "", &bad);
-  if (whole && bad.has_value()) return FieldError("INVALID_UTF8", bad->field, bad->value, "must be valid UTF-8");
-  if (!whole || !message->ParseFromString(flat)) {
-    return WithErrorInfo(absl::InvalidArgumentError(absl::StrCat("the ", flat.size(), " bytes are not a ",
-                                                                 message->GetDescriptor()->full_name(),
-                                                                 " message (got \"", Printable(flat, 32), "\")")),
-                         "MALFORMED_MESSAGE", {{"value", Printable(flat, 32)}});
+absl::Status ParseMessage(absl::string_view flat, google::protobuf::Message* message) {
+  const google::protobuf::Descriptor& type = *message->GetDescriptor();
+  // Looked through first, so that the library neither takes many times the bytes' memory nor writes a line to the log
+  // about a string that is not UTF-8 for whoever sends one. Bytes that break off behind such a string are not shown to
+  // it at all.
+  const WireContents contents = LookThrough(type, flat);
+  if (contents.whole) {
+    if (absl::Status status = CheckContents(type, contents); !status.ok()) return status;
   }
+  if (!contents.whole || !message->ParseFromArray(flat.data(), static_cast<int>(flat.size()))) {
+    return WithErrorInfo(
+        absl::InvalidArgumentError(absl::StrCat("the ", flat.size(), " bytes are not a ", type.full_name(),
+                                                " message (got \"", Printable(flat, 32), "\")")),
+        "MALFORMED_MESSAGE", {{"value", Printable(flat, 32)}});
+  }
+  // A session keeps what it was asked for.
+  message->DiscardUnknownFields();
   return absl::OkStatus();
 }
 

@@ -4,7 +4,6 @@
 #define VIDEODIFFCR_SERVER_RPC_MESSAGE_PARSING_H_
 
 #include <cstdint>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -14,11 +13,13 @@
 namespace videodiffcr {
 
 // InvalidArgument: MESSAGE_TOO_LARGE when there are more than `max_bytes`, INVALID_UTF8 naming the string field and its
-// value, MALFORMED_MESSAGE when the bytes are no protobuf message of this type.
+// value, MALFORMED_MESSAGE when the bytes are no protobuf message of this type, or hold so many fields that the type
+// does not have, or elements of repeated ones, that the message would take many times their memory. Fields that the
+// type does not have are left out.
 absl::Status ParseMessage(const grpc::ByteBuffer& bytes, int64_t max_bytes, google::protobuf::Message* message);
 
 // The same of bytes that another message holds.
-absl::Status ParseMessage(const std::string& bytes, google::protobuf::Message* message);
+absl::Status ParseMessage(absl::string_view bytes, google::protobuf::Message* message);
 
 // `bytes` is UTF-8 as the Unicode standard defines it: no overlong forms, no surrogates.
 bool IsValidUtf8(absl::string_view bytes);
