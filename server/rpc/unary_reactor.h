@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/rpc/call_alarm.h"
 #include "server/rpc/call_reactor.h"
 #include "server/rpc/rpc_metrics.h"
 
@@ -16,9 +18,11 @@ class UnaryReactor final : public CallReactor {
   // Fills the response, or says what is wrong with the request.
   using Answer = std::function<absl::Status(const grpc::ByteBuffer& request, grpc::ByteBuffer* response)>;
 
-  // `rpc_metrics` and what is in `entrance` outlive the call.
-  UnaryReactor(RpcMethod method, grpc::CallbackServerContext* context, const Entrance& entrance, Answer answer,
-               RpcMetrics* rpc_metrics);
+  // `rpc_metrics` and what is in `entrance` outlive the call. A client that has not taken the answer after
+  // `answer_timeout` is cut off (0: never).
+  UnaryReactor(RpcMethod method, grpc::CallbackServerContext* context, const Entrance& entrance,
+               absl::Duration answer_timeout, Answer answer, RpcMetrics* rpc_metrics);
+  ~UnaryReactor() override;
 
  private:
   class Ending;
@@ -27,9 +31,11 @@ class UnaryReactor final : public CallReactor {
   void OnNoMessage() override;
   void OnCancel() override;
 
+  const absl::Duration answer_timeout_;
   const Answer answer_;
-  // Shared with the timeout, which may come late.
+  // Shared with the timeouts, which may come late.
   const std::shared_ptr<Ending> ending_;
+  CallAlarm alarm_;            // ending_'s
   grpc::ByteBuffer response_;  // gRPC's once the call has ended
 };
 

@@ -101,7 +101,7 @@ RawBidiReactor* VideoService::Begin(RpcMethod method, grpc::CallbackServerContex
     return new WatchReactor(context, entrance, std::move(caller), environment_);
   }
   return new UnaryReactor(
-      method, context, entrance,
+      method, context, entrance, environment_.idle_timeout,
       [this, method, caller = std::move(caller)](const grpc::ByteBuffer& request, grpc::ByteBuffer* response) {
         absl::Status status = Answer(method, caller, request, response);
         if (absl::IsUnauthenticated(status)) LogCallRefused(caller, status, environment_.log_prompts);

@@ -190,7 +190,43 @@ TEST(ConnectionsTest, AHeaderWithoutAnEndIsCutWhetherOrNotACallCameBefore) {
   EXPECT_TRUE(viewer.status().ok()) << viewer.status().error_message();
 }
 
-// The same bytes as above, but in messages: far more than a connection may send without reason.
+// Whether the server resets the call before the patience for the connection ends.
+bool HearsReset(const Descriptor& connection, char stream) {
+  constexpr char kReset = 3;
+  constexpr size_t kHeaderBytes = 9;
+  std::string heard;
+  char block[4096];
+  for (ssize_t got; (got = read(connection.get(), block, sizeof(block))) > 0;) {
+    heard.append(block, static_cast<size_t>(got));
+    while (heard.size() >= kHeaderBytes) {
+      const auto byte = [&heard](size_t at) { return static_cast<size_t>(static_cast<unsigned char>(heard[at])); };
+      const size_t whole = kHeaderBytes + (byte(0) << 16 | byte(1) << 8 | byte(2));
+      if (heard.size() < whole) break;
+      if (heard[3] == kReset && heard[8] == stream) return true;
+      heard.erase(0, whole);
+    }
+  }
+  return false;
+}
+
+// Its connection would keep its place, and the server its end, for as long as pings are answered.
+TEST(ConnectionsTest, ACallWhoseAnswerHasNoRoomIsCutAfterTheIdleTimeAndADrainNeedNotWaitForIt) {
+  ServerConfig config = TestConfig();
+  config.scheduler.idle_timeout = absl::Milliseconds(50);
+  config.drain_timeout = absl::Minutes(10);
+  TestServer server(config);
+  const Descriptor connection(ConnectToLoopback(server.server().port()));
+  SetPatience(connection, std::chrono::seconds(30));
+  constexpr char kSettings = 4;
+  const std::string windows_of_no_bytes("\0\4\0\0\0\0", 6);
+  const std::string hello = std::string(kHttp2Greeting) + Frame(kSettings, 0, 0, windows_of_no_bytes) +
+                            CallOf("/videodiffcr.v1.VideoGenerationService/GetServerInfo", 1);
+  ASSERT_EQ(send(connection.get(), hello.data(), hello.size(), MSG_NOSIGNAL), static_cast<ssize_t>(hello.size()));
+  ASSERT_TRUE(HearsReset(connection, 1));
+  server.Drain();
+}
+
+// The same bytes as in a header without an end, but in messages: far more than a connection may send without reason.
 TEST(ConnectionsTest, WhoSendsManyLargeMessagesIsNotCut) {
   TestServer server;
   const auto connection = server.NewConnection();
