@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "scheduler/admission_policy.h"
 #include "scheduler/delivery_stage.h"
@@ -204,6 +206,12 @@ absl::StatusOr<SessionId> Scheduler::Submit(SessionRequest request, std::unique_
   auto record = std::make_unique<SessionRecord>(id, std::move(request), std::move(sink), state.model->info(),
                                                 state.metrics, snapshot.now);
   SessionRecord* const session = record.get();
+  const int64_t reserved_before = state.memory_reserved_bytes;
+  // Else a session would run on whose id nobody knows, should there be no memory for what follows.
+  absl::Cleanup take_back = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    state.sessions.erase(id);
+    state.memory_reserved_bytes = reserved_before;
+  };
   state.sessions.emplace(id, std::move(record));
   if (decision.verdict == AdmissionVerdict::kAdmit) {
     state.Admit(session);
@@ -211,6 +219,7 @@ absl::StatusOr<SessionId> Scheduler::Submit(SessionRequest request, std::unique_
     session->Wait(snapshot.now);
     state.Dispatch(session);
   }
+  std::move(take_back).Cancel();
   return id;
 }
 

@@ -72,12 +72,13 @@ SessionRecord* SchedulerState::Find(SessionId session) {
 
 void SchedulerState::Dispatch(SessionRecord* session) {
   if (session->in_delivery_queue || !session->HasEvents()) return;
-  session->in_delivery_queue = true;
   if (!deliveries.TryPush(session->id())) {
     // Impossible while every session is in it at most once; a session that is never delivered would hang its client.
     std::fprintf(stderr, "scheduler: the delivery queue is full or closed; %zu sessions\n", sessions.size());
     std::abort();
   }
+  // Only now, for if there was no memory for its place the next event is to find one. Nobody looks meanwhile.
+  session->in_delivery_queue = true;
 }
 
 void SchedulerState::Admit(SessionRecord* session) {

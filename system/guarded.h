@@ -11,6 +11,15 @@
 
 namespace videodiffcr {
 
+// A status with the words `what` and `why`; without words where there is no memory for them either.
+inline absl::Status FailureOf(absl::StatusCode code, absl::string_view what, absl::string_view why) noexcept {
+  try {
+    return absl::Status(code, absl::StrCat(what, ": ", why));
+  } catch (const std::bad_alloc&) {
+    return absl::Status(code, "");
+  }
+}
+
 // What `work` returns, an absl::Status or StatusOr. When it throws instead: ResourceExhausted for want of memory,
 // Internal otherwise, with `what` ("encoding the chunk") in front.
 template <typename Work>
@@ -18,9 +27,9 @@ auto Guarded(absl::string_view what, const Work& work) -> decltype(work()) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError(absl::StrCat(what, ": no memory"));
+    return FailureOf(absl::StatusCode::kResourceExhausted, what, "no memory");
   } catch (const std::exception& error) {
-    return absl::InternalError(absl::StrCat(what, ": ", error.what()));
+    return FailureOf(absl::StatusCode::kInternal, what, error.what());
   }
 }
 

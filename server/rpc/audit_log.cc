@@ -4,9 +4,20 @@
 #include "server/logging/log_line.h"
 #include "server/rpc/error_details.h"
 #include "server/rpc/status_conversion.h"
+#include "system/guarded.h"
 
 namespace videodiffcr {
 namespace {
+
+// A line that there is no memory for is left out, as one that nobody reads is: no session ends, or begins without
+// anyone to end it, for that.
+template <typename Write>
+void LeaveOutWithoutMemory(const Write& write) {
+  Guarded("a line of the log", [&] {
+    write();
+    return absl::OkStatus();
+  }).IgnoreError();
+}
 
 LogRecord Audit(const char* event, const char* message) {
   LogRecord record;
@@ -27,53 +38,65 @@ void AddStatus(const absl::Status& status, bool quote_clients, LogRecord* record
 
 void LogSessionStarted(const std::string& session, const Caller& caller, VideoCodec codec, int64_t length_chunks,
                        uint64_t seed) {
-  LogRecord record = Audit("session_started", "session started");
-  record.fields.push_back({"session", session});
-  AddCaller(caller, &record);
-  record.fields.push_back({"codec", std::string(CodecName(codec))});
-  record.fields.push_back({"chunks", length_chunks});
-  record.fields.push_back({"seed", absl::StrCat(seed)});  // as text: JSON's numbers end at 2^53
-  Log(record);
+  LeaveOutWithoutMemory([&] {
+    LogRecord record = Audit("session_started", "session started");
+    record.fields.push_back({"session", session});
+    AddCaller(caller, &record);
+    record.fields.push_back({"codec", std::string(CodecName(codec))});
+    record.fields.push_back({"chunks", length_chunks});
+    record.fields.push_back({"seed", absl::StrCat(seed)});  // as text: JSON's numbers end at 2^53
+    Log(record);
+  });
 }
 
 void LogSessionResumed(const std::string& session, const Caller& caller, int64_t next_chunk) {
-  LogRecord record = Audit("session_resumed", "session resumed");
-  record.fields.push_back({"session", session});
-  AddCaller(caller, &record);
-  record.fields.push_back({"next_chunk", next_chunk});
-  Log(record);
+  LeaveOutWithoutMemory([&] {
+    LogRecord record = Audit("session_resumed", "session resumed");
+    record.fields.push_back({"session", session});
+    AddCaller(caller, &record);
+    record.fields.push_back({"next_chunk", next_chunk});
+    Log(record);
+  });
 }
 
 void LogSessionLeft(const std::string& session, absl::Duration grace) {
-  LogRecord record{LogLevel::kInfo, "session_left", "session waits for its client", {}};
-  record.fields.push_back({"session", session});
-  record.fields.push_back({"grace_seconds", absl::ToDoubleSeconds(grace)});
-  Log(record);
+  LeaveOutWithoutMemory([&] {
+    LogRecord record{LogLevel::kInfo, "session_left", "session waits for its client", {}};
+    record.fields.push_back({"session", session});
+    record.fields.push_back({"grace_seconds", absl::ToDoubleSeconds(grace)});
+    Log(record);
+  });
 }
 
 void LogSessionWatched(const std::string& session, const Caller& watcher) {
-  LogRecord record = Audit("session_watched", "session watched");
-  record.fields.push_back({"session", session});
-  AddCaller(watcher, &record);
-  Log(record);
+  LeaveOutWithoutMemory([&] {
+    LogRecord record = Audit("session_watched", "session watched");
+    record.fields.push_back({"session", session});
+    AddCaller(watcher, &record);
+    Log(record);
+  });
 }
 
 void LogSessionEnded(const std::string& session, const Caller& caller, const absl::Status& status, bool quote_clients,
                      int64_t chunks, absl::Duration lasted) {
-  LogRecord record = Audit("session_ended", "session ended");
-  record.fields.push_back({"session", session});
-  AddCaller(caller, &record);
-  AddStatus(status, quote_clients, &record);
-  record.fields.push_back({"chunks", chunks});
-  record.fields.push_back({"seconds", absl::ToDoubleSeconds(lasted)});
-  Log(record);
+  LeaveOutWithoutMemory([&] {
+    LogRecord record = Audit("session_ended", "session ended");
+    record.fields.push_back({"session", session});
+    AddCaller(caller, &record);
+    AddStatus(status, quote_clients, &record);
+    record.fields.push_back({"chunks", chunks});
+    record.fields.push_back({"seconds", absl::ToDoubleSeconds(lasted)});
+    Log(record);
+  });
 }
 
 void LogCallRefused(const Caller& caller, const absl::Status& status, bool quote_clients) {
-  LogRecord record = Audit("call_refused", "call refused");
-  AddCaller(caller, &record);
-  AddStatus(status, quote_clients, &record);
-  Log(record);
+  LeaveOutWithoutMemory([&] {
+    LogRecord record = Audit("call_refused", "call refused");
+    AddCaller(caller, &record);
+    AddStatus(status, quote_clients, &record);
+    Log(record);
+  });
 }
 
 }  // namespace videodiffcr

@@ -1,4 +1,5 @@
 // The audit's lines: who began what, how it ended, and who was refused (server/logging/log_line.h, docs/operating.md).
+// A line that there is no memory for is left out.
 #ifndef VIDEODIFFCR_SERVER_RPC_AUDIT_LOG_H_
 #define VIDEODIFFCR_SERVER_RPC_AUDIT_LOG_H_
 

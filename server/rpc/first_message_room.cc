@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
+
 namespace videodiffcr {
 
 FirstMessageRoom::Place FirstMessageRoom::Enter(const std::string& connection, std::function<void()> crowd_out) {
@@ -10,10 +13,16 @@ FirstMessageRoom::Place FirstMessageRoom::Enter(const std::string& connection, s
   {
     MutexLock lock(&mutex_);
     if (streams_.size() >= places_) leaves = Remove(OldestOfTheMost());
+    // A copy of the text: what throws within a map of Abseil leaves it broken.
+    const auto of_connection = by_connection_.try_emplace(std::string(connection), 0).first;
+    // Unless it is counted below: there may be no memory for the stream.
+    const absl::Cleanup forget = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      if (of_connection->second == 0) by_connection_.erase(of_connection);
+    };
+    streams_.emplace(next_, Stream{connection, std::move(crowd_out)});
+    ++of_connection->second;
     place.room_ = this;
     place.stream_ = next_++;
-    streams_.emplace(place.stream_, Stream{connection, std::move(crowd_out)});
-    ++by_connection_[connection];
   }
   if (leaves) leaves();
   return place;

@@ -11,6 +11,7 @@
 #include "server/rpc/error_details.h"
 #include "server/rpc/session_start.h"
 #include "server/rpc/session_warnings.h"
+#include "system/guarded.h"
 
 namespace videodiffcr {
 namespace {
@@ -115,22 +116,36 @@ absl::Status ServedSession::Submit(SessionPlan plan) {
     sink = std::make_unique<TenantSink>(std::move(sink), caller_.tenant, *queue, environment_.clock,
                                         environment_.access.metrics);
   }
-  absl::StatusOr<SessionId> session = environment_.scheduler->Submit(std::move(plan.request), std::move(sink));
+  absl::StatusOr<SessionId> session = Guarded("submitting the session", [&] {
+    return environment_.scheduler->Submit(std::move(plan.request), std::move(sink));
+  });
   if (!session.ok()) {
     outbox_->End(session.status());  // for a second call that asks for the same start
     return session.status();
   }
   LogSessionStarted(name_, caller_, codec, plan.announced_length_chunks, seed);
+  {
+    MutexLock lock(&mutex_);
+    session_ = *session;
+  }
+  const absl::Status status =
+      Guarded("starting the session", [&] { return Begin(*session, encoder.get(), queue->get()); });
+  // Whatever has become of it: the thread that delivers its first chunk waits for this.
+  encoder->Allow(status);
+  if (!status.ok()) environment_.scheduler->Cancel(*session, absl::CancelledError("the call has ended"));
+  return status;
+}
+
+absl::Status ServedSession::Begin(SessionId session, SessionEncoder* encoder, TenantQueue* queue) {
   // Where nobody waits it has its place: the encoder is made while the first chunk is denoised. Not before, for whoever
   // is refused has not waited for it, nor has the server; one that waits for its place waits for it, too.
   absl::Status status;
   if (environment_.scheduler->load().waiting_sessions == 0) {
     status = encoder->Prepare();
-  } else if (*queue != nullptr) {
-    status = (*queue)->Enter();
+  } else if (queue != nullptr) {
+    status = queue->Enter();
   }
-  SetSession(*session, status.ok());
-  encoder->Allow(status);
+  SetSession(session, status.ok());
   return status;
 }
 
@@ -143,7 +158,6 @@ void ServedSession::SetSession(SessionId session, bool may_begin) {
   bool gone;
   {
     MutexLock lock(&mutex_);
-    session_ = session;
     admitted_ = may_begin;
     gone = over_;
   }
@@ -295,7 +309,12 @@ void ServedSession::Disconnect(int64_t connection, const absl::Status& status) {
   } else {
     LogSessionLeft(name_, environment_.limits.disconnect_grace);
   }
-  environment_.directory->Wait(*this, turn, generated ? outbox_->held_bytes() : 0);
+  const absl::Status waits = Guarded("waiting for a client", [&] {
+    environment_.directory->Wait(*this, turn, generated ? outbox_->held_bytes() : 0);
+    return absl::OkStatus();
+  });
+  // Nobody would end a session that waits where nobody looks.
+  if (!waits.ok()) End(connection, absl::CancelledError("the call has ended"), waits);
 }
 
 void ServedSession::End(std::optional<int64_t> connection, absl::Status why, const absl::Status& told) {
@@ -309,7 +328,12 @@ void ServedSession::End(std::optional<int64_t> connection, absl::Status why, con
   }
   NoteEnd(told);
   // Unless they have heard of another end, or are about to: the outbox tells them last of all.
-  if (!ending()) watchers_->OnEnd(why, nullptr);
+  if (!ending()) {
+    Guarded("telling the watchers", [&] {
+      watchers_->OnEnd(why, nullptr);
+      return absl::OkStatus();
+    }).IgnoreError();  // the session ends all the same
+  }
   // The call that is connected hears why; what waits for it is of no use to it any more.
   if (viewer != nullptr) {
     outbox_->Drop(why);

@@ -31,6 +31,8 @@
 
 namespace videodiffcr {
 
+class SessionEncoder;
+
 // A call that is connected to a session. Both methods may come late, when another call is connected already.
 class SessionViewer {
  public:
@@ -119,6 +121,8 @@ class ServedSession final : public DirectoryEntry,
   std::optional<SessionId> scheduled() const;
   // Once it generates no more, if no call is connected.
   void FreeTenantPlace();
+  // What follows once the scheduler has it: its encoder or its place among its tenant's that wait, and `started`.
+  absl::Status Begin(SessionId session, SessionEncoder* encoder, TenantQueue* queue);
   void SetSession(SessionId session, bool may_begin);
   std::optional<SessionId> Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // For the audit: once, and only of a session that the scheduler had.

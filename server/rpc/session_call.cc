@@ -228,6 +228,11 @@ void SessionCall::OnAlarm() {
 }
 
 absl::Status SessionCall::Pump() {
+  // gRPC would swallow what is thrown, and nothing would come to write any more.
+  return Guarded("sending a response", [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return TryPump(); });
+}
+
+absl::Status SessionCall::TryPump() {
   if (session_ == nullptr || writing_ || finished_) return absl::OkStatus();
   if (!told_started_) {
     if (std::optional<StartedEvent> started = session_->Describe(session_connection_); started.has_value()) {
@@ -301,8 +306,13 @@ void SessionCall::OnWriteDone(bool ok) {
   }
   // Without the mutex: the outbox may tell of its watermarks from here. What a broken connection took is not delivered:
   // the session keeps it for the next one.
-  if (was_event && (ok || !session->resumable())) session->Delivered(connection);
   absl::Status sent;
+  if (was_event && (ok || !session->resumable())) {
+    sent = Guarded("noting a delivery", [&] {
+      session->Delivered(connection);
+      return absl::OkStatus();
+    });
+  }
   {
     MutexLock lock(&mutex_);
     writing_ = false;
@@ -310,7 +320,7 @@ void SessionCall::OnWriteDone(bool ok) {
     if (failure_.has_value()) return FinishLocked(*failure_);
     // A write that failed means that the connection is gone; OnCancel() comes and ends the call.
     if (!ok) return;
-    sent = Pump();
+    if (sent.ok()) sent = Pump();
     WatchLastBytes();
   }
   if (!sent.ok()) Fail(std::move(sent));
@@ -333,7 +343,11 @@ void SessionCall::FailIf(bool may_have_started, bool end_session, absl::Status s
   MutexLock lock(&mutex_);
   if (finished_ || failure_.has_value() || (started_ && !may_have_started)) return;
   if (end_session && session_ != nullptr) {
-    session_->End(session_connection_, absl::CancelledError("the call has ended"), status);
+    ServedSession* const session = session_.get();
+    Guarded("ending the session", [&, connection = session_connection_] {
+      session->End(connection, absl::CancelledError("the call has ended"), status);
+      return absl::OkStatus();
+    }).IgnoreError();  // and the call in any case
   }
   if (writing_) {
     slot_.Release();  // it has no session any more, however long its client takes to read the last write
@@ -356,7 +370,12 @@ void SessionCall::FinishLocked(const absl::Status& status) {
   const grpc::Status answer = ToGrpcStatus(status);
   environment_.rpc_metrics->CountCall(method_, status.code());
   if (session_ == nullptr || !session_->submitted()) LogCallRefused(caller_, status, environment_.log_prompts);
-  if (session_ != nullptr) session_->Disconnect(session_connection_, status);
+  // Whatever is thrown: a call that is not ended now never is.
+  ServedSession* const session = session_.get();
+  Guarded("leaving the session", [&, connection = session_connection_] {
+    if (session != nullptr) session->Disconnect(connection, status);
+    return absl::OkStatus();
+  }).IgnoreError();
   transport_->Finish(answer);
 }
 

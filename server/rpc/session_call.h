@@ -82,6 +82,7 @@ class SessionCall final : public SessionViewer, public std::enable_shared_from_t
   absl::Status EnterRegistry();
   // Sends the next event, or the end. An error, for lost memory, is for the caller to Fail() with, without the mutex.
   absl::Status Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TryPump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status PackStarted(StartedEvent started) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status PackEvent(OutgoingEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Once nothing more comes of the session: gives the client `idle_timeout` for the next write.

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
+
 namespace videodiffcr {
 
 SessionDirectory::SessionDirectory(absl::Duration grace, int64_t max_waiting_bytes, Clock* clock)
@@ -19,10 +22,17 @@ SessionDirectory::~SessionDirectory() {
 std::shared_ptr<DirectoryEntry> SessionDirectory::Add(const std::shared_ptr<DirectoryEntry>& session) {
   MutexLock lock(&mutex_);
   if (!session->request_id().empty()) {
-    const auto [found, is_new] = name_of_request_.emplace(session->request_id(), session->name());
-    if (!is_new) return by_name_.at(found->second);
+    const auto found = name_of_request_.find(session->request_id());
+    if (found != name_of_request_.end()) return by_name_.at(found->second);
   }
-  by_name_.emplace(session->name(), session);
+  // Copies of the texts: what throws within a map of Abseil leaves it broken.
+  const auto named = by_name_.emplace(std::string(session->name()), session).first;
+  // Both or neither: an id without its session would be in use for ever.
+  absl::Cleanup take_back = [&, place = named]() ABSL_NO_THREAD_SAFETY_ANALYSIS { by_name_.erase(place); };
+  if (!session->request_id().empty()) {
+    name_of_request_.emplace(std::string(session->request_id()), std::string(session->name()));
+  }
+  std::move(take_back).Cancel();
   return nullptr;
 }
 

@@ -18,10 +18,10 @@ absl::StatusOr<SessionRegistry::Slot> SessionRegistry::Enter(const std::string& 
                       {{"limit", absl::StrCat(max_sessions_per_connection_)}}),
         absl::StrCat("connection:", connection), description);
   }
-  ++sessions_by_connection_[connection];
   Slot slot;
-  slot.registry_ = this;
   slot.connection_ = connection;
+  ++sessions_by_connection_[std::string(connection)];  // a copy: what throws within the map would leave it broken
+  slot.registry_ = this;                               // last: what throws before has taken no place
   return slot;
 }
 

@@ -1,5 +1,6 @@
 #include "server/rpc/status_conversion.h"
 
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -36,12 +37,7 @@ const char* ReasonFor(const absl::Status& status) {
   }
 }
 
-}  // namespace
-
-std::string ReasonSent(const absl::Status& status) { return ErrorReason(WithErrorInfo(status, ReasonFor(status))); }
-
-grpc::Status ToGrpcStatus(const absl::Status& original) {
-  if (original.ok()) return grpc::Status::OK;
+grpc::Status WithDetails(const absl::Status& original) {
   absl::Status status = WithErrorInfo(original, ReasonFor(original));
   if (const std::optional<absl::Duration> retry_after = RetryAfter(status); retry_after.has_value()) {
     status = WithRetryInfo(std::move(status), *retry_after);
@@ -57,6 +53,20 @@ grpc::Status ToGrpcStatus(const absl::Status& original) {
     detail->set_value(std::string(payload));
   });
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), message, details.SerializeAsString());
+}
+
+}  // namespace
+
+std::string ReasonSent(const absl::Status& status) { return ErrorReason(WithErrorInfo(status, ReasonFor(status))); }
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  try {
+    return WithDetails(status);
+  } catch (const std::bad_alloc&) {
+    // Whoever cannot be told more is told at least this: a call that is not ended stays for ever.
+    return grpc::Status(static_cast<grpc::StatusCode>(status.code()), "");
+  }
 }
 
 std::string CodeName(absl::StatusCode code) { return absl::StatusCodeToString(code); }

@@ -11,7 +11,7 @@ namespace videodiffcr {
 
 // Code and message as they are; the payloads travel as details of a google.rpc.Status in "grpc-status-details-bin". A
 // status without ErrorInfo gets one with a reason by its code, a ResourceExhausted of the scheduler RetryInfo from
-// RetryAfter().
+// RetryAfter(). Where there is no memory for all that, the code alone.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 // The reason that a client is told: of the status's own ErrorInfo, or by its code.

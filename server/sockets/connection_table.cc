@@ -10,6 +10,8 @@
 #include <optional>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
+
 namespace videodiffcr {
 namespace {
 
@@ -79,9 +81,18 @@ void ConnectionTable::Add(int socket, const std::string& peer, const std::string
   Connection connection;
   connection.inode = InodeOf(socket);
   connection.peer = peer;
-  connection.number = uses_->Add(name);
+  // A copy of the text: what throws within a map of Abseil leaves it broken.
+  const auto of_peer = by_peer_.try_emplace(std::string(peer), 0).first;
+  int64_t number = 0;
+  // All or nothing: there may be no memory for its place.
+  absl::Cleanup take_back = [&] {
+    uses_->Remove(number);
+    if (of_peer->second == 0) by_peer_.erase(of_peer);
+  };
+  connection.number = number = uses_->Add(name);
   connections_.emplace(socket, std::move(connection));
-  ++by_peer_[peer];
+  ++of_peer->second;
+  std::move(take_back).Cancel();
 }
 
 int ConnectionTable::Sweep() {

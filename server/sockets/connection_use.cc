@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
+
 namespace videodiffcr {
 
 ConnectionUses::Call::Call(ConnectionUses* uses, const std::string& connection, bool matters)
@@ -42,8 +45,11 @@ int64_t ConnectionUses::Add(const std::string& connection) {
   const int64_t number = next_number_++;
   ConnectionUse use;
   use.idle_since = number;
-  connections_.emplace(number, Entry{connection, use});
-  by_name_[connection] = number;
+  const auto added = connections_.emplace(number, Entry{connection, use}).first;
+  // Both or neither: nobody would know the number of one that is not named.
+  absl::Cleanup take_back = [&, place = added]() ABSL_NO_THREAD_SAFETY_ANALYSIS { connections_.erase(place); };
+  by_name_[std::string(connection)] = number;  // a copy: what throws within the map would leave it broken
+  std::move(take_back).Cancel();
   return number;
 }
 
