@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/grpc_deadline.h"
 #include "server/rpc/error_details.h"
+#include "system/guarded.h"
 
 namespace videodiffcr {
 namespace {
@@ -37,6 +38,15 @@ void CallReactor::AwaitFirstMessage(std::function<void(absl::Status)> fail) {
 }
 
 void CallReactor::OnReadDone(bool ok) {
+  absl::Status status = Guarded("taking a message", [&] {
+    TakeMessage(ok);
+    return absl::OkStatus();
+  });
+  // gRPC would swallow what is thrown, and nobody would ever answer.
+  if (!status.ok()) OnThrown(std::move(status));
+}
+
+void CallReactor::TakeMessage(bool ok) {
   if (has_first_message_) {
     if (ok) {
       const grpc::ByteBuffer bytes = std::exchange(request_bytes_, grpc::ByteBuffer());

@@ -45,10 +45,15 @@ class CallReactor : public RawBidiReactor {
   // Where the next message goes.
   void ReadNextMessage() { StartRead(&request_bytes_); }
 
+  // One of those has thrown: ends the call with `status`, unless it is over.
+  virtual void OnThrown(absl::Status status) = 0;
+
  private:
   // Called by gRPC.
   void OnReadDone(bool ok) final;
   void OnDone() final;
+
+  void TakeMessage(bool ok);
 
   grpc::CallbackServerContext* const context_;
   const Entrance entrance_;

@@ -75,6 +75,8 @@ void UnaryReactor::OnNoMessage() {
                nullptr);
 }
 
+void UnaryReactor::OnThrown(absl::Status status) { ending_->End(status, nullptr); }
+
 void UnaryReactor::OnCancel() { ending_->End(absl::CancelledError("the client cancelled or is gone"), nullptr); }
 
 }  // namespace videodiffcr

@@ -29,6 +29,7 @@ class UnaryReactor final : public CallReactor {
 
   void OnFirstMessage(const grpc::ByteBuffer& bytes) override;
   void OnNoMessage() override;
+  void OnThrown(absl::Status status) override;
   void OnCancel() override;
 
   const absl::Duration answer_timeout_;

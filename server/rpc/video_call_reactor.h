@@ -4,7 +4,9 @@
 #define VIDEODIFFCR_SERVER_RPC_VIDEO_CALL_REACTOR_H_
 
 #include <memory>
+#include <utility>
 
+#include "absl/status/status.h"
 #include "server/rpc/call_alarm.h"
 #include "server/rpc/call_environment.h"
 #include "server/rpc/call_reactor.h"
@@ -30,6 +32,7 @@ class VideoCallReactor final : public CallReactor, public CallTransport {
   // CallReactor.
   void OnFirstMessage(const grpc::ByteBuffer& bytes) override;
   void OnNoMessage() override;
+  void OnThrown(absl::Status status) override { call_->Fail(std::move(status)); }
   void OnNextMessage(const grpc::ByteBuffer& bytes) override;
 
   // Called by gRPC.

@@ -48,7 +48,8 @@ absl::Status WatchCall::TryStart(const v1::WatchSessionRequest& request) {
     slot_ = *std::move(slot);
     writing_ = true;  // so that no chunk goes out before `started`
   }
-  absl::Status joined = (*session)->watchers().Add(weak_from_this());
+  // What is thrown here comes back as well: a call that waits for a write which never was is not ended.
+  absl::Status joined = Guarded("watching a session", [&] { return (*session)->watchers().Add(weak_from_this()); });
   MutexLock lock(&mutex_);
   if (finished_) return absl::OkStatus();
   if (!joined.ok()) {
@@ -70,8 +71,12 @@ void WatchCall::OnChunk(const grpc::ByteBuffer& bytes) {
     environment_.rpc_metrics->watch_chunks_skipped_total->Increment(static_cast<double>(waiting_.end() - skipped));
     waiting_.erase(skipped, waiting_.end());
   }
-  waiting_.push_back(bytes);
-  Pump();
+  auto* const waiting = &waiting_;  // by a name of its own: clang does not see inside a lambda that the mutex is held
+  const absl::Status kept = Guarded("keeping a chunk for a watcher", [&] {
+    waiting->push_back(bytes);
+    return absl::OkStatus();
+  });
+  if (kept.ok()) Pump();  // else it misses it, which is nothing to the session
 }
 
 void WatchCall::OnEnd(const absl::Status& status, const grpc::ByteBuffer* finished) {

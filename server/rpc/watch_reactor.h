@@ -3,7 +3,9 @@
 #define VIDEODIFFCR_SERVER_RPC_WATCH_REACTOR_H_
 
 #include <memory>
+#include <utility>
 
+#include "absl/status/status.h"
 #include "server/rpc/call_alarm.h"
 #include "server/rpc/call_environment.h"
 #include "server/rpc/call_reactor.h"
@@ -29,6 +31,7 @@ class WatchReactor final : public CallReactor, public CallTransport {
   // CallReactor.
   void OnFirstMessage(const grpc::ByteBuffer& bytes) override;
   void OnNoMessage() override;
+  void OnThrown(absl::Status status) override { call_->Fail(std::move(status)); }
 
   // Called by gRPC.
   void OnWriteDone(bool ok) override { call_->OnWriteDone(ok); }

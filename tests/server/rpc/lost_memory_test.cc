@@ -8,6 +8,7 @@
 
 #include "server/rpc/first_message_room.h"
 #include "server/rpc/session_call.h"
+#include "server/rpc/watch_call.h"
 #include "tests/fakes/failing_allocation.h"
 #include "tests/server/rpc/call_fixture.h"
 
@@ -138,6 +139,38 @@ TEST_F(LostMemoryTest, WhicheverAllocationOfAGoodbyeFailsTheCallEndsAndAResumabl
                                                       });
   EXPECT_GT(failures, 5);
   call->call->Fail(absl::CancelledError("enough"));
+}
+
+struct SparedWatch {
+  SparedTransport transport;
+  std::shared_ptr<WatchCall> call;
+};
+
+TEST_F(LostMemoryTest, WhicheverAllocationOfAWatchFailsItEnds) {
+  std::unique_ptr<SparedCall> owner = NewCall();
+  v1::SessionConfig config = NamedConfig(0);
+  config.set_initial_chunk_credits(0);
+  owner->call->Start(config);
+  ASSERT_TRUE(owner->transport.told().WaitForWriteOrEnd());
+  v1::WatchSessionRequest request;
+  request.set_session_id(owner->transport.told().responses().front().started().session_id());
+  request.set_watch_token(owner->transport.told().responses().front().started().watch_token());
+  std::unique_ptr<SparedWatch> watch;
+  const auto begin = [&] {
+    watch = std::make_unique<SparedWatch>();
+    watch->call = WatchCall::Create(Caller{"ipv4:127.0.0.1:7", {}, nullptr}, environment_, &watch->transport);
+  };
+  begin();
+  const int64_t failures = WithEveryAllocationFailing(
+      [&] { watch->call->Start(request); },
+      [&] {
+        EXPECT_TRUE(watch->transport.told().end().has_value() || watch->transport.told().TakeWrite());
+        watch->call->OnCancel();
+        EXPECT_EQ(rpc_metrics_.watchers->Value(), 0);
+        begin();
+      });
+  EXPECT_GT(failures, 10);
+  owner->call->Fail(absl::CancelledError("enough"));
 }
 
 TEST(LostMemoryInTheRoomTest, AStreamThatThereIsNoMemoryForHasNoPlaceInIt) {
