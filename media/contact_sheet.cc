@@ -24,10 +24,13 @@ std::string FitText(const std::string& text, int width) {
   return text.size() <= room ? text : text.substr(0, room < 3 ? 0 : room - 3) + "...";
 }
 
+// What of `from` lies inside `to`, as DrawText() does.
 void CopyImage(const RgbImage& from, int left, int top, RgbImage* to) {
-  for (int y = 0; y < from.height; ++y) {
+  const int width = std::min(from.width, to->width - left);
+  const int height = std::min(from.height, to->height - top);
+  for (int y = 0; width > 0 && y < height; ++y) {
     const uint8_t* row = from.pixels.data() + static_cast<size_t>(y) * from.width * 3;
-    std::copy(row, row + static_cast<size_t>(from.width) * 3, to->at(left, top + y));
+    std::copy_n(row, static_cast<size_t>(width) * 3, to->at(left, top + y));
   }
 }
 

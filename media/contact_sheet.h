@@ -23,7 +23,8 @@ struct ContactSheetOptions {
 // fewer.
 std::vector<int64_t> SpreadFrames(int64_t frame_count, int count);
 
-// Lays `frames` (all of one size, at least one) out in rows, with their times and the captions drawn.
+// Lays `frames` (at least one) out in rows, with their times and the captions drawn. The first one's size is that of
+// all tiles; a larger frame is cut at the edge of the sheet.
 RgbImage TileFrames(const std::vector<VideoFrame>& frames, const ContactSheetOptions& options);
 
 // Reads the video at `video_path` and writes its contact sheet as a PNG to `png_path`. Errors of CountVideoFrames() and

@@ -19,6 +19,10 @@ namespace {
 // FFmpeg's name for its demuxer of MP4 and its kin.
 constexpr char kFormats[] = "mov,mp4,m4a,3gp,3g2,mj2";
 
+// A few kilobytes may claim frames that take gigabytes. Video of 7680x4320 pixels is read.
+constexpr int64_t kMostPixels = int64_t{1} << 25;
+constexpr int kMostSide = 8192;  // pixels
+
 struct OpenVideo {
   UniqueInput input;
   const AVStream* stream = nullptr;  // the first video stream; belongs to `input`
@@ -28,6 +32,15 @@ struct OpenVideo {
 absl::Status CannotRead(const std::string& path, const absl::Status& cause) {
   const absl::StatusCode code = absl::IsResourceExhausted(cause) ? cause.code() : absl::StatusCode::kDataLoss;
   return absl::Status(code, absl::StrCat("cannot read ", path, " as video: ", cause.message()));
+}
+
+// Probing decodes the first frames of every stream, and is to decode no larger ones than are read.
+int Probe(AVFormatContext& input) {
+  std::vector<AVDictionary*> options(input.nb_streams, nullptr);
+  for (AVDictionary*& limits : options) av_dict_set_int(&limits, "max_pixels", kMostPixels, 0);
+  const int code = avformat_find_stream_info(&input, options.data());
+  for (AVDictionary*& limits : options) av_dict_free(&limits);
+  return code;
 }
 
 absl::StatusOr<OpenVideo> Open(const std::string& path) {
@@ -49,7 +62,7 @@ absl::StatusOr<OpenVideo> Open(const std::string& path) {
   if (code < 0) {
     return CannotRead(path, AvStatus(code, "opening it"));
   }
-  code = avformat_find_stream_info(input.get(), nullptr);
+  code = Probe(*input);
   if (code < 0) {
     return CannotRead(path, AvStatus(code, "probing it"));
   }
@@ -61,7 +74,14 @@ absl::StatusOr<OpenVideo> Open(const std::string& path) {
   return OpenVideo{std::move(input), stream};
 }
 
+absl::Status CheckSize(int width, int height) {
+  if (width <= kMostSide && height <= kMostSide && int64_t{width} * height <= kMostPixels) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("frames of ", width, "x", height, " pixels; at most ", kMostPixels,
+                                          " are read, and ", kMostSide, " on a side"));
+}
+
 absl::StatusOr<UniqueCodecContext> OpenDecoder(const AVStream& stream) {
+  if (absl::Status size = CheckSize(stream.codecpar->width, stream.codecpar->height); !size.ok()) return size;
   const AVCodec* decoder = avcodec_find_decoder(stream.codecpar->codec_id);
   if (decoder == nullptr) {
     return absl::InternalError(
@@ -70,6 +90,7 @@ absl::StatusOr<UniqueCodecContext> OpenDecoder(const AVStream& stream) {
   UniqueCodecContext codec(avcodec_alloc_context3(decoder));
   int code = avcodec_parameters_to_context(codec.get(), stream.codecpar);
   if (code >= 0) {
+    codec->max_pixels = kMostPixels;
     code = avcodec_open2(codec.get(), decoder, nullptr);
   }
   if (code < 0) {
@@ -107,7 +128,7 @@ absl::StatusOr<RgbImage> ToRgb(const AVFrame& frame, int max_width) {
   return image;
 }
 
-// Collects the wanted ones out of frames that arrive in playing order.
+// Collects the wanted ones out of frames that arrive in playing order, all of one size.
 class FrameCollector {
  public:
   FrameCollector(const std::vector<int64_t>& indices, AVRational time_base, int max_width)
@@ -125,6 +146,7 @@ class FrameCollector {
       if (code < 0) {
         return AvStatus(code, "decoding a frame");
       }
+      if (absl::Status size = KeepSize(*frame); !size.ok()) return size;
       if (next_index_++ == indices_[frames_.size()]) {
         absl::StatusOr<RgbImage> image = ToRgb(*frame, max_width_);
         if (!image.ok()) {
@@ -139,10 +161,24 @@ class FrameCollector {
   std::vector<VideoFrame> TakeFrames() { return std::move(frames_); }
 
  private:
+  // Who lays frames out takes the first one's size for that of all.
+  absl::Status KeepSize(const AVFrame& frame) {
+    if (next_index_ == 0) {
+      width_ = frame.width;
+      height_ = frame.height;
+      return CheckSize(width_, height_);
+    }
+    if (frame.width == width_ && frame.height == height_) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("frame ", next_index_, " has ", frame.width, "x", frame.height,
+                                            " pixels, the first one ", width_, "x", height_));
+  }
+
   const std::vector<int64_t>& indices_;
   const AVRational time_base_;
   const int max_width_;
   int64_t next_index_ = 0;
+  int width_ = 0;   // pixels, of the first frame
+  int height_ = 0;  // likewise
   std::vector<VideoFrame> frames_;
 };
 

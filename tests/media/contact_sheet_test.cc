@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +17,7 @@ namespace videodiffcr {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 std::string TempPath(const std::string& name) { return ::testing::TempDir() + "/contact_sheet_test_" + name; }
 
@@ -51,6 +53,19 @@ TEST(TileFramesTest, LaysFramesOutInRowsUnderTheCaptions) {
   };
   EXPECT_EQ(count_red(bare), 5 * 100 * 50);
   EXPECT_EQ(count_red(captioned), 5 * 100 * 50);
+}
+
+TEST(TileFramesTest, AFrameLargerThanTheFirstStaysInsideTheSheet) {
+  std::vector<VideoFrame> frames(4, VideoFrame{RgbImage::Filled(40, 20, {255, 0, 0}), 0});
+  const RgbImage even = TileFrames(frames, {.columns = 2});
+  for (const auto& [width, height] : {std::pair{400, 20}, std::pair{40, 2000}, std::pair{400, 2000}}) {
+    frames.back().image = RgbImage::Filled(width, height, {0, 255, 0});
+    const RgbImage sheet = TileFrames(frames, {.columns = 2});  // the address sanitizer watches
+    EXPECT_EQ(sheet.width, even.width);
+    EXPECT_EQ(sheet.pixels.size(), even.pixels.size());
+    EXPECT_TRUE(std::equal(sheet.pixels.begin(), sheet.pixels.begin() + sheet.pixels.size() / 4, even.pixels.begin()))
+        << "what lies above the large frame is as it was";
+  }
 }
 
 TEST(DrawTextTest, ClipsAtTheEdgesAndDrawsABoxForWhatItDoesNotKnow) {
@@ -124,11 +139,43 @@ TEST(VideoFramesTest, ReadsTheFramesAskedForWithTheirTimes) {
   EXPECT_NE((*frames)[0].image.pixels, (*frames)[2].image.pixels);
 }
 
+// What no encoder of ours writes, and a server may send: pictures of `sizes` one after the other in one stream.
+std::string MakeVideoOfSizes(const std::vector<std::string>& sizes) {
+  const std::string path = TempPath("sizes.mp4");
+  std::string command = "(";
+  for (const std::string& size : sizes) {
+    command += "ffmpeg -v error -f lavfi -i color=size=" + size +
+               ":rate=16 -frames:v 2 -pix_fmt yuv420p -preset ultrafast -f h264 - && ";
+  }
+  command += "true) | ffmpeg -v error -y -f h264 -i - -c copy " + path;
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  return path;
+}
+
+TEST(VideoFramesTest, AVideoWhoseFramesChangeSizeIsRefusedWithBothSizes) {
+  const std::string path = MakeVideoOfSizes({"160x96", "16x4096"});
+  const auto frames = ReadVideoFrames(path, {0, 3}, 80);
+  EXPECT_TRUE(absl::IsDataLoss(frames.status())) << frames.status();
+  EXPECT_THAT(std::string(frames.status().message()),
+              ::testing::AllOf(HasSubstr(path), HasSubstr("16x4096"), HasSubstr("160x96")));
+  EXPECT_TRUE(ReadVideoFrames(path, {0, 1}, 80).ok()) << "as far as they have one size";
+  EXPECT_TRUE(absl::IsDataLoss(WriteContactSheet(path, TempPath("sizes.png"), {})));
+}
+
+TEST(VideoFramesTest, AFrameThatWouldTakeAllMemoryIsRefusedByItsSize) {
+  for (const std::string size : {"8192x4112", "16x8208"}) {
+    const auto frames = ReadVideoFrames(MakeVideoOfSizes({size}), {0}, 80);
+    EXPECT_TRUE(absl::IsDataLoss(frames.status())) << frames.status();
+    EXPECT_THAT(std::string(frames.status().message()), HasSubstr(size));
+  }
+  EXPECT_TRUE(ReadVideoFrames(MakeVideoOfSizes({"16x8192"}), {0}, 80).ok());
+}
+
 TEST(VideoFramesTest, AFileThatIsNoVideoIsAnErrorThatNamesIt) {
   const std::string path = TempPath("no_video.mp4");
   std::ofstream(path) << "this is text";
   EXPECT_TRUE(absl::IsDataLoss(CountVideoFrames(path).status()));
-  EXPECT_THAT(std::string(CountVideoFrames(path).status().message()), ::testing::HasSubstr(path));
+  EXPECT_THAT(std::string(CountVideoFrames(path).status().message()), HasSubstr(path));
   EXPECT_TRUE(absl::IsNotFound(CountVideoFrames(TempPath("missing.mp4")).status()));
   EXPECT_TRUE(absl::IsDataLoss(CountVideoFrames(::testing::TempDir()).status())) << "a folder";
 }
@@ -158,7 +205,7 @@ TEST(PngFileTest, HoldsThePixelsOfTheImage) {
 TEST(ContactSheetTest, AVideoThatCannotBeReadIsAnErrorThatNamesIt) {
   const absl::Status status = WriteContactSheet(TempPath("missing.mp4"), TempPath("missing.png"), {});
   EXPECT_TRUE(absl::IsNotFound(status));
-  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("missing.mp4"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("missing.mp4"));
 }
 
 TEST(TileFramesTest, ALongCaptionIsCutToTheSheet) {
@@ -173,7 +220,7 @@ TEST(TileFramesTest, ALongCaptionIsCutToTheSheet) {
 TEST(ContactSheetTest, APngThatCannotBeWrittenIsAnErrorThatNamesIt) {
   const absl::Status status = WritePng(RgbImage::Filled(4, 4, {}), "/nowhere/sheet.png");
   EXPECT_TRUE(absl::IsNotFound(status));
-  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("cannot write /nowhere/sheet.png"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot write /nowhere/sheet.png"));
 }
 
 TEST(ContactSheetTest, HalfAPngIsNotLeftBehind) {
