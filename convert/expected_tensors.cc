@@ -3,10 +3,10 @@
 #include <map>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "convert/shown_name.h"
 #include "convert/tensor_signs.h"
 #include "convert/tensor_values.h"
 
@@ -164,7 +164,7 @@ class Faults {
 };
 
 std::string NameInFile(absl::string_view name, const SourceTensor& tensor) {
-  return absl::CHexEscape(tensor.original.empty() ? name : absl::string_view(tensor.original));
+  return ShownName(tensor.original.empty() ? name : absl::string_view(tensor.original));
 }
 
 }  // namespace

@@ -3,11 +3,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "convert/shown_name.h"
 #include "convert/tensor_values.h"
 
 namespace videodiffcr {
@@ -31,7 +31,7 @@ SourceTensors::iterator WeightBeside(SourceTensors& tensors, absl::string_view n
 
 absl::Status Join(const SourceTensor& scale, const TensorLoader& load, const std::string& name, SourceTensor* weight) {
   const auto error = [&](absl::string_view what) {
-    return absl::InvalidArgumentError(absl::StrCat("tensor ", absl::CHexEscape(scale.original), ": ", what));
+    return absl::InvalidArgumentError(absl::StrCat("tensor ", ShownName(scale.original), ": ", what));
   };
   const int64_t rows = weight->shape.empty() ? 1 : weight->shape.front();
   const int64_t count = scale.elements();

@@ -8,11 +8,11 @@
 #include <utility>
 #include <variant>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "convert/little_endian.h"
 #include "convert/pickle_reader.h"
+#include "convert/shown_name.h"
 
 namespace videodiffcr {
 namespace {
@@ -60,7 +60,7 @@ absl::Status Reader::CheckVersion() {
 }
 
 absl::Status Reader::ReadStorage(absl::string_view key, const PickledStorage& storage) {
-  const std::string name = absl::StrCat("storage '", absl::CHexEscape(key), "' ");
+  const std::string name = absl::StrCat("storage '", ShownName(key), "' ");
   if (!storage.type.foreign.empty()) return Error(absl::StrCat(name, storage.type.foreign));
   if (rest_.size() < kCountBytes) return Error(absl::StrCat(name, "is missing: the file is cut short; fetch it again"));
   const uint64_t elements = LoadU64(rest_.data());

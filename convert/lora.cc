@@ -5,11 +5,11 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "convert/lora_config.h"
 #include "convert/lora_keys.h"
+#include "convert/shown_name.h"
 #include "convert/weight_paths.h"
 
 namespace videodiffcr {
@@ -25,7 +25,7 @@ absl::Status InFile(absl::string_view path, const absl::Status& status) {
 absl::Status UnknownKeys(absl::string_view path, const std::vector<std::string>& keys) {
   std::vector<std::string> few;
   for (const std::string& key : keys) {
-    if (few.size() < kMostNamed) few.push_back(absl::CHexEscape(key));
+    if (few.size() < kMostNamed) few.push_back(ShownName(key));
   }
   const absl::string_view kind = OtherAdapterKind(keys.front());
   return absl::InvalidArgumentError(absl::StrCat(
@@ -114,8 +114,8 @@ absl::Status LoraSet::Add(const LoraFile& file, const std::string& scratch_folde
                               : key->part == LoraPart::kAlpha ? &change.alpha
                                                               : &change.whole;
     if (!part->empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(file.path, ": tensor '", absl::CHexEscape(tensor.original),
-                                                     "' says again what '", absl::CHexEscape(*part), "' says"));
+      return absl::InvalidArgumentError(absl::StrCat(file.path, ": tensor '", ShownName(tensor.original),
+                                                     "' says again what '", ShownName(*part), "' says"));
     }
     *part = name;
   }

@@ -45,6 +45,10 @@ class Machine {
   absl::Status Push(absl::StatusOr<T> value) {
     return value.ok() ? Push(PickleValue(*std::move(value))) : value.status();
   }
+  absl::Status PushTensor(absl::StatusOr<PickledTensor> tensor);
+  absl::Status PushAgain(PickleIndex index);  // a value that is there already
+  // One value may be recalled for copy after copy: the bound on all of them keeps that from filling the memory.
+  absl::Status CountCopies(size_t count, absl::string_view of_what);
   // Both items of a list or a tuple of two; nothing for any other value.
   std::optional<std::pair<PickleIndex, PickleIndex>> PairAt(PickleIndex index) const;
   // A mark is a floor: what lies below it belongs to the one who set it.
@@ -66,7 +70,7 @@ class Machine {
   std::vector<PickleIndex> stack_;
   std::vector<size_t> marks_;  // heights of the stack
   absl::flat_hash_map<uint64_t, PickleIndex> memo_;
-  size_t copied_pairs_ = 0;
+  size_t copies_ = 0;
 };
 
 absl::Status Machine::Push(PickleValue value) {
@@ -76,6 +80,29 @@ absl::Status Machine::Push(PickleValue value) {
   stack_.push_back(static_cast<PickleIndex>(document_.values.size()));
   document_.values.push_back(std::move(value));
   return absl::OkStatus();
+}
+
+absl::Status Machine::PushTensor(absl::StatusOr<PickledTensor> tensor) {
+  if (!tensor.ok()) return tensor.status();
+  if (absl::Status status = CountCopies(tensor->shape.size() + tensor->strides.size(), "sizes of tensors");
+      !status.ok()) {
+    return status;
+  }
+  return Push(PickleValue(*std::move(tensor)));
+}
+
+absl::Status Machine::PushAgain(PickleIndex index) {
+  if (stack_.size() >= kMaxPickleValues) {
+    return absl::InvalidArgumentError(absl::StrCat("more than ", kMaxPickleValues, " values on the stack"));
+  }
+  stack_.push_back(index);
+  return absl::OkStatus();
+}
+
+absl::Status Machine::CountCopies(size_t count, absl::string_view of_what) {
+  copies_ += count;
+  if (copies_ <= kMaxPickleValues) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("more than ", kMaxPickleValues, " copies of ", of_what));
 }
 
 absl::StatusOr<PickleIndex> Machine::Pop() {
@@ -98,6 +125,9 @@ absl::StatusOr<std::vector<PickleIndex>> Machine::PopItems(size_t count) {
 }
 
 absl::Status Machine::Do(PushMark) {
+  if (marks_.size() >= kMaxPickleValues) {
+    return absl::InvalidArgumentError(absl::StrCat("more than ", kMaxPickleValues, " marks on the stack"));
+  }
   marks_.push_back(stack_.size());
   return absl::OkStatus();
 }
@@ -129,6 +159,9 @@ absl::Status Machine::Do(SetInDict instruction) {
 
 absl::Status Machine::Do(PutMemo instruction) {
   if (stack_.empty()) return absl::InvalidArgumentError("nothing on the stack to remember");
+  if (memo_.size() >= kMaxPickleValues) {
+    return absl::InvalidArgumentError(absl::StrCat("more than ", kMaxPickleValues, " values to remember"));
+  }
   memo_[instruction.slot] = stack_.back();
   return absl::OkStatus();
 }
@@ -138,8 +171,7 @@ absl::Status Machine::Do(GetMemo instruction) {
   if (found == memo_.end()) {
     return absl::InvalidArgumentError(absl::StrCat("nothing was remembered under ", instruction.slot));
   }
-  stack_.push_back(found->second);
-  return absl::OkStatus();
+  return PushAgain(found->second);
 }
 
 absl::Status Machine::Do(Reduce) {
@@ -159,24 +191,23 @@ absl::Status Machine::Do(Reduce) {
       if (arguments->items.size() != 1 || Get<PickleTuple>(arguments->items[0]) == nullptr) {
         return absl::InvalidArgumentError("torch.Size takes a tuple");
       }
-      stack_.push_back(arguments->items[0]);
-      return absl::OkStatus();
+      return PushAgain(arguments->items[0]);
     case PickleCallable::kUnusedValue:
       return Push(PickleUnusedValue{});
     case PickleCallable::kRebuildOldTensor:
-      return Push(RebuildOldTensor(document_.values, *arguments));
+      return PushTensor(RebuildOldTensor(document_.values, *arguments));
     case PickleCallable::kRebuildTensor:
-      return Push(RebuildTensor(document_.values, *arguments));
+      return PushTensor(RebuildTensor(document_.values, *arguments));
     case PickleCallable::kRebuildTensorOfDType:
-      return Push(RebuildTensorOfDType(document_.values, *arguments));
+      return PushTensor(RebuildTensorOfDType(document_.values, *arguments));
     case PickleCallable::kRebuildFromCpuTensor:
-      return Push(RebuildFromCpuTensor(document_.values, *arguments));
+      return PushTensor(RebuildFromCpuTensor(document_.values, *arguments));
     case PickleCallable::kRebuildParameter:
-      return Push(RebuildParameter(document_.values, *arguments));
+      return PushTensor(RebuildParameter(document_.values, *arguments));
     case PickleCallable::kRebuildParameterWithState:
-      return Push(RebuildParameterWithState(document_.values, *arguments));
+      return PushTensor(RebuildParameterWithState(document_.values, *arguments));
     case PickleCallable::kRebuildFromType:
-      return Push(RebuildFromType(document_.values, *arguments));
+      return PushTensor(RebuildFromType(document_.values, *arguments));
   }
   return absl::InternalError("a callable without a meaning");
 }
@@ -190,16 +221,12 @@ std::optional<std::pair<PickleIndex, PickleIndex>> Machine::PairAt(PickleIndex i
   return std::pair(items[0], items[1]);
 }
 
-// Python 3 makes an empty one and sets its items, Python 2 made it of a list of pairs. One long list may be recalled
-// for dict after dict: the bound on all copies keeps that from filling the memory.
+// Python 3 makes an empty one and sets its items, Python 2 made it of a list of pairs.
 absl::Status Machine::PushOrderedDict(const PickleTuple& arguments) {
   if (arguments.items.empty()) return Push(PickleDict{});
   const auto* list = arguments.items.size() == 1 ? Get<PickleList>(arguments.items[0]) : nullptr;
   if (list == nullptr) return absl::InvalidArgumentError("an OrderedDict is made of nothing or of a list of pairs");
-  copied_pairs_ += list->items.size();
-  if (copied_pairs_ > kMaxPickleValues) {
-    return absl::InvalidArgumentError(absl::StrCat("OrderedDicts of more than ", kMaxPickleValues, " pairs"));
-  }
+  if (absl::Status status = CountCopies(list->items.size(), "pairs of OrderedDicts"); !status.ok()) return status;
   PickleDict dict;
   for (const PickleIndex item : list->items) {
     const std::optional<std::pair<PickleIndex, PickleIndex>> pair = PairAt(item);

@@ -16,8 +16,10 @@
 
 namespace videodiffcr {
 
-inline constexpr size_t kMaxPickleBytes = 16 << 20;    // the pickle of the 14B model has 0.3 MiB
-inline constexpr size_t kMaxPickleValues = 1'000'000;  // bounds the memory of a hostile pickle to about 150 MB
+inline constexpr size_t kMaxPickleBytes = 16 << 20;  // the pickle of the 14B model has 0.3 MiB
+// Also of the stack, of marks on it, of what is remembered, and of what is copied when a value is made of others again
+// and again. It bounds the memory that a hostile pickle takes to about 250 MB, more than half of it values.
+inline constexpr size_t kMaxPickleValues = 1'000'000;
 
 // Strings of the result point into `pickle`, which must outlive it. InvalidArgument with the byte offset.
 absl::StatusOr<PickleDocument> ReadPickle(absl::Span<const uint8_t> pickle);

@@ -18,6 +18,7 @@ std::optional<std::vector<int64_t>> Integers(absl::Span<const PickleValue> value
   const auto* tuple = std::get_if<PickleTuple>(&values[index]);
   if (tuple == nullptr || tuple->items.size() > kMaxTensorRank) return std::nullopt;
   std::vector<int64_t> integers;
+  integers.reserve(tuple->items.size());
   for (const PickleIndex item : tuple->items) {
     const auto* integer = std::get_if<int64_t>(&values[item]);
     if (integer == nullptr) return std::nullopt;
@@ -32,6 +33,12 @@ struct RebuildCall {
   absl::Span<const PickleValue> values;
   absl::Span<const PickleIndex> items;  // its arguments
 };
+
+// A long map of flags may be recalled for tensor after tensor, and would take hours to look through.
+bool HasTooManyFlags(absl::Span<const PickleValue> values, PickleIndex metadata) {
+  const auto* flags = std::get_if<PickleDict>(&values[metadata]);
+  return flags != nullptr && flags->items.size() > kMaxTensorFlags;
+}
 
 // The last argument of a call, {"conj": bool, "neg": bool}: numbers that are to be negated when they are read.
 bool IsLazy(absl::Span<const PickleValue> values, PickleIndex metadata) {
@@ -59,6 +66,9 @@ absl::StatusOr<PickledTensor> Rebuild(const RebuildCall& call, size_t plain, con
         call.name, " takes a storage, an offset, sizes and strides (tuples of at most ", kMaxTensorRank, " integers)"));
   }
   if (!storage->type.foreign.empty()) return PickledTensor{.foreign = storage->type.foreign};
+  if (items.size() > plain && HasTooManyFlags(call.values, items[plain])) {
+    return absl::InvalidArgumentError(absl::StrCat(call.name, ": metadata of more than ", kMaxTensorFlags, " flags"));
+  }
   if (items.size() > plain && IsLazy(call.values, items[plain])) {
     return PickledTensor{.foreign = "is a lazy negation; save it again after resolve_neg()"};
   }
@@ -95,6 +105,10 @@ absl::StatusOr<PickledStorage> StorageOfPersistentId(absl::Span<const PickleValu
   const auto* elements = std::get_if<int64_t>(&values[tuple->items[4]]);
   if (kind == nullptr || *kind != "storage" || type == nullptr || key == nullptr || elements == nullptr) {
     return absl::InvalidArgumentError("a persistent id that is not ('storage', type, key, location, elements)");
+  }
+  if (key->size() > kMaxTensorNameBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a storage's key of ", key->size(), " bytes; at most ", kMaxTensorNameBytes, " are read"));
   }
   return PickledStorage{type->type, *key, *elements};
 }

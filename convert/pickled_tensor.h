@@ -12,6 +12,7 @@
 namespace videodiffcr {
 
 inline constexpr size_t kMaxTensorRank = 16;
+inline constexpr size_t kMaxTensorFlags = 16;  // PyTorch has two: conj and neg
 
 // `values` are those of the document, which indices point into.
 

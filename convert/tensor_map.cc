@@ -4,10 +4,10 @@
 #include <variant>
 
 #include "absl/status/status.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "convert/shown_name.h"
 
 namespace videodiffcr {
 namespace {
@@ -75,7 +75,7 @@ std::string Selection::Contents(const PickleDict& dict) const {
   for (const auto& [key, value] : dict.items) {
     const auto* name = Get<absl::string_view>(key);
     if (name == nullptr || names.size() == kMostNamed) continue;
-    names.push_back(absl::CHexEscape(*name));
+    names.push_back(ShownName(*name));
     const auto* inner = Get<PickleDict>(value);
     if (inner == nullptr) continue;
     const auto tensors = std::count_if(inner->items.begin(), inner->items.end(),

@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "convert/pickle_reader.h"
+#include "convert/shown_name.h"
 #include "convert/tensor_map.h"
 #include "convert/weight_file.h"
 #include "convert/zip_entry.h"
@@ -41,10 +42,10 @@ bool IsRowMajor(const PickledTensor& tensor) {
   return true;
 }
 
-// Names of weights have dots. What has none is the trainer's, but for a number by which weights are multiplied. None
-// lies under many names (_extra_state) and says nothing.
+// Names of weights have dots and are not long. What has no dot is the trainer's, but for a number by which weights are
+// multiplied. None lies under many names (_extra_state) and says nothing.
 bool MayBelongToAWeight(absl::string_view name, const PickleValue& value) {
-  if (std::holds_alternative<PickleNone>(value)) return false;
+  if (std::holds_alternative<PickleNone>(value) || name.size() > kMaxTensorNameBytes) return false;
   return absl::StrContains(name, '.') || absl::StrContains(name, "alpha") || absl::StrContains(name, "scale");
 }
 
@@ -60,7 +61,7 @@ class Reader {
     return absl::InvalidArgumentError(absl::StrCat(archive_.path, ": ", what));
   }
   absl::Status TensorError(absl::string_view name, absl::string_view what) const {
-    return Error(absl::StrCat("tensor '", absl::CHexEscape(name), "': ", what));
+    return Error(absl::StrCat("tensor '", ShownName(name), "': ", what));
   }
   absl::Status FindFolder();
   std::string Entries() const;  // the first few names
@@ -123,12 +124,21 @@ absl::StatusOr<SourceTensors> Reader::ReadTensors(const PickleDict& dict, std::v
       if (name != nullptr && MayBelongToAWeight(*name, document_.values[value])) {
         return TensorError(*name, "the value under this name is not a tensor");
       }
-      others.push_back(name == nullptr ? "a key that is no string" : absl::CHexEscape(*name));
+      // One name may stand here as often as the file likes.
+      if (others.size() < kMostNamed) {
+        others.push_back(name == nullptr ? "a key that is no string" : ShownName(*name));
+      } else if (others.size() == kMostNamed) {
+        others.push_back("...");
+      }
       continue;
     }
     if (name == nullptr) {
       return Error("a tensor whose name is not a string");
     }
+    if (name->size() > kMaxTensorNameBytes) {
+      return TensorError(*name, absl::StrCat("a name of more than ", kMaxTensorNameBytes, " bytes"));
+    }
+    if (tensors.size() == kMaxTensors) return Error(absl::StrCat("more than ", kMaxTensors, " tensors"));
     if (!pickled->foreign.empty()) return TensorError(*name, pickled->foreign);
     absl::StatusOr<SourceTensor> tensor = Resolve(*name, *pickled);
     if (!tensor.ok()) {
@@ -137,10 +147,6 @@ absl::StatusOr<SourceTensors> Reader::ReadTensors(const PickleDict& dict, std::v
     if (!tensors.emplace(*name, *std::move(tensor)).second) {
       return TensorError(*name, "is there twice");
     }
-  }
-  if (others.size() > kMostNamed) {
-    others.resize(kMostNamed);
-    others.push_back("...");
   }
   if (tensors.empty() && !others.empty()) {
     return Error(absl::StrCat("no tensor among what it holds: ", absl::StrJoin(others, ", ")));
@@ -171,7 +177,7 @@ absl::Status Reader::FindFolder() {
 std::string Reader::Entries() const {
   std::vector<std::string> names;
   for (const auto& [name, entry] : archive_.entries) {
-    if (names.size() < kMostNamed) names.push_back(absl::CHexEscape(name));
+    if (names.size() < kMostNamed) names.push_back(ShownName(name));
   }
   if (archive_.entries.size() > names.size()) names.push_back("...");
   return names.empty() ? "nothing" : absl::StrJoin(names, ", ");
@@ -238,11 +244,12 @@ absl::StatusOr<SourceTensor> Reader::Resolve(absl::string_view name, const Pickl
 }
 
 absl::StatusOr<SourceTensor> Reader::ResolveStorage(absl::string_view name, const PickledStorage& storage) const {
-  SourceTensor tensor{.dtype = storage.type.dtype, .zip_entry = absl::StrCat(folder_, "/data/", storage.key)};
-  const auto entry = archive_.entries.find(tensor.zip_entry);
+  const std::string entry_name = absl::StrCat(folder_, "/data/", storage.key);
+  const auto entry = archive_.entries.find(entry_name);
   if (entry == archive_.entries.end()) {
-    return TensorError(name, absl::StrCat("no zip entry '", absl::CHexEscape(tensor.zip_entry), "'"));
+    return TensorError(name, absl::StrCat("no zip entry '", ShownName(entry_name), "'"));
   }
+  SourceTensor tensor{.dtype = storage.type.dtype, .zip_entry = entry->first};
   tensor.packed = entry->second.deflated;
   if (!tensor.packed) tensor.bytes = entry->second.data;
   const uint64_t bytes = entry->second.bytes();
@@ -251,7 +258,7 @@ absl::StatusOr<SourceTensor> Reader::ResolveStorage(absl::string_view name, cons
       bytes / element_bytes != static_cast<uint64_t>(storage.elements)) {
     return TensorError(name, absl::StrCat("its storage claims ", storage.elements, " elements of ",
                                           std::string(DTypeName(storage.type.dtype)), ", zip entry '",
-                                          absl::CHexEscape(tensor.zip_entry), "' has ", bytes, " bytes"));
+                                          ShownName(tensor.zip_entry), "' has ", bytes, " bytes"));
   }
   return tensor;
 }

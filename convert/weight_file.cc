@@ -100,7 +100,7 @@ absl::StatusOr<SourceTensor> WeightFile::Load(const SourceTensor& tensor) {
         UnpackZipEntry(archive_, tensor.zip_entry, scratch_folder_, ReleaseMappedPages);
     if (!unpacked.ok()) return unpacked.status();
     unpacked_ = *std::move(unpacked);
-    unpacked_entry_ = tensor.zip_entry;
+    unpacked_entry_ = std::string(tensor.zip_entry);
   }
   SourceTensor loaded = tensor;
   loaded.bytes = unpacked_->bytes().subspan(tensor.first_byte, tensor.byte_count);

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "convert/zip_archive.h"
 #include "model/weights/safetensors_reader.h"
@@ -25,7 +26,7 @@ struct SourceTensor {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
   absl::Span<const uint8_t> bytes;  // from its first element to its last; of a packed tensor only once it was unpacked
-  std::string zip_entry;            // of its storage; empty for safetensors
+  absl::string_view zip_entry;      // of its storage, the archive's own text; empty for safetensors
   std::string original;             // its name as it stands in the file
   std::vector<int64_t> strides;     // elements, one per axis, all positive; empty: row-major and contiguous
   // The same place, inside the storage of a torch.save file.
@@ -46,8 +47,9 @@ using SourceTensors = std::map<std::string, SourceTensor, std::less<>>;
 
 // The tensors of a torch.save archive. The archive's dict of tensors is the first of `entries` that its top level has,
 // or the top level itself when it has none of them and `entry_required` is false (tensor_map.h). Everything that the
-// archive claims is checked: storages against their zip entries, sizes, strides and offsets against their storages.
-// InvalidArgument naming file and tensor. What the user should know goes into `notes`, which may be null.
+// archive claims is checked: storages against their zip entries, sizes, strides and offsets against their storages. At
+// most kMaxTensors, with names of at most kMaxTensorNameBytes. What comes back points into `archive`. InvalidArgument
+// naming file and tensor. What the user should know goes into `notes`, which may be null.
 absl::StatusOr<SourceTensors> ReadTorchArchive(const ZipArchive& archive, const std::vector<std::string>& entries,
                                                bool entry_required, std::vector<std::string>* notes = nullptr);
 
@@ -95,9 +97,9 @@ class WeightFile {
   std::vector<std::string> notes_;
   std::map<std::string, std::string> metadata_;
   std::string scratch_folder_;
-  std::optional<MappedFile> unpacked_;  // the storage that was unpacked last
-  std::string unpacked_entry_;          // its name
-  std::set<std::string> checked_;       // entries whose checksum was right
+  std::optional<MappedFile> unpacked_;   // the storage that was unpacked last
+  std::string unpacked_entry_;           // its name
+  std::set<absl::string_view> checked_;  // entries whose checksum was right
 };
 
 }  // namespace videodiffcr

@@ -10,12 +10,12 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "convert/file_kind.h"
+#include "convert/shown_name.h"
 #include "model/config/json_fields.h"
 #include "system/bounded_json.h"
 #include "system/regular_file.h"
@@ -129,7 +129,7 @@ absl::StatusOr<Paths> ReadIndex(const std::string& path) {
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
         name.find('\0') != std::string::npos) {
       return error(
-          absl::StrCat("weight_map.", absl::CHexEscape(tensor), " must be the plain name of a file beside the index"));
+          absl::StrCat("weight_map.", ShownName(tensor), " must be the plain name of a file beside the index"));
     }
     shards.insert(name);
   }

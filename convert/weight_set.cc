@@ -2,10 +2,10 @@
 
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "convert/fp8_scales.h"
+#include "convert/shown_name.h"
 
 namespace videodiffcr {
 
@@ -31,8 +31,8 @@ absl::Status WeightSet::Add(WeightFile file) {
     const std::string name = StripWrappers(original);
     const auto [place, is_new] = tensors_.emplace(name, tensor);
     if (!is_new) {
-      return absl::InvalidArgumentError(absl::StrCat(file.path(), ": tensor '", absl::CHexEscape(original),
-                                                     "' is a second '", absl::CHexEscape(name), "'"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(file.path(), ": tensor '", ShownName(original), "' is a second '", ShownName(name), "'"));
     }
     place->second.file = files_.size();
   }

@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "convert/little_endian.h"
+#include "convert/shown_name.h"
 
 namespace videodiffcr {
 namespace {
@@ -89,7 +89,7 @@ class Reader {
     return absl::InvalidArgumentError(absl::StrCat(archive_.path, ": ", what));
   }
   absl::Status EntryError(absl::string_view name, absl::string_view what) const {
-    return Error(absl::StrCat("zip entry '", absl::CHexEscape(name), "': ", what));
+    return Error(absl::StrCat("zip entry '", ShownName(name), "': ", what));
   }
   bool Inside(uint64_t offset, uint64_t count) const {
     return offset <= bytes_.size() && count <= bytes_.size() - offset;
@@ -342,7 +342,7 @@ absl::Status Reader::CheckOverlaps() {
   std::sort(extents_.begin(), extents_.end(), [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
   for (size_t i = 1; i < extents_.size(); ++i) {
     if (extents_[i].begin < extents_[i - 1].end) {
-      return EntryError(extents_[i].name, absl::StrCat("overlaps '", absl::CHexEscape(extents_[i - 1].name), "'"));
+      return EntryError(extents_[i].name, absl::StrCat("overlaps '", ShownName(extents_[i - 1].name), "'"));
     }
   }
   return absl::OkStatus();
@@ -357,7 +357,7 @@ absl::StatusOr<ZipArchive> OpenZipArchive(absl::Span<const uint8_t> bytes, std::
 absl::StatusOr<const ZipEntry*> FindZipEntry(const ZipArchive& archive, absl::string_view name) {
   const auto entry = archive.entries.find(name);
   if (entry != archive.entries.end()) return &entry->second;
-  return absl::NotFoundError(absl::StrCat(archive.path, ": no zip entry '", absl::CHexEscape(name), "'"));
+  return absl::NotFoundError(absl::StrCat(archive.path, ": no zip entry '", ShownName(name), "'"));
 }
 
 absl::Status CheckZipEntry(const ZipArchive& archive, absl::string_view name, const PieceRelease& release) {
@@ -379,7 +379,7 @@ absl::Status CheckZipChecksum(const ZipArchive& archive, absl::string_view name,
   if (!entry.ok()) return entry.status();
   if (found == (*entry)->crc32 || archive.without_checksums) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(
-      archive.path, ": zip entry '", absl::CHexEscape(name), "': checksum ", absl::Hex(found, absl::kZeroPad8),
+      archive.path, ": zip entry '", ShownName(name), "': checksum ", absl::Hex(found, absl::kZeroPad8),
       ", the directory says ", absl::Hex((*entry)->crc32, absl::kZeroPad8), "; the file is damaged, fetch it again"));
 }
 

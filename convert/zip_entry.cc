@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "convert/file_io.h"
+#include "convert/shown_name.h"
 
 namespace videodiffcr {
 namespace {
@@ -24,7 +24,7 @@ constexpr size_t kMostInputBytes = 8 << 20;  // at once
 using PieceSink = std::function<absl::Status(absl::Span<const uint8_t>)>;
 
 absl::Status Damaged(const ZipArchive& archive, absl::string_view name, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat(archive.path, ": zip entry '", absl::CHexEscape(name), "': ", what,
+  return absl::DataLossError(absl::StrCat(archive.path, ": zip entry '", ShownName(name), "': ", what,
                                           "; the file is damaged, fetch it again"));
 }
 
@@ -69,7 +69,7 @@ absl::StatusOr<std::string> ReadZipEntry(const ZipArchive& archive, absl::string
   const absl::StatusOr<const ZipEntry*> entry = FindZipEntry(archive, name);
   if (!entry.ok()) return entry.status();
   if ((*entry)->bytes() > max_bytes) {
-    return absl::InvalidArgumentError(absl::StrCat(archive.path, ": zip entry '", absl::CHexEscape(name), "': ",
+    return absl::InvalidArgumentError(absl::StrCat(archive.path, ": zip entry '", ShownName(name), "': ",
                                                    (*entry)->bytes(), " bytes; at most ", max_bytes, " are read"));
   }
   std::string text;

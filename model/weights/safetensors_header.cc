@@ -17,7 +17,6 @@ namespace videodiffcr {
 namespace {
 
 constexpr size_t kMaxDimensions = 8;
-constexpr size_t kMaxNameBytes = 1024;
 
 std::optional<DType> DTypeFromName(std::string_view name) {
   for (const DType dtype : {DType::kBool, DType::kU8, DType::kI8, DType::kI16, DType::kI32, DType::kI64, DType::kF8E4M3,
@@ -58,13 +57,16 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
     if (place_ == Place::kHeader) {
       key_ = key;
       subject_ = key.substr(0, 128);
-      if (key.empty() || key.size() > kMaxNameBytes) return Fail("a tensor's name must have 1 to 1024 bytes");
+      if (key.empty() || key.size() > kMaxTensorNameBytes) return Fail("a tensor's name must have 1 to 1024 bytes");
       if (!names_.insert(key).second) return Fail("appears twice");
-      if (key != "__metadata__") tensors.push_back(HeaderTensor{key});
+      if (key == "__metadata__") return true;
+      if (tensors.size() == kMaxTensors) return Fail(absl::StrCat("one more than the ", kMaxTensors, " that are read"));
+      tensors.push_back(HeaderTensor{key});
       return true;
     }
     field_ = key;
     if (place_ == Place::kMetadata) {
+      if (metadata.size() == kMaxTensors) return Fail(absl::StrCat("more than ", kMaxTensors, " keys"));
       return metadata.emplace(key, "").second || Fail(absl::StrCat("key ", key.substr(0, 128), " appears twice"));
     }
     const HeaderTensor& tensor = tensors.back();

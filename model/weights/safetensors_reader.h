@@ -3,6 +3,7 @@
 #ifndef VIDEODIFFCR_MODEL_WEIGHTS_SAFETENSORS_READER_H_
 #define VIDEODIFFCR_MODEL_WEIGHTS_SAFETENSORS_READER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -22,6 +23,10 @@ enum class DType { kBool, kU8, kI8, kI16, kI32, kI64, kF8E4M3, kF8E5M2, kF16, kB
 std::string_view DTypeName(DType dtype);  // as in safetensors: "F32", "BF16", ...
 int64_t DTypeBytes(DType dtype);
 
+// Of one file, whatever its format. Released ones have below two thousand tensors with names of below 100 bytes.
+inline constexpr size_t kMaxTensors = size_t{1} << 16;
+inline constexpr size_t kMaxTensorNameBytes = 1024;
+
 struct TensorEntry {
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;
@@ -34,7 +39,8 @@ struct TensorEntry {
 // Thread-safe after Open(): const and immutable.
 class SafetensorsReader {
  public:
-  // Maps the file and checks: header length (at most 16 MiB and inside the file), JSON, known types, shapes whose
+  // Maps the file and checks: header length (at most 16 MiB and inside the file), JSON, at most 65,536 tensors and as
+  // many keys of metadata, names of at most 1 KiB, known types, shapes whose
   // product fits, offsets inside the file, in order of data without holes or overlaps, bytes equal to shape times type.
   // Errors name the file and the tensor.
   static absl::StatusOr<SafetensorsReader> Open(const std::string& path);

@@ -5,9 +5,12 @@
 
 #include "absl/strings/match.h"
 #include "convert/expected_tensors.h"
+#include "convert/weight_set.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/convert/conversion_fixture.h"
 #include "tests/convert/pickle_builder.h"
+#include "tests/convert/test_files.h"
 #include "tests/convert/zip_builder.h"
 
 namespace videodiffcr {
@@ -116,6 +119,50 @@ TEST_F(ConversionMemoryTest, StaysNearOneTensorOfViewsIntoOneStorage) {
 TEST_F(ConversionMemoryTest, StaysNearOneTensorOfADeflatedStorage) {
   request_.transformer_files = {WriteFlat(/*deflate=*/true)};
   ExpectFlat();
+}
+
+// Of hostile files, in a process that has converted before.
+void ExpectRefusalWithin(int64_t most_bytes, const std::string& zip, const std::string& message) {
+  const std::string path = ::testing::TempDir() + "/conversion_memory_test.pt";
+  WriteFile(path, zip);
+  if (!ForgetPeak()) GTEST_SKIP() << "this kernel does not forget the peak of a process";
+  const int64_t before = StatusBytes("VmRSS");
+  const std::string refusal = MessageOf(WeightSet::Open({path}, {}));
+  EXPECT_LT(StatusBytes("VmHWM") - before, most_bytes);
+  EXPECT_THAT(refusal, ::testing::HasSubstr(message));
+  EXPECT_LT(refusal.size(), 1000);
+}
+
+// `pickle` in a folder of that name, with one storage of four bytes.
+std::string ArchiveOf(PickleBuilder pickle, const std::string& folder) {
+  return BuildZip({{.name = folder + "/data.pkl", .data = pickle.Stop()},
+                   {.name = folder + "/version", .data = "3\n"},
+                   {.name = folder + "/data/0", .data = std::string(4, '\0')}});
+}
+
+TEST(HostileMemoryTest, ALongNameThatIsRecalledAThousandTimesIsNotWrittenOutEachTime) {
+  PickleBuilder pickle;
+  pickle.Op('}').Op('(').String(std::string(512 << 10, '\xff')).Raw(std::string("q\0N", 3));
+  for (int i = 0; i < 1000; ++i) pickle.Raw(std::string("h\0N", 3));
+  ExpectRefusalWithin(40 << 20, ArchiveOf(pickle.Op('u'), "m"), "no tensor among what it holds: \\377");
+}
+
+TEST(HostileMemoryTest, TheLongNameOfAFolderIsNotKeptForEveryTensor) {
+  PickleBuilder pickle;
+  pickle.Op('}').Op('(').String("0").Tensor({.storage_elements = 1, .shape = {1}, .strides = {1}}).Raw("q\x05");
+  for (int i = 1; i < 4000; ++i) pickle.String(std::to_string(i)).Raw("h\x05");
+  pickle.String("m.0").Raw("h\x05").String("module.m.0").Raw("h\x05").Op('u');
+  ExpectRefusalWithin(40 << 20, ArchiveOf(pickle, std::string(60'000, 'f')), "is a second 'm.0'");
+}
+
+// The most that a pickle of 16 MiB gets: a million values, and nothing but recalled ones in what is left.
+TEST(HostileMemoryTest, TheCostliestPickleTakesWhatItsReaderSays) {
+  PickleBuilder pickle;
+  pickle.Op('(').Raw(std::string(999'000, 'N')).Op('t').Op('}').Op('(').Raw(std::string("Nq\0", 3));
+  std::string pairs;
+  for (int i = 0; i < 999'000; ++i) pairs += std::string("h\0", 2);
+  for (int batch = 0; batch < 7; ++batch) pickle.Raw(batch == 0 ? std::string("h\0", 2) : "(").Raw(pairs).Op('u');
+  ExpectRefusalWithin(int64_t{250} << 20, ArchiveOf(pickle, "m"), "2 values");
 }
 
 }  // namespace

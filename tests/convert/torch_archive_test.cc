@@ -215,6 +215,23 @@ TEST(TorchArchive, RefusesValuesThatAreNoTensorsAndDoubledNames) {
   EXPECT_THAT(Refusal(Archive({.pickle = PickleBuilder().Op(']').Stop()})), HasSubstr("top level is not a dict"));
 }
 
+TEST(TorchArchive, RefusesNamesThatAreNoNames) {
+  const TestTensor empty{.shape = {0}, .strides = {1}};
+  const auto named = [&empty](size_t bytes) { return Archive({.pickle = DictOf(std::string(bytes, 'n'), empty)}); };
+  EXPECT_EQ(Refusal(named(1024)), "");
+  EXPECT_THAT(Refusal(named(1025)),
+              HasSubstr("tensor '" + std::string(100, 'n') + "... (1025 bytes)': a name of more than 1024 bytes"));
+}
+
+TEST(TorchArchive, RefusesMoreTensorsThanAnyModelHas) {
+  PickleBuilder pickle;
+  pickle.Op('}').Op('(').String("first").Tensor({.shape = {0}, .strides = {1}}).Raw("q\x05");
+  for (int i = 1; i < 65536; ++i) pickle.String(std::to_string(i)).Raw("h\x05");
+  EXPECT_EQ(Refusal(Archive({.pickle = PickleBuilder(pickle).Op('u').Stop()})), "");
+  pickle.String("last").Raw("h\x05").Op('u');
+  EXPECT_EQ(Refusal(Archive({.pickle = pickle.Stop()})), "a.pth: more than 65536 tensors");
+}
+
 TEST(TorchArchive, NamesFileAndOffsetOfAForbiddenGlobal) {
   EXPECT_EQ(
       Refusal(Archive({.pickle = PickleBuilder().Global("posix", "system").String("true").Op('\x85').Op('R').Stop()})),

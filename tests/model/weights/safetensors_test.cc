@@ -135,6 +135,22 @@ TEST(Safetensors, WhatIsNotAHeaderIsAnError) {
   EXPECT_THAT(ErrorOfHeader(nested, 0), HasSubstr("unknown field a"));
 }
 
+// A few bytes of header would be some hundred of memory, several times.
+TEST(Safetensors, MoreTensorsOrMetadataThanAnyModelHasIsAnError) {
+  const auto header = [](int tensors, int keys) {
+    std::string text = R"({"__metadata__":{)";
+    for (int i = 0; i < keys; ++i) text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":\"\"";
+    text += "}";
+    for (int i = 0; i < tensors; ++i) {
+      text += ",\"t" + std::to_string(i) + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+    }
+    return text + "}";
+  };
+  EXPECT_TRUE(ParseSafetensors(FileBytes(header(65536, 65536), 0), "good").ok());
+  EXPECT_THAT(ErrorOfHeader(header(65537, 0), 0), HasSubstr("tensor t65536: one more than the 65536 that are read"));
+  EXPECT_THAT(ErrorOfHeader(header(0, 65537), 0), HasSubstr("tensor __metadata__: more than 65536 keys"));
+}
+
 TEST(Safetensors, ABytewiseDamagedFileEitherFailsOrStaysInsideItself) {
   const std::string file = FileBytes(kGoodHeader, 16);
   std::mt19937 random(1);
