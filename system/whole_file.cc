@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -56,6 +57,34 @@ std::string Resolved(std::string path) {
   return path;
 }
 
+struct PartialFile {
+  std::string path;
+  int descriptor = -1;
+  int error = 0;  // why there is none
+};
+
+// Where the bytes are until they are all there: beside the target, under its name with an ending. Where that is too
+// long, a number stands for the name, the same one each time, so that what a killed process left is replaced.
+PartialFile OpenPartial(const std::string& target, int flags, mode_t mode) {
+  constexpr char kEnding[] = ".partial";
+  const std::string folder = target.substr(0, target.rfind('/') + 1);
+  const std::string number = absl::StrCat(absl::Hex(std::hash<std::string>()(target), absl::kZeroPad16));
+  PartialFile partial;
+  for (const std::string& path : {target + kEnding, folder + number + kEnding}) {
+    // Another's secret could be read by others, or lead elsewhere; a pipe would have us wait for who reads it.
+    if ((flags & O_EXCL) != 0) (void)unlink(path.c_str());
+    partial.path = path;
+    partial.descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags, mode);
+    partial.error = partial.descriptor < 0 ? errno : 0;
+    if (partial.error != ENAMETOOLONG) break;
+  }
+  return partial;
+}
+
+// Whether the folder takes no file of ours at all. A disk that is full, and all else, is no reason to give up a file
+// that is there for one in part.
+bool TakesNoOtherFile(int error) { return error == EACCES || error == EPERM || error == EROFS; }
+
 // Gives the file its name, or, behind an error, takes it away. 0, or the reason why it has not got it.
 int MoveIntoPlace(const std::string& partial, const std::string& target, int error) {
   if (error == 0 && rename(partial.c_str(), target.c_str()) != 0) error = errno;
@@ -81,33 +110,26 @@ absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes) {
   struct stat found {};
   const bool exists = stat(path.c_str(), &found) == 0;
   const std::string target = Resolved(path);
-  const std::string partial = target + ".partial";
-  const int descriptor = exists && !S_ISREG(found.st_mode)
-                             ? -1
-                             : open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kMode);
-  int error = 0;
-  if (descriptor < 0) {
-    error = WriteInPlace(path, bytes);
-  } else {
-    if (exists) (void)fchmod(descriptor, found.st_mode & 07777);
-    error = MoveIntoPlace(partial, target, WriteAndClose(descriptor, bytes));
-  }
-  return Failure(error, path);
+  if (exists && !S_ISREG(found.st_mode)) return Failure(WriteInPlace(path, bytes), path);
+  const PartialFile partial = OpenPartial(target, O_TRUNC | O_NOFOLLOW, kMode);
+  if (TakesNoOtherFile(partial.error)) return Failure(WriteInPlace(path, bytes), path);
+  if (partial.error != 0) return Failure(partial.error, path);
+  if (exists) (void)fchmod(partial.descriptor, found.st_mode & 07777);
+  return Failure(MoveIntoPlace(partial.path, target, WriteAndClose(partial.descriptor, bytes)), path);
 }
 
 absl::Status WriteSecretFile(const std::string& path, absl::string_view bytes) {
   struct stat found {};
   const bool exists = stat(path.c_str(), &found) == 0;
   const std::string target = Resolved(path);
-  const std::string partial = target + ".partial";
-  (void)unlink(partial.c_str());  // another's could be read by others, or lead elsewhere
-  const int descriptor = open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kSecretMode);
-  if (descriptor < 0) return Failure(errno, path);
+  const PartialFile partial = OpenPartial(target, O_EXCL, kSecretMode);
+  if (partial.error != 0) return Failure(partial.error, path);
+  const int descriptor = partial.descriptor;
   // Where owner and group are not for us to say, the folder's rules hold.
   if (exists && fchown(descriptor, found.st_uid, found.st_gid) == 0) (void)fchmod(descriptor, found.st_mode & 07777);
   int error = WriteAll(descriptor, bytes);
   if (error == 0 && fsync(descriptor) != 0) error = errno;
-  return Failure(MoveIntoPlace(partial, target, Close(descriptor, error)), path);
+  return Failure(MoveIntoPlace(partial.path, target, Close(descriptor, error)), path);
 }
 
 absl::Status CopyWholeFile(const std::string& from, const std::string& path) {

@@ -11,8 +11,8 @@ namespace videodiffcr {
 
 // Writes `bytes` beside `path` and moves them there once they are all on the disk: when it is full, or the process is
 // ended meanwhile, an older file stays. What is no regular file (a pipe that somebody reads, a device) is written to as
-// it is, and so is a file in a folder that takes no other. The system's reason, with the path, when it cannot be
-// written.
+// it is, and so is a file in a folder whose permissions allow no other. The system's reason, with the path, when it
+// cannot be written.
 absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes);
 
 // The same for what is not for everybody to read: a new file is its owner's and its group's, an older one keeps both

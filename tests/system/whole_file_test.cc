@@ -63,6 +63,47 @@ TEST(WholeFileTest, AFullDiskLeavesTheOlderFileOrNone) {
   EXPECT_EQ(FilesIn(folder), 1);
 }
 
+// No name that is longer is left for the bytes until they are all there.
+TEST(WholeFileTest, ANameOfAnyLengthLeavesTheOlderFileOnAFullDisk) {
+  const TemporaryFolder folder;
+  for (const size_t length : {247, 248, 255}) {
+    const std::string path = folder.Write(std::string(length, 'n'), "older");
+    for (const auto write : {WriteWholeFile, WriteSecretFile}) {
+      EXPECT_TRUE(write(path, "new").ok()) << length;
+      EXPECT_EQ(ReadFile(path), "new");
+      const FullDisk full(100);
+      EXPECT_FALSE(write(path, std::string(200, 'x')).ok());
+      EXPECT_EQ(ReadFile(path), "new") << length;
+    }
+  }
+  EXPECT_EQ(FilesIn(folder), 3);
+}
+
+// As where there is no inode left for another file, or the quota is used up.
+TEST(WholeFileTest, AnOlderFileStaysWhereNoneCanBeMadeBesideIt) {
+  const TemporaryFolder folder;
+  const std::string path = folder.Write("report.json", "older");
+  fs::create_directory(path + ".partial");
+  EXPECT_THAT(std::string(WriteWholeFile(path, "new").message()), HasSubstr("cannot write " + path));
+  EXPECT_EQ(ReadFile(path), "older");
+  fs::remove(path + ".partial");
+  ASSERT_EQ(mkfifo((path + ".partial").c_str(), 0600), 0);
+  EXPECT_FALSE(WriteWholeFile(path, "new").ok()) << "and nobody waits for who reads a pipe";
+  EXPECT_EQ(ReadFile(path), "older");
+}
+
+TEST(WholeFileTest, AFileInAFolderThatMayTakeNoOtherIsWrittenInPlace) {
+  const TemporaryFolder folder;
+  const std::string path = folder.Write("report.json", "older");
+  const uid_t user = geteuid();
+  ASSERT_EQ(chmod(path.c_str(), 0666) | chmod(folder.Path("").c_str(), 0555), 0);
+  ASSERT_EQ(seteuid(user == 0 ? 65534 : user), 0);  // whom permissions hold back
+  const absl::Status status = WriteWholeFile(path, "new");
+  ASSERT_EQ(seteuid(user) | chmod(folder.Path("").c_str(), 0755), 0);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(ReadFile(path), "new");
+}
+
 TEST(WholeFileTest, ACopyIsThereWholeOrNotAtAll) {
   const TemporaryFolder folder;
   const std::string from = folder.Write("weights", std::string(200, 'w')), to = folder.Path("copy");
