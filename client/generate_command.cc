@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -30,6 +31,8 @@
 #include "client/video_client.h"
 #include "client/video_output.h"
 #include "client/video_player.h"
+#include "command_line/printable_text.h"
+#include "media/av_messages.h"
 #include "media/contact_sheet.h"
 #include "system/steady_time.h"
 #include "system/writable.h"
@@ -187,6 +190,12 @@ absl::Status Tell(const GenerateOptions& options, const std::string& text) {
   return absl::OkStatus();
 }
 
+// FFmpeg's, of a video that a server sent.
+void TellOfVideo(std::string_view message) {
+  const std::string line = absl::StrCat("videodiffcr: FFmpeg: ", PrintableText(message), "\n");
+  std::cerr.rdbuf()->sputn(line.data(), static_cast<std::streamsize>(line.size()));
+}
+
 absl::Status Report(const GenerateOptions& options, const GenerationRecord& record) {
   const std::string name = options.to_standard_output() ? "standard output" : options.output;
   const absl::Status told = Tell(options, absl::StrCat(name, ": ", record.Summary()));
@@ -194,6 +203,7 @@ absl::Status Report(const GenerateOptions& options, const GenerationRecord& reco
   // The picture is worth having all the same.
   ContactSheetOptions sheet;
   sheet.captions = record.PromptLines();
+  RouteAvMessages(&TellOfVideo);
   const absl::Status drawn = WriteContactSheet(options.output, options.contact_sheet, sheet);
   if (!drawn.ok() || !told.ok()) return drawn.ok() ? told : drawn;
   return Tell(options, absl::StrCat("  contact sheet        ", options.contact_sheet, "\n"));

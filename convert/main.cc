@@ -2,11 +2,12 @@
 // Exit status: 0 done, 1 failed (a file that is missing or not what it should be, too), 2 a wrong flag.
 #include <unistd.h>
 
-#include <cstdio>
 #include <iostream>
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "command_line/program.h"
 #include "command_line/standard_streams.h"
@@ -27,13 +28,13 @@ class ProgressLine {
                                                                      static_cast<double>(progress.total_bytes));
     if (percent == shown_ || (!terminal_ && percent / 10 == shown_ / 10)) return;
     shown_ = percent;
-    std::fprintf(stderr, "%s%3d %%  %.2f of %.2f GB  %.*s  %.*s%s", terminal_ ? "\r\033[K" : "", percent,
-                 static_cast<double>(progress.done_bytes) / 1e9, static_cast<double>(progress.total_bytes) / 1e9,
-                 static_cast<int>(progress.file.size()), progress.file.data(), static_cast<int>(progress.tensor.size()),
-                 progress.tensor.data(), terminal_ ? "" : "\n");
+    std::cerr << absl::StrFormat("%s%3d %%  %.2f of %.2f GB  %s  %s%s", terminal_ ? "\r\033[K" : "", percent,
+                                 static_cast<double>(progress.done_bytes) / 1e9,
+                                 static_cast<double>(progress.total_bytes) / 1e9, progress.file, progress.tensor,
+                                 terminal_ ? "" : "\n");
   }
   void End() const {
-    if (terminal_ && shown_ >= 0) std::fprintf(stderr, "\n");
+    if (terminal_ && shown_ >= 0) std::cerr << "\n";
   }
 
  private:
@@ -66,11 +67,11 @@ int Main(const std::vector<std::string_view>& arguments) {
   ProgressLine line;
   const absl::Status status = ConvertModel(
       options->request, [&line](const ConversionProgress& progress) { line.Show(progress); },
-      [](const std::string& note) { std::fprintf(stderr, "%s: %s\n", kName, note.c_str()); });
+      [](const std::string& note) { std::cerr << absl::StrCat(kName, ": ", note, "\n"); });
   line.End();
   if (!status.ok()) return Fail(kName, status, std::cerr);
-  std::fprintf(stderr, "%s is complete (%.1f s)\n", options->request.output_folder.c_str(),
-               absl::ToDoubleSeconds(SteadyNow() - start));
+  std::cerr << absl::StrFormat("%s is complete (%.1f s)\n", options->request.output_folder,
+                               absl::ToDoubleSeconds(SteadyNow() - start));
   return kDone;
 }
 

@@ -1,8 +1,8 @@
 #include "scheduler/invariants.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -100,8 +100,9 @@ std::vector<std::string> FindViolations(const Snapshot& snapshot, const StepPlan
 
 void DieOnViolations(const std::vector<std::string>& violations) {
   if (violations.empty()) return;
-  for (const std::string& violation : violations)
-    std::fprintf(stderr, "scheduler invariant broken: %s\n", violation.c_str());
+  for (const std::string& violation : violations) {
+    std::cerr << absl::StrCat("scheduler invariant broken: ", violation, "\n");
+  }
   std::abort();
 }
 

@@ -1,10 +1,11 @@
 #include "scheduler/scheduler_state.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <numeric>
 
+#include "absl/strings/str_cat.h"
 #include "scheduler/admission_policy.h"
 #include "scheduler/memory_budget.h"
 #include "scheduler/model_loss.h"
@@ -74,7 +75,7 @@ void SchedulerState::Dispatch(SessionRecord* session) {
   if (session->in_delivery_queue || !session->HasEvents()) return;
   if (!deliveries.TryPush(session->id())) {
     // Impossible while every session is in it at most once; a session that is never delivered would hang its client.
-    std::fprintf(stderr, "scheduler: the delivery queue is full or closed; %zu sessions\n", sessions.size());
+    std::cerr << absl::StrCat("scheduler: the delivery queue is full or closed; ", sessions.size(), " sessions\n");
     std::abort();
   }
   // Only now, for if there was no memory for its place the next event is to find one. Nobody looks meanwhile.

@@ -9,12 +9,15 @@
 #include <future>
 #include <iostream>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "command_line/program.h"
 #include "command_line/standard_streams.h"
+#include "media/av_messages.h"
 #include "model/load/create_video_model.h"
 #include "server/access/tokens_command.h"
 #include "server/diagnose.h"
@@ -101,6 +104,7 @@ int Main(int argc, char** argv) {
   BlockSignals(stop_signals);
   ConfigureLog(command_line->config.log_format, command_line->config.log_level);
   LetGrpcLogQuotePeers(command_line->config.log_prompts);
+  RouteAvMessages([](std::string_view message) { Log({LogLevel::kWarning, "ffmpeg", std::string(message), {}}); });
   RealClock clock;
   ServerConfig config = command_line->config;
   if (command_line->device != "cpu") config.scheduler.engine_niceness = 0;

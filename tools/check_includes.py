@@ -56,7 +56,7 @@ ALLOWED = {
     "server/server_flags.cc": "server command_line scheduler",
     "server/diagnose.h": "server command_line",
     "server/diagnose.cc": "server command_line grpc protobuf openssl libav",
-    "server/main.cc": "server command_line model/api model/load threading scheduler",  # the only file that knows both sides
+    "server/main.cc": "server command_line media model/api model/load threading scheduler",  # the only file that knows both sides
     "client/load": "client proto protobuf checksum threading command_line media json",
     "client/main.cc": "command_line client/load",
     "client": "proto protobuf grpc checksum command_line media threading",

@@ -2,7 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include <cstdio>
+#include <iostream>
 
 #include "absl/strings/str_cat.h"
 
@@ -22,8 +22,8 @@ void DeviceHealth::Check() {
     if (!status_.ok()) return;
     status_ = absl::InternalError(absl::StrCat("CUDA: ", cudaGetErrorString(error)));
   }
-  // Nobody who asks for the status waits for whoever reads standard error.
-  std::fprintf(stderr, "the GPU is lost, nothing runs on it any more: %s\n", cudaGetErrorString(error));
+  // Whoever reads there may be slow, and status() is asked for meanwhile.
+  std::cerr << absl::StrCat("the GPU is lost, nothing runs on it any more: ", cudaGetErrorString(error), "\n");
 }
 
 }  // namespace videodiffcr::gpu

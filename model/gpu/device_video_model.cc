@@ -6,8 +6,8 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <cuda_runtime_api.h>
 
-#include <cstdio>
 #include <exception>
+#include <iostream>
 #include <stdexcept>
 #include <string>
 
@@ -358,8 +358,8 @@ void DeviceVideoModel::RecordDecode() {
     return;
   }
   health_.Check();
-  std::fprintf(stderr, "chunks are decoded kernel by kernel instead of as one CUDA graph: %s\n",
-               std::string(graph.status().message()).c_str());
+  std::cerr << absl::StrCat(
+      "chunks are decoded kernel by kernel instead of as one CUDA graph: ", graph.status().message(), "\n");
 }
 
 }  // namespace videodiffcr::gpu
