@@ -1,6 +1,7 @@
 #include "gateway/live/live_session.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +29,7 @@ size_t ReplayBytes(const PlannedChange& change) {
 // those included that the last snapshot does not know of.
 constexpr int kMaxWaitingControls = 16;
 constexpr absl::Duration kWhileAway = absl::Seconds(1);
+constexpr absl::Duration kWithoutThread = absl::Seconds(1);
 
 absl::Status IsOver() {
   return GatewayError(absl::StatusCode::kFailedPrecondition, error_reason::kSessionOver,
@@ -81,8 +83,15 @@ void LiveSession::Stop() {
 
 void LiveSession::Start(OnStarted on_started) {
   on_started_ = std::move(on_started);
-  MutexLock lock(&thread_mutex_);
-  thread_ = std::thread([this] { Run(); });
+  try {
+    MutexLock lock(&thread_mutex_);
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    // Otherwise nobody would answer, and the session would count as one that runs for as long as the gateway does.
+    End(RetryAfter(kWithoutThread, GatewayError(absl::StatusCode::kResourceExhausted, "GATEWAY_BUSY",
+                                                absl::StrCat("the gateway got no thread for this live session: ",
+                                                             error.what(), "; try again later"))));
+  }
 }
 
 bool LiveSession::AllowsControl(absl::string_view authorization) const {

@@ -60,7 +60,8 @@ class LiveSession {
   // Stops.
   ~LiveSession();
 
-  // Once. `on_started` is called once: with Describe() when the server has taken the session, or with its refusal.
+  // Once. `on_started` is called once: with Describe() when the server has taken the session, or with its refusal; in
+  // here, with ResourceExhausted, when the system has no thread for it: then it has ended.
   using OnStarted = std::function<void(absl::StatusOr<nlohmann::json>)>;
   void Start(OnStarted on_started);
 
