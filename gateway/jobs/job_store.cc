@@ -80,6 +80,9 @@ absl::Status JobStore::Prepare() {
   if (error) return CannotUse(options_.folder, error);
   for (const fs::path& path : found) {
     if (path.extension() == kPartial && IsId(path.stem().stem().string())) fs::remove(path, error);
+    // Of a job that the disk had no room to describe: nobody can ask for it any more.
+    const bool is_nobodys = path.extension() == ".mp4" && !fs::exists(fs::path(path).replace_extension(".json"), error);
+    if (is_nobodys && IsId(path.stem().string())) fs::remove(path, error);
     if (path.extension() == ".json" && IsId(path.stem().string())) Load(path.stem().string());
   }
   return absl::OkStatus();
@@ -96,9 +99,15 @@ void JobStore::Load(const std::string& id) {
   if (job->state == Job::State::kCompleted && error) return;
   job->bytes = error ? 0 : static_cast<int64_t>(bytes);
   bytes_ += job->bytes;
-  if (!HasEnded(*job)) {
-    job->state = Job::State::kFailed;
-    job->error = {{"code", "GATEWAY_RESTARTED"}, {"message", "the gateway was restarted while this was being made"}};
+  // Complete() alone gives a video this name: when what it wrote beside it had no room on the disk, the job says less.
+  const bool is_complete = !error;
+  if (is_complete ? job->state != Job::State::kCompleted : !HasEnded(*job)) {
+    job->state = is_complete ? Job::State::kCompleted : Job::State::kFailed;
+    job->progress = is_complete ? 100 : job->progress;
+    job->error = nullptr;
+    if (!is_complete) {
+      job->error = {{"code", "GATEWAY_RESTARTED"}, {"message", "the gateway was restarted while this was being made"}};
+    }
     job->completed_at = now_();
     job->expires_at = job->completed_at + absl::ToInt64Seconds(options_.keep);
     Save(*job);
@@ -110,7 +119,7 @@ void JobStore::Load(const std::string& id) {
 }
 
 void JobStore::Save(const Job& job) {
-  // A full disk costs the job's life after a restart, and nothing now.
+  // On a full disk the older words stay, which tell a restart less: when a video ended, and a failure's reason.
   (void)WriteWholeFile(absl::StrCat(options_.folder, "/", job.id, ".json"), JsonText(StoredJob(job)));
 }
 

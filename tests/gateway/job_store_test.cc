@@ -11,6 +11,7 @@
 #include "client/call_status.h"
 #include "gateway/jobs/job_runner.h"
 #include "tests/fakes/manual_clock.h"
+#include "tests/system/read_file.h"
 #include "tests/system/temporary_folder.h"
 
 namespace videodiffcr {
@@ -89,6 +90,45 @@ TEST_F(JobStoreTest, AFinishedJobIsStillThereAfterARestartAndAnUnfinishedOneHasF
   EXPECT_EQ(store_->Get(unfinished, "me")->state, Job::State::kFailed);
   EXPECT_EQ(store_->Get(unfinished, "me")->error["code"], "GATEWAY_RESTARTED");
   EXPECT_FALSE(fs::exists(store_->VideoPath(unfinished) + ".partial"));
+}
+
+// The disk that was full when the video was complete, or the gateway that said then that it had failed.
+TEST_F(JobStoreTest, AFinishedVideoIsThereAfterARestartWhateverIsWrittenBesideIt) {
+  const std::string id = Add();
+  const std::string words = options_.folder + "/" + id + ".json";
+  const std::string waiting = ReadFile(words);
+  ASSERT_TRUE(store_->SetProgress(id, 1, 7));
+  ASSERT_TRUE(store_->Write(id, "bytes").ok());
+  ASSERT_TRUE(store_->Complete(id));
+  for (const bool as_failed : {false, true}) {
+    std::ofstream(words) << waiting;
+    if (as_failed) {
+      fs::rename(store_->VideoPath(id), folder_.Path("aside"));
+      Open();
+      ASSERT_EQ(store_->Get(id, "me")->state, Job::State::kFailed);
+      fs::rename(folder_.Path("aside"), store_->VideoPath(id));
+    }
+    Open();
+    const auto job = store_->Get(id, "me");
+    ASSERT_TRUE(job.ok()) << job.status();
+    EXPECT_EQ(job->state, Job::State::kCompleted);
+    EXPECT_EQ(job->bytes, 5);
+    EXPECT_EQ(job->progress, 100);
+    EXPECT_TRUE(job->error.is_null());
+  }
+  Pass(50);
+  store_->Sweep();
+  EXPECT_FALSE(Has(id));
+  EXPECT_EQ(FilesLeft(), 0);
+}
+
+TEST_F(JobStoreTest, AVideoThatNobodyCanAskForTakesNoRoomAfterARestart) {
+  const std::string id = AddCompleted("bytes");
+  fs::remove(options_.folder + "/" + id + ".json");
+  std::ofstream(options_.folder + "/holiday.mp4") << "somebody's";
+  Open();
+  EXPECT_FALSE(Has(id));
+  EXPECT_EQ(FilesLeft(), 1);
 }
 
 TEST_F(JobStoreTest, TheOldestFinishedVideoGoesWhenRoomIsNeededAndNeverOneThatIsBeingMade) {
