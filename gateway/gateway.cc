@@ -22,6 +22,7 @@ namespace videodiffcr {
 namespace {
 
 constexpr int kWorkers = 4;
+constexpr int kReaders = 2;
 constexpr size_t kMaxWaitingWork = 256;
 constexpr int kSecondsBetweenJobSweeps = 60;
 constexpr absl::Duration kLongestJobKeep = absl::Hours(3653 * 24);  // ten years: seconds are counted in 64 bits
@@ -128,7 +129,8 @@ Gateway::Gateway(const GatewayConfig& config, ServerList servers, const Clock* c
       servers_(std::move(servers), config.server_patience),
       sessions_(config.live, clock, &servers_, &metrics_),
       live_(&sessions_, &workers_, &metrics_),
-      workers_(kWorkers, kMaxWaitingWork) {}
+      workers_(kWorkers, kMaxWaitingWork),
+      readers_(kReaders, 2 * static_cast<size_t>(config.http.max_connections)) {}
 
 Gateway::~Gateway() {
   if (http_ != nullptr) http_->Stop();
@@ -152,7 +154,7 @@ absl::Status Gateway::OpenJobs() {
   job_store_ = *std::move(store);
   job_runner_ = std::make_unique<JobRunner>(config_.jobs_at_once, static_cast<size_t>(config_.max_waiting_jobs),
                                             &servers_, job_store_.get());
-  job_routes_ = std::make_unique<JobRoutes>(job_store_.get(), job_runner_.get());
+  job_routes_ = std::make_unique<JobRoutes>(job_store_.get(), job_runner_.get(), &readers_);
   return absl::OkStatus();
 }
 

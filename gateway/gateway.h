@@ -82,6 +82,7 @@ class Gateway {
   std::unique_ptr<JobRunner> job_runner_;
   std::unique_ptr<JobRoutes> job_routes_;
   WorkerPool workers_;  // gone before what its work is on
+  WorkerPool readers_;  // likewise; apart, so that a disk that is stuck holds up no control
   int seconds_ = 0;     // the HTTP thread's
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
 };

@@ -3,6 +3,7 @@
 #define VIDEODIFFCR_GATEWAY_HTTP_FILE_SOURCE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,9 +12,14 @@
 
 namespace videodiffcr {
 
-// Reads 256 KiB at a time, from the page cache as a rule. The file may be removed meanwhile. NotFound when it cannot be
-// opened.
-absl::StatusOr<std::shared_ptr<BodySource>> OpenFileSource(const std::string& path, int64_t first, int64_t count);
+// Hands work to a thread that may wait for the disk; false when it takes none now. As WorkerPool::Run() does.
+using WorkRunner = std::function<bool(std::function<void()> work)>;
+
+// Reads 256 KiB at a time, each as work for `run`, which outlives whoever asks: a disk may take seconds, and the HTTP
+// thread has all the other viewers. When it takes no work the body ends early. The file may be removed meanwhile.
+// NotFound when it cannot be opened; opening it waits for the disk, too.
+absl::StatusOr<std::shared_ptr<BodySource>> OpenFileSource(const std::string& path, int64_t first, int64_t count,
+                                                           WorkRunner run);
 
 }  // namespace videodiffcr
 

@@ -1,6 +1,7 @@
 #include "gateway/jobs/job_routes.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -112,7 +113,9 @@ HttpResponse JobRoutes::Content(const HttpRequest& request, const std::string& i
     refusal.headers.emplace_back("Content-Range", absl::StrCat("bytes */", job->bytes));
     return refusal;
   }
-  absl::StatusOr<std::shared_ptr<BodySource>> source = OpenFileSource(store_->VideoPath(id), range.first, range.count);
+  absl::StatusOr<std::shared_ptr<BodySource>> source =
+      OpenFileSource(store_->VideoPath(id), range.first, range.count,
+                     [readers = readers_](std::function<void()> work) { return readers->Run(std::move(work)); });
   if (!source.ok()) return ErrorResponse(source.status());
   if (range.kind == ByteRange::Kind::kPart) {
     response.status = 206;

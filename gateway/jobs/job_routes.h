@@ -7,13 +7,16 @@
 #include "gateway/http/http_message.h"
 #include "gateway/jobs/job_runner.h"
 #include "gateway/jobs/job_store.h"
+#include "gateway/worker_pool.h"
 
 namespace videodiffcr {
 
 // Called by worker threads: it waits for the disk. What it is made of outlives it.
 class JobRoutes {
  public:
-  JobRoutes(JobStore* store, JobRunner* runner) : store_(store), runner_(runner) {}
+  // `readers` read the videos that are sent.
+  JobRoutes(JobStore* store, JobRunner* runner, WorkerPool* readers)
+      : store_(store), runner_(runner), readers_(readers) {}
 
   // A request whose path begins with "v1".
   HttpResponse Handle(const HttpRequest& request);
@@ -26,6 +29,7 @@ class JobRoutes {
 
   JobStore* const store_;
   JobRunner* const runner_;
+  WorkerPool* const readers_;
 };
 
 }  // namespace videodiffcr
