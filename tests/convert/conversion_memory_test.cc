@@ -130,7 +130,7 @@ void ExpectRefusalWithin(int64_t most_bytes, const std::string& zip, const std::
   const std::string refusal = MessageOf(WeightSet::Open({path}, {}));
   EXPECT_LT(StatusBytes("VmHWM") - before, most_bytes);
   EXPECT_THAT(refusal, ::testing::HasSubstr(message));
-  EXPECT_LT(refusal.size(), 1000);
+  EXPECT_LT(refusal.size(), 4000);
 }
 
 // `pickle` in a folder of that name, with one storage of four bytes.
