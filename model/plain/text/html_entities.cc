@@ -19,8 +19,8 @@ using EntityMap = std::unordered_map<std::u32string, CodePoints>;
 // "name;hex" or "name;hex+hex", spaces between; names as HTML5 lists them, a semicolon being part of them or not.
 #include "model/plain/text/html_entity_table.inc"
 
-constexpr size_t kLongestName = 32;          // that html.unescape looks at
-constexpr size_t kLongestCautiousName = 24;  // that ftfy looks at
+constexpr size_t kLongestName = 32;                                     // that html.unescape looks at
+constexpr size_t kLongestCautiousName = kLongestCautiousReference - 3;  // that ftfy looks at, without & # ;
 
 bool Between(char32_t c, char32_t first, char32_t last) { return c >= first && c <= last; }
 bool IsDigit(char32_t c) { return Between(c, '0', '9'); }
@@ -73,10 +73,7 @@ CodePoints CharacterOf(uint32_t value) {
   return forbidden ? CodePoints() : CodePoints(1, value);
 }
 
-struct Reference {
-  CodePoints text;
-  size_t length = 0;  // characters it took, with & and ;
-};
+using Reference = CharacterReference;
 
 // "&#65;" or "&#x41;" at the start of `rest`; the semicolon may be missing.
 std::optional<Reference> Number(View rest) {
@@ -127,7 +124,15 @@ CodePoints Replace(const CodePoints& text, const Find& find) {
   return out;
 }
 
-std::optional<Reference> Cautiously(View rest) {
+}  // namespace
+
+std::u32string UnescapeHtml(const std::u32string& text) {
+  return Replace(text, [](View rest) { return rest.size() > 1 && rest[1] == '#' ? Number(rest) : Name(rest); });
+}
+
+std::u32string UnescapeHtmlCautiously(const std::u32string& text) { return Replace(text, ReadCautiously); }
+
+std::optional<CharacterReference> ReadCautiously(View rest) {
   const bool number = rest.size() > 1 && rest[1] == '#';
   const size_t first = number ? 2 : 1;
   size_t end = first;
@@ -146,13 +151,5 @@ std::optional<Reference> Cautiously(View rest) {
   }
   return std::nullopt;
 }
-
-}  // namespace
-
-std::u32string UnescapeHtml(const std::u32string& text) {
-  return Replace(text, [](View rest) { return rest.size() > 1 && rest[1] == '#' ? Number(rest) : Name(rest); });
-}
-
-std::u32string UnescapeHtmlCautiously(const std::u32string& text) { return Replace(text, Cautiously); }
 
 }  // namespace videodiffcr

@@ -92,13 +92,13 @@ bool BeginsWithThriceMisreadMark(std::u32string_view text) {
 
 }  // namespace
 
-bool LooksWronglyDecoded(std::u32string_view text) {
+bool LooksWronglyDecoded(std::u32string_view text, bool at_start) {
   uint8_t before[3] = {kNoClass, kNoClass, kNoClass};  // the last one last
   for (size_t i = 0; i < text.size(); ++i) {
     const uint8_t now = ClassOf(text[i]);
     if (Has(kBadAlone, now)) return true;
     if (i >= 1 && Has(kBadPairs[before[2]], now)) return true;
-    if (i == 1 && Has(kBadPairsAtStart[before[2]], now)) return true;
+    if (i == 1 && at_start && Has(kBadPairsAtStart[before[2]], now)) return true;
     if (i >= 2 && BadTriple(before[1], before[2], now)) return true;
     if (i >= 3 && BadQuadruple(before[0], before[1], before[2], now)) return true;
     if (BeginsWithThriceMisreadMark(text.substr(i))) return true;

@@ -9,8 +9,10 @@
 
 namespace videodiffcr {
 
-// Whether neighbours stand in `text` that ordinary text does not have, as "Ã©" has.
-bool LooksWronglyDecoded(std::u32string_view text);
+// Whether neighbours stand in `text` that ordinary text does not have, as "Ã©" has. `at_start`: a line's start says
+// more than other places.
+bool LooksWronglyDecoded(std::u32string_view text, bool at_start = true);
+inline constexpr size_t kMostNeighbours = 7;  // that are judged together
 
 // What a character may be in a UTF-8 sequence that was read in one of the encodings; several at once.
 struct SequenceRole {

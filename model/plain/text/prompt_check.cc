@@ -8,11 +8,11 @@
 namespace videodiffcr {
 
 absl::StatusOr<PromptCheck> CheckPrompt(const Tokenizer& tokenizer, std::string_view prompt) {
-  const absl::StatusOr<std::string> clean = CleanPrompt(prompt, tokenizer.cleaning());
+  absl::StatusOr<std::string> clean = CleanPrompt(prompt, tokenizer.cleaning());
   if (!clean.ok()) return clean.status();
   // Before its tokens are counted: nothing at all is not made better by being shorter.
   if (IsBlank(*clean)) return PromptCheck{.tokens = 1, .blank = true};
-  absl::StatusOr<TokenizedPrompt> tokens = tokenizer.Tokenize(prompt);
+  absl::StatusOr<TokenizedPrompt> tokens = tokenizer.TokenizeCleaned(*std::move(clean));
   if (!tokens.ok()) return tokens.status();
   return PromptCheck{.tokens = static_cast<int>(tokens->ids.size()),
                      .cut_tokens = static_cast<int>(tokens->cut_tokens),

@@ -1,6 +1,7 @@
 #include "model/plain/text/tokenizer.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -14,9 +15,11 @@
 namespace videodiffcr {
 namespace {
 
-void AppendUnknownWords(const std::string& text, std::vector<std::string>& words) {
-  for (const std::string& word : std::vector<std::string>(absl::StrSplit(text, ' ', absl::SkipEmpty()))) {
-    if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
+// `known`: those that are in `words`.
+void AppendUnknownWords(const std::string& text, std::unordered_set<std::string>& known,
+                        std::vector<std::string>& words) {
+  for (std::string& word : std::vector<std::string>(absl::StrSplit(text, ' ', absl::SkipEmpty()))) {
+    if (known.insert(word).second) words.push_back(std::move(word));
   }
 }
 
@@ -80,12 +83,16 @@ absl::StatusOr<Tokenizer> Tokenizer::Load(const std::string& path, const Tokeniz
 absl::StatusOr<PromptReading> Tokenizer::Read(std::string_view prompt) const {
   absl::StatusOr<std::string> clean = CleanPrompt(prompt, options_.cleaning);
   if (!clean.ok()) return clean.status();
+  return ReadCleaned(*std::move(clean));
+}
+
+absl::StatusOr<PromptReading> Tokenizer::ReadCleaned(std::string clean) const {
   std::vector<Piece> pieces;
   std::string error;
-  if (!pieces_->Cut(*clean, pieces, error)) {
+  if (!pieces_->Cut(clean, pieces, error)) {
     return absl::InternalError(absl::StrCat("prompt: SentencePiece failed: ", error));
   }
-  PromptReading reading{.cleaned = *std::move(clean)};
+  PromptReading reading{.cleaned = std::move(clean)};
   for (size_t at = 0; at < pieces.size(); ++at) {
     if (pieces[at].kind == PieceKind::kText || pieces[at].kind == PieceKind::kSpecial) {
       reading.tokens.push_back({pieces[at].id, pieces[at].text});
@@ -102,7 +109,13 @@ absl::StatusOr<PromptReading> Tokenizer::Read(std::string_view prompt) const {
 }
 
 absl::StatusOr<TokenizedPrompt> Tokenizer::Tokenize(std::string_view prompt) const {
-  const absl::StatusOr<PromptReading> reading = Read(prompt);
+  absl::StatusOr<std::string> clean = CleanPrompt(prompt, options_.cleaning);
+  if (!clean.ok()) return clean.status();
+  return TokenizeCleaned(*std::move(clean));
+}
+
+absl::StatusOr<TokenizedPrompt> Tokenizer::TokenizeCleaned(std::string clean) const {
+  const absl::StatusOr<PromptReading> reading = ReadCleaned(std::move(clean));
   if (!reading.ok()) return reading.status();
   const int64_t tokens = static_cast<int64_t>(reading->tokens.size());
   if (tokens > options_.max_tokens && !options_.truncate) {
@@ -111,10 +124,11 @@ absl::StatusOr<TokenizedPrompt> Tokenizer::Tokenize(std::string_view prompt) con
                                                    options_.max_tokens, ", so shorten the prompt"));
   }
   TokenizedPrompt result;
+  std::unordered_set<std::string> known;
   result.cut_tokens = std::max<int64_t>(0, tokens - options_.max_tokens);
   for (int64_t at = 0; at + 1 < tokens - result.cut_tokens; ++at) {
     const Token& token = reading->tokens[at];
-    if (token.id == unk_id_) AppendUnknownWords(token.text, result.unknown_words);
+    if (token.id == unk_id_) AppendUnknownWords(token.text, known, result.unknown_words);
     result.ids.push_back(token.id);
   }
   result.ids.push_back(eos_id_);

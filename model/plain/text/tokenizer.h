@@ -61,6 +61,9 @@ class Tokenizer {
   // UTF-8 or has more than options.max_tokens tokens and is not to be cut; the message states both counts.
   absl::StatusOr<TokenizedPrompt> Tokenize(std::string_view prompt) const;
 
+  // The same of what CleanPrompt() has made of a prompt with cleaning().
+  absl::StatusOr<TokenizedPrompt> TokenizeCleaned(std::string clean) const;
+
   // The same token by token, however many there are. InvalidArgument when the prompt is not valid UTF-8.
   absl::StatusOr<PromptReading> Read(std::string_view prompt) const;
 
@@ -77,6 +80,7 @@ class Tokenizer {
 
  private:
   Tokenizer();
+  absl::StatusOr<PromptReading> ReadCleaned(std::string clean) const;
 
   std::unique_ptr<const PieceModel> pieces_;
   TokenizerOptions options_;
