@@ -15,6 +15,8 @@
 namespace videodiffcr {
 namespace {
 
+constexpr int64_t kMaxRunAheadChunks = 64;
+
 absl::Status CheckBudget(const ModelInfo& info, const char* field, RetentionTenths tenths) {
   const bool known = std::any_of(info.budgets.begin(), info.budgets.end(),
                                  [&](const RetentionBudget& budget) { return budget.tenths == tenths; });
@@ -68,9 +70,9 @@ absl::Status CheckRequest(const ModelInfo& info, const SessionRequest& request) 
        }) {
     if (!status.ok()) return status;
   }
-  if (request.run_ahead_limit_chunks > SessionRequest::kMaxRunAheadChunks) {
+  if (request.run_ahead_limit_chunks > kMaxRunAheadChunks) {
     return absl::InvalidArgumentError(absl::StrCat("run_ahead_limit_chunks is ", request.run_ahead_limit_chunks,
-                                                   "; it must be at most ", SessionRequest::kMaxRunAheadChunks));
+                                                   "; it must be at most ", kMaxRunAheadChunks));
   }
   if (absl::Status status = CheckContinuation(info, request); !status.ok()) return status;
   if (request.playout_start_buffer.value_or(absl::ZeroDuration()) < absl::ZeroDuration()) {

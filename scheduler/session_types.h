@@ -62,8 +62,6 @@ struct Outstanding {
 
 // A validated request: the server has already checked prompt, sizes and budget against ModelInfo and the limits.
 struct SessionRequest {
-  static constexpr int64_t kMaxRunAheadChunks = 64;
-
   std::string prompt;
   uint64_t seed = 1;          // never 0
   int64_t length_chunks = 0;  // 0: until finished

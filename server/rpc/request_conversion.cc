@@ -18,9 +18,6 @@ namespace {
 constexpr int kMaxSnapshotInterval = 1000;
 constexpr size_t kMaxRequestIdBytes = 128;
 
-static_assert(kMaxRunAheadChunks <= SessionRequest::kMaxRunAheadChunks,
-              "what a client may ask for the scheduler takes");
-
 absl::Status CheckRange(absl::string_view field, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return absl::OkStatus();
   return FieldError(error_reason::kOutOfRange, field, absl::StrCat(value),

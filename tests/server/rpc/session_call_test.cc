@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "proto/config_ranges.h"
 #include "tests/server/rpc/call_fixture.h"
 
 namespace videodiffcr {
@@ -121,6 +122,15 @@ TEST_F(SessionCallTest, AChunkThatIsHandedOverAfterItsDeadlineIsAMiss) {
   EXPECT_LT(chunks[1].slack().nanos(), 0);
   EXPECT_GT(chunks[2].slack().nanos(), 0);
   EXPECT_EQ(transport_.responses().back().finished().deadline_misses(), 1);
+}
+
+// It has a limit of its own.
+TEST_F(SessionCallTest, TheSchedulerTakesTheLongestRunAheadThatAClientMayAskFor) {
+  v1::SessionConfig config = Config(1);
+  config.set_run_ahead_limit_chunks(kMaxRunAheadChunks);
+  call_->Start(config);
+  ReadToTheEnd();
+  EXPECT_TRUE(transport_.end()->ok()) << transport_.end()->error_message();
 }
 
 // A client may open its stream long before it knows what to ask for.
