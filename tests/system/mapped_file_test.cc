@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <thread>
 #include <vector>
 
 #include "absl/base/config.h"
@@ -50,6 +51,23 @@ TEST(MappedFileTest, APlaceInTheListIsGivenBack) {
   std::vector<MappedFile> files;
   for (int i = 0; i < kMostMappedFiles; ++i) files.push_back(*MappedFile::Open(path));
   EXPECT_EQ(MappedFile::Open(path).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(MappedFileTest, ThreadsThatOpenAtOnceGetAPlaceEach) {
+  constexpr int kThreads = 8;
+  const TemporaryFolder folder;
+  const std::string path = folder.Write("file", "x");
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::vector<MappedFile>> files(kThreads);
+    std::vector<std::thread> threads;
+    for (std::vector<MappedFile>& own : files) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < kMostMappedFiles / kThreads; ++i) own.push_back(*MappedFile::Open(path));
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_FALSE(MappedFile::Open(path).ok()) << "two threads share a place";
+  }
 }
 
 TEST(MappedFileTest, EmptyFilesFoldersAndPipesAreRefused) {
