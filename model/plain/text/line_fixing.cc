@@ -45,9 +45,28 @@ bool IsRemovedControl(char32_t c) {
 bool IsDigit(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)) == UTF8PROC_CATEGORY_ND; }
 bool IsAsciiLetter(char32_t c) { return Between(c, 'a', 'z') || Between(c, 'A', 'Z'); }
 
+uint8_t CombiningClass(char32_t c) {
+  return static_cast<uint8_t>(utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class);
+}
+
+// Accents and the like behind one letter, in the order that normalisation gives them, where they are many: utf8proc
+// moves each past every other. No character with a combining class is made of parts with another.
+CodePoints WithManyAccentsSorted(CodePoints points) {
+  constexpr ptrdiff_t kMany = 32;
+  for (auto first = points.begin(); first != points.end();) {
+    first = std::find_if(first, points.end(), [](char32_t c) { return c >= 0x300 && CombiningClass(c) != 0; });
+    const auto last = std::find_if(first, points.end(), [](char32_t c) { return CombiningClass(c) == 0; });
+    if (last - first > kMany) {
+      std::stable_sort(first, last, [](char32_t a, char32_t b) { return CombiningClass(a) < CombiningClass(b); });
+    }
+    first = last;
+  }
+  return points;
+}
+
 // Unicode normalisation: NFC, or NFKC with UTF8PROC_COMPAT in `options`.
 CodePoints Normalize(const CodePoints& points, int options) {
-  const std::string text = EncodeUtf8(points);
+  const std::string text = EncodeUtf8(WithManyAccentsSorted(points));
   utf8proc_uint8_t* raw = nullptr;
   const utf8proc_ssize_t size =
       utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),

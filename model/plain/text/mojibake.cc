@@ -183,8 +183,63 @@ std::optional<CodePoints> DecodeUtf8(const Bytes& bytes) {
   return text;
 }
 
+// In which of the encodings a character is a byte, one bit each; and in which it is one of UTF-8's that go on or that
+// begin.
+struct EncodingMasks {
+  uint16_t any = 0, goes_on = 0, begins = 0;
+};
+
+const EncodingMasks& MasksOf(char32_t c) {
+  static const auto* const masks = [] {
+    auto* table = new std::vector<EncodingMasks>(0x10000);
+    for (size_t i = 0; i < Encodings().size(); ++i) {
+      const auto bit = static_cast<uint16_t>(1 << i);
+      for (char32_t of = 0; of < table->size(); ++of) {
+        const std::optional<uint8_t> byte = ByteOf(Encodings()[i], of);
+        if (!byte.has_value()) continue;
+        EncodingMasks& mask = (*table)[of];
+        mask.any |= bit;
+        if (Between(*byte, 0x80, 0xBF)) mask.goes_on |= bit;
+        if (*byte >= 0xC0) mask.begins |= bit;
+      }
+    }
+    return table;
+  }();
+  static const EncodingMasks none;
+  return c < masks->size() ? (*masks)[c] : none;
+}
+
+// ASCII that is neither a lost space, nor a lost byte, nor asked for: it stands for itself.
+bool StandsForItself(char32_t c) { return c < 0x80 && c != ' ' && c != '?' && c != kSubstitute; }
+
+// The encodings, one bit each, in which `text` may be UTF-8: without those that lack one of its characters, and those
+// in which something stands that no repair makes whole, as the fourth byte that goes on. So that what is looked at
+// again and again is mostly not looked at for long.
+uint16_t PossibleEncodings(const CodePoints& text) {
+  auto possible = static_cast<uint16_t>((1 << kEncodings) - 1);
+  uint16_t on[3] = {0, 0, 0};  // in which the last characters go on, the last one last
+  uint16_t begun = 0;          // in which the last character begins a sequence
+  bool alone = true;           // whether the last character stands for itself, or is none
+  for (const char32_t c : text) {
+    const EncodingMasks& masks = MasksOf(c);
+    possible &= masks.any;
+    possible &= static_cast<uint16_t>(~(on[0] & on[1] & on[2] & masks.goes_on));
+    possible &= static_cast<uint16_t>(~(begun & masks.begins));
+    if (alone) possible &= static_cast<uint16_t>(~masks.goes_on);
+    alone = StandsForItself(c);
+    if (alone) possible &= static_cast<uint16_t>(~begun);
+    if (possible == 0) return 0;
+    on[0] = std::exchange(on[1], std::exchange(on[2], masks.goes_on));
+    begun = masks.begins;
+  }
+  return possible & static_cast<uint16_t>(~begun);
+}
+
 std::optional<CodePoints> DecodeAgain(const CodePoints& text) {
-  for (const SingleByteEncoding& encoding : Encodings()) {
+  const uint16_t possible = PossibleEncodings(text);
+  for (size_t i = 0; i < Encodings().size(); ++i) {
+    const SingleByteEncoding& encoding = Encodings()[i];
+    if ((possible >> i & 1) == 0) continue;
     std::optional<Bytes> bytes = Encode(encoding, text);
     if (!bytes.has_value()) continue;
     if (encoding.spaces_may_be_lost) {
@@ -223,10 +278,14 @@ CodePoints RepairParts(const CodePoints& text) {
   CodePoints repaired;
   for (size_t at = 0; at < text.size();) {
     const size_t length = RunLength(text, at);
-    CodePoints part = text.substr(at, std::max<size_t>(length, 1));
-    at += part.size();
+    if (length == 0) {
+      repaired += text[at++];
+      continue;
+    }
+    CodePoints part = text.substr(at, length);
+    at += length;
     // A part is shorter than the whole, so this ends.
-    if (length > 0 && length < text.size() && LooksWronglyDecoded(part)) part = RepairMojibake(std::move(part));
+    if (length < text.size() && LooksWronglyDecoded(part)) part = RepairMojibake(std::move(part));
     repaired += part;
   }
   return repaired;

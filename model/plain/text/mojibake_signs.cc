@@ -3,7 +3,9 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
+#include <vector>
 
 namespace videodiffcr {
 namespace {
@@ -25,6 +27,8 @@ struct Quadruple {
 
 constexpr uint8_t kNoClass = 255;
 
+constexpr char32_t kTableSize = 0x10000;  // of what is looked up by character; beyond it nothing is listed
+
 using ClassMap = std::unordered_map<char32_t, uint8_t>;
 const ClassMap& Classes() {
   static const ClassMap* const classes = [] {
@@ -40,7 +44,7 @@ const ClassMap& Classes() {
 // What Python's regular expressions take for a space among the control characters.
 bool IsSpaceControl(char32_t c) { return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x1F); }
 
-uint8_t ClassOf(char32_t c) {
+uint8_t FindClass(char32_t c) {
   if (IsSpaceControl(c) && c != '\n') return kSpaceClass;
   const auto found = Classes().find(c);
   if (found != Classes().end()) return found->second;
@@ -51,26 +55,55 @@ uint8_t ClassOf(char32_t c) {
   return word ? kWordClass : kOtherClass;
 }
 
+uint8_t ClassOf(char32_t c) {
+  static const auto* const classes = [] {
+    auto* table = new std::vector<uint8_t>(kTableSize);
+    for (char32_t listed = 0; listed < kTableSize; ++listed) (*table)[listed] = FindClass(listed);
+    return table;
+  }();
+  return c < kTableSize ? (*classes)[c] : FindClass(c);
+}
+
 bool Has(const ClassBits& bits, uint8_t index) {
   return (((index < 64 ? bits.low : bits.high) >> (index % 64)) & 1) != 0;
 }
 
+constexpr size_t kClasses = 128;  // that the bits have room for
+using Pairs = std::array<ClassBits, kClasses>;
+
+void Mark(uint8_t index, ClassBits* bits) { (index < 64 ? bits->low : bits->high) |= uint64_t{1} << (index % 64); }
+
 bool BadTriple(uint8_t first, uint8_t middle, uint8_t last) {
-  return std::any_of(std::begin(kBadTriples), std::end(kBadTriples), [&](const Triple& triple) {
-    return triple.middle == middle && triple.first == first && Has(triple.last, last);
-  });
+  // What may stand behind each pair.
+  static const auto* const behind = [] {
+    auto* table = new std::array<Pairs, kClasses>();
+    for (const Triple& triple : kBadTriples) {
+      ClassBits& bits = (*table)[triple.first][triple.middle];
+      bits.low |= triple.last.low;
+      bits.high |= triple.last.high;
+    }
+    return table;
+  }();
+  return Has((*behind)[first][middle], last);
 }
 
 bool BadQuadruple(uint8_t first, uint8_t second, uint8_t third, uint8_t last) {
+  // Few pairs begin any.
+  static const auto* const beginnings = [] {
+    auto* table = new Pairs();
+    for (const Quadruple& four : kBadQuadruples) Mark(four.second, &(*table)[four.first]);
+    return table;
+  }();
+  if (!Has((*beginnings)[first], second)) return false;
   return std::any_of(std::begin(kBadQuadruples), std::end(kBadQuadruples), [&](const Quadruple& four) {
     return four.first == first && four.second == second && four.third == third && Has(four.last, last);
   });
 }
 
-using RoleMap = std::unordered_map<char32_t, SequenceRole>;
-const RoleMap& Roles() {
-  static const RoleMap* const roles = [] {
-    auto* map = new RoleMap;
+using RoleTable = std::vector<SequenceRole>;
+const RoleTable& Roles() {
+  static const RoleTable* const roles = [] {
+    auto* map = new RoleTable(kTableSize);
     for (const char16_t c : kFirstOf2) (*map)[c].first_of_2 = true;
     for (const char16_t c : kFirstOf3) (*map)[c].first_of_3 = true;
     for (const char16_t c : kFirstOf4) (*map)[c].first_of_4 = true;
@@ -109,10 +142,7 @@ bool LooksWronglyDecoded(std::u32string_view text, bool at_start) {
   return false;
 }
 
-SequenceRole RoleOf(char32_t c) {
-  const auto found = Roles().find(c);
-  return found == Roles().end() ? SequenceRole{} : found->second;
-}
+SequenceRole RoleOf(char32_t c) { return c < kTableSize ? Roles()[c] : SequenceRole{}; }
 
 const std::array<SingleByteEncoding, kEncodings>& Encodings() { return kEncodingTable; }
 
