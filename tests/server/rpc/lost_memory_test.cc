@@ -71,7 +71,9 @@ class LostMemoryTest : public CallFixture {
   static void ExpectEnded(const std::optional<grpc::Status>& end) {
     ASSERT_TRUE(end.has_value());
     EXPECT_THAT(end->error_code(), AnyOf(grpc::StatusCode::OK, grpc::StatusCode::RESOURCE_EXHAUSTED));
-    if (!end->ok()) EXPECT_THAT(end->error_message(), ::testing::EndsWith(": no memory"));
+    if (!end->ok()) {
+      EXPECT_THAT(end->error_message(), ::testing::EndsWith(": no memory"));
+    }
   }
   void ExpectNothingLeft() {
     ASSERT_TRUE(model_.WaitForLiveSessions(0));
