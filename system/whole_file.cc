@@ -44,19 +44,6 @@ int Close(int descriptor, int error) {
 
 int WriteAndClose(int descriptor, absl::string_view bytes) { return Close(descriptor, WriteAll(descriptor, bytes)); }
 
-// Where a link leads, so that the file behind it is replaced and not the link; that file need not be there yet.
-std::string Resolved(std::string path) {
-  char found[PATH_MAX];
-  for (int links = 0; links < kMostLinks; ++links) {
-    if (realpath(path.c_str(), found) != nullptr) return found;
-    const ssize_t length = readlink(path.c_str(), found, sizeof(found));
-    if (length <= 0) break;
-    const std::string next(found, static_cast<size_t>(length));
-    path = next.front() == '/' ? next : path.substr(0, path.rfind('/') + 1) + next;
-  }
-  return path;
-}
-
 struct PartialFile {
   std::string path;
   int descriptor = -1;
@@ -106,10 +93,22 @@ absl::Status Failure(int error, const std::string& path) {
 
 }  // namespace
 
+std::string BehindLinks(std::string path) {
+  char found[PATH_MAX];
+  for (int links = 0; links < kMostLinks; ++links) {
+    if (realpath(path.c_str(), found) != nullptr) return found;
+    const ssize_t length = readlink(path.c_str(), found, sizeof(found));
+    if (length <= 0) break;
+    const std::string next(found, static_cast<size_t>(length));
+    path = next.front() == '/' ? next : path.substr(0, path.rfind('/') + 1) + next;
+  }
+  return path;
+}
+
 absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes) {
   struct stat found {};
   const bool exists = stat(path.c_str(), &found) == 0;
-  const std::string target = Resolved(path);
+  const std::string target = BehindLinks(path);
   if (exists && !S_ISREG(found.st_mode)) return Failure(WriteInPlace(path, bytes), path);
   const PartialFile partial = OpenPartial(target, O_TRUNC | O_NOFOLLOW, kMode);
   if (TakesNoOtherFile(partial.error)) return Failure(WriteInPlace(path, bytes), path);
@@ -121,7 +120,7 @@ absl::Status WriteWholeFile(const std::string& path, absl::string_view bytes) {
 absl::Status WriteSecretFile(const std::string& path, absl::string_view bytes) {
   struct stat found {};
   const bool exists = stat(path.c_str(), &found) == 0;
-  const std::string target = Resolved(path);
+  const std::string target = BehindLinks(path);
   const PartialFile partial = OpenPartial(target, O_EXCL, kSecretMode);
   if (partial.error != 0) return Failure(partial.error, path);
   const int descriptor = partial.descriptor;

@@ -9,6 +9,10 @@
 
 namespace videodiffcr {
 
+// Where a link leads, so that the file behind it is replaced and not the link; that file need not be there yet. Of what
+// is no link another name of it, or its own.
+std::string BehindLinks(std::string path);
+
 // Writes `bytes` beside `path` and moves them there once they are all on the disk: when it is full, or the process is
 // ended meanwhile, an older file stays. What is no regular file (a pipe that somebody reads, a device) is written to as
 // it is, and so is a file in a folder whose permissions allow no other. The system's reason, with the path, when it

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "system/whole_file.h"
 
 namespace videodiffcr {
 
@@ -18,13 +19,14 @@ absl::Status CheckWritable(const std::string& path, std::string_view flag) {
     // Opening a pipe or a device may wait for somebody, or do something.
     return access(path.c_str(), W_OK) == 0 ? absl::OkStatus() : CannotWrite(path, flag, errno);
   }
-  // Exclusive at first, so that only a file of our own is removed.
-  int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  // Exclusive, so that only a file of our own is removed; behind a link that leads to none yet, too.
+  const std::string target = BehindLinks(path);
+  int descriptor = open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   const bool made = descriptor >= 0;
-  if (!made) descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (!made && errno == EEXIST) descriptor = open(target.c_str(), O_WRONLY | O_CLOEXEC);
   if (descriptor < 0) return CannotWrite(path, flag, errno);
   close(descriptor);
-  if (made) unlink(path.c_str());
+  if (made) unlink(target.c_str());
   return absl::OkStatus();
 }
 

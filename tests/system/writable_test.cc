@@ -23,6 +23,20 @@ TEST(WritableTest, LookingChangesNoFileAndLeavesNoneBehind) {
   EXPECT_FALSE(std::filesystem::exists(fresh));
 }
 
+TEST(WritableTest, ALinkToAFileThatIsNotThereYetStaysOne) {
+  const TemporaryFolder folder;
+  std::filesystem::create_symlink("other", folder.Path("link"));
+  std::filesystem::create_symlink("link", folder.Path("first"));
+  EXPECT_TRUE(CheckWritable(folder.Path("first"), "--output").ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.Path("link")));
+  EXPECT_FALSE(std::filesystem::exists(folder.Path("other")));
+  const std::string older = folder.Write("other", "older");
+  EXPECT_TRUE(CheckWritable(folder.Path("first"), "--output").ok());
+  EXPECT_EQ(ReadFile(older), "older");
+  std::filesystem::create_symlink("nowhere/file", folder.Path("lost"));
+  EXPECT_THAT(std::string(CheckWritable(folder.Path("lost"), "--output").message()), HasSubstr("make its folder"));
+}
+
 TEST(WritableTest, AFileWithoutAFolderIsNamedWithItsFlag) {
   EXPECT_THAT(
       std::string(CheckWritable("/nowhere/table.csv", "--csv").message()),
