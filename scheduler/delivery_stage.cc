@@ -23,6 +23,20 @@ void Tell(SessionSink* sink, const SinkEvent& event) {
   }
 }
 
+// Why the sink could not take the event. Who cannot be told how its session ended is told at least that it did.
+absl::Status TryToTell(SessionSink* sink, const SinkEvent& event) {
+  const auto tell = [sink](const SinkEvent& what) {
+    return Guarded("telling the client", [&] {
+      Tell(sink, what);
+      return absl::OkStatus();
+    });
+  };
+  const absl::Status told = tell(event);
+  if (told.ok() || !std::holds_alternative<SessionEnded>(event)) return told;
+  tell(SessionEnded{told, SessionTotals()}).IgnoreError();
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 DeliveryStage::DeliveryStage(SchedulerState* state) : state_(state) {
@@ -53,8 +67,8 @@ void DeliveryStage::DeliverOne(SessionId id) {
   if (event.has_value()) {
     if (auto* chunk = std::get_if<FinishedChunk>(&*event)) {
       DeliverChunk(session, std::move(*chunk));
-    } else {
-      Tell(session->sink(), *event);
+    } else if (absl::Status told = TryToTell(session->sink(), *event); !told.ok()) {
+      Fail(session, std::move(told));  // its client would go by what is no longer so
     }
   }
   const bool told_end = event.has_value() && std::holds_alternative<SessionEnded>(*event);

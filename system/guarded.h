@@ -11,6 +11,15 @@
 
 namespace videodiffcr {
 
+// A status with this message; without it where there is no memory for it.
+inline absl::Status StatusOf(absl::StatusCode code, absl::string_view message) noexcept {
+  try {
+    return absl::Status(code, message);
+  } catch (const std::bad_alloc&) {
+    return absl::Status(code, "");
+  }
+}
+
 // A status with the words `what` and `why`; without words where there is no memory for them either.
 inline absl::Status FailureOf(absl::StatusCode code, absl::string_view what, absl::string_view why) noexcept {
   try {

@@ -13,8 +13,7 @@ FirstMessageRoom::Place FirstMessageRoom::Enter(const std::string& connection, s
   {
     MutexLock lock(&mutex_);
     if (streams_.size() >= places_) leaves = Remove(OldestOfTheMost());
-    // A copy of the text: what throws within a map of Abseil leaves it broken.
-    const auto of_connection = by_connection_.try_emplace(std::string(connection), 0).first;
+    const auto of_connection = by_connection_.try_emplace(connection, 0).first;
     // Unless it is counted below: there may be no memory for the stream.
     const absl::Cleanup forget = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
       if (of_connection->second == 0) by_connection_.erase(of_connection);

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "threading/mutex.h"
 
 namespace videodiffcr {
@@ -67,7 +66,7 @@ class FirstMessageRoom {
   Mutex mutex_;
   int64_t next_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<int64_t, Stream> streams_ ABSL_GUARDED_BY(mutex_);  // the oldest first
-  absl::flat_hash_map<std::string, int> by_connection_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int, std::less<>> by_connection_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace videodiffcr

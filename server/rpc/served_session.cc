@@ -132,7 +132,8 @@ absl::Status ServedSession::Submit(SessionPlan plan) {
       Guarded("starting the session", [&] { return Begin(*session, encoder.get(), queue->get()); });
   // Whatever has become of it: the thread that delivers its first chunk waits for this.
   encoder->Allow(status);
-  if (!status.ok()) environment_.scheduler->Cancel(*session, absl::CancelledError("the call has ended"));
+  if (!status.ok())
+    environment_.scheduler->Cancel(*session, StatusOf(absl::StatusCode::kCancelled, "the call has ended"));
   return status;
 }
 
@@ -262,7 +263,9 @@ std::optional<StreamEvent> ServedSession::OnEnding(const absl::Status& status) {
   // Of its own accord, the server says that with; all else is an end for good.
   if (!absl::IsAborted(status)) return std::nullopt;
   MutexLock control_lock(&control_mutex_);
-  absl::StatusOr<SnapshotEvent> snapshot = controls_.TakeSnapshot(scheduled());
+  // Without one where there is no memory for it: that it ends is told in any case.
+  absl::StatusOr<SnapshotEvent> snapshot = Guarded(
+      "taking a snapshot", [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return controls_.TakeSnapshot(scheduled()); });
   if (!snapshot.ok()) return std::nullopt;
   return *std::move(snapshot);
 }
@@ -301,7 +304,7 @@ void ServedSession::Disconnect(int64_t connection, const absl::Status& status) {
     turn = ++wait_turn_;
   }
   const bool kept = resumable_ && environment_.limits.disconnect_grace > absl::ZeroDuration();
-  if (!kept) return End(connection, absl::CancelledError("the call has ended"), status);
+  if (!kept) return End(connection, StatusOf(absl::StatusCode::kCancelled, "the call has ended"), status);
   const bool generated = ending();
   if (generated) FreeTenantPlace();
   if (generated && !absl::IsCancelled(status)) {
@@ -314,7 +317,7 @@ void ServedSession::Disconnect(int64_t connection, const absl::Status& status) {
     return absl::OkStatus();
   });
   // Nobody would end a session that waits where nobody looks.
-  if (!waits.ok()) End(connection, absl::CancelledError("the call has ended"), waits);
+  if (!waits.ok()) End(connection, StatusOf(absl::StatusCode::kCancelled, "the call has ended"), waits);
 }
 
 void ServedSession::End(std::optional<int64_t> connection, absl::Status why, const absl::Status& told) {

@@ -345,7 +345,7 @@ void SessionCall::FailIf(bool may_have_started, bool end_session, absl::Status s
   if (end_session && session_ != nullptr) {
     ServedSession* const session = session_.get();
     Guarded("ending the session", [&, connection = session_connection_] {
-      session->End(connection, absl::CancelledError("the call has ended"), status);
+      session->End(connection, StatusOf(absl::StatusCode::kCancelled, "the call has ended"), status);
       return absl::OkStatus();
     }).IgnoreError();  // and the call in any case
   }
@@ -360,7 +360,7 @@ void SessionCall::FailIf(bool may_have_started, bool end_session, absl::Status s
 
 void SessionCall::OnCancel() {
   MutexLock lock(&mutex_);
-  if (!finished_) FinishLocked(absl::CancelledError("the client cancelled or is gone"));
+  if (!finished_) FinishLocked(StatusOf(absl::StatusCode::kCancelled, "the client cancelled or is gone"));
 }
 
 void SessionCall::FinishLocked(const absl::Status& status) {
@@ -368,12 +368,12 @@ void SessionCall::FinishLocked(const absl::Status& status) {
   // Before the client hears of the end, so that it may use its place and its request id again at once.
   slot_.Release();
   const grpc::Status answer = ToGrpcStatus(status);
-  environment_.rpc_metrics->CountCall(method_, status.code());
   if (session_ == nullptr || !session_->submitted()) LogCallRefused(caller_, status, environment_.log_prompts);
   // Whatever is thrown: a call that is not ended now never is.
   ServedSession* const session = session_.get();
   Guarded("leaving the session", [&, connection = session_connection_] {
     if (session != nullptr) session->Disconnect(connection, status);
+    environment_.rpc_metrics->CountCall(method_, status.code());
     return absl::OkStatus();
   }).IgnoreError();
   transport_->Finish(answer);

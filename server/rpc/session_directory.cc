@@ -25,13 +25,10 @@ std::shared_ptr<DirectoryEntry> SessionDirectory::Add(const std::shared_ptr<Dire
     const auto found = name_of_request_.find(session->request_id());
     if (found != name_of_request_.end()) return by_name_.at(found->second);
   }
-  // Copies of the texts: what throws within a map of Abseil leaves it broken.
-  const auto named = by_name_.emplace(std::string(session->name()), session).first;
+  const auto named = by_name_.emplace(session->name(), session).first;
   // Both or neither: an id without its session would be in use for ever.
   absl::Cleanup take_back = [&, place = named]() ABSL_NO_THREAD_SAFETY_ANALYSIS { by_name_.erase(place); };
-  if (!session->request_id().empty()) {
-    name_of_request_.emplace(std::string(session->request_id()), std::string(session->name()));
-  }
+  if (!session->request_id().empty()) name_of_request_.emplace(session->request_id(), session->name());
   std::move(take_back).Cancel();
   return nullptr;
 }

@@ -4,13 +4,14 @@
 #define VIDEODIFFCR_SERVER_RPC_SESSION_DIRECTORY_H_
 
 #include <cstdint>
+#include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "threading/clock.h"
@@ -73,8 +74,8 @@ class SessionDirectory {
   Mutex mutex_;
   CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::flat_hash_map<std::string, std::shared_ptr<DirectoryEntry>> by_name_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, std::string> name_of_request_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<DirectoryEntry>, std::less<>> by_name_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string, std::less<>> name_of_request_ ABSL_GUARDED_BY(mutex_);
   // All wait equally long, so the oldest is the next.
   std::list<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
   int64_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

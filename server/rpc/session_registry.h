@@ -2,11 +2,12 @@
 #ifndef VIDEODIFFCR_SERVER_RPC_SESSION_REGISTRY_H_
 #define VIDEODIFFCR_SERVER_RPC_SESSION_REGISTRY_H_
 
+#include <functional>
+#include <map>
 #include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "threading/mutex.h"
@@ -50,7 +51,7 @@ class SessionRegistry {
 
   const int max_sessions_per_connection_;
   Mutex mutex_;
-  absl::flat_hash_map<std::string, int> sessions_by_connection_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int, std::less<>> sessions_by_connection_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace videodiffcr

@@ -81,8 +81,7 @@ void ConnectionTable::Add(int socket, const std::string& peer, const std::string
   Connection connection;
   connection.inode = InodeOf(socket);
   connection.peer = peer;
-  // A copy of the text: what throws within a map of Abseil leaves it broken.
-  const auto of_peer = by_peer_.try_emplace(std::string(peer), 0).first;
+  const auto of_peer = by_peer_.try_emplace(peer, 0).first;
   int64_t number = 0;
   // All or nothing: there may be no memory for its place.
   absl::Cleanup take_back = [&] {

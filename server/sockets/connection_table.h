@@ -6,9 +6,10 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "server/sockets/connection_use.h"
 
@@ -71,7 +72,7 @@ class ConnectionTable {
     int64_t news = 0;
     double unexplained = 0;
   };
-  using Connections = absl::flat_hash_map<int, Connection>;  // by descriptor
+  using Connections = std::map<int, Connection>;  // by descriptor
   enum class Balance { kExplained, kDoubtful, kUnexplained };
   Verdict Judge(const std::string& peer) const;
   Balance Look(int socket, Connection* connection, absl::Duration elapsed) const;
@@ -84,7 +85,7 @@ class ConnectionTable {
   const Limits limits_;
   ConnectionUses* const uses_;
   Connections connections_;
-  absl::flat_hash_map<std::string, int> by_peer_;
+  std::map<std::string, int, std::less<>> by_peer_;
 };
 
 }  // namespace videodiffcr

@@ -48,7 +48,7 @@ int64_t ConnectionUses::Add(const std::string& connection) {
   const auto added = connections_.emplace(number, Entry{connection, use}).first;
   // Both or neither: nobody would know the number of one that is not named.
   absl::Cleanup take_back = [&, place = added]() ABSL_NO_THREAD_SAFETY_ANALYSIS { connections_.erase(place); };
-  by_name_[std::string(connection)] = number;  // a copy: what throws within the map would leave it broken
+  by_name_[connection] = number;
   std::move(take_back).Cancel();
   return number;
 }

@@ -3,10 +3,11 @@
 #define VIDEODIFFCR_SERVER_SOCKETS_CONNECTION_USE_H_
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "threading/mutex.h"
 
 namespace videodiffcr {
@@ -58,8 +59,8 @@ class ConnectionUses {
 
   Mutex mutex_;
   int64_t next_number_ ABSL_GUARDED_BY(mutex_) = 1;
-  absl::flat_hash_map<int64_t, Entry> connections_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, int64_t> by_name_ ABSL_GUARDED_BY(mutex_);
+  std::map<int64_t, Entry> connections_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int64_t, std::less<>> by_name_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace videodiffcr

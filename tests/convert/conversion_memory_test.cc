@@ -144,7 +144,7 @@ TEST(HostileMemoryTest, ALongNameThatIsRecalledAThousandTimesIsNotWrittenOutEach
   PickleBuilder pickle;
   pickle.Op('}').Op('(').String(std::string(512 << 10, '\xff')).Raw(std::string("q\0N", 3));
   for (int i = 0; i < 1000; ++i) pickle.Raw(std::string("h\0N", 3));
-  ExpectRefusalWithin(40 << 20, ArchiveOf(pickle.Op('u'), "m"), "no tensor among what it holds: \\377");
+  ExpectRefusalWithin(40 << 20, ArchiveOf(pickle.Op('u'), "m"), "no tensor among what it holds: \\xff");
 }
 
 TEST(HostileMemoryTest, TheLongNameOfAFolderIsNotKeptForEveryTensor) {

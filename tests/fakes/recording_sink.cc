@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -45,6 +46,11 @@ void SinkLog::ReleaseChunks() {
 void SinkLog::FailChunk(int64_t sequence, absl::Status status) {
   MutexLock lock(&mutex_);
   failures_[sequence] = std::move(status);
+}
+
+void SinkLog::LoseMemoryAt(const std::string& event) {
+  MutexLock lock(&mutex_);
+  without_memory_.insert(event);
 }
 
 void SinkLog::SetBytesPerChunk(int64_t bytes) {
@@ -119,6 +125,7 @@ bool SinkLog::destroyed() const {
 
 void SinkLog::Enter(std::string event) {
   MutexLock lock(&mutex_);
+  if (without_memory_.erase(event) > 0) throw std::bad_alloc();
   if (calls_in_progress_++ > 0) calls_overlapped_ = true;
   events_.push_back(std::move(event));
   changed_.NotifyAll();

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ class SinkLog {
   void HoldChunks();     // from now on OnChunk() blocks
   void ReleaseChunks();  // lets it go on, now and later
   void FailChunk(int64_t sequence, absl::Status status);
+  void LoseMemoryAt(const std::string& event);  // which throws once, and has not come
   void SetBytesPerChunk(int64_t bytes);         // what OnChunk() answers; 1000 at first
   void SetHold(std::optional<ChunkHold> hold);  // what HoldAfterChunk() answers
 
@@ -54,6 +56,7 @@ class SinkLog {
   int64_t bytes_per_chunk_ ABSL_GUARDED_BY(mutex_) = 1000;
   std::optional<ChunkHold> hold_ ABSL_GUARDED_BY(mutex_);
   std::map<int64_t, absl::Status> failures_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> without_memory_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> events_ ABSL_GUARDED_BY(mutex_);
   std::vector<GeneratedChunk> chunks_ ABSL_GUARDED_BY(mutex_);
   absl::Status end_status_ ABSL_GUARDED_BY(mutex_);

@@ -268,6 +268,30 @@ TEST_F(FailureTest, ASessionThatFailsWhileItWaitsForADeliveryThreadHasNothingToT
   model_.SetEndHook(nullptr);
 }
 
+TEST_F(FailureTest, AnEventThatThereIsNoMemoryForEndsItsSessionAlone) {
+  Start();
+  const TestSession session = Submit(Request(1, 0));
+  session.log->LoseMemoryAt("paused");
+  SubmitNeighbours();
+  ASSERT_TRUE(session.log->WaitForChunks(1));
+  ASSERT_TRUE(scheduler_->Pause(session.id).ok());
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->end_status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(session.log->end_status().message()), HasSubstr("telling the client: no memory"));
+  ExpectNeighboursUntouched();
+}
+
+TEST_F(FailureTest, AnEndThatThereIsNoMemoryForIsToldOnceMoreAsSuch) {
+  Start();
+  const TestSession session = Submit(Request(1, 2));
+  session.log->LoseMemoryAt("ended OK LENGTH_REACHED");
+  SubmitNeighbours();
+  ASSERT_TRUE(session.log->WaitForEnd());
+  EXPECT_EQ(session.log->events().back(), "ended RESOURCE_EXHAUSTED");
+  EXPECT_EQ(session.log->end_status(), absl::ResourceExhaustedError("telling the client: no memory"));
+  ExpectNeighboursUntouched();
+}
+
 TEST_F(FailureTest, TheMemoryOfAFailedSessionIsFreeForTheNextOne) {
   config_.memory_budget_bytes = model_.info().session_bytes;
   model_.FailStep(1, StepKind::kDenoise, 0, 0, absl::InternalError("broken"));

@@ -148,8 +148,8 @@ TEST_F(TrainingCommandTest, JudgingKeepsALinePerClipAndComparesRows) {
                   .ok());
   const std::string lines = ReadFile(clips);
   EXPECT_THAT(lines, ::testing::StartsWith("# videodiffcr-train evaluate --model "));
-  EXPECT_THAT(
-      lines, HasSubstr("--conditions short --plain cpu --budgets 1,0.7 --proxies yes --method ours --training-seed 4"));
+  EXPECT_THAT(lines, HasSubstr("--conditions short --plain cpu --budgets 1,0.7 --proxies yes --reconstructions 0 "
+                               "--method ours --training-seed 4"));
   EXPECT_THAT(lines, HasSubstr("\nours,4,short,10,router,1,1.0000,1.0000,"));
   EXPECT_THAT(lines, HasSubstr("\nours,4,short,7,router,1,0.6708,0.7367,"));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 6);

@@ -52,7 +52,7 @@ TEST_F(BaselinesTest, SpvitsSelectorsAreFittedToWhatLaterBlocksChangeMost) {
     }
   };
   ASSERT_TRUE(ObserveDenseRollouts(*model_, 2, measure).ok());  // others than those that they were fitted to
-  EXPECT_LT(error / measured, 0.7) << "a mean square: 1 for scores that say nothing";
+  EXPECT_LT(error / measured, 0.85) << "a mean square: 1 for scores that say nothing";
 }
 
 // With a selector that likes what the first channel of a head says, those tokens are kept.
