@@ -21,7 +21,7 @@ absl::StatusOr<SessionRegistry::Slot> SessionRegistry::Enter(const std::string& 
   Slot slot;
   slot.connection_ = connection;
   ++sessions_by_connection_[connection];
-  slot.registry_ = this;                               // last: what throws before has taken no place
+  slot.registry_ = this;  // last: what throws before has taken no place
   return slot;
 }
 
