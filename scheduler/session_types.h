@@ -149,8 +149,8 @@ class SessionSink {
                                std::string_view reason) = 0;
   virtual void OnStateChanged(SessionState state, std::string_view reason) = 0;
 
-  // The last call. OK: the session ended as asked and `totals` say how; otherwise why it could not go on. When it throws
-  // it is called once more, with what went wrong; another event that throws ends its session.
+  // The last call. OK: the session ended as asked and `totals` say how; otherwise why it could not go on. When it
+  // throws it is called once more, with what went wrong; another event that throws ends its session.
   virtual void OnEnded(const absl::Status& status, const SessionTotals& totals) = 0;
 };
 
