@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/rpc/first_message_room.h"
 #include "server/rpc/session_call.h"
@@ -55,9 +56,14 @@ struct SparedCall {
 class LostMemoryTest : public CallFixture {
  protected:
   LostMemoryTest() { environment_.limits.disconnect_grace = absl::Seconds(30); }
+  ~LostMemoryTest() override {
+    model_.FreePlans();
+    scheduler_.reset();  // before the calls, which its threads may be telling something
+  }
 
-  std::unique_ptr<SparedCall> NewCall() {
-    auto call = std::make_unique<SparedCall>();
+  std::shared_ptr<SparedCall> NewCall() {
+    auto call = std::make_shared<SparedCall>();
+    kept_.push_back(call);
     call->call = SessionCall::Create(RpcMethod::kStreamVideo, Caller{"ipv4:127.0.0.1:6", {}, nullptr}, environment_,
                                      &call->transport);
     return call;
@@ -79,10 +85,12 @@ class LostMemoryTest : public CallFixture {
     ASSERT_TRUE(model_.WaitForLiveSessions(0));
     ASSERT_TRUE(WaitUntilNoSessionRuns());
   }
+
+  std::vector<std::shared_ptr<void>> kept_;  // calls outlive whoever may still tell them something, as in gRPC
 };
 
 TEST_F(LostMemoryTest, WhicheverAllocationOfAStartFailsTheCallEndsAndNothingOfItIsLeft) {
-  std::unique_ptr<SparedCall> call = NewCall();
+  std::shared_ptr<SparedCall> call = NewCall();
   const v1::SessionConfig config = NamedConfig(1);
   const int64_t failures = WithEveryAllocationFailing([&] { call->call->Start(config); },
                                                       [&] {
@@ -96,7 +104,7 @@ TEST_F(LostMemoryTest, WhicheverAllocationOfAStartFailsTheCallEndsAndNothingOfIt
 }
 
 TEST_F(LostMemoryTest, WhicheverAllocationBetweenTwoWritesFailsTheCallEnds) {
-  std::unique_ptr<SparedCall> call = NewCall();
+  std::shared_ptr<SparedCall> call = NewCall();
   call->call->Start(NamedConfig(2));
   const int64_t failures = WithEveryAllocationFailing(
       [&] {
@@ -122,7 +130,7 @@ TEST_F(LostMemoryTest, WhicheverAllocationBetweenTwoWritesFailsTheCallEnds) {
 }
 
 TEST_F(LostMemoryTest, WhicheverAllocationOfAGoodbyeFailsTheCallEndsAndAResumableSessionIsNotForgotten) {
-  std::unique_ptr<SparedCall> call;
+  std::shared_ptr<SparedCall> call;
   const auto begin = [&] {
     v1::SessionConfig config = NamedConfig(0);
     config.set_resumable(true);
@@ -150,7 +158,7 @@ struct SparedWatch {
 };
 
 TEST_F(LostMemoryTest, WhicheverAllocationOfAWatchFailsItEnds) {
-  std::unique_ptr<SparedCall> owner = NewCall();
+  std::shared_ptr<SparedCall> owner = NewCall();
   v1::SessionConfig config = NamedConfig(0);
   config.set_initial_chunk_credits(0);
   owner->call->Start(config);
@@ -158,9 +166,10 @@ TEST_F(LostMemoryTest, WhicheverAllocationOfAWatchFailsItEnds) {
   v1::WatchSessionRequest request;
   request.set_session_id(owner->transport.told().responses().front().started().session_id());
   request.set_watch_token(owner->transport.told().responses().front().started().watch_token());
-  std::unique_ptr<SparedWatch> watch;
+  std::shared_ptr<SparedWatch> watch;
   const auto begin = [&] {
-    watch = std::make_unique<SparedWatch>();
+    watch = std::make_shared<SparedWatch>();
+    kept_.push_back(watch);
     watch->call = WatchCall::Create(Caller{"ipv4:127.0.0.1:7", {}, nullptr}, environment_, &watch->transport);
   };
   begin();
