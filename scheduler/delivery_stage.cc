@@ -25,12 +25,7 @@ void Tell(SessionSink* sink, const SinkEvent& event) {
 
 // Why the sink could not take the event. Who cannot be told how its session ended is told at least that it did.
 absl::Status TryToTell(SessionSink* sink, const SinkEvent& event) {
-  const auto tell = [sink](const SinkEvent& what) {
-    return Guarded("telling the client", [&] {
-      Tell(sink, what);
-      return absl::OkStatus();
-    });
-  };
+  const auto tell = [sink](const SinkEvent& what) { return Guarded("telling the client", [&] { Tell(sink, what); }); };
   const absl::Status told = tell(event);
   if (told.ok() || !std::holds_alternative<SessionEnded>(event)) return told;
   tell(SessionEnded{told, SessionTotals()}).IgnoreError();

@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <new>
+#include <type_traits>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -29,12 +30,18 @@ inline absl::Status FailureOf(absl::StatusCode code, absl::string_view what, abs
   }
 }
 
-// What `work` returns, an absl::Status or StatusOr. When it throws instead: ResourceExhausted for want of memory,
-// Internal otherwise, with `what` ("encoding the chunk") in front.
+// What `work` returns, an absl::Status or StatusOr; OK when it returns nothing. When it throws instead:
+// ResourceExhausted for want of memory, Internal otherwise, with `what` ("encoding the chunk") in front.
 template <typename Work>
-auto Guarded(absl::string_view what, const Work& work) -> decltype(work()) {
+auto Guarded(absl::string_view what, const Work& work)
+    -> std::conditional_t<std::is_void_v<decltype(work())>, absl::Status, decltype(work())> {
   try {
-    return work();
+    if constexpr (std::is_void_v<decltype(work())>) {
+      work();
+      return absl::OkStatus();
+    } else {
+      return work();
+    }
   } catch (const std::bad_alloc&) {
     return FailureOf(absl::StatusCode::kResourceExhausted, what, "no memory");
   } catch (const std::exception& error) {

@@ -38,10 +38,7 @@ void CallReactor::AwaitFirstMessage(std::function<void(absl::Status)> fail) {
 }
 
 void CallReactor::OnReadDone(bool ok) {
-  absl::Status status = Guarded("taking a message", [&] {
-    TakeMessage(ok);
-    return absl::OkStatus();
-  });
+  absl::Status status = Guarded("taking a message", [&] { TakeMessage(ok); });
   // gRPC would swallow what is thrown, and nobody would ever answer.
   if (!status.ok()) OnThrown(std::move(status));
 }

@@ -314,7 +314,6 @@ void ServedSession::Disconnect(int64_t connection, const absl::Status& status) {
   }
   const absl::Status waits = Guarded("waiting for a client", [&] {
     environment_.directory->Wait(*this, turn, generated ? outbox_->held_bytes() : 0);
-    return absl::OkStatus();
   });
   // Nobody would end a session that waits where nobody looks.
   if (!waits.ok()) End(connection, StatusOf(absl::StatusCode::kCancelled, "the call has ended"), waits);
@@ -334,7 +333,6 @@ void ServedSession::End(std::optional<int64_t> connection, absl::Status why, con
   if (!ending()) {
     Guarded("telling the watchers", [&] {
       watchers_->OnEnd(why, nullptr);
-      return absl::OkStatus();
     }).IgnoreError();  // the session ends all the same
   }
   // The call that is connected hears why; what waits for it is of no use to it any more.

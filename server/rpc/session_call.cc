@@ -258,7 +258,6 @@ absl::Status SessionCall::PackStarted(StartedEvent started) {
     bool own_buffer;
     bytes->Clear();
     grpc::SerializationTraits<v1::StreamVideoResponse>::Serialize(ToResponse(std::move(started)), bytes, &own_buffer);
-    return absl::OkStatus();
   });
   if (!packed.ok()) return packed;
   writing_ = true;
@@ -308,10 +307,7 @@ void SessionCall::OnWriteDone(bool ok) {
   // the session keeps it for the next one.
   absl::Status sent;
   if (was_event && (ok || !session->resumable())) {
-    sent = Guarded("noting a delivery", [&] {
-      session->Delivered(connection);
-      return absl::OkStatus();
-    });
+    sent = Guarded("noting a delivery", [&] { session->Delivered(connection); });
   }
   {
     MutexLock lock(&mutex_);
@@ -346,7 +342,6 @@ void SessionCall::FailIf(bool may_have_started, bool end_session, absl::Status s
     ServedSession* const session = session_.get();
     Guarded("ending the session", [&, connection = session_connection_] {
       session->End(connection, StatusOf(absl::StatusCode::kCancelled, "the call has ended"), status);
-      return absl::OkStatus();
     }).IgnoreError();  // and the call in any case
   }
   if (writing_) {
@@ -374,7 +369,6 @@ void SessionCall::FinishLocked(const absl::Status& status) {
   Guarded("leaving the session", [&, connection = session_connection_] {
     if (session != nullptr) session->Disconnect(connection, status);
     environment_.rpc_metrics->CountCall(method_, status.code());
-    return absl::OkStatus();
   }).IgnoreError();
   transport_->Finish(answer);
 }
