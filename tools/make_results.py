@@ -3,14 +3,14 @@
 
     tools/make_results.py --clips out/*.clips.csv --bounds models/tiny/quality_bounds.csv --output out
 
-(docs/results.md begins with its own command) writes the page of results there and, in results/, its tables as CSV and its plots as SVG. A file may be packed with gzip or bzip2, and hold several judgements behind each other. Every figure is a mean
+(docs/results.md begins with its own command) writes the page of results there and, in results/, its tables as CSV and its plots as SVG. A file may be packed with gzip, bzip2 or xz, and hold several judgements behind each other. Every figure is a mean
 over clips with a 95 % bootstrap interval over training seeds and clips; every seed is shown; every row has its commands.
 
 --remarks FILE stands before the tables.
 
 --layout FILE says which rows make which table, and in which order: a CSV of table,label,method,budget,scores, where table
 is `methods`, whose rows are compared with its first dense one, `steps`, where each is compared with the row before it,
-`ships` (the weights that ship), with its first, `iterations` (trained for longer), with its first dense one, or one of `scores` (other rankings of weights that shipped), `cache` (its retention), `beyond`
+`ships` (the weights that ship), with its first, `iterations` (trained for longer) and `onwards` (trained from what ships), with their first dense one, or one of `scores` (other rankings of weights that shipped), `cache` (its retention), `beyond`
 (rankings that remember), `learned` (what is trained beyond the paper) and `longer` (trained with longer rollouts), with the first of the same budget. Without it all rows make `methods`, and there is no other table. --latency FILE adds measured times: method,budget,median_ms,p95_ms,command.
 """
 import argparse
@@ -29,12 +29,13 @@ INTRODUCTION = (
     "Made by `tools/make_results.py` from the per-clip files in `docs/results`; do not edit. Synthetic data, tiny model: not VBench, not "
     "comparable with the paper's numbers. In brackets: 95 % bootstrap intervals over training seeds and clips. `executed` is the share of the "
     "denoising passes' tokens, in parentheses with the context pass; so are multiply-adds. `difference` is that of all seven right from the first "
-    "dense row (Table 1', What ships, Twice the iterations), from the row above (Table 2') or from the first of the same budget (the other tables); "
+    "dense row (Table 1', Twice the iterations, The same iterations from what ships, What ships), from the row above (Table 2') or from the first of the same budget (the other tables); "
     "`at least` is its one-sided bound of 95 %: the bootstrap's or Student's t over seeds, the lower one. `total` is VBench's formula over our proxies (docs/training.md, Judging).")
 TABLES = {  # in the order of the page
     "methods": "Table 1': methods and reductions",
     "steps": "Table 2': step by step",
     "iterations": "Twice the iterations",
+    "onwards": "The same iterations from what ships",
     "ships": "What ships: one network at every budget",
     "scores": "Ranked by others",
     "cache": "Retention of the cache",
@@ -43,6 +44,7 @@ TABLES = {  # in the order of the page
     "longer": "Trained with longer rollouts",
 }
 WITHIN_A_BUDGET = ("scores", "cache", "beyond", "learned", "longer")  # tables whose rows are compared with the first of their budget
+WITH_A_DENSE_CONTROL = ("methods", "iterations", "onwards")  # tables with a control of as many iterations
 PROXIES = ("subject_consistency", "background_consistency", "temporal_flickering", "motion_smoothness", "dynamic_degree", "imaging_quality")
 DRIFT = ("flipped", "identity_distance", "hue_shift", "area_change")
 
@@ -193,11 +195,21 @@ def condition_lines(results, entries):
     return records
 
 
-def drift_lines(results, entries, shipped):
-    """Every row that was judged for drift, and how far it is from its method's dense one, else from that of its training seed, else from
-    that of `shipped`, the entries of what ships."""
+def dense_for_drift(row, dense, layout):
+    """Of the rows `dense` the one that `row` is compared with: its method's, else that of a table that has both, else that of its training
+    seeds, else that of what ships, else the first. None without any."""
+    keys = {table: [key for _, key in entries] for table, entries in layout.items()}
+    beside = [key for table in WITH_A_DENSE_CONTROL if row.key() in keys[table] for key in keys[table]]
+    own = [other for other in dense if other.method == row.method]
+    alike = [other for other in own or dense if set(other.seeds) == set(row.seeds)]
+    candidates = ([other for other in alike if other in own], own, [other for other in dense if other.key() in beside], alike,
+                  [other for other in dense if other.key() in keys["ships"]], dense)
+    return next((some[0] for some in candidates if some), None)
+
+
+def drift_lines(results, entries, layout):
+    """Every row that was judged for drift, and how far it is from its dense one."""
     records = []
-    shipped_key = next((key for _, key in shipped if key[1] == 10), None)
     ends = sorted({row.condition for row in results.rows if row.condition.startswith("drift-")}, key=lambda name: int(name[6:]))
     for label, key in entries:
         for end in ends:
@@ -205,10 +217,7 @@ def drift_lines(results, entries, shipped):
             if row is None:
                 continue
             dense = [other for other in results.rows if other.condition == end and other.budget == 10]
-            own = [other for other in dense if other.method == row.method]
-            alike = [other for other in own or dense if set(other.seeds) == set(row.seeds)]
-            shipped = [other for other in dense if shipped_key is not None and other.key() == shipped_key]
-            reference = next(iter(alike or own or shipped or dense), None)
+            reference = dense_for_drift(row, dense, layout)
             record = {"row": label, "chunks": end[6:], "n x seeds": f"{row.clips()} x {len(row.seeds)}"}
             for column in DRIFT:
                 record[column] = results.figure(row, column)
@@ -279,13 +288,13 @@ def write_results(results, layout, folder, remarks=""):
     data.mkdir(parents=True, exist_ok=True)
     everything = layout["methods"] + [entry for entry in layout["steps"]
                                       if entry[1] not in [key for _, key in layout["methods"]]]
-    trained = everything + layout["iterations"]
+    trained = everything + layout["iterations"] + layout["onwards"]
     judged = trained + layout["ships"] + [entry for table in WITHIN_A_BUDGET for entry in layout[table]]
     judged = [entry for number, entry in enumerate(judged) if entry[1] not in [key for _, key in judged[:number]]]
     parts = [(table, title, table_lines(results, layout[table], reference_of(table, layout[table])))
              for table, title in TABLES.items()]
     parts += [("conditions", "Other conditions: all seven right", condition_lines(results, judged)),
-              ("drift", "Identity drift", drift_lines(results, judged, layout["ships"])),
+              ("drift", "Identity drift", drift_lines(results, judged, layout)),
               ("proxies", "Proxies, each dimension", proxy_lines(results, judged)),
               ("seeds", "Every training seed", seed_lines(results, trained))]
     page = ["# Results\n", "\n".join(textwrap.wrap(INTRODUCTION, 120)) + "\n", *([remarks] if remarks else [])]
@@ -306,7 +315,7 @@ def write_results(results, layout, folder, remarks=""):
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", nargs="+", required=True, metavar="FILE", help="per-clip files, plain, .gz or .bz2")
+    parser.add_argument("--clips", nargs="+", required=True, metavar="FILE", help="per-clip files, plain, .gz, .bz2 or .xz")
     parser.add_argument("--bounds", metavar="FILE", help="what counts as 0 and 1 in the total; without it there is none")
     parser.add_argument("--layout", metavar="FILE", help="which rows make which table")
     parser.add_argument("--remarks", metavar="FILE", help="Markdown that stands before the tables")

@@ -2,6 +2,7 @@
 import bz2
 import csv
 import gzip
+import lzma
 import math
 import operator
 import pathlib
@@ -41,7 +42,7 @@ class Row:
 
 
 def open_text(path):
-    opener = {".gz": gzip.open, ".bz2": bz2.open}.get(pathlib.Path(path).suffix, open)
+    opener = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(pathlib.Path(path).suffix, open)
     try:
         return opener(path, "rt", newline="", encoding="utf-8")
     except OSError as error:

@@ -6,7 +6,7 @@
 # ROWS: a line per row, "NAME SEED BUDGET COMMAND...": a name, the training seed, the budget in tenths that is judged (10: dense) and the
 # command of videodiffcr-train with the flags that are the row's own ("videodiffcr --target 0.5"); "none" trains nothing and judges MODEL.
 # "#" begins a remark. The same for all rows, unless their command says otherwise: MODEL to start from, TEACHER, STEPS (360), BATCH (128),
-# LEARNING_RATE (1.2e-4). CLIPS (2048) clips are judged, by seed 1.
+# LEARNING_RATE (1.2e-4). CLIPS (2048) clips are judged, by seed 1, with PROXIES (yes) or without.
 # OUT/models/NAME-BUDGET-SEED is a row's model, OUT/kept/NAME-BUDGET-SEED.kept the same in a quarter of the room (tools/keep_model.py),
 # from which it can be made and judged again; OUT/runs its log and checkpoint, OUT/clips/NAME-BUDGET-SEED.clips.csv.gz what was judged:
 # tools/make_results.py reads these, `videodiffcr-train compare` what gunzip makes of them. GPUS (1) with SLOTS (2) rows beside each
@@ -61,7 +61,7 @@ judge_row() {
   local id=$1-$3-$2 file=$out/clips/$1-$3-$2.clips.csv
   [ $((end - SECONDS)) -ge "${JUDGE_SECONDS:-60}" ] || return 3
   "$train" evaluate --plain "$device" --model "$4" --clips "$clips" --seed 1 --reconstructions 0 --conditions "${CONDITIONS:-short}" \
-    --budgets "$3" --proxies yes --method "$1" --training-seed "$2" --per-clip "$file" --threads "$threads" \
+    --budgets "$3" --proxies "${PROXIES:-yes}" --method "$1" --training-seed "$2" --per-clip "$file" --threads "$threads" \
     >>"$out/runs/$id.judged.log" 2>&1 || return 1
   gzip -9f "$file"
 }

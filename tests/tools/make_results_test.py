@@ -2,6 +2,7 @@
 import bz2
 import csv
 import gzip
+import lzma
 import os
 import pathlib
 import subprocess
@@ -82,7 +83,7 @@ class MakeResultsTest(unittest.TestCase):
     def write(self, name, text, command="videodiffcr-train evaluate --model x"):
         path = self.path / name
         data = f"# {command}\n{HEADER}\n{text}" if name.startswith("clips") else text
-        packed = {".gz": gzip.compress, ".bz2": bz2.compress}.get(path.suffix, bytes)
+        packed = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}.get(path.suffix, bytes)
         path.write_bytes(packed(data.encode()))
         return str(path)
 
@@ -102,7 +103,7 @@ class MakeResultsTest(unittest.TestCase):
                            "videodiffcr-train evaluate --training-seed 1"),
                 self.write("clips_2.csv.bz2", per_clip("ours", 2, "short", 7, right[:6] + wrong[:2]),
                            "videodiffcr-train evaluate --budgets 10,7 --training-seed 2"),
-                self.write("clips_random.csv", per_clip("ours", 1, "short", 7, wrong, "random"))]
+                self.write("clips_random.csv.xz", per_clip("ours", 1, "short", 7, wrong, "random"))]
 
     def test_every_row_has_its_figure_its_interval_its_seeds_and_its_commands(self):
         done = self.run_script("--clips", *self.files(), "--bounds", self.write("bounds.csv", BOUNDS))
@@ -174,7 +175,7 @@ class MakeResultsTest(unittest.TestCase):
         layout = self.write("layout.csv", "table,label,method,budget,scores\n2,by chance,ours,7,random\n")
         said = self.run_script("--clips", *self.files(), "--layout", layout).stderr
         self.assertIn(f"{layout}: '2'", said)
-        self.assertIn("methods, steps, iterations, ships, scores, cache", said)
+        self.assertIn("methods, steps, iterations, onwards, ships, scores, cache", said)
 
     def test_a_layout_tells_each_share_of_the_cache_from_the_whole_one_at_the_same_budget(self):
         layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,Dense,dense,10,router\ncache,whole,dense,10,router\n"
@@ -216,6 +217,15 @@ class MakeResultsTest(unittest.TestCase):
         files = [self.write("clips_a.csv", per_clip("another", 5, "drift-24", 10, [0] * 8) + per_clip("another", 5, "short", 10, [0] * 8)),
                  self.write("clips_dense.csv", per_clip("dense", 6, "drift-24", 10, [1] * 8) + per_clip("dense", 6, "short", 10, [1] * 8)),
                  self.write("clips_ours.csv", per_clip("ours", 7, "drift-24", 7, [1] * 8) + per_clip("ours", 7, "short", 7, [1] * 8))]
+        done = self.run_script("--clips", *files, "--layout", layout)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(next(line for line in self.table("drift") if line["row"] == "ours")["flipped, minus dense"].startswith("0.000 ["))
+
+    def test_drift_is_told_minus_the_dense_one_of_the_same_table_before_that_of_another_with_the_same_seed(self):
+        layout = self.write("layout.csv", "table,label,method,budget,scores\nmethods,a,another,10,router\nonwards,dense,dense,10,router\n"
+                                          "onwards,ours,ours,7,router\n")
+        files = [self.write(f"clips_{name}.csv", per_clip(name, 5, "drift-24", budget, [right] * 8) + per_clip(name, 5, "short", budget, [right] * 8))
+                 for name, budget, right in (("another", 10, 0), ("dense", 10, 1), ("ours", 7, 1))]
         done = self.run_script("--clips", *files, "--layout", layout)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(next(line for line in self.table("drift") if line["row"] == "ours")["flipped, minus dense"].startswith("0.000 ["))
