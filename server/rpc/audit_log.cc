@@ -13,7 +13,7 @@ namespace {
 // anyone to end it, for that.
 template <typename Write>
 void LeaveOutWithoutMemory(const Write& write) {
-  Guarded("a line of the log", [&] { write(); }).IgnoreError();
+  Guarded("a line of the log", write).IgnoreError();
 }
 
 LogRecord Audit(const char* event, const char* message) {

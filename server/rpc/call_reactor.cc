@@ -52,7 +52,7 @@ void CallReactor::TakeMessage(bool ok) {
     return;
   }
   alarm_.Cancel();
-  place_.Leave();
+  place_.Release();
   if (!ok) {
     // After a cancel the method's OnCancel() decides.
     if (!context_->IsCancelled()) OnNoMessage();

@@ -20,8 +20,7 @@ FirstMessageRoom::Place FirstMessageRoom::Enter(const std::string& connection, s
     };
     streams_.emplace(next_, Stream{connection, std::move(crowd_out)});
     ++of_connection->second;
-    place.room_ = this;
-    place.stream_ = next_++;
+    place = Place(this, next_++);
   }
   if (leaves) leaves();
   return place;

@@ -8,9 +8,9 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "server/rpc/held_place.h"
 #include "threading/mutex.h"
 
 namespace videodiffcr {
@@ -22,26 +22,7 @@ class FirstMessageRoom {
   // many streams and says nothing harms itself before it harms others.
   explicit FirstMessageRoom(size_t places) : places_(places) {}
 
-  // Given back by Leave() or with this object. One thread at a time.
-  class Place {
-   public:
-    Place() = default;
-    Place(Place&& other) noexcept { *this = std::move(other); }
-    Place& operator=(Place&& other) noexcept {
-      std::swap(room_, other.room_);
-      std::swap(stream_, other.stream_);
-      return *this;
-    }
-    ~Place() { Leave(); }
-    void Leave() {
-      if (room_ != nullptr) std::exchange(room_, nullptr)->Leave(stream_);
-    }
-
-   private:
-    friend class FirstMessageRoom;
-    FirstMessageRoom* room_ = nullptr;
-    int64_t stream_ = 0;
-  };
+  using Place = HeldPlace<FirstMessageRoom, int64_t>;  // by the stream's number
 
   // `crowd_out` ends the stream. It is called at most once, without a lock of the room, by whichever thread lets the
   // next stream in; so perhaps a moment after the place was given back.
@@ -54,6 +35,7 @@ class FirstMessageRoom {
   }
 
  private:
+  friend Place;
   struct Stream {
     std::string connection;
     std::function<void()> crowd_out;

@@ -36,6 +36,8 @@ absl::Status WithDetails(const absl::Status& status, std::optional<int64_t> last
 
 }  // namespace
 
+absl::Status CallHasEnded() noexcept { return StatusOf(absl::StatusCode::kCancelled, "the call has ended"); }
+
 std::shared_ptr<ServedSession> ServedSession::Create(const CallEnvironment& environment, const SessionPlan& plan,
                                                      Caller caller, std::string fingerprint, absl::Time came_at) {
   std::shared_ptr<ServedSession> session(
@@ -132,8 +134,7 @@ absl::Status ServedSession::Submit(SessionPlan plan) {
       Guarded("starting the session", [&] { return Begin(*session, encoder.get(), queue->get()); });
   // Whatever has become of it: the thread that delivers its first chunk waits for this.
   encoder->Allow(status);
-  if (!status.ok())
-    environment_.scheduler->Cancel(*session, StatusOf(absl::StatusCode::kCancelled, "the call has ended"));
+  if (!status.ok()) environment_.scheduler->Cancel(*session, CallHasEnded());
   return status;
 }
 
@@ -304,7 +305,7 @@ void ServedSession::Disconnect(int64_t connection, const absl::Status& status) {
     turn = ++wait_turn_;
   }
   const bool kept = resumable_ && environment_.limits.disconnect_grace > absl::ZeroDuration();
-  if (!kept) return End(connection, StatusOf(absl::StatusCode::kCancelled, "the call has ended"), status);
+  if (!kept) return End(connection, CallHasEnded(), status);
   const bool generated = ending();
   if (generated) FreeTenantPlace();
   if (generated && !absl::IsCancelled(status)) {
@@ -316,7 +317,7 @@ void ServedSession::Disconnect(int64_t connection, const absl::Status& status) {
     environment_.directory->Wait(*this, turn, generated ? outbox_->held_bytes() : 0);
   });
   // Nobody would end a session that waits where nobody looks.
-  if (!waits.ok()) End(connection, StatusOf(absl::StatusCode::kCancelled, "the call has ended"), waits);
+  if (!waits.ok()) End(connection, CallHasEnded(), waits);
 }
 
 void ServedSession::End(std::optional<int64_t> connection, absl::Status why, const absl::Status& told) {

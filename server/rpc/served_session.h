@@ -33,6 +33,9 @@ namespace videodiffcr {
 
 class SessionEncoder;
 
+// Cancelled: what a session ends with when its call is gone.
+absl::Status CallHasEnded() noexcept;
+
 // A call that is connected to a session. Both methods may come late, when another call is connected already.
 class SessionViewer {
  public:

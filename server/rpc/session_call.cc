@@ -341,7 +341,7 @@ void SessionCall::FailIf(bool may_have_started, bool end_session, absl::Status s
   if (end_session && session_ != nullptr) {
     ServedSession* const session = session_.get();
     Guarded("ending the session", [&, connection = session_connection_] {
-      session->End(connection, StatusOf(absl::StatusCode::kCancelled, "the call has ended"), status);
+      session->End(connection, CallHasEnded(), status);
     }).IgnoreError();  // and the call in any case
   }
   if (writing_) {

@@ -1,5 +1,7 @@
 #include "server/rpc/session_registry.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "proto/status_details.h"
 #include "server/rpc/error_details.h"
@@ -18,11 +20,9 @@ absl::StatusOr<SessionRegistry::Slot> SessionRegistry::Enter(const std::string& 
                       {{"limit", absl::StrCat(max_sessions_per_connection_)}}),
         absl::StrCat("connection:", connection), description);
   }
-  Slot slot;
-  slot.connection_ = connection;
+  std::string key = connection;
   ++sessions_by_connection_[connection];
-  slot.registry_ = this;  // last: what throws before has taken no place
-  return slot;
+  return Slot(this, std::move(key));  // what throws before has taken no place
 }
 
 void SessionRegistry::Leave(const std::string& connection) {

@@ -5,11 +5,11 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/rpc/held_place.h"
 #include "threading/mutex.h"
 
 namespace videodiffcr {
@@ -20,33 +20,14 @@ class SessionRegistry {
   explicit SessionRegistry(int max_sessions_per_connection)
       : max_sessions_per_connection_(max_sessions_per_connection) {}
 
-  // One session's place, given back when this object goes.
-  class Slot {
-   public:
-    Slot() = default;
-    Slot(Slot&& other) noexcept { *this = std::move(other); }
-    Slot& operator=(Slot&& other) noexcept {
-      std::swap(registry_, other.registry_);
-      std::swap(connection_, other.connection_);
-      return *this;
-    }
-    ~Slot() { Release(); }
-    // Gives the place back now.
-    void Release() {
-      if (registry_ != nullptr) std::exchange(registry_, nullptr)->Leave(connection_);
-    }
-
-   private:
-    friend class SessionRegistry;
-    SessionRegistry* registry_ = nullptr;
-    std::string connection_;
-  };
+  using Slot = HeldPlace<SessionRegistry, std::string>;  // one session's place
 
   // `connection`: the peer as gRPC names it, one per socket. ResourceExhausted (TOO_MANY_SESSIONS_ON_CONNECTION, with
   // QuotaFailure).
   absl::StatusOr<Slot> Enter(const std::string& connection);
 
  private:
+  friend Slot;
   void Leave(const std::string& connection);
 
   const int max_sessions_per_connection_;

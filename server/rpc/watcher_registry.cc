@@ -14,9 +14,7 @@ absl::StatusOr<WatcherRegistry::Slot> WatcherRegistry::Enter() {
                             "server", absl::StrCat("at most ", max_watchers_, " watchers"));
   }
   gauge_->Set(++watchers_);
-  Slot slot;
-  slot.registry_ = this;
-  return slot;
+  return Slot(this);
 }
 
 void WatcherRegistry::Leave() {

@@ -2,11 +2,10 @@
 #ifndef VIDEODIFFCR_SERVER_RPC_WATCHER_REGISTRY_H_
 #define VIDEODIFFCR_SERVER_RPC_WATCHER_REGISTRY_H_
 
-#include <utility>
-
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "prometheus/gauge.h"
+#include "server/rpc/held_place.h"
 #include "threading/mutex.h"
 
 namespace videodiffcr {
@@ -17,30 +16,13 @@ class WatcherRegistry {
   // `watchers` follows the count, and outlives this.
   WatcherRegistry(int max_watchers, prometheus::Gauge* watchers) : max_watchers_(max_watchers), gauge_(watchers) {}
 
-  // One watcher's place, given back when this object goes.
-  class Slot {
-   public:
-    Slot() = default;
-    Slot(Slot&& other) noexcept { *this = std::move(other); }
-    Slot& operator=(Slot&& other) noexcept {
-      std::swap(registry_, other.registry_);
-      return *this;
-    }
-    ~Slot() { Release(); }
-    // Gives the place back now.
-    void Release() {
-      if (registry_ != nullptr) std::exchange(registry_, nullptr)->Leave();
-    }
-
-   private:
-    friend class WatcherRegistry;
-    WatcherRegistry* registry_ = nullptr;
-  };
+  using Slot = HeldPlace<WatcherRegistry>;  // one watcher's place
 
   // ResourceExhausted (TOO_MANY_WATCHERS, with QuotaFailure).
   absl::StatusOr<Slot> Enter();
 
  private:
+  friend Slot;
   void Leave();
 
   const int max_watchers_;

@@ -36,8 +36,8 @@ TEST_F(FirstMessageRoomTest, APlaceThatWasGivenBackIsFree) {
   auto a = Enter("x", "a");
   const auto b = Enter("x", "b");
   { const auto c = Enter("x", "c"); }
-  a.Leave();
-  a.Leave();
+  a.Release();
+  a.Release();
   const auto d = Enter("y", "d"), e = Enter("y", "e");
   EXPECT_THAT(crowded_out_, IsEmpty());
   const auto f = Enter("z", "f");
@@ -47,7 +47,7 @@ TEST_F(FirstMessageRoomTest, APlaceThatWasGivenBackIsFree) {
 TEST_F(FirstMessageRoomTest, WhoWasCrowdedOutMayGiveItsPlaceBackAsWell) {
   auto a = Enter("x", "a");
   const auto b = Enter("x", "b"), c = Enter("x", "c"), d = Enter("x", "d");
-  a.Leave();
+  a.Release();
   EXPECT_THAT(crowded_out_, ElementsAre("a"));
   const auto e = Enter("x", "e");
   EXPECT_THAT(crowded_out_, ElementsAre("a", "b"));

@@ -190,7 +190,7 @@ TEST(LostMemoryInTheRoomTest, AStreamThatThereIsNoMemoryForHasNoPlaceInIt) {
   const std::string connection = "ipv4:127.0.0.1:5, longer than what a string keeps in itself";
   FirstMessageRoom::Place place;
   const int64_t failures =
-      WithEveryAllocationFailing([&] { place = room.Enter(connection, [] {}); }, [&] { place.Leave(); });
+      WithEveryAllocationFailing([&] { place = room.Enter(connection, [] {}); }, [&] { place.Release(); });
   EXPECT_GT(failures, 2);
   int crowded_out = 0;
   const FirstMessageRoom::Place first = room.Enter("another", [&] { ++crowded_out; });
