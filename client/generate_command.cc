@@ -203,7 +203,6 @@ absl::Status Report(const GenerateOptions& options, const GenerationRecord& reco
   // The picture is worth having all the same.
   ContactSheetOptions sheet;
   sheet.captions = record.PromptLines();
-  RouteAvMessages(&TellOfVideo);
   const absl::Status drawn = WriteContactSheet(options.output, options.contact_sheet, sheet);
   if (!drawn.ok() || !told.ok()) return drawn.ok() ? told : drawn;
   return Tell(options, absl::StrCat("  contact sheet        ", options.contact_sheet, "\n"));
@@ -291,6 +290,8 @@ absl::Status MakeVideos(const GenerateOptions& options, const std::vector<std::s
 }
 
 absl::Status RunGenerate(const GenerateOptions& options) {
+  // A line among those of many videos' progress would displace them; the status of what failed says what.
+  RouteAvMessages(options.prompts_file.empty() ? &TellOfVideo : [](std::string_view) {});
   std::vector<std::string> prompts;
   if (!options.prompts_file.empty()) {
     absl::StatusOr<std::vector<std::string>> read = ReadPrompts(options.prompts_file);

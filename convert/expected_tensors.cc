@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "convert/shown_name.h"
 #include "convert/tensor_signs.h"
 #include "convert/tensor_values.h"
+#include "model/weights/shown_name.h"
 
 namespace videodiffcr {
 namespace {

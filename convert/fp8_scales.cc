@@ -7,8 +7,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "convert/shown_name.h"
 #include "convert/tensor_values.h"
+#include "model/weights/shown_name.h"
 
 namespace videodiffcr {
 namespace {
@@ -36,10 +36,10 @@ absl::Status Join(const SourceTensor& scale, const TensorLoader& load, const std
   const int64_t rows = weight->shape.empty() ? 1 : weight->shape.front();
   const int64_t count = scale.elements();
   if (count != 1 && count != rows) {
-    return error(absl::StrCat("a scale of shape [", absl::StrJoin(scale.shape, ","), "]; of ", weight->original,
-                              " it must be one number or one per row (", rows, ")"));
+    return error(absl::StrCat("a scale of shape [", absl::StrJoin(scale.shape, ","), "]; of ",
+                              ShownName(weight->original), " it must be one number or one per row (", rows, ")"));
   }
-  if (!weight->scales.empty()) return error(absl::StrCat("a second scale of ", weight->original));
+  if (!weight->scales.empty()) return error(absl::StrCat("a second scale of ", ShownName(weight->original)));
   const absl::StatusOr<SourceTensor> loaded = load(name);
   if (!loaded.ok()) return loaded.status();
   std::vector<float> values(count);

@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "convert/little_endian.h"
 #include "convert/pickle_reader.h"
-#include "convert/shown_name.h"
+#include "model/weights/shown_name.h"
 
 namespace videodiffcr {
 namespace {

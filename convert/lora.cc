@@ -9,8 +9,8 @@
 #include "absl/strings/str_join.h"
 #include "convert/lora_config.h"
 #include "convert/lora_keys.h"
-#include "convert/shown_name.h"
 #include "convert/weight_paths.h"
+#include "model/weights/shown_name.h"
 
 namespace videodiffcr {
 namespace {
@@ -141,16 +141,17 @@ absl::Status LoraSet::CheckChange(const std::string& tensor, const std::vector<i
   for (const int64_t size : shape) elements *= size;
   for (const std::string& name : {change.down, change.up, change.whole, change.alpha}) {
     if (!name.empty() && !IsWeightType(tensors.at(name).dtype)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor ", tensors.at(name).original, " is ", std::string(DTypeName(tensors.at(name).dtype))));
+      return absl::InvalidArgumentError(absl::StrCat("tensor ", ShownName(tensors.at(name).original), " is ",
+                                                     std::string(DTypeName(tensors.at(name).dtype))));
     }
   }
   if (!change.alpha.empty() && tensors.at(change.alpha).elements() != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("tensor ", tensors.at(change.alpha).original, " is not one number"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor ", ShownName(tensors.at(change.alpha).original), " is not one number"));
   }
   if (!change.whole.empty() && tensors.at(change.whole).elements() != elements) {
     return absl::InvalidArgumentError(
-        absl::StrCat("tensor ", tensors.at(change.whole).original, " does not have the shape of ", tensor));
+        absl::StrCat("tensor ", ShownName(tensors.at(change.whole).original), " does not have the shape of ", tensor));
   }
   if (change.down.empty() && change.up.empty()) {
     if (!change.whole.empty()) return absl::OkStatus();
@@ -158,7 +159,7 @@ absl::Status LoraSet::CheckChange(const std::string& tensor, const std::vector<i
   }
   if (change.down.empty() || change.up.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(tensor, " has one factor of a change and not the other (",
-                                                   change.down.empty() ? change.up : change.down, ")"));
+                                                   ShownName(change.down.empty() ? change.up : change.down), ")"));
   }
   const SourceTensor& down = tensors.at(change.down);
   const SourceTensor& up = tensors.at(change.up);
@@ -168,8 +169,8 @@ absl::Status LoraSet::CheckChange(const std::string& tensor, const std::vector<i
                     down.elements() == rank * (elements / shape.front());
   if (fits) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
-      up.original, " [", absl::StrJoin(up.shape, ","), "] times ", down.original, " [", absl::StrJoin(down.shape, ","),
-      "] does not make the shape [", absl::StrJoin(shape, ","), "] of ", tensor));
+      ShownName(up.original), " [", absl::StrJoin(up.shape, ","), "] times ", ShownName(down.original), " [",
+      absl::StrJoin(down.shape, ","), "] does not make the shape [", absl::StrJoin(shape, ","), "] of ", tensor));
 }
 
 std::vector<std::string> LoraSet::Notes() const {
@@ -190,7 +191,8 @@ absl::StatusOr<std::vector<float>> LoraSet::ReadAll(size_t file, const std::stri
   absl::Status status = TensorValues(*tensor).Read(0, static_cast<int64_t>(values.size()), values.data());
   status.Update(weights.FinishReading(name));
   if (status.ok()) return values;
-  return InFile(weights.Paths(), absl::Status(status.code(), absl::StrCat(tensor->original, ": ", status.message())));
+  return InFile(weights.Paths(),
+                absl::Status(status.code(), absl::StrCat(ShownName(tensor->original), ": ", status.message())));
 }
 
 absl::StatusOr<double> LoraSet::FactorOf(const Change& change) {

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "convert/shown_name.h"
+#include "model/weights/shown_name.h"
 
 namespace videodiffcr {
 namespace {

@@ -18,10 +18,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "convert/pickle_reader.h"
-#include "convert/shown_name.h"
 #include "convert/tensor_map.h"
 #include "convert/weight_file.h"
 #include "convert/zip_entry.h"
+#include "model/weights/shown_name.h"
 
 namespace videodiffcr {
 namespace {

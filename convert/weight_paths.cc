@@ -15,8 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "convert/file_kind.h"
-#include "convert/shown_name.h"
 #include "model/config/json_fields.h"
+#include "model/weights/shown_name.h"
 #include "system/bounded_json.h"
 #include "system/regular_file.h"
 

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "convert/fp8_scales.h"
-#include "convert/shown_name.h"
+#include "model/weights/shown_name.h"
 
 namespace videodiffcr {
 

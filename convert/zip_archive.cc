@@ -11,7 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "convert/little_endian.h"
-#include "convert/shown_name.h"
+#include "model/weights/shown_name.h"
 
 namespace videodiffcr {
 namespace {

@@ -13,7 +13,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "convert/file_io.h"
-#include "convert/shown_name.h"
+#include "model/weights/shown_name.h"
 
 namespace videodiffcr {
 namespace {

@@ -2,6 +2,11 @@
 
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "server/logging/log_line.h"
+#include "system/guarded.h"
+
 namespace videodiffcr {
 
 WorkerPool::WorkerPool(int threads, size_t max_waiting) : max_waiting_(max_waiting) {
@@ -38,7 +43,8 @@ void WorkerPool::Work() {
       work = std::move(waiting_.front());
       waiting_.pop_front();
     }
-    work();
+    const absl::Status done = Guarded("a task of the gateway", work);
+    if (!done.ok()) LogLine(absl::StrCat("a task was dropped: ", done.message()));
   }
 }
 

@@ -20,7 +20,7 @@ class WorkerPool {
   // Work that has not begun is dropped; work that has is waited for.
   ~WorkerPool();
 
-  // False when so much waits already that this was dropped.
+  // False when so much waits already that this was dropped. Work that throws is dropped too, with a line in the log.
   [[nodiscard]] bool Run(std::function<void()> work);
 
  private:

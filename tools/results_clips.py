@@ -147,9 +147,6 @@ class Bootstrap:
             means.append(total / count if count else None)
         return means
 
-    def interval(self, values):
-        return interval_of(self.means(values))
-
 
 def quantile(ordered, share):
     place = share * (len(ordered) - 1)

@@ -4,11 +4,11 @@
 #   tools/train_tiny.sh OUT [cpu|cuda] [new|more|continue|long]
 #
 # new (default): everything from nothing. more: what "new" has made in OUT, further: the denoiser for longer, then few steps and
-# routers from there; autoencoder and text stay. continue: from the weights in models/tiny, as the shipped ones were made: the
-# transformer by flow matching, then to few steps again; the decoder alone, so that latents stay what they are; routers. long: from
-# models/tiny, too, for a machine with several GPUs: transformer and text encoder for the seconds in DENOISER_SECONDS ("450 530": two
-# stages), also on captions with unknown words; then few steps, routers and other words from there. Its steps follow from the rate that
-# it measures first.
+# routers from there; autoencoder and text stay. continue: from the weights in models/tiny: the transformer by flow matching, then to
+# few steps again; the decoder alone, so that latents stay what they are; routers. long: from models/tiny, too, for a machine with
+# several GPUs: transformer and text encoder for the seconds in DENOISER_SECONDS ("450 530": two stages), also on captions with unknown
+# words; then few steps, routers and other words from there. Its steps follow from the rate that it measures first. `continue`, then
+# `long`, then `videodiffcr-train videodiffcr` made the weights that ship (docs/models.md).
 # OUT/tiny is the model folder that grows, OUT/teacher the one that distillation learns from, OUT/routed the last one of "new"
 # (OUT/decoder and OUT/wording lend it a file each); OUT/runs holds checkpoints, losses (CSV) and plots. One call works for at most
 # PIECE_SECONDS (570) and exits with status 3 when there is more to do; call it again until it exits with 0. STEPS_PERCENT (100)

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "server/sockets/descriptor.h"
+#include "system/guarded.h"
 
 namespace videodiffcr {
 namespace {
@@ -28,7 +29,11 @@ class FileSource final : public BodySource, public std::enable_shared_from_this<
     if (left_ <= 0) return ready(nullptr);
     // Weak: what waits behind a stuck disk reads nothing for a viewer who has left.
     const bool taken = run_([weak = weak_from_this(), ready] {
-      if (const auto self = weak.lock()) ready(self->Read());
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      Piece piece;  // none: there is no memory for it, which ends this viewer's answer and nobody else's
+      Guarded("a piece of a file", [&] { piece = self->Read(); }).IgnoreError();
+      ready(std::move(piece));
     });
     if (!taken) ready(nullptr);
   }

@@ -42,6 +42,12 @@ absl::Status CannotUse(const std::string& folder, const std::error_code& error) 
       absl::StrCat("cannot use ", folder, " (", error.message(), "): name another folder with --jobs-folder"));
 }
 
+// Not so where it cannot be looked at: a disk that hiccups has lost nothing.
+bool IsNotThere(const fs::path& path) {
+  std::error_code error;
+  return fs::symlink_status(path, error).type() == fs::file_type::not_found;
+}
+
 }  // namespace
 
 std::string OwnerOf(absl::string_view authorization) {
@@ -81,8 +87,10 @@ absl::Status JobStore::Prepare() {
   for (const fs::path& path : found) {
     if (path.extension() == kPartial && IsId(path.stem().stem().string())) fs::remove(path, error);
     // Of a job that the disk had no room to describe: nobody can ask for it any more.
-    const bool is_nobodys = path.extension() == ".mp4" && !fs::exists(fs::path(path).replace_extension(".json"), error);
-    if (is_nobodys && IsId(path.stem().string())) fs::remove(path, error);
+    if (path.extension() == ".mp4" && IsId(path.stem().string()) &&
+        IsNotThere(fs::path(path).replace_extension(".json"))) {
+      fs::remove(path, error);
+    }
     if (path.extension() == ".json" && IsId(path.stem().string())) Load(path.stem().string());
   }
   return absl::OkStatus();

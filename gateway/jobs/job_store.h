@@ -34,9 +34,9 @@ class JobStore {
  public:
   using UnixTime = std::function<int64_t()>;
   // Reads what the folder holds: finished jobs stay, and so does whatever has its video, others have failed by the
-  // restart. Unavailable when the folder
-  // cannot be made or written. `now` is what people are told; `clock`, which is steady, says when a job goes, so that a
-  // step of the wall clock takes nobody's video away. It and `metrics` outlive the store.
+  // restart. Unavailable when the folder cannot be made or written. `now` is what people are told; `clock`, which is
+  // steady, says when a job goes, so that a step of the wall clock takes nobody's video away. It and `metrics` outlive
+  // the store.
   static absl::StatusOr<std::unique_ptr<JobStore>> Open(const JobStoreOptions& options, UnixTime now,
                                                         const Clock* clock, GatewayMetrics* metrics);
   ~JobStore();

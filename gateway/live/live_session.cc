@@ -1,7 +1,7 @@
 #include "gateway/live/live_session.h"
 
 #include <algorithm>
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -86,10 +86,10 @@ void LiveSession::Start(OnStarted on_started) {
   try {
     MutexLock lock(&thread_mutex_);
     thread_ = std::thread([this] { Run(); });
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {  // no thread, or no memory for one
     // Otherwise nobody would answer, and the session would count as one that runs for as long as the gateway does.
     End(RetryAfter(kWithoutThread, GatewayError(absl::StatusCode::kResourceExhausted, "GATEWAY_BUSY",
-                                                absl::StrCat("the gateway got no thread for this live session: ",
+                                                absl::StrCat("the gateway could not start this live session: ",
                                                              error.what(), "; try again later"))));
   }
 }

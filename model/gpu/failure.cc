@@ -3,10 +3,9 @@
 #include <c10/util/Exception.h>
 
 #include <cstdint>
-#include <new>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/api/host_memory.h"
 
 namespace videodiffcr::gpu {
 namespace {
@@ -14,10 +13,9 @@ namespace {
 constexpr int32_t kCudaErrorMemoryAllocation = 2;  // cudaErrorMemoryAllocation, by its number: see failure.h
 
 bool IsLackOfMemory(const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
   const auto* const cuda = dynamic_cast<const c10::AcceleratorError*>(&error);
   if (cuda != nullptr) return cuda->get_error_code() == kCudaErrorMemoryAllocation;
-  return absl::StrContains(error.what(), "DefaultCPUAllocator: ");
+  return IsLackOfHostMemory(error);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "model/weights/shown_name.h"
 
 namespace videodiffcr {
 
@@ -56,7 +57,7 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   bool key(string_t& key) override {
     if (place_ == Place::kHeader) {
       key_ = key;
-      subject_ = key.substr(0, 128);
+      subject_ = ShownName(key);
       if (key.empty() || key.size() > kMaxTensorNameBytes) return Fail("a tensor's name must have 1 to 1024 bytes");
       if (!names_.insert(key).second) return Fail("appears twice");
       if (key == "__metadata__") return true;
@@ -67,14 +68,14 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
     field_ = key;
     if (place_ == Place::kMetadata) {
       if (metadata.size() == kMaxTensors) return Fail(absl::StrCat("more than ", kMaxTensors, " keys"));
-      return metadata.emplace(key, "").second || Fail(absl::StrCat("key ", key.substr(0, 128), " appears twice"));
+      return metadata.emplace(key, "").second || Fail(absl::StrCat("key ", ShownName(key), " appears twice"));
     }
     const HeaderTensor& tensor = tensors.back();
     const bool twice = (key == "dtype" && tensor.dtype) || (key == "shape" && tensor.shape) ||
                        (key == "data_offsets" && tensor.begin >= 0);
     if (twice) return Fail(absl::StrCat(key, " appears twice"));
     return key == "dtype" || key == "shape" || key == "data_offsets" ||
-           Fail(absl::StrCat("unknown field ", key.substr(0, 128)));
+           Fail(absl::StrCat("unknown field ", ShownName(key)));
   }
   bool start_array(std::size_t) override {
     if (place_ != Place::kTensor || (field_ != "shape" && field_ != "data_offsets")) {
@@ -109,7 +110,7 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
     }
     if (place_ != Place::kTensor || field_ != "dtype") return Fail("a string where none belongs");
     tensors.back().dtype = DTypeFromName(value);
-    return tensors.back().dtype.has_value() || Fail(absl::StrCat("unknown dtype ", value.substr(0, 32)));
+    return tensors.back().dtype.has_value() || Fail(absl::StrCat("unknown dtype ", ShownName(value)));
   }
   bool number_integer(number_integer_t value) override { return Fail(absl::StrCat("negative number ", value)); }
   bool number_float(number_float_t, const string_t&) override { return Fail("a number that is not whole"); }

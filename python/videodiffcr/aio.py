@@ -6,6 +6,7 @@ from typing import AsyncIterator, Callable, Optional
 
 import grpc
 
+from videodiffcr import requests
 from videodiffcr.connections import Connections
 from videodiffcr.errors import from_rpc
 from videodiffcr.events import Chunk
@@ -30,7 +31,8 @@ class AsyncStream(Session):
         self._outgoing: "asyncio.Queue" = asyncio.Queue()
         self._write(first)
         self._stub = self._stubs[server]
-        self._call = self._stub.StreamVideo(self._requests(self._outgoing), metadata=self._metadata)
+        self._call = self._stub.StreamVideo(self._requests(self._outgoing),
+                                            metadata=requests.metadata(self._token, first.resume.resume_token))
 
     @staticmethod
     async def _requests(outgoing):

@@ -7,6 +7,7 @@ from typing import Callable, Iterator, Optional
 
 import grpc
 
+from videodiffcr import requests
 from videodiffcr.connections import Connections
 from videodiffcr.errors import from_rpc
 from videodiffcr.events import Chunk
@@ -39,7 +40,8 @@ class Stream(Session):
         with self._lock:
             self._outgoing = outgoing
             self._stub = self._stubs[server]
-            self._call = self._stub.StreamVideo(iter(outgoing.get, None), metadata=self._metadata)
+            self._call = self._stub.StreamVideo(iter(outgoing.get, None),
+                                                metadata=requests.metadata(self._token, first.resume.resume_token))
             if self._cancelled:
                 outgoing.put(None)
                 self._call.cancel()

@@ -26,7 +26,7 @@ class Session:
                  patience: float):
         self._course = Course(config, len(stubs), patience)
         self._stubs = stubs
-        self._metadata = requests.metadata(token)
+        self._token = token
         self._reader = Reader()
         self._on_event = on_event
         self._lock = threading.RLock()
@@ -106,7 +106,8 @@ class Session:
         return None if self._over or self._cancelled else self._course.cancel_request()
 
     def _cancel_session(self, stub, request):
-        return stub.CancelSession(request, timeout=CANCEL_TIMEOUT, metadata=self._metadata)
+        return stub.CancelSession(request, timeout=CANCEL_TIMEOUT,
+                                  metadata=requests.metadata(self._token, request.resume_token))
 
     def _change(self, make, value) -> int:
         with self._lock:  # changes go out in the order of their numbers

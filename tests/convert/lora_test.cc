@@ -173,5 +173,15 @@ TEST_F(LoraTest, RefusesKeysOfNothingAndHalvesAndShapesThatDoNotFit) {
   EXPECT_THAT(Refusal(Write("dora.safetensors")), HasSubstr("are of a DoRA, not LoRA"));
 }
 
+TEST_F(LoraTest, ANameThatWouldSteerATerminalIsShownEscaped) {
+  const std::string adapter = "\x1b[2J";
+  Add("blocks.0.self_attn.q.lora_A." + adapter + ".weight", {2, 12});
+  EXPECT_THAT(Refusal(Write("half.safetensors")), HasSubstr("blocks.0.self_attn.q.lora_A.\\x1b[2J.weight"));
+  Add("blocks.0.self_attn.q.lora_B." + adapter + ".weight", {12, 3});
+  const std::string refusal = Refusal(Write("shape.safetensors"));
+  EXPECT_THAT(refusal, HasSubstr("lora_B.\\x1b[2J.weight [12,3] times"));
+  EXPECT_EQ(refusal.find('\x1b'), std::string::npos) << refusal;
+}
+
 }  // namespace
 }  // namespace videodiffcr

@@ -131,6 +131,15 @@ TEST_F(JobStoreTest, AVideoThatNobodyCanAskForTakesNoRoomAfterARestart) {
   EXPECT_EQ(FilesLeft(), 1);
 }
 
+TEST_F(JobStoreTest, AVideoWhoseDescriptionCannotBeLookedAtStaysOnTheDisk) {
+  const std::string id = AddCompleted("bytes");
+  const std::string json = options_.folder + "/" + id + ".json";
+  fs::remove(json);
+  fs::create_symlink(json, json);  // leads to itself: nothing can say what it is
+  Open();
+  EXPECT_TRUE(fs::exists(options_.folder + "/" + id + ".mp4"));
+}
+
 TEST_F(JobStoreTest, TheOldestFinishedVideoGoesWhenRoomIsNeededAndNeverOneThatIsBeingMade) {
   const std::string first = AddCompleted(std::string(40, 'a'));
   const std::string second = AddCompleted(std::string(40, 'b'));

@@ -137,6 +137,16 @@ class CourseTest(unittest.TestCase):
         opening = course.broke_off(forgotten, 0.0)
         self.assertEqual((opening.step, opening.server, opening.first.config.seed), (Step.START, 0, 7))
 
+    def test_a_session_whose_server_is_gone_goes_on_elsewhere_from_its_snapshot(self):
+        course = running(servers=2, chunks=5)
+        course.take(snapshot(5, 6))
+        opening = course.broke_off(VideoError("DATA_LOSS", "", reason="SESSION_ELSEWHERE"), 0.0)
+        self.assertEqual((opening.step, opening.first.resume.snapshot.next_sequence), (Step.GO_ON, 5))
+
+    def test_a_token_leads_a_call_to_the_server_that_made_it(self):
+        self.assertEqual(requests.metadata(None, "MTAuMC4wLjc.name.sign"), [("videodiffcr-server", "MTAuMC4wLjc")])
+        self.assertEqual(requests.metadata("secret", "name.sign"), [("authorization", "Bearer secret")])
+
     def test_an_equal_init_segment_is_not_handed_out_twice(self):
         course = running(servers=2, chunks=2)
         course.take(snapshot(2, 3))

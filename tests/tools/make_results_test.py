@@ -43,6 +43,10 @@ BOUNDS = "# command\ndimension,group,column,weight,least,most\n" + "".join(
         ("object class", "semantic", "shape", 1)))
 
 
+def interval(replicates, values):
+    return results_clips.interval_of(results_clips.Bootstrap(replicates).means(values))
+
+
 class StatisticsTest(unittest.TestCase):
     def test_a_quantile_lies_between_its_neighbours(self):
         self.assertEqual(results_clips.quantile([1, 2, 3, 4], 0.5), 2.5)
@@ -51,15 +55,14 @@ class StatisticsTest(unittest.TestCase):
     def test_what_was_not_asked_is_left_out(self):
         self.assertEqual(results_clips.mean([[1, None, 0, None]]), 0.5)
         self.assertIsNone(results_clips.mean([[None]]))
-        self.assertEqual(results_clips.Bootstrap(50).interval([[1, None, 1]]), (1, 1))
+        self.assertEqual(interval(50, [[1, None, 1]]), (1, 1))
 
     def test_clips_and_seeds_are_drawn_with_replacement(self):
-        bootstrap = results_clips.Bootstrap(1000)
-        self.assertEqual(bootstrap.interval([[0, 1]]), (0, 1))
-        self.assertEqual(bootstrap.interval([[0, 0, 0], [1, 1, 1]]), (0, 1))
+        self.assertEqual(interval(1000, [[0, 1]]), (0, 1))
+        self.assertEqual(interval(1000, [[0, 0, 0], [1, 1, 1]]), (0, 1))
 
     def test_the_interval_of_one_seed_is_the_binomial_one(self):
-        low, high = results_clips.Bootstrap(2000).interval([[1] * 320 + [0] * 80])
+        low, high = interval(2000, [[1] * 320 + [0] * 80])
         self.assertAlmostEqual(low, 0.8 - 1.96 * 0.02, delta=0.005)
         self.assertAlmostEqual(high, 0.8 + 1.96 * 0.02, delta=0.005)
 

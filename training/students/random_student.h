@@ -1,5 +1,6 @@
-// The floor: retention tables as VideoDiffCR's before it learns, and which tokens a block keeps is drawn, anew for
-// every clip, pass and block. The transformer is trained for it (videodiffcr.md section 7.5, extra row (iv)).
+// A control without a ranking: retention tables as VideoDiffCR's before it learns, and which tokens a block keeps is
+// drawn, anew for every clip, pass and block. The transformer is trained for it (videodiffcr.md section 7.5, extra row
+// (iv)).
 #ifndef VIDEODIFFCR_TRAINING_STUDENTS_RANDOM_STUDENT_H_
 #define VIDEODIFFCR_TRAINING_STUDENTS_RANDOM_STUDENT_H_
 

@@ -49,9 +49,21 @@ uint8_t CombiningClass(char32_t c) {
   return static_cast<uint8_t>(utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class);
 }
 
+// Three signs of Tibetan that are two accents and have no combining class themselves, as these two.
+CodePoints WithDoubleAccentsApart(const CodePoints& points) {
+  CodePoints out;
+  for (const char32_t c : points) {
+    const bool is_double = c == 0x0F73 || c == 0x0F75 || c == 0x0F81;
+    if (is_double) out += char32_t{0x0F71};
+    out += is_double ? c - 1 : c;
+  }
+  return out;
+}
+
 // Accents and the like behind one letter, in the order that normalisation gives them, where they are many: utf8proc
 // moves each past every other. No character with a combining class is made of parts with another.
-CodePoints WithManyAccentsSorted(CodePoints points) {
+CodePoints WithManyAccentsSorted(const CodePoints& text) {
+  CodePoints points = WithDoubleAccentsApart(text);
   constexpr ptrdiff_t kMany = 32;
   for (auto first = points.begin(); first != points.end();) {
     first = std::find_if(first, points.end(), [](char32_t c) { return c >= 0x300 && CombiningClass(c) != 0; });

@@ -194,7 +194,10 @@ const EncodingMasks& MasksOf(char32_t c) {
     auto* table = new std::vector<EncodingMasks>(0x10000);
     for (size_t i = 0; i < Encodings().size(); ++i) {
       const auto bit = static_cast<uint16_t>(1 << i);
-      for (char32_t of = 0; of < table->size(); ++of) {
+      CodePoints possible(Encodings()[i].upper.begin(), Encodings()[i].upper.end());
+      for (char32_t of = 0; of < 0x80; ++of) possible += of;
+      possible += 0xFFFD;
+      for (const char32_t of : possible) {
         const std::optional<uint8_t> byte = ByteOf(Encodings()[i], of);
         if (!byte.has_value()) continue;
         EncodingMasks& mask = (*table)[of];

@@ -62,6 +62,14 @@ TEST(LineFixing, ReferencesThatMakeReferencesEndWhereThePassesEnd) {
   }
 }
 
+TEST(LineFixing, ManyAccentsBehindOneLetterComeInTheOrderOfNfc) {
+  // Of Python's unicodedata.
+  EXPECT_EQ(EncodeUtf8(FixCharacters(U"a" + Repeated(U"\u0301\u0323", 20))),
+            EncodeUtf8(U"\u1EA1" + Repeated(U"\u0323", 19) + Repeated(U"\u0301", 20)));
+  EXPECT_EQ(EncodeUtf8(FixCharacters(U"a" + Repeated(U"\u0F75", 40))),
+            EncodeUtf8(U"a" + Repeated(U"\u0F71", 40) + Repeated(U"\u0F74", 40)));
+}
+
 // Each takes some ten thousand passes, which over the whole line would take minutes.
 TEST(LineFixing, ALongChainOfReferencesTakesNoTimeWorthMentioning) {
   constexpr int kTimes = 10'000;

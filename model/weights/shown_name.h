@@ -1,6 +1,6 @@
 // Names out of files, which may be anything, as messages show them.
-#ifndef VIDEODIFFCR_CONVERT_SHOWN_NAME_H_
-#define VIDEODIFFCR_CONVERT_SHOWN_NAME_H_
+#ifndef VIDEODIFFCR_MODEL_WEIGHTS_SHOWN_NAME_H_
+#define VIDEODIFFCR_MODEL_WEIGHTS_SHOWN_NAME_H_
 
 #include <cstddef>
 #include <string>
@@ -21,4 +21,4 @@ inline std::string ShownName(absl::string_view name) {
 
 }  // namespace videodiffcr
 
-#endif  // VIDEODIFFCR_CONVERT_SHOWN_NAME_H_
+#endif  // VIDEODIFFCR_MODEL_WEIGHTS_SHOWN_NAME_H_
