@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/error_response.h"
 #include "gateway/random_id.h"
@@ -42,7 +43,12 @@ absl::StatusOr<std::shared_ptr<LiveSession>> LiveSessions::Start(LiveRequest req
     }
     sessions_[session->id()] = {session, clock_->Now()};
   }
+  absl::Cleanup forget = [&] {  // one that there is no memory to begin would keep its place
+    MutexLock lock(&mutex_);
+    sessions_.erase(session->id());
+  };
   session->Start(std::move(on_started));
+  std::move(forget).Cancel();
   return session;
 }
 
