@@ -200,11 +200,11 @@ def dense_for_drift(row, dense, layout):
     seeds, else that of what ships, else the first. None without any."""
     keys = {table: [key for _, key in entries] for table, entries in layout.items()}
     beside = [key for table in WITH_A_DENSE_CONTROL if row.key() in keys[table] for key in keys[table]]
-    own = [other for other in dense if other.method == row.method]
-    alike = [other for other in own or dense if set(other.seeds) == set(row.seeds)]
-    candidates = ([other for other in alike if other in own], own, [other for other in dense if other.key() in beside], alike,
-                  [other for other in dense if other.key() in keys["ships"]], dense)
-    return next((some[0] for some in candidates if some), None)
+    same_seeds = [other for other in dense if set(other.seeds) == set(row.seeds)]
+    groups = ([other for other in dense if other.method == row.method], [other for other in dense if other.key() in beside], same_seeds,
+              [other for other in dense if other.key() in keys["ships"]], dense)
+    group = next((some for some in groups if some), [])
+    return next((other for other in group if other in same_seeds), group[0] if group else None)
 
 
 def drift_lines(results, entries, layout):

@@ -57,7 +57,6 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   bool key(string_t& key) override {
     if (place_ == Place::kHeader) {
       key_ = key;
-      subject_ = ShownName(key);
       if (key.empty() || key.size() > kMaxTensorNameBytes) return Fail("a tensor's name must have 1 to 1024 bytes");
       if (!names_.insert(key).second) return Fail("appears twice");
       if (key == "__metadata__") return true;
@@ -134,13 +133,12 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool Fail(absl::string_view message) {
-    error = subject_.empty() ? absl::StrCat("header: ", message) : absl::StrCat("tensor ", subject_, ": ", message);
+    error = key_.empty() ? absl::StrCat("header: ", message) : absl::StrCat("tensor ", ShownName(key_), ": ", message);
     return false;
   }
 
   Place place_ = Place::kOutside;
-  std::string key_;      // of the header: a tensor's name
-  std::string subject_;  // the same, shortened, for messages
+  std::string key_;  // of the header: a tensor's name
   std::string field_;    // inside a tensor or the metadata
   std::vector<int64_t> numbers_;
   std::set<std::string, std::less<>> names_;
