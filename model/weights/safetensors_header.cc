@@ -138,8 +138,8 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   }
 
   Place place_ = Place::kOutside;
-  std::string key_;  // of the header: a tensor's name
-  std::string field_;    // inside a tensor or the metadata
+  std::string key_;    // of the header: a tensor's name
+  std::string field_;  // inside a tensor or the metadata
   std::vector<int64_t> numbers_;
   std::set<std::string, std::less<>> names_;
 };
